@@ -1,0 +1,77 @@
+//! Blocks and where they come from.
+
+use std::ops::Deref;
+use std::sync::Arc;
+
+use cid::Cid;
+use cid::multihash::Multihash;
+
+use crate::error::{Error, Result};
+
+/// Multihash code of blake2b-256, which all of Filecoin's blocks are hashed with.
+pub(crate) const BLAKE2B_256: u64 = 0xb220;
+/// Multihash code of identity: the "hash" is the data.
+pub(crate) const IDENTITY: u64 = 0;
+const DAG_CBOR: u64 = 0x71;
+
+/// A block's bytes: borrowed from a mapped file where that is possible.
+#[derive(Clone, Debug)]
+pub enum Block<'a> {
+    /// In place, in a mapped file or in memory.
+    Borrowed(&'a [u8]),
+    /// In a buffer of its own, shared with a cache.
+    Shared(Arc<[u8]>),
+}
+
+impl Deref for Block<'_> {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        match self {
+            Self::Borrowed(bytes) => bytes,
+            Self::Shared(bytes) => bytes,
+        }
+    }
+}
+
+/// Anything that blocks can be had from: files, or a node.
+pub trait BlockStore: Send + Sync {
+    /// The block of that CID, its hash checked; `None` if it is not here.
+    ///
+    /// # Errors
+    /// If it is here and damaged, or cannot be read.
+    fn get(&self, cid: &Cid) -> Result<Option<Block<'_>>>;
+
+    /// The block of that CID, which `what` needs.
+    ///
+    /// # Errors
+    /// [`Error::Missing`] if it is not here; else as [`BlockStore::get`].
+    fn need(&self, cid: &Cid, what: &'static str) -> Result<Block<'_>> {
+        if cid.hash().code() == IDENTITY {
+            return Ok(Block::Shared(cid.hash().digest().into()));
+        }
+        self.get(cid)?.ok_or_else(|| Error::Missing(Box::new(*cid), what))
+    }
+}
+
+/// Decodes the bytes of a link.
+pub(crate) fn cid_of(bytes: &[u8]) -> Result<Cid> {
+    Cid::try_from(bytes).map_err(|error| Error::malformed(format!("a link that is no CID ({error})")))
+}
+
+/// The CID of a DAG-CBOR block with these bytes.
+#[must_use]
+pub fn message_cid(bytes: &[u8]) -> Cid {
+    let digest = blake2b(bytes);
+    // A digest of 32 bytes always fits a multihash of 64.
+    let hash = Multihash::wrap(BLAKE2B_256, &digest).unwrap_or_default();
+    Cid::new_v1(DAG_CBOR, hash)
+}
+
+/// blake2b-256 of some bytes.
+pub(crate) fn blake2b(bytes: &[u8]) -> [u8; 32] {
+    let hash = blake2b_simd::Params::new().hash_length(32).hash(bytes);
+    let mut digest = [0; 32];
+    digest.copy_from_slice(hash.as_bytes());
+    digest
+}

@@ -1,0 +1,97 @@
+//! Snapshot files as a block store.
+//!
+//! [`Cars`] joins any number of CAR files, plain or inside zstd, into one store: a block is looked for in each.
+//! A plain file is memory-mapped and indexed in one sequential pass that checks every block's hash, so that
+//! blocks can be handed out in place afterwards.
+
+mod index;
+mod plain;
+mod zst;
+
+use std::path::{Path, PathBuf};
+
+use cid::Cid;
+
+use crate::block::{Block, BlockStore};
+use crate::error::{Error, Result};
+use plain::PlainCar;
+
+/// Told about long work, so that a face can show it.
+pub trait Progress: Send + Sync {
+    /// Work of `total` bytes on `path` begins.
+    fn begin(&self, what: &'static str, path: &Path, total: u64);
+    /// `done` bytes of it are done.
+    fn at(&self, done: u64);
+    /// It is over.
+    fn end(&self);
+}
+
+/// Shows nothing.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct NoProgress;
+
+impl Progress for NoProgress {
+    fn begin(&self, _what: &'static str, _path: &Path, _total: u64) {}
+    fn at(&self, _done: u64) {}
+    fn end(&self) {}
+}
+
+/// One or several CAR files as one block store.
+#[derive(Debug)]
+pub struct Cars {
+    files: Vec<PlainCar>,
+}
+
+impl Cars {
+    /// Opens CAR files, `.car` or `.car.zst` (told by content, not by name). What is inside zstd is decompressed
+    /// once into `cache`. Every block's hash is checked.
+    ///
+    /// # Errors
+    /// If a file cannot be read, is no CAR, is truncated, or holds a block whose hash is wrong; the error names
+    /// the file and the place.
+    pub fn open(paths: &[PathBuf], cache: &Path, progress: &dyn Progress) -> Result<Self> {
+        if paths.is_empty() {
+            return Err(Error::Chain("no CAR file was given".into()));
+        }
+        let files = paths.iter().map(|path| open(path, cache, progress)).collect::<Result<_>>()?;
+        Ok(Self { files })
+    }
+
+    /// The roots of all files, in the order of the files.
+    pub fn roots(&self) -> impl Iterator<Item = Cid> {
+        self.files.iter().flat_map(|file| file.roots().iter().copied())
+    }
+
+    /// How many blocks the files hold, those that stand in several counted each time.
+    #[must_use]
+    pub fn blocks(&self) -> usize {
+        self.files.iter().map(PlainCar::blocks).sum()
+    }
+}
+
+impl BlockStore for Cars {
+    fn get(&self, cid: &Cid) -> Result<Option<Block<'_>>> {
+        Ok(self.files.iter().find_map(|file| file.get(cid)).map(Block::Borrowed))
+    }
+}
+
+fn open(path: &Path, cache: &Path, progress: &dyn Progress) -> Result<PlainCar> {
+    if !zst::is_zstd(path)? {
+        return PlainCar::open(path, path, progress);
+    }
+    let (copy, fresh) = zst::decompressed(path, cache, progress)?;
+    match PlainCar::open(&copy, path, progress) {
+        Err(_) if !fresh => {
+            // The copy in the cache may have been damaged since it was made: make it anew, once.
+            tracing::warn!(copy = %copy.display(), "the decompressed copy does not read; making it anew");
+            zst::forget(&copy)?;
+            let (copy, _) = zst::decompressed(path, cache, progress)?;
+            PlainCar::open(&copy, path, progress)
+        }
+        Err(error) => {
+            zst::forget(&copy)?;
+            Err(error)
+        }
+        car => car,
+    }
+}

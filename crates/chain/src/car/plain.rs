@@ -1,0 +1,190 @@
+//! A plain CARv1 file, mapped into memory.
+//!
+//! ```text
+//! ┌────────┬────────────────────────────┬────────┬─────┬──────┬────────┬─────┬──────┬──
+//! │ varint │ {"roots": […], "version":1}│ varint │ CID │ data │ varint │ CID │ data │ …
+//! └────────┴────────────────────────────┴────────┴─────┴──────┴────────┴─────┴──────┴──
+//!   length of the header, DAG-CBOR        length of CID and data: a section
+//! ```
+//!
+//! Opening reads the file once from start to end: it notes where each section begins and checks each hash.
+//! From then on a block is a slice of the mapping.
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+
+use cid::Cid;
+use memmap2::{Advice, Mmap};
+
+use super::Progress;
+use super::index::{Index, prefix};
+use crate::block::{BLAKE2B_256, IDENTITY, blake2b, cid_of};
+use crate::cbor::Reader;
+use crate::error::{Error, Result};
+
+const FETCH_AGAIN: &str = "the file is damaged or incomplete: fetch it again";
+const NOT_A_CAR: &str = "give a Filecoin snapshot, .car or .car.zst";
+/// How much is read between two reports of progress.
+const REPORT_EVERY: u64 = 8 << 20;
+/// Longest header taken: far above any tipset's roots.
+const LONGEST_HEADER: u64 = 1 << 20;
+
+/// A plain CAR: mapped, indexed, every hash checked.
+#[derive(Debug)]
+pub(super) struct PlainCar {
+    map: Mmap,
+    roots: Vec<Cid>,
+    index: Index,
+}
+
+impl PlainCar {
+    /// Opens `path`; errors name `named`, which differs where `path` is a decompressed copy.
+    pub(super) fn open(path: &Path, named: &Path, progress: &dyn Progress) -> Result<Self> {
+        let io = |source| Error::Io { path: named.to_owned(), source };
+        let file = File::open(path).map_err(io)?;
+        let length = file.metadata().map_err(io)?.len();
+        let damaged = |offset, problem: &str, advice| Error::File {
+            path: named.to_owned(),
+            offset,
+            problem: problem.to_owned(),
+            advice,
+        };
+        if length == 0 {
+            return Err(damaged(0, "the file is empty", NOT_A_CAR));
+        }
+        // SAFETY: the mapping is read-only and private; that nobody truncates a snapshot under us is the
+        // condition every reader of mapped files lives under.
+        let map = unsafe { Mmap::map(&file) }.map_err(io)?;
+        let _ = map.advise(Advice::Sequential);
+        let (roots, first) = header(&map).map_err(|problem| damaged(0, &problem, NOT_A_CAR))?;
+        let index = scan(&map, first, named, progress)?;
+        let _ = map.advise(Advice::Random);
+        Ok(Self { map, roots, index })
+    }
+
+    pub(super) fn roots(&self) -> &[Cid] {
+        &self.roots
+    }
+
+    pub(super) fn blocks(&self) -> usize {
+        self.index.len()
+    }
+
+    /// The block with that CID's digest, in place.
+    pub(super) fn get(&self, cid: &Cid) -> Option<&[u8]> {
+        self.index.candidates(cid.hash().digest()).find_map(|offset| {
+            let section = section(&self.map, usize::try_from(offset).ok()?).ok()?;
+            (section.cid.hash() == cid.hash()).then(|| &self.map[section.data..section.end])
+        })
+    }
+}
+
+/// One section of a CAR, by offsets into the file.
+struct Section {
+    cid: Cid,
+    data: usize,
+    end: usize,
+}
+
+/// Reads the section at `offset`; on error says at which offset and why.
+fn section(bytes: &[u8], offset: usize) -> std::result::Result<Section, (usize, &'static str)> {
+    let (length, start) = varint(bytes, offset).ok_or((offset, "a block's length is cut off or malformed"))?;
+    let end = usize::try_from(length)
+        .ok()
+        .and_then(|length| start.checked_add(length))
+        .filter(|end| *end <= bytes.len())
+        .ok_or((offset, "a block is longer than the rest of the file"))?;
+    let mut rest = &bytes[start..end];
+    let cid = Cid::read_bytes(&mut rest).map_err(|_| (start, "a block does not begin with a CID"))?;
+    Ok(Section { cid, data: end - rest.len(), end })
+}
+
+/// An unsigned varint of at most 64 bits at `offset`: its value and the offset after it.
+fn varint(bytes: &[u8], offset: usize) -> Option<(u64, usize)> {
+    let mut value = 0_u64;
+    for (count, byte) in bytes.get(offset..)?.iter().take(9).enumerate() {
+        value |= u64::from(byte & 0x7f) << (7 * count);
+        if byte & 0x80 == 0 {
+            return Some((value, offset + count + 1));
+        }
+    }
+    None
+}
+
+/// The roots, and the offset of the first section.
+fn header(bytes: &[u8]) -> std::result::Result<(Vec<Cid>, usize), String> {
+    let no_car = || "this is no CAR file (it does not begin with a CAR header)".to_owned();
+    let (length, start) = varint(bytes, 0).ok_or_else(no_car)?;
+    if length == 0 || length > LONGEST_HEADER {
+        return Err(no_car());
+    }
+    let end = start + usize::try_from(length).map_err(|_| no_car())?;
+    let header = bytes.get(start..end).ok_or_else(|| "the file ends within its CAR header".to_owned())?;
+    let (roots, version) = decode_header(header).map_err(|_| no_car())?;
+    match version {
+        1 if roots.is_empty() => Err("the CAR header names no roots".to_owned()),
+        1 => Ok((roots, end)),
+        other => Err(format!("this is a CAR of version {other}, and only version 1 is read")),
+    }
+}
+
+fn decode_header(bytes: &[u8]) -> Result<(Vec<Cid>, u64)> {
+    let mut reader = Reader::new(bytes);
+    let (mut roots, mut version) = (Vec::new(), 0);
+    for _ in 0..reader.map()? {
+        match reader.text()? {
+            "roots" => {
+                for _ in 0..reader.array()? {
+                    roots.push(cid_of(reader.link()?)?);
+                }
+            }
+            "version" => version = reader.uint()?,
+            _ => reader.skip()?,
+        }
+    }
+    Ok((roots, version))
+}
+
+/// Notes every section and checks every hash.
+fn scan(bytes: &[u8], first: usize, named: &Path, progress: &dyn Progress) -> Result<Index> {
+    progress.begin("reading", named, bytes.len() as u64);
+    let mut entries = Vec::new();
+    let (mut offset, mut reported) = (first, 0);
+    while offset < bytes.len() {
+        let section = section(bytes, offset).map_err(|(at, problem)| Error::File {
+            path: named.to_owned(),
+            offset: at as u64,
+            problem: problem.to_owned(),
+            advice: FETCH_AGAIN,
+        })?;
+        check(&section, &bytes[section.data..section.end], named)?;
+        entries.push((prefix(section.cid.hash().digest()), offset as u64));
+        offset = section.end;
+        if offset as u64 - reported >= REPORT_EVERY {
+            reported = offset as u64;
+            progress.at(reported);
+        }
+    }
+    progress.end();
+    Index::new(entries).ok_or_else(|| Error::Chain(format!("{}: more than 2^32 blocks", named.display())))
+}
+
+fn check(section: &Section, data: &[u8], named: &Path) -> Result<()> {
+    let hash = section.cid.hash();
+    let good = match hash.code() {
+        BLAKE2B_256 => hash.digest() == blake2b(data),
+        IDENTITY => hash.digest() == data,
+        code => {
+            return Err(Error::File {
+                path: PathBuf::from(named),
+                offset: section.data as u64,
+                problem: format!("block {} has a hash of an unknown kind ({code:#x})", section.cid),
+                advice: "give a Filecoin snapshot; its blocks have blake2b-256 hashes",
+            });
+        }
+    };
+    if good {
+        return Ok(());
+    }
+    Err(Error::WrongHash { path: named.to_owned(), offset: section.data as u64, cid: Box::new(section.cid) })
+}

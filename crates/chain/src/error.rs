@@ -1,0 +1,77 @@
+//! What can go wrong while reading the chain, said with the place and what to do.
+
+use std::path::PathBuf;
+
+use cid::Cid;
+
+/// The result of reading the chain.
+pub type Result<T> = std::result::Result<T, Error>;
+
+/// What can go wrong while reading the chain.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A file could not be opened, read or written.
+    #[error("{path}: {source}")]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// What the operating system said.
+        source: std::io::Error,
+    },
+    /// A snapshot file is not what it should be at some place.
+    #[error("{path}: at byte {offset}: {problem}; {advice}")]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// Where in the (decompressed) file.
+        offset: u64,
+        /// What is wrong there.
+        problem: String,
+        /// What the user can do.
+        advice: &'static str,
+    },
+    /// A block's bytes do not have the hash their CID says.
+    #[error("{path}: at byte {offset}: block {cid} does not have the hash its CID says; the file is damaged: fetch it again")]
+    WrongHash {
+        /// The file.
+        path: PathBuf,
+        /// Where the block's data begins in the (decompressed) file.
+        offset: u64,
+        /// The block's CID.
+        cid: Box<Cid>,
+    },
+    /// A block that is needed is in none of the files.
+    #[error("block {0} ({1}) is in none of the files given; add the file that holds it, or fetch a whole snapshot again")]
+    Missing(Box<Cid>, &'static str),
+    /// A block's content does not decode as what it should be.
+    #[error("block {cid}: {what}: {problem}")]
+    Decode {
+        /// The block.
+        cid: Box<Cid>,
+        /// What the block should hold.
+        what: &'static str,
+        /// What is wrong.
+        problem: String,
+    },
+    /// Bytes that do not decode; [`Error::in_block`] adds the block.
+    #[error("{0}")]
+    Malformed(String),
+    /// The chain is whole but says something this program does not know or that contradicts itself.
+    #[error("{0}")]
+    Chain(String),
+}
+
+impl Error {
+    /// Malformed bytes, for a reason.
+    pub(crate) fn malformed(problem: impl Into<String>) -> Self {
+        Self::Malformed(problem.into())
+    }
+
+    /// Names the block in which malformed bytes were met; other errors stay as they are.
+    pub(crate) fn in_block(self, cid: &Cid, what: &'static str) -> Self {
+        match self {
+            Self::Malformed(problem) => Self::Decode { cid: Box::new(*cid), what, problem },
+            other => other,
+        }
+    }
+}

@@ -1,0 +1,68 @@
+//! Block headers.
+
+use cid::Cid;
+
+use crate::block::{BlockStore, blake2b, cid_of};
+use crate::cbor::Reader;
+use crate::error::Result;
+use crate::units::Epoch;
+
+/// Of a block header's 16 fields, those that tipsets and states are found by.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Header {
+    /// CID of the header itself: the block's name.
+    pub cid: Cid,
+    /// blake2b-256 of the ticket's proof, by which blocks of a tipset are ordered.
+    pub ticket: [u8; 32],
+    /// CIDs of the parent tipset's blocks.
+    pub parents: Vec<Cid>,
+    /// Height.
+    pub height: Epoch,
+    /// State after the parent tipset was executed.
+    pub parent_state_root: Cid,
+    /// Receipts of the parent tipset's messages.
+    pub parent_receipts: Cid,
+    /// The block's messages.
+    pub messages: Cid,
+    /// Unix time.
+    pub timestamp: i64,
+}
+
+const WHAT: &str = "block header";
+
+impl Header {
+    /// Reads the header of that CID.
+    ///
+    /// # Errors
+    /// If it is missing or does not decode.
+    pub fn read(store: &dyn BlockStore, cid: &Cid) -> Result<Self> {
+        let block = store.need(cid, WHAT)?;
+        Self::decode(&block, cid).map_err(|error| error.in_block(cid, WHAT))
+    }
+
+    fn decode(bytes: &[u8], cid: &Cid) -> Result<Self> {
+        let mut reader = Reader::new(bytes);
+        reader.tuple(16)?;
+        reader.skip()?; // miner
+        let ticket = ticket(&mut reader)?;
+        reader.skip_many(3)?; // election proof, beacon entries, winning PoSt proof
+        let parents = (0..reader.array()?).map(|_| cid_of(reader.link()?)).collect::<Result<_>>()?;
+        reader.skip()?; // parent weight
+        let height = Epoch(reader.int()?);
+        let parent_state_root = cid_of(reader.link()?)?;
+        let parent_receipts = cid_of(reader.link()?)?;
+        let messages = cid_of(reader.link()?)?;
+        reader.skip()?; // BLS aggregate
+        let timestamp = reader.int()?;
+        Ok(Self { cid: *cid, ticket, parents, height, parent_state_root, parent_receipts, messages, timestamp })
+    }
+}
+
+/// A ticket is a tuple of its proof; genesis has one of its own and a null is possible.
+fn ticket(reader: &mut Reader<'_>) -> Result<[u8; 32]> {
+    if reader.null()? {
+        return Ok(blake2b(&[]));
+    }
+    reader.tuple(1)?;
+    reader.bytes().map(blake2b)
+}

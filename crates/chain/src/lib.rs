@@ -1,0 +1,38 @@
+//! What does the chain say?
+//!
+//! Block stores over CAR files, headers and tipsets, messages and receipts, and the state of the actors that
+//! matter to sectors, decoded by position from one table of layouts. Nothing here knows about statistics.
+//!
+//! The way in is [`Cars::open`], a block store over one or several snapshot files, and [`Chain::open`], which
+//! reads the tipsets under its head; [`state`] reads what hangs from a tipset's state root.
+
+mod address;
+mod amt;
+mod bitfield;
+mod block;
+mod car;
+mod cbor;
+mod error;
+mod hamt;
+mod header;
+mod message;
+pub mod state;
+mod tipset;
+mod units;
+
+pub use address::{Address, Protocol};
+pub use amt::{Amt, AmtChange};
+pub use bitfield::SectorSet;
+pub use block::{Block, BlockStore, message_cid};
+pub use car::{Cars, NoProgress, Progress};
+pub use cbor::Reader;
+pub use cid::Cid;
+pub use error::{Error, Result};
+pub use hamt::{Hamt, HamtChange};
+pub use header::Header;
+pub use message::{Executed, Message, Receipt};
+pub use tipset::{Chain, Tipset, TipsetKey, Transition};
+pub use units::{
+    Bytes, Clock, Day, EPOCHS_PER_DAY, Epoch, MAINNET_GENESIS, MinerId, ParseDayError,
+    ParseMinerIdError, SectorNumber,
+};

@@ -1,0 +1,19 @@
+//! What hangs from a state root: actors, miners, power claims, market proposals.
+
+mod actor;
+mod codes;
+mod layout;
+mod market;
+mod miner;
+mod params;
+mod power;
+mod sector;
+
+pub use actor::{Actor, StateTree};
+pub use codes::{ActorKind, Codes};
+pub use layout::Layout;
+pub use market::{Market, Proposal};
+pub use miner::{ChangedPartition, Miner, Partition};
+pub use params::{Extension, Op, Place};
+pub use power::{Claims, ClaimedPower};
+pub use sector::{Precommit, Sector, SectorRef};

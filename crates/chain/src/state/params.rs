@@ -1,0 +1,217 @@
+//! What a message asked of a miner actor: the parameters of the methods that change sectors.
+
+use crate::bitfield::SectorSet;
+use crate::cbor::Reader;
+use crate::error::Result;
+use crate::message::Executed;
+use crate::units::{Epoch, SectorNumber};
+
+/// Some sectors of a partition.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// Deadline, 0 to 47.
+    pub deadline: u64,
+    /// Partition within the deadline.
+    pub partition: u64,
+    /// Sector numbers.
+    pub sectors: SectorSet,
+}
+
+/// An extension of some sectors of a partition.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Extension {
+    /// The sectors it names, those with claims included.
+    pub sectors: SectorSet,
+    /// Of these, those with claims that it drops.
+    pub drops_claims: SectorSet,
+    /// Their new expiration.
+    pub expiration: Epoch,
+}
+
+/// What a successful message asked of a miner. Sectors that the answer says were refused are left out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Op {
+    /// Methods 6, 25 and 28.
+    Precommit(Vec<SectorNumber>),
+    /// Methods 7, 26, 34 and 36.
+    Prove(Vec<SectorNumber>),
+    /// Methods 27, 29 and 35.
+    Update(Vec<SectorNumber>),
+    /// Methods 8 and 32.
+    Extend(Vec<Extension>),
+    /// Method 9.
+    Terminate(Vec<Place>),
+    /// Method 10.
+    DeclareFaults(Vec<Place>),
+    /// Method 11.
+    DeclareRecoveries(Vec<Place>),
+    /// Method 5: a deadline, and for each partition the sectors skipped.
+    Post {
+        /// The deadline proven.
+        deadline: u64,
+        /// The partitions proven, and of each the sectors skipped.
+        partitions: Vec<Place>,
+    },
+    /// Method 24: a deadline whose proof is disputed.
+    Dispute {
+        /// The deadline.
+        deadline: u64,
+    },
+    /// Any other method.
+    Other,
+}
+
+impl Op {
+    /// Decodes what an executed message asked. A message that failed, or to a method that changes no sectors, is
+    /// [`Op::Other`].
+    ///
+    /// # Errors
+    /// If the parameters do not decode, which the actor would not have accepted.
+    pub fn of(executed: &Executed) -> Result<Self> {
+        if executed.receipt.exit_code != 0 {
+            return Ok(Self::Other);
+        }
+        let mut reader = Reader::new(&executed.message.params);
+        let returned = &executed.receipt.returned;
+        Ok(match executed.message.method {
+            5 => post(&mut reader)?,
+            6 => Self::Precommit(vec![number_at(&mut reader, 1)?]),
+            7 => Self::Prove(vec![number_at(&mut reader, 0)?]),
+            25 | 28 => Self::Precommit(numbers(&mut reader, 1)?),
+            26 => {
+                reader.array()?;
+                Self::Prove(bounded(&SectorSet::decode(reader.bytes()?)?))
+            }
+            34 => Self::Prove(accepted(numbers(&mut reader, 0)?, returned)),
+            36 => Self::Prove(accepted(numbers(&mut reader, 3)?, returned)),
+            27 | 29 => Self::Update(updated(numbers(&mut reader, 0)?, returned)),
+            35 => Self::Update(accepted(numbers(&mut reader, 0)?, returned)),
+            8 => Self::Extend(extensions(&mut reader, false)?),
+            32 => Self::Extend(extensions(&mut reader, true)?),
+            9 => Self::Terminate(places(&mut reader)?),
+            10 => Self::DeclareFaults(places(&mut reader)?),
+            11 => Self::DeclareRecoveries(places(&mut reader)?),
+            24 => {
+                reader.array()?;
+                Self::Dispute { deadline: reader.uint()? }
+            }
+            _ => Self::Other,
+        })
+    }
+}
+
+/// Sectors an aggregate can name (819), with room to spare: a bound on what a bitfield unfolds to.
+const MOST_AGGREGATED: usize = 1 << 16;
+
+fn bounded(set: &SectorSet) -> Vec<SectorNumber> {
+    set.iter().take(MOST_AGGREGATED).map(SectorNumber).collect()
+}
+
+/// The sector number at a position of a tuple, the rest of which is skipped.
+fn number_at(reader: &mut Reader<'_>, position: u64) -> Result<SectorNumber> {
+    let mut number = SectorNumber(0);
+    for field in 0..reader.array()? {
+        if field == position {
+            number = SectorNumber(reader.uint()?);
+        } else {
+            reader.skip()?;
+        }
+    }
+    Ok(number)
+}
+
+/// Sector numbers at a position of each tuple in the first field.
+fn numbers(reader: &mut Reader<'_>, position: u64) -> Result<Vec<SectorNumber>> {
+    reader.array()?;
+    (0..reader.array()?).map(|_| number_at(reader, position)).collect()
+}
+
+fn place(reader: &mut Reader<'_>) -> Result<Place> {
+    reader.tuple(3)?;
+    Ok(Place { deadline: reader.uint()?, partition: reader.uint()?, sectors: SectorSet::decode(reader.bytes()?)? })
+}
+
+fn places(reader: &mut Reader<'_>) -> Result<Vec<Place>> {
+    reader.array()?;
+    (0..reader.array()?).map(|_| place(reader)).collect()
+}
+
+fn extensions(reader: &mut Reader<'_>, with_claims: bool) -> Result<Vec<Extension>> {
+    reader.array()?;
+    (0..reader.array()?)
+        .map(|_| {
+            reader.array()?;
+            reader.skip_many(2)?; // deadline, partition
+            let mut sectors = SectorSet::decode(reader.bytes()?)?;
+            let mut drops_claims = SectorSet::new();
+            if with_claims {
+                let (claimed, dropping) = claims(reader)?;
+                sectors = sectors.union(&claimed);
+                drops_claims = dropping;
+            }
+            Ok(Extension { sectors, drops_claims, expiration: Epoch(reader.int()?) })
+        })
+        .collect()
+}
+
+/// `[[sector, [claims kept], [claims dropped]], …]`: all sectors, and those with claims dropped.
+fn claims(reader: &mut Reader<'_>) -> Result<(SectorSet, SectorSet)> {
+    let (mut all, mut dropping) = (Vec::new(), Vec::new());
+    for _ in 0..reader.array()? {
+        reader.tuple(3)?;
+        let sector = reader.uint()?;
+        all.push(sector);
+        reader.skip()?;
+        let dropped = reader.array()?;
+        (0..dropped).try_for_each(|_| reader.skip())?;
+        if dropped > 0 {
+            dropping.push(sector);
+        }
+    }
+    Ok((SectorSet::from_numbers(all), SectorSet::from_numbers(dropping)))
+}
+
+fn post(reader: &mut Reader<'_>) -> Result<Op> {
+    reader.array()?;
+    let deadline = reader.uint()?;
+    let partitions = (0..reader.array()?)
+        .map(|_| {
+            reader.tuple(2)?;
+            Ok(Place { deadline, partition: reader.uint()?, sectors: SectorSet::decode(reader.bytes()?)? })
+        })
+        .collect::<Result<_>>()?;
+    Ok(Op::Post { deadline, partitions })
+}
+
+/// Leaves out what a batch return `[successes, [[index, code], …]]` says failed; an answer of another form
+/// says nothing.
+fn accepted(sectors: Vec<SectorNumber>, returned: &[u8]) -> Vec<SectorNumber> {
+    let failures = || -> Result<Vec<u64>> {
+        let mut reader = Reader::new(returned);
+        // The batch return may stand alone or as the only field of a tuple.
+        if reader.array()? == 1 && reader.next_is_array()? {
+            reader.array()?;
+        }
+        reader.uint()?;
+        (0..reader.array()?)
+            .map(|_| {
+                reader.tuple(2)?;
+                let index = reader.uint()?;
+                reader.uint()?;
+                Ok(index)
+            })
+            .collect()
+    };
+    match failures() {
+        Ok(failed) => (0..).zip(sectors).filter(|(index, _)| !failed.contains(index)).map(|(_, sector)| sector).collect(),
+        Err(_) => sectors,
+    }
+}
+
+/// Keeps what the answer, a bitfield of the sectors updated, names; an answer of another form says nothing.
+fn updated(sectors: Vec<SectorNumber>, returned: &[u8]) -> Vec<SectorNumber> {
+    match Reader::new(returned).bytes().and_then(SectorSet::decode) {
+        Ok(done) => sectors.into_iter().filter(|sector| done.contains(sector.0)).collect(),
+        Err(_) => sectors,
+    }
+}

@@ -1,0 +1,92 @@
+//! The power actor's claims.
+
+use cid::Cid;
+
+use super::actor::StateTree;
+use super::codes::{ActorKind, Codes};
+use super::layout::Layout;
+use crate::address::Address;
+use crate::block::cid_of;
+use crate::cbor::Reader;
+use crate::error::{Error, Result};
+use crate::hamt::Hamt;
+use crate::units::{Bytes, MinerId};
+
+/// The power actor, `f04`.
+const POWER: u64 = 4;
+const WHAT: &str = "power claims";
+
+/// What the power actor says a miner has.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ClaimedPower {
+    /// Raw bytes.
+    pub raw: Bytes,
+    /// Quality-adjusted bytes.
+    pub quality_adjusted: Bytes,
+}
+
+/// All claims at some moment.
+pub struct Claims<'s> {
+    map: Hamt<'s>,
+    root: Cid,
+    layout: &'static Layout,
+}
+
+impl<'s> Claims<'s> {
+    /// Opens the claims of a state.
+    ///
+    /// # Errors
+    /// If the power actor is missing, unknown or malformed.
+    pub fn open(tree: &StateTree<'s>, codes: &Codes) -> Result<Self> {
+        let actor = tree.actor(POWER)?.ok_or_else(|| Error::Chain("the state has no power actor (f04)".into()))?;
+        let layout = match codes.kind_of(&actor.code)? {
+            Some((ActorKind::Power, layout)) => layout,
+            _ => return Err(Error::Chain(format!("the code of the power actor (f04), {}, is not known", actor.code))),
+        };
+        let block = tree.store().need(&actor.head, "state of the power actor")?;
+        let root = || -> Result<Cid> {
+            let mut reader = Reader::new(&block);
+            reader.tuple(layout.power.fields)?;
+            reader.skip_many(layout.power.claims)?;
+            cid_of(reader.link()?)
+        };
+        let root = root().map_err(|error| error.in_block(&actor.head, "state of the power actor"))?;
+        Ok(Self { map: Hamt::new(tree.store(), &root, WHAT), root, layout })
+    }
+
+    /// Calls `visit` with every miner's claim.
+    ///
+    /// # Errors
+    /// If a block is missing or malformed, or `visit` fails.
+    pub fn for_each(&self, visit: &mut dyn FnMut(MinerId, ClaimedPower) -> Result<()>) -> Result<()> {
+        self.map.for_each(&mut |key, raw| match miner_of(key)? {
+            Some(miner) => visit(miner, self.claim(raw)?),
+            None => Ok(()),
+        })
+    }
+
+    /// Calls `visit` with every miner whose claim is not the same as `before`; `None` for a claim that is gone.
+    ///
+    /// # Errors
+    /// If a block that differs is missing or malformed, or `visit` fails.
+    pub fn diff(&self, before: &Claims<'_>, visit: &mut dyn FnMut(MinerId, Option<ClaimedPower>) -> Result<()>) -> Result<()> {
+        if self.root == before.root {
+            return Ok(());
+        }
+        self.map.diff(&before.map, &mut |key, _, new| match miner_of(key)? {
+            Some(miner) => visit(miner, new.map(|raw| self.claim(raw)).transpose()?),
+            None => Ok(()),
+        })
+    }
+
+    fn claim(&self, raw: &[u8]) -> Result<ClaimedPower> {
+        let mut reader = Reader::new(raw);
+        reader.array()?;
+        reader.skip_many(self.layout.power.claim_skips)?;
+        Ok(ClaimedPower { raw: Bytes(reader.bigint()?), quality_adjusted: Bytes(reader.bigint()?) })
+    }
+}
+
+fn miner_of(key: &[u8]) -> Result<Option<MinerId>> {
+    Ok(Address::from_bytes(key)?.as_id().map(MinerId))
+}

@@ -1,0 +1,125 @@
+//! Sectors and pre-commits, as their miner's state holds them.
+
+use super::layout::Layout;
+use crate::cbor::Reader;
+use crate::error::{Error, Result};
+use crate::units::{Bytes, Epoch, SectorNumber};
+
+/// Sector flag from actors v19 (FIP-0118): QAP is always ten times the size.
+const FULL_QA_POWER: u64 = 0x2;
+
+/// A committed sector, its sealed CID borrowed from the block.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SectorRef<'b> {
+    /// The sector without its sealed CID.
+    pub sector: Sector,
+    /// Bytes of the CID of the sealed data; a snap changes it.
+    pub sealed_cid: &'b [u8],
+}
+
+/// A committed sector, without its sealed CID.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Sector {
+    /// Its number.
+    pub number: SectorNumber,
+    /// Raw bytes, by its seal proof.
+    pub size: Bytes,
+    /// Epoch at which it was activated. From actors v7 to v11 a snap overwrites it.
+    pub activation: Epoch,
+    /// Epoch after which it may leave.
+    pub expiration: Epoch,
+    /// Epoch from which its weights count: power base epoch from actors v12, activation before.
+    pub power_base: Epoch,
+    /// Bytes × epochs of unverified deals.
+    pub deal_weight: i128,
+    /// Bytes × epochs of verified deals.
+    pub verified_weight: i128,
+    /// Whether its QAP is ten times its size whatever its weights (from actors v19).
+    pub full_qap: bool,
+}
+
+impl Sector {
+    /// Reads a sector from the sectors array.
+    ///
+    /// # Errors
+    /// If the bytes are no sector of that layout.
+    pub fn decode<'b>(reader: &mut Reader<'b>, layout: &Layout) -> Result<SectorRef<'b>> {
+        let at = layout.sector;
+        let fields = reader.array()?;
+        if !(at.fewest_fields..=at.most_fields).contains(&fields) {
+            return Err(Error::malformed(format!("a sector of {fields} fields in actors v{}", layout.version)));
+        }
+        let number = SectorNumber(reader.uint()?);
+        let size = sector_size(reader.int()?)?;
+        let sealed_cid = reader.link()?;
+        reader.skip()?; // deal ids
+        let activation = Epoch(reader.int()?);
+        let expiration = Epoch(reader.int()?);
+        let deal_weight = reader.bigint()?;
+        let verified_weight = reader.bigint()?;
+        let (mut power_base, mut full_qap) = (activation, false);
+        for field in 8..fields {
+            let field = usize::try_from(field).unwrap_or(usize::MAX);
+            if at.power_base == Some(field) {
+                power_base = Epoch(reader.int()?);
+            } else if at.flags == Some(field) && !reader.next_is_bool()? {
+                full_qap = reader.uint()? & FULL_QA_POWER != 0;
+            } else {
+                reader.skip()?;
+            }
+        }
+        let sector = Self { number, size, activation, expiration, power_base, deal_weight, verified_weight, full_qap };
+        Ok(SectorRef { sector, sealed_cid })
+    }
+}
+
+/// Raw bytes of a sector by its registered seal proof. The five sizes repeat for each generation of proofs; the
+/// last, 15 to 19, are the non-interactive ones.
+fn sector_size(proof: i64) -> Result<Bytes> {
+    const KIB: i128 = 1 << 10;
+    const SIZES: [i128; 5] = [2 * KIB, 8 << 20, 512 << 20, 32 << 30, 64 << 30];
+    match usize::try_from(proof) {
+        Ok(proof @ 0..=19) => Ok(Bytes(SIZES[proof % SIZES.len()])),
+        _ => Err(Error::malformed(format!("an unknown seal proof, {proof}"))),
+    }
+}
+
+/// A pre-committed sector.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Precommit {
+    /// Its number.
+    pub number: SectorNumber,
+    /// Raw bytes, by its seal proof.
+    pub size: Bytes,
+    /// Epoch of the pre-commit.
+    pub epoch: Epoch,
+    /// Expiration it is to have.
+    pub expiration: Epoch,
+    /// Its deals.
+    pub deals: Vec<u64>,
+    /// Weights stored with it, unverified and verified (up to actors v8).
+    pub weights: Option<(i128, i128)>,
+}
+
+impl Precommit {
+    /// Reads a value of the pre-committed sectors.
+    ///
+    /// # Errors
+    /// If the bytes are no pre-commit of that layout.
+    pub fn decode(raw: &[u8], layout: &Layout) -> Result<Self> {
+        let mut reader = Reader::new(raw);
+        reader.array()?;
+        let fields = reader.array()?;
+        let rest = fields.checked_sub(6).ok_or_else(|| Error::malformed("a pre-commit of too few fields"))?;
+        let size = sector_size(reader.int()?)?;
+        let number = SectorNumber(reader.uint()?);
+        reader.skip_many(2)?; // sealed CID, seal randomness epoch
+        let deals = if reader.null()? { Vec::new() } else { (0..reader.array()?).map(|_| reader.uint()).collect::<Result<_>>()? };
+        let expiration = Epoch(reader.int()?);
+        (0..rest).try_for_each(|_| reader.skip())?;
+        reader.skip()?; // deposit
+        let epoch = Epoch(reader.int()?);
+        let weights = layout.precommit.weights.then(|| Ok((reader.bigint()?, reader.bigint()?))).transpose()?;
+        Ok(Self { number, size, epoch, expiration, deals, weights })
+    }
+}

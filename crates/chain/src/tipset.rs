@@ -1,0 +1,215 @@
+//! Tipsets and the way from one state to the next.
+
+use std::collections::{HashMap, HashSet};
+use std::fmt;
+
+use cid::Cid;
+
+use crate::block::BlockStore;
+use crate::error::{Error, Result};
+use crate::header::Header;
+use crate::message::{self, Executed, Message};
+use crate::units::{Clock, Epoch};
+
+/// CIDs of a tipset's blocks, in tipset order.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TipsetKey(pub Vec<Cid>);
+
+impl fmt::Display for TipsetKey {
+    /// Comma-joined.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (at, cid) in self.0.iter().enumerate() {
+            write!(f, "{}{cid}", if at == 0 { "" } else { "," })?;
+        }
+        Ok(())
+    }
+}
+
+/// The blocks of one height with the same parents.
+#[derive(Clone, Debug)]
+pub struct Tipset {
+    /// Its blocks' CIDs, ordered by the hash of their tickets.
+    pub key: TipsetKey,
+    /// Its parent tipset's blocks, in their order.
+    pub parents: TipsetKey,
+    /// Its height.
+    pub height: Epoch,
+    /// Unix time.
+    pub timestamp: i64,
+    /// State before it: what its parent left.
+    pub parent_state_root: Cid,
+    /// Receipts of its parent's messages.
+    pub parent_receipts: Cid,
+    /// Each block's messages, in the same order.
+    messages: Vec<Cid>,
+}
+
+impl Tipset {
+    /// Reads the tipset of these blocks, in any order.
+    ///
+    /// # Errors
+    /// If a header is missing or malformed, or the headers do not belong together.
+    pub fn read(store: &dyn BlockStore, blocks: &[Cid]) -> Result<Self> {
+        let mut headers = blocks.iter().map(|cid| Header::read(store, cid)).collect::<Result<Vec<_>>>()?;
+        headers.sort_by(|a, b| a.ticket.cmp(&b.ticket).then_with(|| a.cid.cmp(&b.cid)));
+        let first = headers.first().ok_or_else(|| Error::Chain("a tipset without blocks".into()))?;
+        let together = |other: &Header| {
+            (other.height, &other.parents, other.parent_state_root, other.parent_receipts)
+                == (first.height, &first.parents, first.parent_state_root, first.parent_receipts)
+        };
+        if let Some(odd) = headers.iter().find(|header| !together(header)) {
+            return Err(Error::Chain(format!(
+                "blocks {} and {} are said to be one tipset, but differ in height, parents or state",
+                first.cid, odd.cid
+            )));
+        }
+        Ok(Self {
+            key: TipsetKey(headers.iter().map(|header| header.cid).collect()),
+            parents: TipsetKey(first.parents.clone()),
+            height: first.height,
+            timestamp: first.timestamp,
+            parent_state_root: first.parent_state_root,
+            parent_receipts: first.parent_receipts,
+            messages: headers.iter().map(|header| header.messages).collect(),
+        })
+    }
+
+    /// The messages it executes, in order: block by block, BLS before secp256k1, each once, and of one sender
+    /// only those whose nonces follow each other (as the reference implementations choose them).
+    fn executes(&self, store: &dyn BlockStore) -> Result<Vec<Message>> {
+        let mut chosen = Vec::new();
+        let mut seen = HashSet::new();
+        let mut nonces = HashMap::new();
+        for messages in &self.messages {
+            for message in message::of_block(store, messages)? {
+                let next = nonces.entry(message.from.clone()).or_insert(message.nonce);
+                if *next == message.nonce && seen.insert(message.unsigned) {
+                    *next = next.saturating_add(1);
+                    chosen.push(message);
+                }
+            }
+        }
+        Ok(chosen)
+    }
+}
+
+/// What one tipset did: the state before, its messages, the state after.
+#[derive(Clone, Debug)]
+pub struct Transition {
+    /// Height of the tipset before it: the crons of the null rounds between also belong to this one.
+    pub parent_height: Epoch,
+    /// Height of the tipset that executed.
+    pub height: Epoch,
+    /// State before.
+    pub before: Cid,
+    /// State after.
+    pub after: Cid,
+    /// Its messages with their outcomes, in order of execution.
+    pub messages: Vec<Executed>,
+}
+
+/// The readable stretch of a chain: tipsets in order of height, from the first whose state is there to the head.
+pub struct Chain<'s> {
+    store: &'s dyn BlockStore,
+    clock: Clock,
+    tipsets: Vec<Tipset>,
+}
+
+impl<'s> Chain<'s> {
+    /// Walks back from the highest of the `roots` (a snapshot's roots are its head's blocks) for as long as
+    /// the state before each tipset is in the store.
+    ///
+    /// # Errors
+    /// If a root is no header, or a header between is malformed.
+    pub fn open(store: &'s dyn BlockStore, roots: impl IntoIterator<Item = Cid>) -> Result<Self> {
+        let mut tipset = Tipset::read(store, &head(store, roots)?)?;
+        let clock = Clock::new(tipset.timestamp.saturating_sub(tipset.height.0.saturating_mul(30)));
+        let mut tipsets = Vec::new();
+        while store.get(&tipset.parent_state_root)?.is_some() {
+            let parents = tipset.parents.0.clone();
+            let height = tipset.height;
+            tipsets.push(tipset);
+            let Some(first) = parents.first() else { break };
+            if store.get(first)?.is_none() {
+                break;
+            }
+            tipset = Tipset::read(store, &parents)?;
+            if tipset.height >= height {
+                return Err(Error::Chain(format!("tipset {} is not below its child at height {height}", tipset.key)));
+            }
+        }
+        tipsets.reverse();
+        if tipsets.is_empty() {
+            return Err(Error::Chain(
+                "the snapshot's head has no readable state; give a snapshot with state, or add the file that holds it".into(),
+            ));
+        }
+        Ok(Self { store, clock, tipsets })
+    }
+
+    /// The store it is read from.
+    #[must_use]
+    pub fn store(&self) -> &'s dyn BlockStore {
+        self.store
+    }
+
+    /// Its clock, from the head's height and time.
+    #[must_use]
+    pub const fn clock(&self) -> Clock {
+        self.clock
+    }
+
+    /// Its tipsets, lowest first.
+    #[must_use]
+    pub fn tipsets(&self) -> &[Tipset] {
+        &self.tipsets
+    }
+
+    /// What tipset number `index` did; `None` for the head, whose outcome nobody has recorded yet.
+    ///
+    /// # Errors
+    /// If its messages or receipts are missing or do not fit each other.
+    pub fn transition(&self, index: usize) -> Result<Option<Transition>> {
+        let (Some(tipset), Some(child)) = (self.tipsets.get(index), self.tipsets.get(index + 1)) else {
+            return Ok(None);
+        };
+        let messages = if tipset.height.0 == 0 { Vec::new() } else { self.executed(tipset, child)? };
+        let parent = index.checked_sub(1).and_then(|parent| self.tipsets.get(parent));
+        Ok(Some(Transition {
+            // Without the tipset before, no null round is known of.
+            parent_height: parent.map_or(Epoch(tipset.height.0 - 1), |parent| parent.height),
+            height: tipset.height,
+            before: tipset.parent_state_root,
+            after: child.parent_state_root,
+            messages,
+        }))
+    }
+
+    fn executed(&self, tipset: &Tipset, child: &Tipset) -> Result<Vec<Executed>> {
+        let messages = tipset.executes(self.store)?;
+        let receipts = message::receipts(self.store, &child.parent_receipts)?;
+        if messages.len() != receipts.len() {
+            return Err(Error::Chain(format!(
+                "tipset {} at height {} has {} messages, but its child records {} receipts",
+                tipset.key,
+                tipset.height,
+                messages.len(),
+                receipts.len()
+            )));
+        }
+        let pairs = messages.into_iter().zip(receipts);
+        Ok(pairs.map(|(message, receipt)| Executed { message, receipt }).collect())
+    }
+}
+
+/// Blocks of the highest tipset among the roots.
+fn head(store: &dyn BlockStore, roots: impl IntoIterator<Item = Cid>) -> Result<Vec<Cid>> {
+    let mut headers = roots.into_iter().map(|root| Header::read(store, &root)).collect::<Result<Vec<_>>>()?;
+    headers.sort_by(|a, b| b.height.cmp(&a.height));
+    headers.dedup_by(|a, b| a.cid == b.cid);
+    let Some(highest) = headers.first().cloned() else {
+        return Err(Error::Chain("the snapshot names no head".into()));
+    };
+    let same = |header: &&Header| header.height == highest.height && header.parents == highest.parents;
+    Ok(headers.iter().filter(same).map(|header| header.cid).collect())
+}

@@ -1,0 +1,177 @@
+//! The sector event: the one thing from which every number is derived.
+
+use chain::{Bytes, Cid, Epoch, MinerId, SectorNumber};
+
+/// Declares an enum whose values have one spelling, used in tables, JSON and SQL alike.
+macro_rules! named {
+    ($(#[$doc:meta])* $name:ident { $($(#[$variant_doc:meta])* $variant:ident = $text:literal,)+ }) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum $name { $($(#[$variant_doc])* $variant,)+ }
+
+        impl $name {
+            /// Every value, in the order of declaration.
+            pub const ALL: &'static [Self] = &[$(Self::$variant,)+];
+
+            /// The spelling used in tables, JSON and SQL.
+            #[must_use]
+            pub const fn name(self) -> &'static str {
+                match self { $(Self::$variant => $text,)+ }
+            }
+
+            /// The value with that spelling.
+            #[must_use]
+            pub fn from_name(name: &str) -> Option<Self> {
+                match name { $($text => Some(Self::$variant),)+ _ => None }
+            }
+        }
+
+        impl std::fmt::Display for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.pad(self.name())
+            }
+        }
+    };
+}
+
+named! {
+    /// What happened to a sector.
+    Kind {
+        /// A key appeared in the miner's pre-committed sectors.
+        Precommit = "precommit",
+        /// A key left the pre-committed sectors and no sector of that number appeared.
+        PrecommitExpired = "precommit_expired",
+        /// The sector number first appeared in the miner's sectors.
+        Onboard = "onboard",
+        /// The sector left the unproven set by its first window `PoSt`.
+        Proven = "proven",
+        /// The sealed CID of a known sector changed.
+        Snap = "snap",
+        /// The expiration of a known sector rose.
+        Extend = "extend",
+        /// The sector entered the faulty set.
+        Fault = "fault",
+        /// The sector left the faulty set and lives on.
+        Recover = "recover",
+        /// The sector left the live set before its time.
+        Terminate = "terminate",
+        /// The sector left the live set at its time.
+        Expire = "expire",
+        /// QAP or expiration of a live sector changed in a way no other kind covers.
+        Adjust = "adjust",
+        /// The sector stands in the first readable state, and that state is not epoch 0's.
+        Opening = "opening",
+    }
+}
+
+named! {
+    /// Why, or by which way, an event happened.
+    Cause {
+        /// One sector per message: methods 6 and 7.
+        Single = "single",
+        /// Several sectors per message: methods 25, 26, 28 and 34.
+        Batch = "batch",
+        /// `ProveCommitSectorsNI`, method 36, without a pre-commit.
+        NonInteractive = "non_interactive",
+        /// Present in the state of epoch 0.
+        Genesis = "genesis",
+        /// Declared by the provider, method 10.
+        Declared = "declared",
+        /// Named as skipped in a window `PoSt`, method 5.
+        Skipped = "skipped",
+        /// Found missing by the deadline's cron.
+        Missed = "missed",
+        /// Disputed, method 24.
+        Disputed = "disputed",
+        /// Terminated by the provider, method 9.
+        Active = "active",
+        /// Dropped by cron after the maximum fault age.
+        Passive = "passive",
+        /// Left at its expiration.
+        OnTime = "on_time",
+        /// A CC sector replaced by a new one (up to actors v6).
+        Replaced = "replaced",
+        /// An extension that moved no date.
+        Extension = "extension",
+        /// A state migration at a network upgrade.
+        Migration = "migration",
+        /// None of the others.
+        Other = "other",
+    }
+}
+
+named! {
+    /// Where a sector stands. Live = unproven + active + faulty; the power actor counts the active.
+    Status {
+        /// Not live: not yet onboarded, only pre-committed, or gone.
+        None = "none",
+        /// Live, without power until its first window `PoSt`.
+        Unproven = "unproven",
+        /// Live and counted by the power actor.
+        Active = "active",
+        /// Live, faulty, without power.
+        Faulty = "faulty",
+    }
+}
+
+impl Kind {
+    /// Whether the kind is valued by the QAP before it (terminate, expire, fault, and what takes a
+    /// pre-commit away) or after it (all others). `definitions.md`, "Sector events".
+    #[must_use]
+    pub const fn valued_before(self) -> bool {
+        matches!(self, Self::Terminate | Self::Expire | Self::Fault | Self::PrecommitExpired)
+    }
+}
+
+/// The message that caused an event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MessageRef {
+    /// CID of the message as it stands in its block (of the signed message for secp256k1 senders).
+    pub cid: Cid,
+    /// Method number of the miner actor.
+    pub method: u64,
+    /// How many sectors the message changed.
+    pub sectors: u32,
+}
+
+/// Something that happened to one sector of one miner in one tipset.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Event {
+    /// Height of the tipset that executed it; crons of the null rounds before a tipset count as the tipset's.
+    pub epoch: Epoch,
+    /// The storage provider.
+    pub miner: MinerId,
+    /// The sector.
+    pub sector: SectorNumber,
+    /// What happened.
+    pub kind: Kind,
+    /// Why; absent for the kinds that have no causes.
+    pub cause: Option<Cause>,
+    /// Raw bytes of the sector.
+    pub sector_size: Bytes,
+    /// QAP in the state before; absent if there was none.
+    pub qap_before: Option<Bytes>,
+    /// QAP in the state after; absent if the sector is gone.
+    pub qap_after: Option<Bytes>,
+    /// Activation epoch as first seen; absent for pre-commits.
+    pub activation: Option<Epoch>,
+    /// Expiration in the state before.
+    pub expiration_before: Option<Epoch>,
+    /// Expiration in the state after.
+    pub expiration_after: Option<Epoch>,
+    /// Where the sector stood before.
+    pub status_before: Status,
+    /// Where it stands after.
+    pub status_after: Status,
+    /// The message that caused it; absent where cron or a call from inside another actor did.
+    pub message: Option<MessageRef>,
+}
+
+impl Event {
+    /// QAP the event counts for: before or after it, by its kind. Zero where the state has none.
+    #[must_use]
+    pub fn qap(&self) -> Bytes {
+        let value = if self.kind.valued_before() { self.qap_before } else { self.qap_after };
+        value.unwrap_or_default()
+    }
+}
