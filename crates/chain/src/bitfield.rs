@@ -49,7 +49,9 @@ impl SectorSet {
         let mut at = 0_u64;
         while bits.any_left() {
             let length = bits.run()?;
-            let end = at.checked_add(length).ok_or_else(|| Error::malformed("a bitfield beyond 2^64"))?;
+            let end = at
+                .checked_add(length)
+                .ok_or_else(|| Error::malformed("a bitfield beyond 2^64"))?;
             if value {
                 set.push(at..end);
             }
@@ -86,7 +88,9 @@ impl SectorSet {
     /// How many numbers are in it.
     #[must_use]
     pub fn len(&self) -> u64 {
-        self.ranges.iter().fold(0, |sum, range| sum.saturating_add(range.end - range.start))
+        self.ranges
+            .iter()
+            .fold(0, |sum, range| sum.saturating_add(range.end - range.start))
     }
 
     /// Whether nothing is in it.
@@ -134,12 +138,19 @@ impl SectorSet {
     /// The union of many sets, pairwise, so that large families stay cheap.
     #[must_use]
     pub fn union_of<'a>(sets: impl IntoIterator<Item = &'a Self>) -> Self {
-        let mut sets: Vec<Self> = sets.into_iter().filter(|set| !set.is_empty()).cloned().collect();
+        let mut sets: Vec<Self> = sets
+            .into_iter()
+            .filter(|set| !set.is_empty())
+            .cloned()
+            .collect();
         while sets.len() > 1 {
-            sets = sets.chunks(2).map(|pair| match pair {
-                [a, b] => a.union(b),
-                rest => rest.iter().fold(Self::new(), |all, set| all.union(set)),
-            }).collect();
+            sets = sets
+                .chunks(2)
+                .map(|pair| match pair {
+                    [a, b] => a.union(b),
+                    rest => rest.iter().fold(Self::new(), |all, set| all.union(set)),
+                })
+                .collect();
         }
         sets.pop().unwrap_or_default()
     }
@@ -147,14 +158,22 @@ impl SectorSet {
     /// Walks over both lists' boundaries in order and keeps the stretches for which `keep(in a, in b)`.
     fn merge(&self, other: &Self, keep: impl Fn(bool, bool) -> bool) -> Self {
         let boundary = |ranges: &[Range<u64>], index: usize| {
-            ranges.get(index / 2).map(|range| if index % 2 == 0 { range.start } else { range.end })
+            ranges.get(index / 2).map(|range| {
+                if index % 2 == 0 {
+                    range.start
+                } else {
+                    range.end
+                }
+            })
         };
         let mut merged = Self::new();
         let (mut a, mut b) = (0, 0);
         let mut from = 0;
         loop {
             let (next_a, next_b) = (boundary(&self.ranges, a), boundary(&other.ranges, b));
-            let Some(next) = next_a.into_iter().chain(next_b).min() else { return merged };
+            let Some(next) = next_a.into_iter().chain(next_b).min() else {
+                return merged;
+            };
             if keep(a % 2 == 1, b % 2 == 1) {
                 merged.push(from..next);
             }
@@ -183,7 +202,10 @@ impl Bits<'_> {
 
     /// Whether a bit is set from here on: what follows the last run is padding.
     fn any_left(&self) -> bool {
-        let Some((first, rest)) = self.bytes.get(self.at / 8..).and_then(<[u8]>::split_first) else { return false };
+        let Some((first, rest)) = self.bytes.get(self.at / 8..).and_then(<[u8]>::split_first)
+        else {
+            return false;
+        };
         first >> (self.at % 8) != 0 || rest.iter().any(|byte| *byte != 0)
     }
 
@@ -214,13 +236,15 @@ mod tests {
     use super::*;
 
     fn set(ranges: &[Range<u64>]) -> SectorSet {
-        SectorSet { ranges: ranges.to_vec() }
+        SectorSet {
+            ranges: ranges.to_vec(),
+        }
     }
 
     #[test]
     fn rle_plus_decodes_runs_of_every_form() {
         // version 00, first value 1, run of one "1", short run of 5 "01 1010", long run of 20 "00 00101000"
-        let bits = "00" .to_owned() + "1" + "1" + "01" + "1010" + "00" + "00101000";
+        let bits = "00".to_owned() + "1" + "1" + "01" + "1010" + "00" + "00101000";
         let mut bytes = vec![0_u8; bits.len().div_ceil(8)];
         for (at, bit) in bits.bytes().enumerate() {
             bytes[at / 8] |= (bit - b'0') << (at % 8);
@@ -243,7 +267,10 @@ mod tests {
         }
         assert_eq!(a.union(&b), set(&[0..8, 10..20, 30..31]));
         assert_eq!(SectorSet::union_of([&a, &b, &a]), a.union(&b));
-        assert_eq!(SectorSet::from_numbers(vec![3, 1, 2, 9, 1]), set(&[1..4, 9..10]));
+        assert_eq!(
+            SectorSet::from_numbers(vec![3, 1, 2, 9, 1]),
+            set(&[1..4, 9..10])
+        );
         assert_eq!(a.len(), 15);
     }
 }

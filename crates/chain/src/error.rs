@@ -31,7 +31,9 @@ pub enum Error {
         advice: &'static str,
     },
     /// A block's bytes do not have the hash their CID says.
-    #[error("{path}: at byte {offset}: block {cid} does not have the hash its CID says; the file is damaged: fetch it again")]
+    #[error(
+        "{path}: at byte {offset}: block {cid} does not have the hash its CID says; the file is damaged: fetch it again"
+    )]
     WrongHash {
         /// The file.
         path: PathBuf,
@@ -41,7 +43,9 @@ pub enum Error {
         cid: Box<Cid>,
     },
     /// A block that is needed is in none of the files.
-    #[error("block {0} ({1}) is in none of the files given; add the file that holds it, or fetch a whole snapshot again")]
+    #[error(
+        "block {0} ({1}) is in none of the files given; add the file that holds it, or fetch a whole snapshot again"
+    )]
     Missing(Box<Cid>, &'static str),
     /// A block's content does not decode as what it should be.
     #[error("block {cid}: {what}: {problem}")]
@@ -70,7 +74,11 @@ impl Error {
     /// Names the block in which malformed bytes were met; other errors stay as they are.
     pub(crate) fn in_block(self, cid: &Cid, what: &'static str) -> Self {
         match self {
-            Self::Malformed(problem) => Self::Decode { cid: Box::new(*cid), what, problem },
+            Self::Malformed(problem) => Self::Decode {
+                cid: Box::new(*cid),
+                what,
+                problem,
+            },
             other => other,
         }
     }

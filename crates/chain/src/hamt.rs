@@ -44,7 +44,11 @@ impl<'s> Hamt<'s> {
     /// The map under `root`; `what` names it in errors.
     #[must_use]
     pub fn new(store: &'s dyn BlockStore, root: &Cid, what: &'static str) -> Self {
-        Self { store, what, root: *root }
+        Self {
+            store,
+            what,
+            root: *root,
+        }
     }
 
     /// Calls `visit` with each key and its raw value.
@@ -55,7 +59,12 @@ impl<'s> Hamt<'s> {
         self.walk(&self.root, 0, visit)
     }
 
-    fn walk(&self, cid: &Cid, depth: usize, visit: &mut dyn FnMut(&[u8], &[u8]) -> Result<()>) -> Result<()> {
+    fn walk(
+        &self,
+        cid: &Cid,
+        depth: usize,
+        visit: &mut dyn FnMut(&[u8], &[u8]) -> Result<()>,
+    ) -> Result<()> {
         let block = self.load(cid, depth)?;
         let here = |error: Error| error.in_block(cid, self.what);
         for (_, pointer) in pointers(&block).map_err(here)? {
@@ -78,7 +87,10 @@ impl<'s> Hamt<'s> {
             let block = self.load(&cid, depth)?;
             let here = |error: Error| error.in_block(&cid, self.what);
             let slot = slot_of(&hash, depth);
-            let found = pointers(&block).map_err(here)?.into_iter().find(|(present, _)| *present == slot);
+            let found = pointers(&block)
+                .map_err(here)?
+                .into_iter()
+                .find(|(present, _)| *present == slot);
             match found {
                 None => return Ok(None),
                 Some((_, Pointer::Link(link))) => cid = cid_of(link).map_err(here)?,
@@ -106,7 +118,14 @@ impl<'s> Hamt<'s> {
         self.compare(before, &before.root, &self.root, 0, visit)
     }
 
-    fn compare(&self, before: &Hamt<'_>, old: &Cid, new: &Cid, depth: usize, visit: &mut HamtChange<'_>) -> Result<()> {
+    fn compare(
+        &self,
+        before: &Hamt<'_>,
+        old: &Cid,
+        new: &Cid,
+        depth: usize,
+        visit: &mut HamtChange<'_>,
+    ) -> Result<()> {
         if old == new {
             return Ok(());
         }
@@ -120,14 +139,17 @@ impl<'s> Hamt<'s> {
                 (None, None) => {}
                 (Some(Pointer::Link(old)), Some(Pointer::Link(new))) => {
                     if old != new {
-                        let (old, new) = (cid_of(old).map_err(in_old)?, cid_of(new).map_err(in_new)?);
+                        let (old, new) =
+                            (cid_of(old).map_err(in_old)?, cid_of(new).map_err(in_new)?);
                         self.compare(before, &old, &new, depth + 1, visit)?;
                     }
                 }
                 (old, new) => {
                     // A bucket on one side at least: few entries, compared by key.
                     let mut old_entries = BTreeMap::new();
-                    before.gather(old, depth, &mut old_entries).map_err(in_old)?;
+                    before
+                        .gather(old, depth, &mut old_entries)
+                        .map_err(in_old)?;
                     let mut new_entries = BTreeMap::new();
                     self.gather(new, depth, &mut new_entries).map_err(in_new)?;
                     compare_entries(old_entries, &new_entries, visit)?;
@@ -138,7 +160,12 @@ impl<'s> Hamt<'s> {
     }
 
     /// All entries under a pointer.
-    fn gather(&self, pointer: Option<Pointer<'_>>, depth: usize, entries: &mut BTreeMap<Vec<u8>, Vec<u8>>) -> Result<()> {
+    fn gather(
+        &self,
+        pointer: Option<Pointer<'_>>,
+        depth: usize,
+        entries: &mut BTreeMap<Vec<u8>, Vec<u8>>,
+    ) -> Result<()> {
         let mut add = |key: &[u8], value: &[u8]| {
             entries.insert(key.to_vec(), value.to_vec());
             Ok(())
@@ -158,14 +185,19 @@ impl<'s> Hamt<'s> {
     }
 }
 
-fn compare_entries(mut old: BTreeMap<Vec<u8>, Vec<u8>>, new: &BTreeMap<Vec<u8>, Vec<u8>>, visit: &mut HamtChange<'_>) -> Result<()> {
+fn compare_entries(
+    mut old: BTreeMap<Vec<u8>, Vec<u8>>,
+    new: &BTreeMap<Vec<u8>, Vec<u8>>,
+    visit: &mut HamtChange<'_>,
+) -> Result<()> {
     for (key, after) in new {
         let before = old.remove(key);
         if before.as_ref() != Some(after) {
             visit(key, before.as_deref(), Some(after))?;
         }
     }
-    old.iter().try_for_each(|(key, before)| visit(key, Some(before), None))
+    old.iter()
+        .try_for_each(|(key, before)| visit(key, Some(before), None))
 }
 
 fn by_slot(pointers: Vec<(usize, Pointer<'_>)>) -> [Option<Pointer<'_>>; SLOTS] {
@@ -191,9 +223,13 @@ fn pointers(block: &[u8]) -> Result<Vec<(usize, Pointer<'_>)>> {
     if bitfield.len() > SLOTS / 8 {
         return Err(Error::malformed("a HAMT node of more than 32 slots"));
     }
-    let bits = bitfield.iter().fold(0_u32, |bits, byte| bits << 8 | u32::from(*byte));
+    let bits = bitfield
+        .iter()
+        .fold(0_u32, |bits, byte| bits << 8 | u32::from(*byte));
     if reader.array()? != u64::from(bits.count_ones()) {
-        return Err(Error::malformed("a HAMT node whose pointers do not match its bitfield"));
+        return Err(Error::malformed(
+            "a HAMT node whose pointers do not match its bitfield",
+        ));
     }
     (0..SLOTS)
         .filter(|slot| bits >> slot & 1 == 1)
@@ -217,7 +253,11 @@ fn pointer<'b>(reader: &mut Reader<'b>) -> Result<Pointer<'b>> {
     Ok(Pointer::Bucket(inside, count))
 }
 
-fn bucket(mut reader: Reader<'_>, count: u64, visit: &mut dyn FnMut(&[u8], &[u8]) -> Result<()>) -> Result<()> {
+fn bucket(
+    mut reader: Reader<'_>,
+    count: u64,
+    visit: &mut dyn FnMut(&[u8], &[u8]) -> Result<()>,
+) -> Result<()> {
     for _ in 0..count {
         reader.tuple(2)?;
         let key = reader.bytes()?;

@@ -46,7 +46,9 @@ impl Header {
         reader.skip()?; // miner
         let ticket = ticket(&mut reader)?;
         reader.skip_many(3)?; // election proof, beacon entries, winning PoSt proof
-        let parents = (0..reader.array()?).map(|_| cid_of(reader.link()?)).collect::<Result<_>>()?;
+        let parents = (0..reader.array()?)
+            .map(|_| cid_of(reader.link()?))
+            .collect::<Result<_>>()?;
         reader.skip()?; // parent weight
         let height = Epoch(reader.int()?);
         let parent_state_root = cid_of(reader.link()?)?;
@@ -54,7 +56,16 @@ impl Header {
         let messages = cid_of(reader.link()?)?;
         reader.skip()?; // BLS aggregate
         let timestamp = reader.int()?;
-        Ok(Self { cid: *cid, ticket, parents, height, parent_state_root, parent_receipts, messages, timestamp })
+        Ok(Self {
+            cid: *cid,
+            ticket,
+            parents,
+            height,
+            parent_state_root,
+            parent_receipts,
+            messages,
+            timestamp,
+        })
     }
 }
 

@@ -74,7 +74,13 @@ impl fmt::Display for Day {
     /// `YYYY-MM-DD`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match NaiveDate::from_epoch_days(self.0) {
-            Some(date) => write!(f, "{:04}-{:02}-{:02}", date.year(), date.month(), date.day()),
+            Some(date) => write!(
+                f,
+                "{:04}-{:02}-{:02}",
+                date.year(),
+                date.month(),
+                date.day()
+            ),
             None => write!(f, "day {}", self.0),
         }
     }
@@ -97,8 +103,12 @@ impl FromStr for Day {
         if !shaped {
             return Err(ParseDayError);
         }
-        let number = |range| text.get(range).and_then(|part: &str| part.parse::<u32>().ok());
-        let (Some(year), Some(month), Some(day)) = (number(0..4), number(5..7), number(8..10)) else {
+        let number = |range| {
+            text.get(range)
+                .and_then(|part: &str| part.parse::<u32>().ok())
+        };
+        let (Some(year), Some(month), Some(day)) = (number(0..4), number(5..7), number(8..10))
+        else {
             return Err(ParseDayError);
         };
         i32::try_from(year)
@@ -131,7 +141,8 @@ impl Clock {
     /// Unix time at which `epoch` begins.
     #[must_use]
     pub const fn timestamp(self, epoch: Epoch) -> i64 {
-        self.genesis.saturating_add(epoch.0.saturating_mul(EPOCH_SECONDS))
+        self.genesis
+            .saturating_add(epoch.0.saturating_mul(EPOCH_SECONDS))
     }
 
     /// The UTC day in which `epoch`'s timestamp falls.
@@ -217,7 +228,16 @@ mod tests {
 
     #[test]
     fn malformed_dates_are_refused() {
-        for text in ["", "2022-1-01", "2022-02-30", "20221001", "2022-10-01 ", "+022-10-01", "2022-13-01", "２022-10-1"] {
+        for text in [
+            "",
+            "2022-1-01",
+            "2022-02-30",
+            "20221001",
+            "2022-10-01 ",
+            "+022-10-01",
+            "2022-13-01",
+            "２022-10-1",
+        ] {
             assert!(text.parse::<Day>().is_err(), "{text}");
         }
     }
@@ -226,7 +246,16 @@ mod tests {
     fn miner_ids_are_decimal_id_addresses_of_either_network() {
         assert_eq!("f0110804".parse(), Ok(MinerId(110_804)));
         assert_eq!("t01000".parse(), Ok(MinerId(1000)));
-        for text in ["", "f0", "f1abc", "0110804", "f0-1", "f0+1", "f018446744073709551616", "f01 "] {
+        for text in [
+            "",
+            "f0",
+            "f1abc",
+            "0110804",
+            "f0-1",
+            "f0+1",
+            "f018446744073709551616",
+            "f01 ",
+        ] {
             assert!(text.parse::<MinerId>().is_err(), "{text}");
         }
     }

@@ -65,7 +65,10 @@ impl Endpoint {
     /// The endpoint with that name.
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.iter().copied().find(|endpoint| endpoint.name() == name)
+        Self::ALL
+            .iter()
+            .copied()
+            .find(|endpoint| endpoint.name() == name)
     }
 
     /// What the endpoint tells, in a sentence.
@@ -75,7 +78,9 @@ impl Endpoint {
             Self::Total => "Sectors onboarded so far and on the day.",
             Self::CommitSectorCount => "How the sectors were pre-committed and proven, in sectors.",
             Self::CommitSectorSize => "How the sectors were pre-committed and proven, in bytes.",
-            Self::Terminate => "Sectors that left before their time, by the provider's message or by cron.",
+            Self::Terminate => {
+                "Sectors that left before their time, by the provider's message or by cron."
+            }
             Self::Fault => "Sectors that became faulty, and those that are.",
             Self::Recover => "Sectors that recovered from a fault.",
             Self::Expire => "Sectors that left at their time.",
@@ -87,7 +92,9 @@ impl Endpoint {
 
     /// The endpoint's columns in the order of its rows, without `stat_date` and `miner_id`.
     pub fn columns(self) -> impl Iterator<Item = &'static Column> {
-        COLUMNS.iter().filter(move |column| column.endpoint == Some(self))
+        COLUMNS
+            .iter()
+            .filter(move |column| column.endpoint == Some(self))
     }
 }
 
@@ -241,8 +248,10 @@ const ONBOARD: &[Select] = &[any(Kind::Onboard)];
 const ONBOARD_AND_OPENING: &[Select] = &[any(Kind::Onboard), any(Kind::Opening)];
 const PRECOMMIT: &[Select] = &[of(Kind::Precommit, &[Cause::Single])];
 const PRECOMMIT_BATCH: &[Select] = &[of(Kind::Precommit, &[Cause::Batch])];
-const PROVECOMMIT: &[Select] =
-    &[of(Kind::Onboard, &[Cause::Single, Cause::Genesis]), any(Kind::Opening)];
+const PROVECOMMIT: &[Select] = &[
+    of(Kind::Onboard, &[Cause::Single, Cause::Genesis]),
+    any(Kind::Opening),
+];
 const PROVECOMMIT_BATCH: &[Select] = &[of(Kind::Onboard, &[Cause::Batch, Cause::NonInteractive])];
 const TERMINATE: &[Select] = &[any(Kind::Terminate)];
 const TERMINATE_ACTIVE: &[Select] = &[of(Kind::Terminate, &[Cause::Active])];
@@ -269,11 +278,23 @@ const fn served(
     unit: Unit,
     doc: &'static str,
 ) -> Column {
-    Column { name, endpoint: Some(endpoint), definition, unit, doc }
+    Column {
+        name,
+        endpoint: Some(endpoint),
+        definition,
+        unit,
+        doc,
+    }
 }
 
 const fn kept(name: &'static str, definition: Definition, unit: Unit, doc: &'static str) -> Column {
-    Column { name, endpoint: None, definition, unit, doc }
+    Column {
+        name,
+        endpoint: None,
+        definition,
+        unit,
+        doc,
+    }
 }
 
 /// Every column, endpoint by endpoint in the order of its rows, then those no endpoint of `/v2` serves.

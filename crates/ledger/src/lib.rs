@@ -1,10 +1,20 @@
 //! What happened to each sector, and what does a day add up to?
+//!
+//! [`Differ`] turns two states of the chain and the messages between them into [`Event`]s, [`Claims`] follows what
+//! the power actor says each miner has, and the [`columns`] registry declares what each published number is, once.
+//! Everything here is pure: no I/O of its own, no clock, no async.
 
+mod claims;
 pub mod columns;
+mod differ;
 mod event;
 mod power;
+mod qap;
 mod value;
 
+pub use claims::Claims;
+pub use differ::Differ;
 pub use event::{Cause, Event, Kind, MessageRef, Status};
 pub use power::{Claim, Power};
+pub use qap::quality_adjusted_power;
 pub use value::Value;

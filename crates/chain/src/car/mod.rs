@@ -53,13 +53,18 @@ impl Cars {
         if paths.is_empty() {
             return Err(Error::Chain("no CAR file was given".into()));
         }
-        let files = paths.iter().map(|path| open(path, cache, progress)).collect::<Result<_>>()?;
+        let files = paths
+            .iter()
+            .map(|path| open(path, cache, progress))
+            .collect::<Result<_>>()?;
         Ok(Self { files })
     }
 
     /// The roots of all files, in the order of the files.
     pub fn roots(&self) -> impl Iterator<Item = Cid> {
-        self.files.iter().flat_map(|file| file.roots().iter().copied())
+        self.files
+            .iter()
+            .flat_map(|file| file.roots().iter().copied())
     }
 
     /// How many blocks the files hold, those that stand in several counted each time.
@@ -71,7 +76,11 @@ impl Cars {
 
 impl BlockStore for Cars {
     fn get(&self, cid: &Cid) -> Result<Option<Block<'_>>> {
-        Ok(self.files.iter().find_map(|file| file.get(cid)).map(Block::Borrowed))
+        Ok(self
+            .files
+            .iter()
+            .find_map(|file| file.get(cid))
+            .map(Block::Borrowed))
     }
 }
 

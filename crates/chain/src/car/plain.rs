@@ -40,7 +40,10 @@ pub(super) struct PlainCar {
 impl PlainCar {
     /// Opens `path`; errors name `named`, which differs where `path` is a decompressed copy.
     pub(super) fn open(path: &Path, named: &Path, progress: &dyn Progress) -> Result<Self> {
-        let io = |source| Error::Io { path: named.to_owned(), source };
+        let io = |source| Error::Io {
+            path: named.to_owned(),
+            source,
+        };
         let file = File::open(path).map_err(io)?;
         let length = file.metadata().map_err(io)?.len();
         let damaged = |offset, problem: &str, advice| Error::File {
@@ -72,10 +75,12 @@ impl PlainCar {
 
     /// The block with that CID's digest, in place.
     pub(super) fn get(&self, cid: &Cid) -> Option<&[u8]> {
-        self.index.candidates(cid.hash().digest()).find_map(|offset| {
-            let section = section(&self.map, usize::try_from(offset).ok()?).ok()?;
-            (section.cid.hash() == cid.hash()).then(|| &self.map[section.data..section.end])
-        })
+        self.index
+            .candidates(cid.hash().digest())
+            .find_map(|offset| {
+                let section = section(&self.map, usize::try_from(offset).ok()?).ok()?;
+                (section.cid.hash() == cid.hash()).then(|| &self.map[section.data..section.end])
+            })
     }
 }
 
@@ -88,15 +93,21 @@ struct Section {
 
 /// Reads the section at `offset`; on error says at which offset and why.
 fn section(bytes: &[u8], offset: usize) -> std::result::Result<Section, (usize, &'static str)> {
-    let (length, start) = varint(bytes, offset).ok_or((offset, "a block's length is cut off or malformed"))?;
+    let (length, start) =
+        varint(bytes, offset).ok_or((offset, "a block's length is cut off or malformed"))?;
     let end = usize::try_from(length)
         .ok()
         .and_then(|length| start.checked_add(length))
         .filter(|end| *end <= bytes.len())
         .ok_or((offset, "a block is longer than the rest of the file"))?;
     let mut rest = &bytes[start..end];
-    let cid = Cid::read_bytes(&mut rest).map_err(|_| (start, "a block does not begin with a CID"))?;
-    Ok(Section { cid, data: end - rest.len(), end })
+    let cid =
+        Cid::read_bytes(&mut rest).map_err(|_| (start, "a block does not begin with a CID"))?;
+    Ok(Section {
+        cid,
+        data: end - rest.len(),
+        end,
+    })
 }
 
 /// An unsigned varint of at most 64 bits at `offset`: its value and the offset after it.
@@ -119,12 +130,16 @@ fn header(bytes: &[u8]) -> std::result::Result<(Vec<Cid>, usize), String> {
         return Err(no_car());
     }
     let end = start + usize::try_from(length).map_err(|_| no_car())?;
-    let header = bytes.get(start..end).ok_or_else(|| "the file ends within its CAR header".to_owned())?;
+    let header = bytes
+        .get(start..end)
+        .ok_or_else(|| "the file ends within its CAR header".to_owned())?;
     let (roots, version) = decode_header(header).map_err(|_| no_car())?;
     match version {
         1 if roots.is_empty() => Err("the CAR header names no roots".to_owned()),
         1 => Ok((roots, end)),
-        other => Err(format!("this is a CAR of version {other}, and only version 1 is read")),
+        other => Err(format!(
+            "this is a CAR of version {other}, and only version 1 is read"
+        )),
     }
 }
 
@@ -166,7 +181,8 @@ fn scan(bytes: &[u8], first: usize, named: &Path, progress: &dyn Progress) -> Re
         }
     }
     progress.end();
-    Index::new(entries).ok_or_else(|| Error::Chain(format!("{}: more than 2^32 blocks", named.display())))
+    Index::new(entries)
+        .ok_or_else(|| Error::Chain(format!("{}: more than 2^32 blocks", named.display())))
 }
 
 fn check(section: &Section, data: &[u8], named: &Path) -> Result<()> {
@@ -178,7 +194,10 @@ fn check(section: &Section, data: &[u8], named: &Path) -> Result<()> {
             return Err(Error::File {
                 path: PathBuf::from(named),
                 offset: section.data as u64,
-                problem: format!("block {} has a hash of an unknown kind ({code:#x})", section.cid),
+                problem: format!(
+                    "block {} has a hash of an unknown kind ({code:#x})",
+                    section.cid
+                ),
                 advice: "give a Filecoin snapshot; its blocks have blake2b-256 hashes",
             });
         }
@@ -186,5 +205,9 @@ fn check(section: &Section, data: &[u8], named: &Path) -> Result<()> {
     if good {
         return Ok(());
     }
-    Err(Error::WrongHash { path: named.to_owned(), offset: section.data as u64, cid: Box::new(section.cid) })
+    Err(Error::WrongHash {
+        path: named.to_owned(),
+        offset: section.data as u64,
+        cid: Box::new(section.cid),
+    })
 }

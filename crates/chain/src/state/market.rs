@@ -38,7 +38,9 @@ impl<'s> Market<'s> {
     /// If its state is missing or malformed.
     pub fn open(tree: &StateTree<'s>) -> Result<Option<Self>> {
         const WHAT: &str = "state of the market actor";
-        let Some(actor) = tree.actor(MARKET)? else { return Ok(None) };
+        let Some(actor) = tree.actor(MARKET)? else {
+            return Ok(None);
+        };
         let block = tree.store().need(&actor.head, WHAT)?;
         let root = || -> Result<Cid> {
             let mut reader = Reader::new(&block);
@@ -46,7 +48,9 @@ impl<'s> Market<'s> {
             cid_of(reader.link()?)
         };
         let root = root().map_err(|error| error.in_block(&actor.head, WHAT))?;
-        Ok(Some(Self { proposals: Amt::open(tree.store(), &root, PROPOSALS)? }))
+        Ok(Some(Self {
+            proposals: Amt::open(tree.store(), &root, PROPOSALS)?,
+        }))
     }
 
     /// The proposal of a deal.
@@ -60,7 +64,12 @@ impl<'s> Market<'s> {
             let size = reader.uint()?;
             let verified = reader.bool()?;
             reader.skip_many(3)?; // client, provider, label
-            Ok(Proposal { size, verified, start: Epoch(reader.int()?), end: Epoch(reader.int()?) })
+            Ok(Proposal {
+                size,
+                verified,
+                start: Epoch(reader.int()?),
+                end: Epoch(reader.int()?),
+            })
         })
     }
 }

@@ -15,5 +15,5 @@ pub use layout::Layout;
 pub use market::{Market, Proposal};
 pub use miner::{ChangedPartition, Miner, Partition};
 pub use params::{Extension, Op, Place};
-pub use power::{Claims, ClaimedPower};
+pub use power::{ClaimedPower, Claims};
 pub use sector::{Precommit, Sector, SectorRef};

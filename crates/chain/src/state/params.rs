@@ -93,7 +93,9 @@ impl Op {
             11 => Self::DeclareRecoveries(places(&mut reader)?),
             24 => {
                 reader.array()?;
-                Self::Dispute { deadline: reader.uint()? }
+                Self::Dispute {
+                    deadline: reader.uint()?,
+                }
             }
             _ => Self::Other,
         })
@@ -123,12 +125,18 @@ fn number_at(reader: &mut Reader<'_>, position: u64) -> Result<SectorNumber> {
 /// Sector numbers at a position of each tuple in the first field.
 fn numbers(reader: &mut Reader<'_>, position: u64) -> Result<Vec<SectorNumber>> {
     reader.array()?;
-    (0..reader.array()?).map(|_| number_at(reader, position)).collect()
+    (0..reader.array()?)
+        .map(|_| number_at(reader, position))
+        .collect()
 }
 
 fn place(reader: &mut Reader<'_>) -> Result<Place> {
     reader.tuple(3)?;
-    Ok(Place { deadline: reader.uint()?, partition: reader.uint()?, sectors: SectorSet::decode(reader.bytes()?)? })
+    Ok(Place {
+        deadline: reader.uint()?,
+        partition: reader.uint()?,
+        sectors: SectorSet::decode(reader.bytes()?)?,
+    })
 }
 
 fn places(reader: &mut Reader<'_>) -> Result<Vec<Place>> {
@@ -149,7 +157,11 @@ fn extensions(reader: &mut Reader<'_>, with_claims: bool) -> Result<Vec<Extensio
                 sectors = sectors.union(&claimed);
                 drops_claims = dropping;
             }
-            Ok(Extension { sectors, drops_claims, expiration: Epoch(reader.int()?) })
+            Ok(Extension {
+                sectors,
+                drops_claims,
+                expiration: Epoch(reader.int()?),
+            })
         })
         .collect()
 }
@@ -168,7 +180,10 @@ fn claims(reader: &mut Reader<'_>) -> Result<(SectorSet, SectorSet)> {
             dropping.push(sector);
         }
     }
-    Ok((SectorSet::from_numbers(all), SectorSet::from_numbers(dropping)))
+    Ok((
+        SectorSet::from_numbers(all),
+        SectorSet::from_numbers(dropping),
+    ))
 }
 
 fn post(reader: &mut Reader<'_>) -> Result<Op> {
@@ -177,10 +192,17 @@ fn post(reader: &mut Reader<'_>) -> Result<Op> {
     let partitions = (0..reader.array()?)
         .map(|_| {
             reader.tuple(2)?;
-            Ok(Place { deadline, partition: reader.uint()?, sectors: SectorSet::decode(reader.bytes()?)? })
+            Ok(Place {
+                deadline,
+                partition: reader.uint()?,
+                sectors: SectorSet::decode(reader.bytes()?)?,
+            })
         })
         .collect::<Result<_>>()?;
-    Ok(Op::Post { deadline, partitions })
+    Ok(Op::Post {
+        deadline,
+        partitions,
+    })
 }
 
 /// Leaves out what a batch return `[successes, [[index, code], …]]` says failed; an answer of another form
@@ -203,7 +225,11 @@ fn accepted(sectors: Vec<SectorNumber>, returned: &[u8]) -> Vec<SectorNumber> {
             .collect()
     };
     match failures() {
-        Ok(failed) => (0..).zip(sectors).filter(|(index, _)| !failed.contains(index)).map(|(_, sector)| sector).collect(),
+        Ok(failed) => (0..)
+            .zip(sectors)
+            .filter(|(index, _)| !failed.contains(index))
+            .map(|(_, sector)| sector)
+            .collect(),
         Err(_) => sectors,
     }
 }
@@ -211,7 +237,10 @@ fn accepted(sectors: Vec<SectorNumber>, returned: &[u8]) -> Vec<SectorNumber> {
 /// Keeps what the answer, a bitfield of the sectors updated, names; an answer of another form says nothing.
 fn updated(sectors: Vec<SectorNumber>, returned: &[u8]) -> Vec<SectorNumber> {
     match Reader::new(returned).bytes().and_then(SectorSet::decode) {
-        Ok(done) => sectors.into_iter().filter(|sector| done.contains(sector.0)).collect(),
+        Ok(done) => sectors
+            .into_iter()
+            .filter(|sector| done.contains(sector.0))
+            .collect(),
         Err(_) => sectors,
     }
 }

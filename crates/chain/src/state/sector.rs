@@ -47,7 +47,10 @@ impl Sector {
         let at = layout.sector;
         let fields = reader.array()?;
         if !(at.fewest_fields..=at.most_fields).contains(&fields) {
-            return Err(Error::malformed(format!("a sector of {fields} fields in actors v{}", layout.version)));
+            return Err(Error::malformed(format!(
+                "a sector of {fields} fields in actors v{}",
+                layout.version
+            )));
         }
         let number = SectorNumber(reader.uint()?);
         let size = sector_size(reader.int()?)?;
@@ -68,7 +71,16 @@ impl Sector {
                 reader.skip()?;
             }
         }
-        let sector = Self { number, size, activation, expiration, power_base, deal_weight, verified_weight, full_qap };
+        let sector = Self {
+            number,
+            size,
+            activation,
+            expiration,
+            power_base,
+            deal_weight,
+            verified_weight,
+            full_qap,
+        };
         Ok(SectorRef { sector, sealed_cid })
     }
 }
@@ -110,16 +122,35 @@ impl Precommit {
         let mut reader = Reader::new(raw);
         reader.array()?;
         let fields = reader.array()?;
-        let rest = fields.checked_sub(6).ok_or_else(|| Error::malformed("a pre-commit of too few fields"))?;
+        let rest = fields
+            .checked_sub(6)
+            .ok_or_else(|| Error::malformed("a pre-commit of too few fields"))?;
         let size = sector_size(reader.int()?)?;
         let number = SectorNumber(reader.uint()?);
         reader.skip_many(2)?; // sealed CID, seal randomness epoch
-        let deals = if reader.null()? { Vec::new() } else { (0..reader.array()?).map(|_| reader.uint()).collect::<Result<_>>()? };
+        let deals = if reader.null()? {
+            Vec::new()
+        } else {
+            (0..reader.array()?)
+                .map(|_| reader.uint())
+                .collect::<Result<_>>()?
+        };
         let expiration = Epoch(reader.int()?);
         (0..rest).try_for_each(|_| reader.skip())?;
         reader.skip()?; // deposit
         let epoch = Epoch(reader.int()?);
-        let weights = layout.precommit.weights.then(|| Ok((reader.bigint()?, reader.bigint()?))).transpose()?;
-        Ok(Self { number, size, epoch, expiration, deals, weights })
+        let weights = layout
+            .precommit
+            .weights
+            .then(|| Ok((reader.bigint()?, reader.bigint()?)))
+            .transpose()?;
+        Ok(Self {
+            number,
+            size,
+            epoch,
+            expiration,
+            deals,
+            weights,
+        })
     }
 }

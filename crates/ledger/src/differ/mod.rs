@@ -1,0 +1,202 @@
+//! Two states and the messages between them, turned into events.
+//!
+//! [`Differ`] visits only miners whose state changed, and of those only what differs. It works in three steps, a
+//! file each: [`changes`] gathers what is not the same before and after; [`calls`] decodes what the tipset's
+//! successful messages asked of which miner; [`story`] puts the two together, sector by sector: it walks through
+//! what ran (crons of the null rounds, messages, the tipset's own cron) and lets each step do to a sector what the
+//! outcome allows, so that several changes of one sector in one tipset come out as several events in order.
+
+mod calls;
+mod changes;
+mod story;
+mod terms;
+
+use std::collections::BTreeMap;
+
+use chain::state::{Actor, ActorKind, Codes, Market, Miner, StateTree};
+use chain::{BlockStore, Cid, Epoch, Error, MinerId, Result, SectorNumber, Transition};
+
+use crate::event::{Cause, Event, Kind, Status};
+use calls::Calls;
+use changes::MinerChanges;
+use terms::{Activations, Terms};
+
+/// Turns the transitions of one chain, in order, into events.
+///
+/// It keeps what no single state tells: the activations that a snap overwrote in actors v7 to v11, and the code
+/// CIDs of the chain's manifests.
+#[derive(Debug, Default)]
+pub struct Differ {
+    codes: Codes,
+    activations: Activations,
+}
+
+impl Differ {
+    /// A differ that has seen nothing yet.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The code CIDs known so far.
+    #[must_use]
+    pub const fn codes(&self) -> &Codes {
+        &self.codes
+    }
+
+    /// The events of the first readable state: every live sector is onboarded (`genesis`) if that is the
+    /// state of epoch 0, and opens the ledger otherwise.
+    ///
+    /// # Errors
+    /// If the state does not read.
+    pub fn open(
+        &mut self,
+        store: &dyn BlockStore,
+        state: &Cid,
+        epoch: Epoch,
+    ) -> Result<Vec<Event>> {
+        let tree = StateTree::open(store, state)?;
+        self.codes.learn(&tree)?;
+        let (kind, cause) = if epoch.0 == 0 {
+            (Kind::Onboard, Some(Cause::Genesis))
+        } else {
+            (Kind::Opening, None)
+        };
+        let mut events = Vec::new();
+        let mut miners = Vec::new();
+        tree.for_each(&mut |id, actor| {
+            if let Some(miner) = self.miner(store, &actor)? {
+                miners.push((MinerId(id), miner));
+            }
+            Ok(())
+        })?;
+        miners.sort_by_key(|(id, _)| *id);
+        for (id, miner) in miners {
+            let standing = changes::Standing::of(&miner)?;
+            miner.for_each_sector(&mut |found| {
+                let status = standing.status(found.sector.number);
+                if status != Status::None {
+                    let terms = Terms::of(&found)?;
+                    events.push(Event {
+                        epoch,
+                        miner: id,
+                        sector: found.sector.number,
+                        kind,
+                        cause,
+                        sector_size: found.sector.size,
+                        qap_before: None,
+                        qap_after: Some(terms.qap),
+                        activation: Some(terms.activation),
+                        expiration_before: None,
+                        expiration_after: Some(terms.expiration),
+                        status_before: Status::None,
+                        status_after: status,
+                        message: None,
+                    });
+                }
+                Ok(())
+            })?;
+        }
+        Ok(events)
+    }
+
+    /// The events of one transition, in order of execution.
+    ///
+    /// # Errors
+    /// If a block that is needed is missing or malformed.
+    pub fn events(
+        &mut self,
+        store: &dyn BlockStore,
+        transition: &Transition,
+    ) -> Result<Vec<Event>> {
+        if transition.before == transition.after {
+            return Ok(Vec::new());
+        }
+        let before = StateTree::open(store, &transition.before)?;
+        let after = StateTree::open(store, &transition.after)?;
+        let miners = self.changed_miners(store, &before, &after)?;
+        if miners.is_empty() {
+            return Ok(Vec::new());
+        }
+        let calls = Calls::of(&transition.messages, &before, &after)?;
+        let market = Market::open(&after)?;
+        let mut steps = Vec::new();
+        for (id, (old, new)) in &miners {
+            let changes = MinerChanges::between(old, new, transition)?;
+            story::tell(
+                *id,
+                &changes,
+                calls.to(*id),
+                market.as_ref(),
+                transition,
+                &mut self.activations,
+                &mut steps,
+            )?;
+        }
+        Ok(story::in_order(
+            steps,
+            transition.height,
+            &transition.messages,
+        ))
+    }
+
+    /// Miners that are not the same before and after. A new miner is compared with the empty one that it
+    /// became first in no readable state; one that is gone is left out: nothing removes a miner with sectors.
+    fn changed_miners<'s>(
+        &mut self,
+        store: &'s dyn BlockStore,
+        before: &StateTree<'s>,
+        after: &StateTree<'s>,
+    ) -> Result<BTreeMap<MinerId, (Option<Miner<'s>>, Miner<'s>)>> {
+        let mut actors = Vec::new();
+        after.diff(before, &mut |id, old, new| {
+            actors.push((id, old, new));
+            Ok(())
+        })?;
+        let unknown = |codes: &Codes, actor: &Option<Actor>| -> Result<bool> {
+            Ok(match actor {
+                Some(actor) => codes.kind_of(&actor.code)?.is_none(),
+                None => false,
+            })
+        };
+        for (_, _, new) in &actors {
+            if unknown(&self.codes, new)? {
+                // A code never seen: an upgrade of the actors, which the new state's manifest names.
+                self.codes.learn(after)?;
+                break;
+            }
+        }
+        let mut miners = BTreeMap::new();
+        for (id, old, new) in actors {
+            let Some(new) = new
+                .as_ref()
+                .map(|actor| self.miner(store, actor))
+                .transpose()?
+                .flatten()
+            else {
+                continue;
+            };
+            let old = old
+                .as_ref()
+                .map(|actor| self.miner(store, actor))
+                .transpose()?
+                .flatten();
+            miners.insert(MinerId(id), (old, new));
+        }
+        Ok(miners)
+    }
+
+    fn miner<'s>(&self, store: &'s dyn BlockStore, actor: &Actor) -> Result<Option<Miner<'s>>> {
+        match self.codes.kind_of(&actor.code)? {
+            Some((ActorKind::Miner, layout)) => Miner::read(store, &actor.head, layout).map(Some),
+            _ => Ok(None),
+        }
+    }
+}
+
+/// A figure of a sector that no real sector can have.
+fn absurd(sector: SectorNumber) -> Error {
+    Error::Chain(format!(
+        "the weights of sector {sector} pass what 128 bits hold"
+    ))
+}

@@ -1,0 +1,110 @@
+//! What a sector is committed to: its size, dates and QAP.
+
+use std::collections::HashMap;
+
+use chain::state::{Market, Precommit, SectorRef};
+use chain::{Bytes, Epoch, MinerId, Result, SectorNumber};
+
+use super::absurd;
+use crate::qap::quality_adjusted_power;
+
+/// A sector's terms at some moment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Terms {
+    pub(super) size: Bytes,
+    pub(super) activation: Epoch,
+    pub(super) expiration: Epoch,
+    pub(super) qap: Bytes,
+    /// Bytes of the CID of the sealed data; what a snap changes.
+    pub(super) sealed: Vec<u8>,
+}
+
+impl Terms {
+    pub(super) fn of(found: &SectorRef<'_>) -> Result<Self> {
+        let sector = &found.sector;
+        let qap = if sector.full_qap {
+            sector.size.0.checked_mul(10).map(Bytes)
+        } else {
+            quality_adjusted_power(
+                sector.size,
+                sector.expiration - sector.power_base,
+                sector.deal_weight,
+                sector.verified_weight,
+            )
+        };
+        Ok(Self {
+            size: sector.size,
+            activation: sector.activation,
+            expiration: sector.expiration,
+            qap: qap.ok_or_else(|| absurd(sector.number))?,
+            sealed: found.sealed_cid.to_vec(),
+        })
+    }
+}
+
+/// QAP that a pre-committed sector would have: up to actors v8 by the weights stored with it, from v9 by the
+/// market's proposals for its deals (a verified deal weighs its piece × its duration), else its size.
+pub(super) fn precommitted_qap(
+    precommit: &Precommit,
+    market: Option<&Market<'_>>,
+) -> Result<Bytes> {
+    let duration = precommit.expiration - precommit.epoch;
+    let (deals, verified) = match (precommit.weights, market) {
+        (Some(weights), _) => weights,
+        (None, Some(market)) => {
+            let (mut deals, mut verified) = (0_i128, 0_i128);
+            for deal in &precommit.deals {
+                let Some(proposal) = market.proposal(*deal)? else {
+                    continue;
+                };
+                let weight = i128::from(proposal.size)
+                    .saturating_mul(i128::from(proposal.end - proposal.start));
+                let sum = if proposal.verified {
+                    &mut verified
+                } else {
+                    &mut deals
+                };
+                *sum = sum.saturating_add(weight);
+            }
+            (deals, verified)
+        }
+        (None, None) => (0, 0),
+    };
+    quality_adjusted_power(precommit.size, duration, deals, verified)
+        .ok_or_else(|| absurd(precommit.number))
+}
+
+/// Activations that the state no longer shows: from actors v7 to v11 a snap overwrites a sector's activation, but
+/// its events keep the one first seen (`definitions.md`, "Sector events").
+#[derive(Debug, Default)]
+pub(super) struct Activations {
+    overwritten: HashMap<(MinerId, SectorNumber), Epoch>,
+}
+
+impl Activations {
+    /// The activation first seen of a sector whose state shows `shown`.
+    pub(super) fn first(&self, miner: MinerId, sector: SectorNumber, shown: Epoch) -> Epoch {
+        self.overwritten
+            .get(&(miner, sector))
+            .copied()
+            .unwrap_or(shown)
+    }
+
+    /// Notes that a sector's state showed `before` and shows `after`.
+    pub(super) fn note(
+        &mut self,
+        miner: MinerId,
+        sector: SectorNumber,
+        before: Epoch,
+        after: Epoch,
+    ) {
+        if before != after {
+            self.overwritten.entry((miner, sector)).or_insert(before);
+        }
+    }
+
+    /// Forgets a sector that left.
+    pub(super) fn forget(&mut self, miner: MinerId, sector: SectorNumber) {
+        self.overwritten.remove(&(miner, sector));
+    }
+}

@@ -1,0 +1,268 @@
+//! Chains with known truth, replayed. They lie outside the project; without them the tests that need them are
+//! skipped and say so.
+#![allow(dead_code, clippy::unwrap_used)]
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use chain::{Cars, Chain, Day, Epoch, MinerId, NoProgress, SectorNumber};
+use ledger::{Claims, Differ, Event, Power, Status};
+use serde_json::Value;
+
+/// A file of the chains with known truth; `None` with a printed reason where they are absent.
+pub fn shared(name: &str) -> Option<PathBuf> {
+    let folder = std::env::var_os("SECTORSCOPE_SHARED").map_or_else(
+        || PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../../shared"),
+        PathBuf::from,
+    );
+    let path = folder.join("data").join(name);
+    if path.exists() {
+        return Some(path);
+    }
+    println!("skipped: {} is not here", path.display());
+    None
+}
+
+/// The lines of a truth file.
+pub fn lines(name: &str) -> Vec<Value> {
+    let text = std::fs::read_to_string(shared(name).unwrap()).unwrap();
+    text.lines()
+        .filter(|line| !line.is_empty())
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect()
+}
+
+/// What is added up over the sectors of one status.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Sum {
+    pub count: i128,
+    pub rbp: i128,
+    pub qap: i128,
+    pub duration: i128,
+    pub duration_squared: i128,
+}
+
+/// A miner's balance, kept from events alone.
+#[derive(Clone, Debug, Default)]
+pub struct Balance {
+    pub of: BTreeMap<Status, Sum>,
+}
+
+impl Balance {
+    pub fn apply(&mut self, event: &Event) {
+        let sides = [
+            (
+                event.status_before,
+                event.qap_before,
+                event.expiration_before,
+                -1,
+            ),
+            (
+                event.status_after,
+                event.qap_after,
+                event.expiration_after,
+                1,
+            ),
+        ];
+        for (status, qap, expiration, sign) in sides {
+            if status == Status::None {
+                continue;
+            }
+            let duration = i128::from(expiration.unwrap() - event.activation.unwrap());
+            let sum = self.of.entry(status).or_default();
+            sum.count += sign;
+            sum.rbp += sign * event.sector_size.0;
+            sum.qap += sign * qap.unwrap().0;
+            sum.duration += sign * duration;
+            sum.duration_squared += sign * duration * duration;
+        }
+    }
+
+    pub fn get(&self, status: Status) -> Sum {
+        self.of.get(&status).copied().unwrap_or_default()
+    }
+
+    pub fn live(&self) -> Sum {
+        self.of.values().fold(Sum::default(), |a, b| Sum {
+            count: a.count + b.count,
+            rbp: a.rbp + b.rbp,
+            qap: a.qap + b.qap,
+            duration: a.duration + b.duration,
+            duration_squared: a.duration_squared + b.duration_squared,
+        })
+    }
+}
+
+/// A chain read from start to end.
+pub struct Replay {
+    pub events: Vec<Event>,
+    /// At the end of each finished day: every miner's balance by the ledger, and its claim by the power actor.
+    pub days: BTreeMap<Day, BTreeMap<MinerId, (Balance, Power)>>,
+    pub clock: chain::Clock,
+}
+
+/// Replays a chain, checking after every tipset that the ledger's active power is the power actor's claim.
+pub fn replay(name: &str) -> Option<Replay> {
+    let path = shared(&format!("{name}.car.zst"))?;
+    let cache = tempfile::tempdir().unwrap();
+    let cars = Cars::open(&[path], cache.path(), &NoProgress).unwrap();
+    Some(replay_of(&cars))
+}
+
+pub fn replay_of(cars: &Cars) -> Replay {
+    let chain = Chain::open(cars, cars.roots()).unwrap();
+    let clock = chain.clock();
+    let mut differ = Differ::new();
+    let mut claims = Claims::default();
+    let mut balances: BTreeMap<MinerId, Balance> = BTreeMap::new();
+    let mut replay = Replay {
+        events: Vec::new(),
+        days: BTreeMap::new(),
+        clock,
+    };
+    let first = &chain.tipsets()[0];
+    let mut pending = differ
+        .open(cars, &first.parent_state_root, first.height)
+        .unwrap();
+    for (index, tipset) in chain.tipsets().iter().enumerate() {
+        // The state before this tipset is what everything so far has led to.
+        if index > 0 {
+            let transition = chain.transition(index - 1).unwrap().unwrap();
+            pending.extend(differ.events(cars, &transition).unwrap());
+        }
+        for event in &pending {
+            balances.entry(event.miner).or_default().apply(event);
+        }
+        replay.events.append(&mut pending);
+        claims
+            .advance(cars, &tipset.parent_state_root, differ.codes())
+            .unwrap();
+        for (miner, balance) in &balances {
+            let active = balance.get(Status::Active);
+            let claim = claims.of(*miner);
+            assert_eq!(
+                (active.rbp, active.qap),
+                (claim.rbp.0, claim.qap.0),
+                "{miner} before height {}",
+                tipset.height
+            );
+        }
+        let mut day = match index.checked_sub(1) {
+            Some(before) => clock.day_of(chain.tipsets()[before].height),
+            None => continue,
+        };
+        while day < clock.day_of(tipset.height) {
+            let rows = balances
+                .iter()
+                .map(|(miner, balance)| (*miner, (balance.clone(), claims.of(*miner))));
+            replay.days.insert(day, rows.collect());
+            day = day.next();
+        }
+    }
+    replay
+}
+
+/// An event of the truth under the names of the definitions.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Truth {
+    pub height: Epoch,
+    pub miner: MinerId,
+    pub sector: SectorNumber,
+    pub kind: &'static str,
+    pub cause: Option<&'static str>,
+    pub message: Option<String>,
+    pub method: Option<u64>,
+    pub qap: Option<i128>,
+    pub activation: Option<i64>,
+    pub expiration: Option<i64>,
+    pub old_expiration: Option<i64>,
+}
+
+/// Maps a line of `.events.jsonl`; `None` for what is no event of ours.
+pub fn truth(line: &Value) -> Option<Truth> {
+    let text = |key: &str| line[key].as_str();
+    let number = |key: &str| line[key].as_i64();
+    let method = number("method_num");
+    let (kind, cause) = match text("event").unwrap() {
+        "precommit_single" | "precommit_batch" => (
+            "precommit",
+            Some(if method == Some(6) { "single" } else { "batch" }),
+        ),
+        "precommit_expired" => ("precommit_expired", None),
+        "activated" => (
+            "onboard",
+            Some(if method == Some(36) {
+                "non_interactive"
+            } else {
+                "batch"
+            }),
+        ),
+        "proven" => ("proven", None),
+        "snapped" => ("snap", None),
+        "extended" if number("expiration") == number("old_expiration") => {
+            ("adjust", Some("extension"))
+        }
+        "extended" => ("extend", None),
+        "faulted" => (
+            "fault",
+            Some(match text("reason").unwrap() {
+                "declared" => "declared",
+                "skipped" => "skipped",
+                "missed_post" => "missed",
+                "disputed" => "disputed",
+                other => panic!("{other}"),
+            }),
+        ),
+        "recovered" => ("recover", None),
+        "terminated_active" => ("terminate", Some("active")),
+        "terminated_passive" => ("terminate", Some("passive")),
+        "expired" => ("expire", Some("on_time")),
+        "provecommit_single"
+        | "provecommit_batch"
+        | "recovery_declared"
+        | "recovery_failed"
+        | "info_removed"
+        | "partitions_compacted" => return None,
+        other => panic!("unknown event {other}"),
+    };
+    let by_message = text("cause") == Some("message");
+    Some(Truth {
+        height: Epoch(number("tipset_height").unwrap()),
+        miner: text("miner").unwrap().parse().unwrap(),
+        sector: SectorNumber(line["sector"].as_u64().unwrap()),
+        kind,
+        cause,
+        message: text("msg_cid").filter(|_| by_message).map(str::to_owned),
+        method: method
+            .filter(|_| by_message)
+            .and_then(|method| u64::try_from(method).ok()),
+        // The truth knows no QAP of a pre-commit: without deals it is the size.
+        qap: text("qap").or(text("rbp")).map(|qap| qap.parse().unwrap()),
+        activation: number("activation"),
+        expiration: number("expiration"),
+        old_expiration: number("old_expiration").or(number("expiration")),
+    })
+}
+
+/// One of our events in the same form.
+pub fn ours(event: &Event) -> Truth {
+    Truth {
+        height: event.epoch,
+        miner: event.miner,
+        sector: event.sector,
+        kind: event.kind.name(),
+        cause: event.cause.map(ledger::Cause::name),
+        message: event.message.map(|message| message.cid.to_string()),
+        method: event.message.map(|message| message.method),
+        qap: Some(event.qap().0),
+        activation: event.activation.map(|epoch| epoch.0),
+        expiration: event
+            .expiration_after
+            .or(event.expiration_before)
+            .map(|epoch| epoch.0),
+        old_expiration: event
+            .expiration_before
+            .or(event.expiration_after)
+            .map(|epoch| epoch.0),
+    }
+}
