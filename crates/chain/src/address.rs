@@ -48,9 +48,7 @@ impl Address {
     /// The number, if it is an ID address.
     #[must_use]
     pub fn as_id(&self) -> Option<u64> {
-        (self.protocol() == Protocol::Id)
-            .then(|| uvarint(&self.0[1..]))
-            .flatten()
+        (self.protocol() == Protocol::Id).then(|| uvarint(&self.0[1..])).flatten()
     }
 
     /// What it names its actor by.
@@ -79,12 +77,7 @@ pub(crate) fn uvarint(bytes: &[u8]) -> Option<u64> {
     if !whole || (bytes.len() == 10 && *last > 1) {
         return None;
     }
-    Some(
-        bytes
-            .iter()
-            .rev()
-            .fold(0, |value, byte| value << 7 | u64::from(byte & 0x7f)),
-    )
+    Some(bytes.iter().rev().fold(0, |value, byte| value << 7 | u64::from(byte & 0x7f)))
 }
 
 #[cfg(test)]

@@ -48,18 +48,8 @@ impl<'s> Amt<'s> {
     /// If its root block is missing or does not decode.
     pub fn open(store: &'s dyn BlockStore, root: &Cid, what: &'static str) -> Result<Self> {
         let block = store.need(root, what)?;
-        let (width, height, count, node) =
-            read_root(&block).map_err(|error| error.in_block(root, what))?;
-        Ok(Self {
-            store,
-            what,
-            cid: *root,
-            root: block,
-            width,
-            height,
-            count,
-            node,
-        })
+        let (width, height, count, node) = read_root(&block).map_err(|error| error.in_block(root, what))?;
+        Ok(Self { store, what, cid: *root, root: block, width, height, count, node })
     }
 
     /// How many values the root says there are.
@@ -72,10 +62,7 @@ impl<'s> Amt<'s> {
     ///
     /// # Errors
     /// If a block is missing or malformed, or `visit` fails.
-    pub fn for_each(
-        &self,
-        visit: &mut dyn FnMut(u64, &mut Reader<'_>) -> Result<()>,
-    ) -> Result<()> {
+    pub fn for_each(&self, visit: &mut dyn FnMut(u64, &mut Reader<'_>) -> Result<()>) -> Result<()> {
         self.walk(&self.root[self.node..], self.height, 0, visit)
             .map_err(|error| error.in_block(&self.cid, self.what))
     }
@@ -97,8 +84,7 @@ impl<'s> Amt<'s> {
         for (slot, link) in slots(node.bitmap, self.width).zip(&node.links) {
             let (cid, block) = self.follow(link)?;
             let begin = first.saturating_add(self.span(slot, height));
-            self.walk(&block, height - 1, begin, visit)
-                .map_err(|error| error.in_block(&cid, self.what))?;
+            self.walk(&block, height - 1, begin, visit).map_err(|error| error.in_block(&cid, self.what))?;
         }
         Ok(())
     }
@@ -107,28 +93,19 @@ impl<'s> Amt<'s> {
     ///
     /// # Errors
     /// If a block is missing or malformed, or `visit` fails.
-    pub fn get<T>(
-        &self,
-        index: u64,
-        visit: impl FnOnce(&mut Reader<'_>) -> Result<T>,
-    ) -> Result<Option<T>> {
+    pub fn get<T>(&self, index: u64, visit: impl FnOnce(&mut Reader<'_>) -> Result<T>) -> Result<Option<T>> {
         let mut height = self.height;
         if index.checked_shr(self.width * (height + 1)).unwrap_or(0) != 0 {
             return Ok(None);
         }
         let mut block: Option<(Cid, Block<'_>)> = None;
         loop {
-            let bytes = block
-                .as_ref()
-                .map_or(&self.root[self.node..], |(_, block)| block);
-            let slot =
-                index.checked_shr(self.width * height).unwrap_or(0) & ((1 << self.width) - 1);
-            let here = |error: Error| {
-                error.in_block(block.as_ref().map_or(&self.cid, |(cid, _)| cid), self.what)
-            };
+            let bytes = block.as_ref().map_or(&self.root[self.node..], |(_, block)| block);
+            let slot = index.checked_shr(self.width * height).unwrap_or(0) & ((1 << self.width) - 1);
+            let here =
+                |error: Error| error.in_block(block.as_ref().map_or(&self.cid, |(cid, _)| cid), self.what);
             let mut node = self.decode(bytes, height).map_err(here)?;
-            let Some(position) = slots(node.bitmap, self.width).position(|present| present == slot)
-            else {
+            let Some(position) = slots(node.bitmap, self.width).position(|present| present == slot) else {
                 return Ok(None);
             };
             if height == 0 {
@@ -150,14 +127,8 @@ impl<'s> Amt<'s> {
             return self.diff_by_value(before, visit);
         }
         let (old, new) = (&before.root[before.node..], &self.root[self.node..]);
-        self.compare(
-            before,
-            Some((old, before.height)),
-            Some((new, self.height)),
-            0,
-            visit,
-        )
-        .map_err(|error| error.in_block(&self.cid, self.what))
+        self.compare(before, Some((old, before.height)), Some((new, self.height)), 0, visit)
+            .map_err(|error| error.in_block(&self.cid, self.what))
     }
 
     /// Compares two subtrees that begin at index `first`; of different heights, the lower one stands in slot 0 of
@@ -170,12 +141,7 @@ impl<'s> Amt<'s> {
         first: u64,
         visit: &mut AmtChange<'_>,
     ) -> Result<()> {
-        let height = old
-            .iter()
-            .chain(&new)
-            .map(|(_, height)| *height)
-            .max()
-            .unwrap_or(0);
+        let height = old.iter().chain(&new).map(|(_, height)| *height).max().unwrap_or(0);
         // A subtree lower than the level we are at is passed down through slot 0 until its level comes.
         let lower = |side: Option<(&'_ [u8], u32)>| side.is_some_and(|(_, level)| level < height);
         let (old_node, new_node) = (before.node_at(old, height)?, self.node_at(new, height)?);
@@ -193,20 +159,14 @@ impl<'s> Amt<'s> {
             }
             let old_block = old_link.map(|link| before.follow(link)).transpose()?;
             let new_block = new_link.map(|link| self.follow(link)).transpose()?;
-            let old_side =
-                old_lower.or(old_block.as_ref().map(|(_, block)| (&**block, height - 1)));
-            let new_side =
-                new_lower.or(new_block.as_ref().map(|(_, block)| (&**block, height - 1)));
+            let old_side = old_lower.or(old_block.as_ref().map(|(_, block)| (&**block, height - 1)));
+            let new_side = new_lower.or(new_block.as_ref().map(|(_, block)| (&**block, height - 1)));
             let begin = first.saturating_add(self.span(slot, height));
-            let named = new_block
-                .as_ref()
-                .or(old_block.as_ref())
-                .map(|(cid, _)| *cid);
-            self.compare(before, old_side, new_side, begin, visit)
-                .map_err(|error| match &named {
-                    Some(cid) => error.in_block(cid, self.what),
-                    None => error,
-                })?;
+            let named = new_block.as_ref().or(old_block.as_ref()).map(|(cid, _)| *cid);
+            self.compare(before, old_side, new_side, begin, visit).map_err(|error| match &named {
+                Some(cid) => error.in_block(cid, self.what),
+                None => error,
+            })?;
         }
         Ok(())
     }
@@ -233,8 +193,7 @@ impl<'s> Amt<'s> {
                 old => visit(index, old.as_deref(), Some(new)),
             }
         })?;
-        old.into_iter()
-            .try_for_each(|(index, old)| visit(index, Some(&old), None))
+        old.into_iter().try_for_each(|(index, old)| visit(index, Some(&old), None))
     }
 
     fn follow(&self, link: &[u8]) -> Result<(Cid, Block<'s>)> {
@@ -251,40 +210,21 @@ impl<'s> Amt<'s> {
         let mut reader = Reader::new(bytes);
         reader.tuple(3)?;
         let bitmap = reader.bytes()?;
-        let length = if self.width <= 3 {
-            1
-        } else {
-            1 << (self.width - 3)
-        };
+        let length = if self.width <= 3 { 1 } else { 1 << (self.width - 3) };
         if bitmap.len() != length {
-            return Err(Error::malformed(
-                "an AMT node whose bitmap has the wrong length",
-            ));
+            return Err(Error::malformed("an AMT node whose bitmap has the wrong length"));
         }
-        let present = bitmap
-            .iter()
-            .map(|byte| u64::from(byte.count_ones()))
-            .sum::<u64>();
+        let present = bitmap.iter().map(|byte| u64::from(byte.count_ones())).sum::<u64>();
         let link_count = reader.array()?;
         if link_count != if height == 0 { 0 } else { present } {
-            return Err(Error::malformed(
-                "an AMT node whose links do not match its bitmap",
-            ));
+            return Err(Error::malformed("an AMT node whose links do not match its bitmap"));
         }
-        let links = (0..link_count)
-            .map(|_| reader.link())
-            .collect::<Result<_>>()?;
+        let links = (0..link_count).map(|_| reader.link()).collect::<Result<_>>()?;
         let value_count = reader.array()?;
         if value_count != if height == 0 { present } else { 0 } {
-            return Err(Error::malformed(
-                "an AMT node whose values do not match its bitmap",
-            ));
+            return Err(Error::malformed("an AMT node whose values do not match its bitmap"));
         }
-        Ok(Node {
-            bitmap,
-            links,
-            values: reader,
-        })
+        Ok(Node { bitmap, links, values: reader })
     }
 }
 
@@ -333,10 +273,7 @@ fn compare_leaves(
     visit: &mut AmtChange<'_>,
 ) -> Result<()> {
     fn at<'b>(values: &[(u64, &'b [u8])], slot: u64) -> Option<&'b [u8]> {
-        values
-            .iter()
-            .find(|(present, _)| *present == slot)
-            .map(|(_, value)| *value)
+        values.iter().find(|(present, _)| *present == slot).map(|(_, value)| *value)
     }
     let (old, new) = (leaf_values(old, width)?, leaf_values(new, width)?);
     for slot in 0..1_u64 << width {
@@ -353,7 +290,5 @@ fn leaf_values(node: Option<Node<'_>>, width: u32) -> Result<Vec<(u64, &[u8])>> 
     let Some(mut node) = node else {
         return Ok(Vec::new());
     };
-    slots(node.bitmap, width)
-        .map(|slot| Ok((slot, node.values.raw()?)))
-        .collect()
+    slots(node.bitmap, width).map(|slot| Ok((slot, node.values.raw()?))).collect()
 }

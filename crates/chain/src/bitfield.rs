@@ -49,9 +49,7 @@ impl SectorSet {
         let mut at = 0_u64;
         while bits.any_left() {
             let length = bits.run()?;
-            let end = at
-                .checked_add(length)
-                .ok_or_else(|| Error::malformed("a bitfield beyond 2^64"))?;
+            let end = at.checked_add(length).ok_or_else(|| Error::malformed("a bitfield beyond 2^64"))?;
             if value {
                 set.push(at..end);
             }
@@ -88,9 +86,7 @@ impl SectorSet {
     /// How many numbers are in it.
     #[must_use]
     pub fn len(&self) -> u64 {
-        self.ranges
-            .iter()
-            .fold(0, |sum, range| sum.saturating_add(range.end - range.start))
+        self.ranges.iter().fold(0, |sum, range| sum.saturating_add(range.end - range.start))
     }
 
     /// Whether nothing is in it.
@@ -138,11 +134,7 @@ impl SectorSet {
     /// The union of many sets, pairwise, so that large families stay cheap.
     #[must_use]
     pub fn union_of<'a>(sets: impl IntoIterator<Item = &'a Self>) -> Self {
-        let mut sets: Vec<Self> = sets
-            .into_iter()
-            .filter(|set| !set.is_empty())
-            .cloned()
-            .collect();
+        let mut sets: Vec<Self> = sets.into_iter().filter(|set| !set.is_empty()).cloned().collect();
         while sets.len() > 1 {
             sets = sets
                 .chunks(2)
@@ -158,13 +150,7 @@ impl SectorSet {
     /// Walks over both lists' boundaries in order and keeps the stretches for which `keep(in a, in b)`.
     fn merge(&self, other: &Self, keep: impl Fn(bool, bool) -> bool) -> Self {
         let boundary = |ranges: &[Range<u64>], index: usize| {
-            ranges.get(index / 2).map(|range| {
-                if index % 2 == 0 {
-                    range.start
-                } else {
-                    range.end
-                }
-            })
+            ranges.get(index / 2).map(|range| if index % 2 == 0 { range.start } else { range.end })
         };
         let mut merged = Self::new();
         let (mut a, mut b) = (0, 0);
@@ -202,8 +188,7 @@ impl Bits<'_> {
 
     /// Whether a bit is set from here on: what follows the last run is padding.
     fn any_left(&self) -> bool {
-        let Some((first, rest)) = self.bytes.get(self.at / 8..).and_then(<[u8]>::split_first)
-        else {
+        let Some((first, rest)) = self.bytes.get(self.at / 8..).and_then(<[u8]>::split_first) else {
             return false;
         };
         first >> (self.at % 8) != 0 || rest.iter().any(|byte| *byte != 0)
@@ -236,9 +221,7 @@ mod tests {
     use super::*;
 
     fn set(ranges: &[Range<u64>]) -> SectorSet {
-        SectorSet {
-            ranges: ranges.to_vec(),
-        }
+        SectorSet { ranges: ranges.to_vec() }
     }
 
     #[test]
@@ -267,10 +250,7 @@ mod tests {
         }
         assert_eq!(a.union(&b), set(&[0..8, 10..20, 30..31]));
         assert_eq!(SectorSet::union_of([&a, &b, &a]), a.union(&b));
-        assert_eq!(
-            SectorSet::from_numbers(vec![3, 1, 2, 9, 1]),
-            set(&[1..4, 9..10])
-        );
+        assert_eq!(SectorSet::from_numbers(vec![3, 1, 2, 9, 1]), set(&[1..4, 9..10]));
         assert_eq!(a.len(), 15);
     }
 }

@@ -50,15 +50,13 @@ pub trait BlockStore: Send + Sync {
         if cid.hash().code() == IDENTITY {
             return Ok(Block::Shared(cid.hash().digest().into()));
         }
-        self.get(cid)?
-            .ok_or_else(|| Error::Missing(Box::new(*cid), what))
+        self.get(cid)?.ok_or_else(|| Error::Missing(Box::new(*cid), what))
     }
 }
 
 /// Decodes the bytes of a link.
 pub(crate) fn cid_of(bytes: &[u8]) -> Result<Cid> {
-    Cid::try_from(bytes)
-        .map_err(|error| Error::malformed(format!("a link that is no CID ({error})")))
+    Cid::try_from(bytes).map_err(|error| Error::malformed(format!("a link that is no CID ({error})")))
 }
 
 /// The CID of a DAG-CBOR block with these bytes.

@@ -45,9 +45,7 @@ impl<'a> Reader<'a> {
 
     fn take(&mut self, count: u64) -> Result<&'a [u8]> {
         let rest = &self.bytes[self.at..];
-        let count = usize::try_from(count)
-            .ok()
-            .filter(|count| *count <= rest.len());
+        let count = usize::try_from(count).ok().filter(|count| *count <= rest.len());
         let count = count.ok_or_else(|| Error::malformed("it ends in the middle of an item"))?;
         self.at += count;
         Ok(&rest[..count])
@@ -55,10 +53,7 @@ impl<'a> Reader<'a> {
 
     #[inline]
     fn peek(&self) -> Result<u8> {
-        self.bytes
-            .get(self.at)
-            .copied()
-            .ok_or_else(|| Error::malformed("it ends where an item should begin"))
+        self.bytes.get(self.at).copied().ok_or_else(|| Error::malformed("it ends where an item should begin"))
     }
 
     #[inline]
@@ -68,18 +63,9 @@ impl<'a> Reader<'a> {
         let value = match first & 0x1f {
             small @ 0..=23 => u64::from(small),
             24 => u64::from(self.take(1)?[0]),
-            25 => self
-                .take(2)?
-                .iter()
-                .fold(0, |value, byte| value << 8 | u64::from(*byte)),
-            26 => self
-                .take(4)?
-                .iter()
-                .fold(0, |value, byte| value << 8 | u64::from(*byte)),
-            27 => self
-                .take(8)?
-                .iter()
-                .fold(0, |value, byte| value << 8 | u64::from(*byte)),
+            25 => self.take(2)?.iter().fold(0, |value, byte| value << 8 | u64::from(*byte)),
+            26 => self.take(4)?.iter().fold(0, |value, byte| value << 8 | u64::from(*byte)),
+            27 => self.take(8)?.iter().fold(0, |value, byte| value << 8 | u64::from(*byte)),
             _ => return Err(Error::malformed("an item of indefinite length")),
         };
         Ok((first >> 5, value))
@@ -89,9 +75,7 @@ impl<'a> Reader<'a> {
     fn expect(&mut self, major: u8, what: &str) -> Result<u64> {
         match self.head()? {
             (found, value) if found == major => Ok(value),
-            (found, _) => Err(Error::malformed(format!(
-                "expected {what}, found CBOR type {found}"
-            ))),
+            (found, _) => Err(Error::malformed(format!("expected {what}, found CBOR type {found}"))),
         }
     }
 
@@ -118,9 +102,7 @@ impl<'a> Reader<'a> {
     pub fn tuple(&mut self, count: u64) -> Result<()> {
         match self.array()? {
             found if found == count => Ok(()),
-            found => Err(Error::malformed(format!(
-                "expected a tuple of {count} fields, found {found}"
-            ))),
+            found => Err(Error::malformed(format!("expected a tuple of {count} fields, found {found}"))),
         }
     }
 
@@ -138,14 +120,11 @@ impl<'a> Reader<'a> {
     /// If the next item is no integer of 64 bits.
     pub fn int(&mut self) -> Result<i64> {
         let (major, value) = self.head()?;
-        let value =
-            i64::try_from(value).map_err(|_| Error::malformed("an integer beyond 64 bits"))?;
+        let value = i64::try_from(value).map_err(|_| Error::malformed("an integer beyond 64 bits"))?;
         match major {
             UNSIGNED => Ok(value),
             NEGATIVE => Ok(-1 - value),
-            _ => Err(Error::malformed(format!(
-                "expected an integer, found CBOR type {major}"
-            ))),
+            _ => Err(Error::malformed(format!("expected an integer, found CBOR type {major}"))),
         }
     }
 
@@ -164,8 +143,7 @@ impl<'a> Reader<'a> {
     /// If the next item is no UTF-8 text.
     pub fn text(&mut self) -> Result<&'a str> {
         let length = self.expect(TEXT, "a text")?;
-        std::str::from_utf8(self.take(length)?)
-            .map_err(|_| Error::malformed("a text that is not UTF-8"))
+        std::str::from_utf8(self.take(length)?).map_err(|_| Error::malformed("a text that is not UTF-8"))
     }
 
     /// A truth value.
@@ -177,9 +155,7 @@ impl<'a> Reader<'a> {
             FALSE => false,
             TRUE => true,
             other => {
-                return Err(Error::malformed(format!(
-                    "expected true or false, found byte {other:#x}"
-                )));
+                return Err(Error::malformed(format!("expected true or false, found byte {other:#x}")));
             }
         };
         self.at += 1;
@@ -206,9 +182,7 @@ impl<'a> Reader<'a> {
         }
         match self.bytes()?.split_first() {
             Some((0, cid)) => Ok(cid),
-            _ => Err(Error::malformed(
-                "a link without the leading zero of binary CIDs",
-            )),
+            _ => Err(Error::malformed("a link without the leading zero of binary CIDs")),
         }
     }
 
@@ -224,9 +198,7 @@ impl<'a> Reader<'a> {
         if magnitude.len() > 15 {
             return Err(Error::malformed("a big integer beyond 120 bits"));
         }
-        let value = magnitude
-            .iter()
-            .fold(0_i128, |value, byte| value << 8 | i128::from(*byte));
+        let value = magnitude.iter().fold(0_i128, |value, byte| value << 8 | i128::from(*byte));
         match sign {
             0 => Ok(value),
             1 => Ok(-value),

@@ -74,11 +74,7 @@ impl Error {
     /// Names the block in which malformed bytes were met; other errors stay as they are.
     pub(crate) fn in_block(self, cid: &Cid, what: &'static str) -> Self {
         match self {
-            Self::Malformed(problem) => Self::Decode {
-                cid: Box::new(*cid),
-                what,
-                problem,
-            },
+            Self::Malformed(problem) => Self::Decode { cid: Box::new(*cid), what, problem },
             other => other,
         }
     }

@@ -44,11 +44,7 @@ impl<'s> Hamt<'s> {
     /// The map under `root`; `what` names it in errors.
     #[must_use]
     pub fn new(store: &'s dyn BlockStore, root: &Cid, what: &'static str) -> Self {
-        Self {
-            store,
-            what,
-            root: *root,
-        }
+        Self { store, what, root: *root }
     }
 
     /// Calls `visit` with each key and its raw value.
@@ -59,12 +55,7 @@ impl<'s> Hamt<'s> {
         self.walk(&self.root, 0, visit)
     }
 
-    fn walk(
-        &self,
-        cid: &Cid,
-        depth: usize,
-        visit: &mut dyn FnMut(&[u8], &[u8]) -> Result<()>,
-    ) -> Result<()> {
+    fn walk(&self, cid: &Cid, depth: usize, visit: &mut dyn FnMut(&[u8], &[u8]) -> Result<()>) -> Result<()> {
         let block = self.load(cid, depth)?;
         let here = |error: Error| error.in_block(cid, self.what);
         for (_, pointer) in pointers(&block).map_err(here)? {
@@ -87,10 +78,7 @@ impl<'s> Hamt<'s> {
             let block = self.load(&cid, depth)?;
             let here = |error: Error| error.in_block(&cid, self.what);
             let slot = slot_of(&hash, depth);
-            let found = pointers(&block)
-                .map_err(here)?
-                .into_iter()
-                .find(|(present, _)| *present == slot);
+            let found = pointers(&block).map_err(here)?.into_iter().find(|(present, _)| *present == slot);
             match found {
                 None => return Ok(None),
                 Some((_, Pointer::Link(link))) => cid = cid_of(link).map_err(here)?,
@@ -139,17 +127,14 @@ impl<'s> Hamt<'s> {
                 (None, None) => {}
                 (Some(Pointer::Link(old)), Some(Pointer::Link(new))) => {
                     if old != new {
-                        let (old, new) =
-                            (cid_of(old).map_err(in_old)?, cid_of(new).map_err(in_new)?);
+                        let (old, new) = (cid_of(old).map_err(in_old)?, cid_of(new).map_err(in_new)?);
                         self.compare(before, &old, &new, depth + 1, visit)?;
                     }
                 }
                 (old, new) => {
                     // A bucket on one side at least: few entries, compared by key.
                     let mut old_entries = BTreeMap::new();
-                    before
-                        .gather(old, depth, &mut old_entries)
-                        .map_err(in_old)?;
+                    before.gather(old, depth, &mut old_entries).map_err(in_old)?;
                     let mut new_entries = BTreeMap::new();
                     self.gather(new, depth, &mut new_entries).map_err(in_new)?;
                     compare_entries(old_entries, &new_entries, visit)?;
@@ -196,8 +181,7 @@ fn compare_entries(
             visit(key, before.as_deref(), Some(after))?;
         }
     }
-    old.iter()
-        .try_for_each(|(key, before)| visit(key, Some(before), None))
+    old.iter().try_for_each(|(key, before)| visit(key, Some(before), None))
 }
 
 fn by_slot(pointers: Vec<(usize, Pointer<'_>)>) -> [Option<Pointer<'_>>; SLOTS] {
@@ -223,18 +207,11 @@ fn pointers(block: &[u8]) -> Result<Vec<(usize, Pointer<'_>)>> {
     if bitfield.len() > SLOTS / 8 {
         return Err(Error::malformed("a HAMT node of more than 32 slots"));
     }
-    let bits = bitfield
-        .iter()
-        .fold(0_u32, |bits, byte| bits << 8 | u32::from(*byte));
+    let bits = bitfield.iter().fold(0_u32, |bits, byte| bits << 8 | u32::from(*byte));
     if reader.array()? != u64::from(bits.count_ones()) {
-        return Err(Error::malformed(
-            "a HAMT node whose pointers do not match its bitfield",
-        ));
+        return Err(Error::malformed("a HAMT node whose pointers do not match its bitfield"));
     }
-    (0..SLOTS)
-        .filter(|slot| bits >> slot & 1 == 1)
-        .map(|slot| Ok((slot, pointer(&mut reader)?)))
-        .collect()
+    (0..SLOTS).filter(|slot| bits >> slot & 1 == 1).map(|slot| Ok((slot, pointer(&mut reader)?))).collect()
 }
 
 fn pointer<'b>(reader: &mut Reader<'b>) -> Result<Pointer<'b>> {

@@ -46,9 +46,7 @@ impl Header {
         reader.skip()?; // miner
         let ticket = ticket(&mut reader)?;
         reader.skip_many(3)?; // election proof, beacon entries, winning PoSt proof
-        let parents = (0..reader.array()?)
-            .map(|_| cid_of(reader.link()?))
-            .collect::<Result<_>>()?;
+        let parents = (0..reader.array()?).map(|_| cid_of(reader.link()?)).collect::<Result<_>>()?;
         reader.skip()?; // parent weight
         let height = Epoch(reader.int()?);
         let parent_state_root = cid_of(reader.link()?)?;

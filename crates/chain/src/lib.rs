@@ -16,6 +16,7 @@ mod error;
 mod hamt;
 mod header;
 mod message;
+mod progress;
 pub mod state;
 mod tipset;
 mod units;
@@ -24,15 +25,16 @@ pub use address::{Address, Protocol};
 pub use amt::{Amt, AmtChange};
 pub use bitfield::SectorSet;
 pub use block::{Block, BlockStore, message_cid};
-pub use car::{Cars, NoProgress, Progress};
+pub use car::Cars;
 pub use cbor::Reader;
 pub use cid::Cid;
 pub use error::{Error, Result};
 pub use hamt::{Hamt, HamtChange};
 pub use header::Header;
 pub use message::{Executed, Message, Receipt};
+pub use progress::{NoProgress, Progress, Unit};
 pub use tipset::{Chain, Tipset, TipsetKey, Transition};
 pub use units::{
-    Bytes, Clock, Day, EPOCHS_PER_DAY, Epoch, MAINNET_GENESIS, MinerId, ParseDayError,
-    ParseMinerIdError, SectorNumber,
+    Bytes, Clock, Day, EPOCHS_PER_DAY, Epoch, MAINNET_GENESIS, MinerId, ParseDayError, ParseMinerIdError,
+    SectorNumber,
 };

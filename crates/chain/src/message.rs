@@ -61,24 +61,13 @@ impl Message {
         reader.skip_many(4)?; // value, gas limit, gas fee cap, gas premium
         let method = reader.uint()?;
         let params = reader.bytes()?.to_vec();
-        Ok(Self {
-            cid: unsigned,
-            unsigned,
-            to,
-            from,
-            nonce,
-            method,
-            params,
-        })
+        Ok(Self { cid: unsigned, unsigned, to, from, nonce, method, params })
     }
 
     fn decode_signed(bytes: &[u8], cid: &Cid) -> Result<Self> {
         let mut reader = Reader::new(bytes);
         reader.tuple(2)?;
-        Ok(Self {
-            cid: *cid,
-            ..Self::decode(reader.raw()?)?
-        })
+        Ok(Self { cid: *cid, ..Self::decode(reader.raw()?)? })
     }
 }
 
@@ -97,11 +86,7 @@ pub(crate) fn of_block(store: &dyn BlockStore, messages: &Cid) -> Result<Vec<Mes
         Amt::open(store, &root, WHAT)?.for_each(&mut |_, value| {
             let cid = cid_of(value.link()?)?;
             let block = store.need(&cid, "message")?;
-            let message = if signed {
-                Message::decode_signed(&block, &cid)
-            } else {
-                Message::decode(&block)
-            };
+            let message = if signed { Message::decode_signed(&block, &cid) } else { Message::decode(&block) };
             found.push(message.map_err(|error| error.in_block(&cid, "message"))?);
             Ok(())
         })?;
@@ -120,14 +105,9 @@ pub(crate) fn receipts(store: &dyn BlockStore, root: &Cid) -> Result<Vec<Receipt
         let exit_code = value.int()?;
         let returned = value.bytes()?.to_vec();
         // Gas used, and the events root since network version 18.
-        let rest = fields
-            .checked_sub(2)
-            .ok_or_else(|| Error::malformed("a receipt of too few fields"))?;
+        let rest = fields.checked_sub(2).ok_or_else(|| Error::malformed("a receipt of too few fields"))?;
         (0..rest).try_for_each(|_| value.skip())?;
-        found.push(Receipt {
-            exit_code,
-            returned,
-        });
+        found.push(Receipt { exit_code, returned });
         Ok(())
     })?;
     Ok(found)

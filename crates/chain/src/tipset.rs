@@ -50,26 +50,12 @@ impl Tipset {
     /// # Errors
     /// If a header is missing or malformed, or the headers do not belong together.
     pub fn read(store: &dyn BlockStore, blocks: &[Cid]) -> Result<Self> {
-        let mut headers = blocks
-            .iter()
-            .map(|cid| Header::read(store, cid))
-            .collect::<Result<Vec<_>>>()?;
+        let mut headers = blocks.iter().map(|cid| Header::read(store, cid)).collect::<Result<Vec<_>>>()?;
         headers.sort_by(|a, b| a.ticket.cmp(&b.ticket).then_with(|| a.cid.cmp(&b.cid)));
-        let first = headers
-            .first()
-            .ok_or_else(|| Error::Chain("a tipset without blocks".into()))?;
+        let first = headers.first().ok_or_else(|| Error::Chain("a tipset without blocks".into()))?;
         let together = |other: &Header| {
-            (
-                other.height,
-                &other.parents,
-                other.parent_state_root,
-                other.parent_receipts,
-            ) == (
-                first.height,
-                &first.parents,
-                first.parent_state_root,
-                first.parent_receipts,
-            )
+            (other.height, &other.parents, other.parent_state_root, other.parent_receipts)
+                == (first.height, &first.parents, first.parent_state_root, first.parent_receipts)
         };
         if let Some(odd) = headers.iter().find(|header| !together(header)) {
             return Err(Error::Chain(format!(
@@ -135,11 +121,7 @@ impl<'s> Chain<'s> {
     /// If a root is no header, or a header between is malformed.
     pub fn open(store: &'s dyn BlockStore, roots: impl IntoIterator<Item = Cid>) -> Result<Self> {
         let mut tipset = Tipset::read(store, &head(store, roots)?)?;
-        let clock = Clock::new(
-            tipset
-                .timestamp
-                .saturating_sub(tipset.height.0.saturating_mul(30)),
-        );
+        let clock = Clock::new(tipset.timestamp.saturating_sub(tipset.height.0.saturating_mul(30)));
         let mut tipsets = Vec::new();
         while store.get(&tipset.parent_state_root)?.is_some() {
             let parents = tipset.parents.0.clone();
@@ -156,11 +138,7 @@ impl<'s> Chain<'s> {
                 "the snapshot's head has no readable state; give a snapshot with state, or add the file that holds it".into(),
             ));
         }
-        Ok(Self {
-            store,
-            clock,
-            tipsets,
-        })
+        Ok(Self { store, clock, tipsets })
     }
 
     /// The store it is read from.
@@ -186,15 +164,10 @@ impl<'s> Chain<'s> {
     /// # Errors
     /// If its messages or receipts are missing or do not fit each other.
     pub fn transition(&self, index: usize) -> Result<Option<Transition>> {
-        let (Some(tipset), Some(child)) = (self.tipsets.get(index), self.tipsets.get(index + 1))
-        else {
+        let (Some(tipset), Some(child)) = (self.tipsets.get(index), self.tipsets.get(index + 1)) else {
             return Ok(None);
         };
-        let messages = if tipset.height.0 == 0 {
-            Vec::new()
-        } else {
-            self.executed(tipset, child)?
-        };
+        let messages = if tipset.height.0 == 0 { Vec::new() } else { self.executed(tipset, child)? };
         Ok(Some(Transition {
             height: tipset.height,
             before: tipset.parent_state_root,
@@ -216,28 +189,18 @@ impl<'s> Chain<'s> {
             )));
         }
         let pairs = messages.into_iter().zip(receipts);
-        Ok(pairs
-            .map(|(message, receipt)| Executed { message, receipt })
-            .collect())
+        Ok(pairs.map(|(message, receipt)| Executed { message, receipt }).collect())
     }
 }
 
 /// Blocks of the highest tipset among the roots.
 fn head(store: &dyn BlockStore, roots: impl IntoIterator<Item = Cid>) -> Result<Vec<Cid>> {
-    let mut headers = roots
-        .into_iter()
-        .map(|root| Header::read(store, &root))
-        .collect::<Result<Vec<_>>>()?;
+    let mut headers = roots.into_iter().map(|root| Header::read(store, &root)).collect::<Result<Vec<_>>>()?;
     headers.sort_by_key(|header| std::cmp::Reverse(header.height));
     headers.dedup_by(|a, b| a.cid == b.cid);
     let Some(highest) = headers.first().cloned() else {
         return Err(Error::Chain("the snapshot names no head".into()));
     };
-    let same =
-        |header: &&Header| header.height == highest.height && header.parents == highest.parents;
-    Ok(headers
-        .iter()
-        .filter(same)
-        .map(|header| header.cid)
-        .collect())
+    let same = |header: &&Header| header.height == highest.height && header.parents == highest.parents;
+    Ok(headers.iter().filter(same).map(|header| header.cid).collect())
 }

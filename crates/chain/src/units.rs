@@ -12,6 +12,9 @@ pub const EPOCHS_PER_DAY: i64 = 2880;
 /// Unix time of mainnet's epoch 0, 2020-08-24T22:00:00Z.
 pub const MAINNET_GENESIS: i64 = 1_598_306_400;
 
+/// Unix time of calibnet's epoch 0, 2022-11-01T18:13:00Z.
+const CALIBNET_GENESIS: i64 = 1_667_326_380;
+
 const EPOCH_SECONDS: i64 = 30;
 const DAY_SECONDS: i64 = 86_400;
 
@@ -74,13 +77,7 @@ impl fmt::Display for Day {
     /// `YYYY-MM-DD`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match NaiveDate::from_epoch_days(self.0) {
-            Some(date) => write!(
-                f,
-                "{:04}-{:02}-{:02}",
-                date.year(),
-                date.month(),
-                date.day()
-            ),
+            Some(date) => write!(f, "{:04}-{:02}-{:02}", date.year(), date.month(), date.day()),
             None => write!(f, "day {}", self.0),
         }
     }
@@ -103,12 +100,8 @@ impl FromStr for Day {
         if !shaped {
             return Err(ParseDayError);
         }
-        let number = |range| {
-            text.get(range)
-                .and_then(|part: &str| part.parse::<u32>().ok())
-        };
-        let (Some(year), Some(month), Some(day)) = (number(0..4), number(5..7), number(8..10))
-        else {
+        let number = |range| text.get(range).and_then(|part: &str| part.parse::<u32>().ok());
+        let (Some(year), Some(month), Some(day)) = (number(0..4), number(5..7), number(8..10)) else {
             return Err(ParseDayError);
         };
         i32::try_from(year)
@@ -138,11 +131,20 @@ impl Clock {
         self.genesis
     }
 
+    /// The network whose epoch 0 is then: `mainnet`, `calibnet`, or `unknown` for any other.
+    #[must_use]
+    pub const fn network(self) -> &'static str {
+        match self.genesis {
+            MAINNET_GENESIS => "mainnet",
+            CALIBNET_GENESIS => "calibnet",
+            _ => "unknown",
+        }
+    }
+
     /// Unix time at which `epoch` begins.
     #[must_use]
     pub const fn timestamp(self, epoch: Epoch) -> i64 {
-        self.genesis
-            .saturating_add(epoch.0.saturating_mul(EPOCH_SECONDS))
+        self.genesis.saturating_add(epoch.0.saturating_mul(EPOCH_SECONDS))
     }
 
     /// The UTC day in which `epoch`'s timestamp falls.
@@ -179,10 +181,7 @@ impl FromStr for MinerId {
     type Err = ParseMinerIdError;
 
     fn from_str(text: &str) -> Result<Self, ParseMinerIdError> {
-        let digits = text
-            .strip_prefix("f0")
-            .or_else(|| text.strip_prefix("t0"))
-            .ok_or(ParseMinerIdError)?;
+        let digits = text.strip_prefix("f0").or_else(|| text.strip_prefix("t0")).ok_or(ParseMinerIdError)?;
         if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
             return Err(ParseMinerIdError);
         }
@@ -246,16 +245,7 @@ mod tests {
     fn miner_ids_are_decimal_id_addresses_of_either_network() {
         assert_eq!("f0110804".parse(), Ok(MinerId(110_804)));
         assert_eq!("t01000".parse(), Ok(MinerId(1000)));
-        for text in [
-            "",
-            "f0",
-            "f1abc",
-            "0110804",
-            "f0-1",
-            "f0+1",
-            "f018446744073709551616",
-            "f01 ",
-        ] {
+        for text in ["", "f0", "f1abc", "0110804", "f0-1", "f0+1", "f018446744073709551616", "f01 "] {
             assert!(text.parse::<MinerId>().is_err(), "{text}");
         }
     }

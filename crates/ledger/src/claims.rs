@@ -27,13 +27,7 @@ impl Claims {
         let of = &mut self.of;
         let mut set = |miner, claim: Option<chain::state::ClaimedPower>| {
             match claim {
-                Some(claim) => of.insert(
-                    miner,
-                    Power {
-                        rbp: claim.raw,
-                        qap: claim.quality_adjusted,
-                    },
-                ),
+                Some(claim) => of.insert(miner, Power { rbp: claim.raw, qap: claim.quality_adjusted }),
                 None => of.remove(&miner),
             };
             Ok(())
@@ -57,9 +51,6 @@ impl Claims {
 
     /// All claims, by miner.
     pub fn iter(&self) -> impl Iterator<Item = Claim> + '_ {
-        self.of.iter().map(|(miner, power)| Claim {
-            miner: *miner,
-            power: *power,
-        })
+        self.of.iter().map(|(miner, power)| Claim { miner: *miner, power: *power })
     }
 }

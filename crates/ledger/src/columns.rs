@@ -3,6 +3,8 @@
 //! From a declaration come the day close's SQL, the tables' schema, the JSON of the API, the reference page,
 //! CSV headers, labels, and the explanation of a number. A new column is a new line in [`COLUMNS`].
 
+use std::fmt;
+
 use crate::event::{Cause, Kind, Status};
 
 /// An endpoint of `/v2`: a group of columns.
@@ -65,10 +67,7 @@ impl Endpoint {
     /// The endpoint with that name.
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL
-            .iter()
-            .copied()
-            .find(|endpoint| endpoint.name() == name)
+        Self::ALL.iter().copied().find(|endpoint| endpoint.name() == name)
     }
 
     /// What the endpoint tells, in a sentence.
@@ -78,9 +77,7 @@ impl Endpoint {
             Self::Total => "Sectors onboarded so far and on the day.",
             Self::CommitSectorCount => "How the sectors were pre-committed and proven, in sectors.",
             Self::CommitSectorSize => "How the sectors were pre-committed and proven, in bytes.",
-            Self::Terminate => {
-                "Sectors that left before their time, by the provider's message or by cron."
-            }
+            Self::Terminate => "Sectors that left before their time, by the provider's message or by cron.",
             Self::Fault => "Sectors that became faulty, and those that are.",
             Self::Recover => "Sectors that recovered from a fault.",
             Self::Expire => "Sectors that left at their time.",
@@ -92,9 +89,7 @@ impl Endpoint {
 
     /// The endpoint's columns in the order of its rows, without `stat_date` and `miner_id`.
     pub fn columns(self) -> impl Iterator<Item = &'static Column> {
-        COLUMNS
-            .iter()
-            .filter(move |column| column.endpoint == Some(self))
+        COLUMNS.iter().filter(move |column| column.endpoint == Some(self))
     }
 }
 
@@ -167,6 +162,17 @@ pub enum Measure {
     QapChange,
 }
 
+impl Measure {
+    const fn words(self) -> &'static str {
+        match self {
+            Self::Count => "number",
+            Self::Rbp => "raw bytes",
+            Self::Qap => "quality-adjusted power",
+            Self::QapChange => "change of quality-adjusted power",
+        }
+    }
+}
+
 /// What is added up over the sectors of a [`Status`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Holding {
@@ -180,6 +186,18 @@ pub enum Holding {
     Duration,
     /// The square of that.
     DurationSquared,
+}
+
+impl Holding {
+    const fn words(self) -> &'static str {
+        match self {
+            Self::Count => "number",
+            Self::Rbp => "raw bytes",
+            Self::Qap => "quality-adjusted power",
+            Self::Duration => "sum of expiration less activation",
+            Self::DurationSquared => "sum of the square of expiration less activation",
+        }
+    }
 }
 
 /// Events of one kind, of some causes or (where empty) of any.
@@ -215,6 +233,45 @@ pub enum Definition {
     DeviationDuration,
 }
 
+impl fmt::Display for Definition {
+    /// In words, as the reference page has it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Flow(over, measure) => write!(f, "{} of the day's {} events", measure.words(), Events(over)),
+            Self::Total(over, measure) => write!(f, "{} of all {} events so far", measure.words(), Events(over)),
+            Self::Messages(over) => write!(f, "distinct messages that caused {} events so far", Events(over)),
+            Self::State(statuses, holding) => {
+                let statuses: Vec<_> = statuses.iter().map(|status| status.name()).collect();
+                write!(f, "{} of the sectors that are {} at the day's end", holding.words(), statuses.join(" or "))
+            }
+            Self::Quotient { of, by } => write!(f, "`{of}` ÷ `{by}`; 0 where that is 0"),
+            Self::MeanDuration => {
+                f.write_str("`active_duration_epochs` ÷ `active_sector_count` ÷ 2880; 0 without active sectors")
+            }
+            Self::DeviationDuration => f.write_str(
+                "√((n·Σd² − (Σd)²) ÷ (n·(n − 1))) ÷ 2880, n = `active_sector_count`, Σd = `active_duration_epochs`, \
+                 Σd² = `active_duration_epochs_squared`; 0 below two sectors",
+            ),
+        }
+    }
+}
+
+/// Kinds and causes, in words.
+struct Events<'s>(&'s [Select]);
+
+impl fmt::Display for Events<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (at, select) in self.0.iter().enumerate() {
+            write!(f, "{}{}", if at == 0 { "" } else { " and " }, select.kind)?;
+            if !select.causes.is_empty() {
+                let causes: Vec<_> = select.causes.iter().map(|cause| cause.name()).collect();
+                write!(f, " ({})", causes.join(", "))?;
+            }
+        }
+        Ok(())
+    }
+}
+
 /// One published (or balance-carrying) number of a miner's day.
 #[derive(Clone, Copy, Debug)]
 pub struct Column {
@@ -248,10 +305,7 @@ const ONBOARD: &[Select] = &[any(Kind::Onboard)];
 const ONBOARD_AND_OPENING: &[Select] = &[any(Kind::Onboard), any(Kind::Opening)];
 const PRECOMMIT: &[Select] = &[of(Kind::Precommit, &[Cause::Single])];
 const PRECOMMIT_BATCH: &[Select] = &[of(Kind::Precommit, &[Cause::Batch])];
-const PROVECOMMIT: &[Select] = &[
-    of(Kind::Onboard, &[Cause::Single, Cause::Genesis]),
-    any(Kind::Opening),
-];
+const PROVECOMMIT: &[Select] = &[of(Kind::Onboard, &[Cause::Single, Cause::Genesis]), any(Kind::Opening)];
 const PROVECOMMIT_BATCH: &[Select] = &[of(Kind::Onboard, &[Cause::Batch, Cause::NonInteractive])];
 const TERMINATE: &[Select] = &[any(Kind::Terminate)];
 const TERMINATE_ACTIVE: &[Select] = &[of(Kind::Terminate, &[Cause::Active])];
@@ -278,23 +332,11 @@ const fn served(
     unit: Unit,
     doc: &'static str,
 ) -> Column {
-    Column {
-        name,
-        endpoint: Some(endpoint),
-        definition,
-        unit,
-        doc,
-    }
+    Column { name, endpoint: Some(endpoint), definition, unit, doc }
 }
 
 const fn kept(name: &'static str, definition: Definition, unit: Unit, doc: &'static str) -> Column {
-    Column {
-        name,
-        endpoint: None,
-        definition,
-        unit,
-        doc,
-    }
+    Column { name, endpoint: None, definition, unit, doc }
 }
 
 /// Every column, endpoint by endpoint in the order of its rows, then those no endpoint of `/v2` serves.

@@ -119,10 +119,7 @@ impl Kind {
     /// pre-commit away) or after it (all others). `definitions.md`, "Sector events".
     #[must_use]
     pub const fn valued_before(self) -> bool {
-        matches!(
-            self,
-            Self::Terminate | Self::Expire | Self::Fault | Self::PrecommitExpired
-        )
+        matches!(self, Self::Terminate | Self::Expire | Self::Fault | Self::PrecommitExpired)
     }
 }
 
@@ -174,11 +171,7 @@ impl Event {
     /// QAP the event counts for: before or after it, by its kind. Zero where the state has none.
     #[must_use]
     pub fn qap(&self) -> Bytes {
-        let value = if self.kind.valued_before() {
-            self.qap_before
-        } else {
-            self.qap_after
-        };
+        let value = if self.kind.valued_before() { self.qap_before } else { self.qap_after };
         value.unwrap_or_default()
     }
 }

@@ -31,9 +31,7 @@ pub fn quality_adjusted_power(
     let quality = if space_time <= 0 {
         1 << PRECISION
     } else {
-        let empty = space_time
-            .checked_sub(deal_weight)?
-            .checked_sub(verified_weight)?;
+        let empty = space_time.checked_sub(deal_weight)?.checked_sub(verified_weight)?;
         let weighted = empty
             .checked_mul(BASE)?
             .checked_add(deal_weight.checked_mul(BASE)?)?

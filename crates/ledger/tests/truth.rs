@@ -18,16 +18,9 @@ fn holds(name: &str) {
 }
 
 fn events_equal_the_truth(name: &str, replay: &Replay) {
-    let expected: Vec<Truth> = lines(&format!("{name}.events.jsonl"))
-        .iter()
-        .filter_map(truth)
-        .collect();
-    let found: Vec<Truth> = replay
-        .events
-        .iter()
-        .filter(|event| event.cause != Some(Cause::Genesis))
-        .map(ours)
-        .collect();
+    let expected: Vec<Truth> = lines(&format!("{name}.events.jsonl")).iter().filter_map(truth).collect();
+    let found: Vec<Truth> =
+        replay.events.iter().filter(|event| event.cause != Some(Cause::Genesis)).map(ours).collect();
     for (at, (found, expected)) in found.iter().zip(&expected).enumerate() {
         assert_eq!(found, expected, "{name}: event {at}");
     }
@@ -56,44 +49,28 @@ fn day_sums_equal_the_truth(name: &str, replay: &Replay) {
                 "terminated_passive" => "terminate passive",
                 _ => continue,
             };
-            let sum = |measure: &str| {
-                line[measure][event]
-                    .as_str()
-                    .map_or(0, |sum| sum.parse().unwrap())
-            };
+            let sum = |measure: &str| line[measure][event].as_str().map_or(0, |sum| sum.parse().unwrap());
             let key = (
                 line["utc_date"].as_str().unwrap().parse().unwrap(),
                 line["miner"].as_str().unwrap().to_owned(),
                 kind.to_owned(),
             );
-            expected.insert(
-                key,
-                (i128::from(count.as_i64().unwrap()), sum("rbp"), sum("qap")),
-            );
+            expected.insert(key, (i128::from(count.as_i64().unwrap()), sum("rbp"), sum("qap")));
         }
     }
     let mut found = Sums::new();
     for event in &replay.events {
         let kind = match (event.kind, event.cause) {
-            (Kind::Onboard, Some(Cause::Genesis))
-            | (Kind::Precommit | Kind::Extend | Kind::Adjust, _) => continue,
+            (Kind::Onboard, Some(Cause::Genesis)) | (Kind::Precommit | Kind::Extend | Kind::Adjust, _) => {
+                continue;
+            }
             (Kind::Terminate, Some(cause)) => format!("terminate {cause}"),
             (kind, _) => kind.to_string(),
         };
-        let sum = found
-            .entry((
-                replay.clock.day_of(event.epoch),
-                event.miner.to_string(),
-                kind,
-            ))
-            .or_default();
+        let sum = found.entry((replay.clock.day_of(event.epoch), event.miner.to_string(), kind)).or_default();
         sum.0 += 1;
         sum.1 += event.sector_size.0;
-        sum.2 += if event.kind == Kind::PrecommitExpired {
-            0
-        } else {
-            event.qap().0
-        };
+        sum.2 += if event.kind == Kind::PrecommitExpired { 0 } else { event.qap().0 };
     }
     for (key, expected) in &expected {
         assert_eq!(found.get(key), Some(expected), "{name}: {key:?}");
@@ -115,54 +92,25 @@ fn balances_equal_the_truth(name: &str, replay: &Replay) {
             let (balance, claim) = found.get(&miner).cloned().unwrap_or_default();
             let (live, active) = (balance.live(), balance.get(Status::Active));
             let integer = |key: &str| {
-                row[key].as_str().map_or_else(
-                    || i128::from(row[key].as_i64().unwrap()),
-                    |text| text.parse().unwrap(),
-                )
+                row[key]
+                    .as_str()
+                    .map_or_else(|| i128::from(row[key].as_i64().unwrap()), |text| text.parse().unwrap())
             };
             let at = format!("{name}: {miner} on {day}");
             assert_eq!(live.count, integer("live"), "{at}: live");
             assert_eq!(active.count, integer("active"), "{at}: active");
-            assert_eq!(
-                balance.get(Status::Faulty).count,
-                integer("faulty"),
-                "{at}: faulty"
-            );
-            assert_eq!(
-                balance.get(Status::Unproven).count,
-                integer("unproven"),
-                "{at}: unproven"
-            );
-            assert_eq!(
-                (live.rbp, live.qap),
-                (integer("live_rbp"), integer("live_qap")),
-                "{at}: live power"
-            );
+            assert_eq!(balance.get(Status::Faulty).count, integer("faulty"), "{at}: faulty");
+            assert_eq!(balance.get(Status::Unproven).count, integer("unproven"), "{at}: unproven");
+            assert_eq!((live.rbp, live.qap), (integer("live_rbp"), integer("live_qap")), "{at}: live power");
             assert_eq!(
                 (active.rbp, active.qap),
                 (integer("active_rbp"), integer("active_qap")),
                 "{at}: active power"
             );
-            assert_eq!(
-                active.duration,
-                integer("lifetime_epochs_sum"),
-                "{at}: sum of lifetimes"
-            );
-            assert_eq!(
-                active.duration_squared,
-                integer("lifetime_epochs_sumsq"),
-                "{at}: sum of squares"
-            );
-            let power = |key: &str| {
-                row["claim"][key]
-                    .as_str()
-                    .map_or(0, |text| text.parse().unwrap())
-            };
-            assert_eq!(
-                (claim.rbp.0, claim.qap.0),
-                (power("raw"), power("qa")),
-                "{at}: claim"
-            );
+            assert_eq!(active.duration, integer("lifetime_epochs_sum"), "{at}: sum of lifetimes");
+            assert_eq!(active.duration_squared, integer("lifetime_epochs_sumsq"), "{at}: sum of squares");
+            let power = |key: &str| row["claim"][key].as_str().map_or(0, |text| text.parse().unwrap());
+            assert_eq!((claim.rbp.0, claim.qap.0), (power("raw"), power("qa")), "{at}: claim");
         }
     }
     assert!(

@@ -42,13 +42,9 @@ impl Index {
     pub(super) fn candidates(&self, digest: &[u8]) -> impl Iterator<Item = u64> {
         let prefix = prefix(digest);
         let bucket = (prefix >> 48) as usize;
-        let entries =
-            &self.entries[self.buckets[bucket] as usize..self.buckets[bucket + 1] as usize];
+        let entries = &self.entries[self.buckets[bucket] as usize..self.buckets[bucket + 1] as usize];
         let first = entries.partition_point(|entry| entry.0 < prefix);
-        entries[first..]
-            .iter()
-            .take_while(move |entry| entry.0 == prefix)
-            .map(|entry| entry.1)
+        entries[first..].iter().take_while(move |entry| entry.0 == prefix).map(|entry| entry.1)
     }
 
     /// How many blocks it knows.

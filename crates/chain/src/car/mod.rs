@@ -14,27 +14,8 @@ use cid::Cid;
 
 use crate::block::{Block, BlockStore};
 use crate::error::{Error, Result};
+use crate::progress::Progress;
 use plain::PlainCar;
-
-/// Told about long work, so that a face can show it.
-pub trait Progress: Send + Sync {
-    /// Work of `total` bytes on `path` begins.
-    fn begin(&self, what: &'static str, path: &Path, total: u64);
-    /// `done` bytes of it are done.
-    fn at(&self, done: u64);
-    /// It is over.
-    fn end(&self);
-}
-
-/// Shows nothing.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct NoProgress;
-
-impl Progress for NoProgress {
-    fn begin(&self, _what: &'static str, _path: &Path, _total: u64) {}
-    fn at(&self, _done: u64) {}
-    fn end(&self) {}
-}
 
 /// One or several CAR files as one block store.
 #[derive(Debug)]
@@ -53,18 +34,13 @@ impl Cars {
         if paths.is_empty() {
             return Err(Error::Chain("no CAR file was given".into()));
         }
-        let files = paths
-            .iter()
-            .map(|path| open(path, cache, progress))
-            .collect::<Result<_>>()?;
+        let files = paths.iter().map(|path| open(path, cache, progress)).collect::<Result<_>>()?;
         Ok(Self { files })
     }
 
     /// The roots of all files, in the order of the files.
     pub fn roots(&self) -> impl Iterator<Item = Cid> {
-        self.files
-            .iter()
-            .flat_map(|file| file.roots().iter().copied())
+        self.files.iter().flat_map(|file| file.roots().iter().copied())
     }
 
     /// How many blocks the files hold, those that stand in several counted each time.
@@ -76,11 +52,7 @@ impl Cars {
 
 impl BlockStore for Cars {
     fn get(&self, cid: &Cid) -> Result<Option<Block<'_>>> {
-        Ok(self
-            .files
-            .iter()
-            .find_map(|file| file.get(cid))
-            .map(Block::Borrowed))
+        Ok(self.files.iter().find_map(|file| file.get(cid)).map(Block::Borrowed))
     }
 }
 
@@ -103,4 +75,10 @@ fn open(path: &Path, cache: &Path, progress: &dyn Progress) -> Result<PlainCar> 
         }
         car => car,
     }
+}
+
+/// What a progress bar calls work on a file.
+fn task(verb: &str, path: &Path) -> String {
+    let name = path.file_name().unwrap_or(path.as_os_str());
+    format!("{verb} {}", name.to_string_lossy())
 }

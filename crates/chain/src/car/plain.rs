@@ -16,11 +16,12 @@ use std::path::{Path, PathBuf};
 use cid::Cid;
 use memmap2::{Advice, Mmap};
 
-use super::Progress;
 use super::index::{Index, prefix};
+use super::task;
 use crate::block::{BLAKE2B_256, IDENTITY, blake2b, cid_of};
 use crate::cbor::Reader;
 use crate::error::{Error, Result};
+use crate::progress::{Progress, Unit};
 
 const FETCH_AGAIN: &str = "the file is damaged or incomplete: fetch it again";
 const NOT_A_CAR: &str = "give a Filecoin snapshot, .car or .car.zst";
@@ -40,10 +41,7 @@ pub(super) struct PlainCar {
 impl PlainCar {
     /// Opens `path`; errors name `named`, which differs where `path` is a decompressed copy.
     pub(super) fn open(path: &Path, named: &Path, progress: &dyn Progress) -> Result<Self> {
-        let io = |source| Error::Io {
-            path: named.to_owned(),
-            source,
-        };
+        let io = |source| Error::Io { path: named.to_owned(), source };
         let file = File::open(path).map_err(io)?;
         let length = file.metadata().map_err(io)?.len();
         let damaged = |offset, problem: &str, advice| Error::File {
@@ -75,12 +73,10 @@ impl PlainCar {
 
     /// The block with that CID's digest, in place.
     pub(super) fn get(&self, cid: &Cid) -> Option<&[u8]> {
-        self.index
-            .candidates(cid.hash().digest())
-            .find_map(|offset| {
-                let section = section(&self.map, usize::try_from(offset).ok()?).ok()?;
-                (section.cid.hash() == cid.hash()).then(|| &self.map[section.data..section.end])
-            })
+        self.index.candidates(cid.hash().digest()).find_map(|offset| {
+            let section = section(&self.map, usize::try_from(offset).ok()?).ok()?;
+            (section.cid.hash() == cid.hash()).then(|| &self.map[section.data..section.end])
+        })
     }
 }
 
@@ -101,13 +97,8 @@ fn section(bytes: &[u8], offset: usize) -> std::result::Result<Section, (usize, 
         .filter(|end| *end <= bytes.len())
         .ok_or((offset, "a block is longer than the rest of the file"))?;
     let mut rest = &bytes[start..end];
-    let cid =
-        Cid::read_bytes(&mut rest).map_err(|_| (start, "a block does not begin with a CID"))?;
-    Ok(Section {
-        cid,
-        data: end - rest.len(),
-        end,
-    })
+    let cid = Cid::read_bytes(&mut rest).map_err(|_| (start, "a block does not begin with a CID"))?;
+    Ok(Section { cid, data: end - rest.len(), end })
 }
 
 /// An unsigned varint of at most 64 bits at `offset`: its value and the offset after it.
@@ -130,16 +121,12 @@ fn header(bytes: &[u8]) -> std::result::Result<(Vec<Cid>, usize), String> {
         return Err(no_car());
     }
     let end = start + usize::try_from(length).map_err(|_| no_car())?;
-    let header = bytes
-        .get(start..end)
-        .ok_or_else(|| "the file ends within its CAR header".to_owned())?;
+    let header = bytes.get(start..end).ok_or_else(|| "the file ends within its CAR header".to_owned())?;
     let (roots, version) = decode_header(header).map_err(|_| no_car())?;
     match version {
         1 if roots.is_empty() => Err("the CAR header names no roots".to_owned()),
         1 => Ok((roots, end)),
-        other => Err(format!(
-            "this is a CAR of version {other}, and only version 1 is read"
-        )),
+        other => Err(format!("this is a CAR of version {other}, and only version 1 is read")),
     }
 }
 
@@ -162,7 +149,7 @@ fn decode_header(bytes: &[u8]) -> Result<(Vec<Cid>, u64)> {
 
 /// Notes every section and checks every hash.
 fn scan(bytes: &[u8], first: usize, named: &Path, progress: &dyn Progress) -> Result<Index> {
-    progress.begin("reading", named, bytes.len() as u64);
+    progress.begin(task("reading", named), bytes.len() as u64, Unit::Bytes);
     let mut entries = Vec::new();
     let (mut offset, mut reported) = (first, 0);
     while offset < bytes.len() {
@@ -181,8 +168,7 @@ fn scan(bytes: &[u8], first: usize, named: &Path, progress: &dyn Progress) -> Re
         }
     }
     progress.end();
-    Index::new(entries)
-        .ok_or_else(|| Error::Chain(format!("{}: more than 2^32 blocks", named.display())))
+    Index::new(entries).ok_or_else(|| Error::Chain(format!("{}: more than 2^32 blocks", named.display())))
 }
 
 fn check(section: &Section, data: &[u8], named: &Path) -> Result<()> {
@@ -194,10 +180,7 @@ fn check(section: &Section, data: &[u8], named: &Path) -> Result<()> {
             return Err(Error::File {
                 path: PathBuf::from(named),
                 offset: section.data as u64,
-                problem: format!(
-                    "block {} has a hash of an unknown kind ({code:#x})",
-                    section.cid
-                ),
+                problem: format!("block {} has a hash of an unknown kind ({code:#x})", section.cid),
                 advice: "give a Filecoin snapshot; its blocks have blake2b-256 hashes",
             });
         }
@@ -205,9 +188,5 @@ fn check(section: &Section, data: &[u8], named: &Path) -> Result<()> {
     if good {
         return Ok(());
     }
-    Err(Error::WrongHash {
-        path: named.to_owned(),
-        offset: section.data as u64,
-        cid: Box::new(section.cid),
-    })
+    Err(Error::WrongHash { path: named.to_owned(), offset: section.data as u64, cid: Box::new(section.cid) })
 }

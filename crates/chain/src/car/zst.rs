@@ -8,42 +8,29 @@ use std::io::{self, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
 use std::time::UNIX_EPOCH;
 
-use super::Progress;
+use super::task;
 use crate::block::blake2b;
 use crate::error::{Error, Result};
+use crate::progress::{Progress, Unit};
 
 const MAGIC: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
 const BUFFER: usize = 1 << 20;
 
 /// Whether the file begins as a zstd frame.
 pub(super) fn is_zstd(path: &Path) -> Result<bool> {
-    let io = |source| Error::Io {
-        path: path.to_owned(),
-        source,
-    };
+    let io = |source| Error::Io { path: path.to_owned(), source };
     let mut start = Vec::with_capacity(MAGIC.len());
-    File::open(path)
-        .map_err(io)?
-        .take(MAGIC.len() as u64)
-        .read_to_end(&mut start)
-        .map_err(io)?;
+    File::open(path).map_err(io)?.take(MAGIC.len() as u64).read_to_end(&mut start).map_err(io)?;
     Ok(start == MAGIC)
 }
 
 /// The decompressed copy of `path` in `cache`, and whether it was made just now.
-pub(super) fn decompressed(
-    path: &Path,
-    cache: &Path,
-    progress: &dyn Progress,
-) -> Result<(PathBuf, bool)> {
+pub(super) fn decompressed(path: &Path, cache: &Path, progress: &dyn Progress) -> Result<(PathBuf, bool)> {
     let copy = cache.join(name_of_copy(path)?);
     if copy.is_file() {
         return Ok((copy, false));
     }
-    let io = |source| Error::Io {
-        path: cache.to_owned(),
-        source,
-    };
+    let io = |source| Error::Io { path: cache.to_owned(), source };
     fs::create_dir_all(cache).map_err(io)?;
     let partial = copy.with_extension(format!("{}.partial", std::process::id()));
     let written = decompress(path, &partial, progress);
@@ -59,59 +46,29 @@ pub(super) fn decompressed(
 
 /// Removes a copy.
 pub(super) fn forget(copy: &Path) -> Result<()> {
-    fs::remove_file(copy).map_err(|source| Error::Io {
-        path: copy.to_owned(),
-        source,
-    })
+    fs::remove_file(copy).map_err(|source| Error::Io { path: copy.to_owned(), source })
 }
 
 fn name_of_copy(path: &Path) -> Result<String> {
-    let io = |source| Error::Io {
-        path: path.to_owned(),
-        source,
-    };
+    let io = |source| Error::Io { path: path.to_owned(), source };
     let whole = path.canonicalize().map_err(io)?;
     let about = fs::metadata(&whole).map_err(io)?;
-    let changed = about
-        .modified()
-        .ok()
-        .and_then(|time| time.duration_since(UNIX_EPOCH).ok())
-        .unwrap_or_default();
-    let identity = format!(
-        "{}\n{}\n{}",
-        whole.display(),
-        about.len(),
-        changed.as_nanos()
-    );
-    let hash: String = blake2b(identity.as_bytes())[..8]
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect();
-    let stem = path
-        .file_stem()
-        .map(|stem| stem.to_string_lossy().into_owned())
-        .unwrap_or_default();
+    let changed =
+        about.modified().ok().and_then(|time| time.duration_since(UNIX_EPOCH).ok()).unwrap_or_default();
+    let identity = format!("{}\n{}\n{}", whole.display(), about.len(), changed.as_nanos());
+    let hash: String = blake2b(identity.as_bytes())[..8].iter().map(|byte| format!("{byte:02x}")).collect();
+    let stem = path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
     Ok(format!("{}-{hash}.car", stem.trim_end_matches(".car")))
 }
 
 fn decompress(path: &Path, partial: &Path, progress: &dyn Progress) -> Result<()> {
-    let io = |source| Error::Io {
-        path: path.to_owned(),
-        source,
-    };
+    let io = |source| Error::Io { path: path.to_owned(), source };
     let source = File::open(path).map_err(io)?;
-    progress.begin("decompressing", path, source.metadata().map_err(io)?.len());
-    let counted = Counted {
-        inner: source,
-        read: 0,
-        progress,
-    };
-    let mut decoder =
-        zstd::Decoder::with_buffer(BufReader::with_capacity(BUFFER, counted)).map_err(io)?;
-    let out_error = |source| Error::Io {
-        path: partial.to_owned(),
-        source,
-    };
+    let length = source.metadata().map_err(io)?.len();
+    progress.begin(task("decompressing", path), length, Unit::Bytes);
+    let counted = Counted { inner: source, read: 0, progress };
+    let mut decoder = zstd::Decoder::with_buffer(BufReader::with_capacity(BUFFER, counted)).map_err(io)?;
+    let out_error = |source| Error::Io { path: partial.to_owned(), source };
     let mut out = File::create(partial).map_err(out_error)?;
     let mut buffer = vec![0; BUFFER];
     let mut written = 0_u64;

@@ -25,10 +25,7 @@ impl Actor {
     fn decode(raw: &[u8]) -> Result<Self> {
         let mut reader = Reader::new(raw);
         reader.array()?;
-        Ok(Self {
-            code: cid_of(reader.link()?)?,
-            head: cid_of(reader.link()?)?,
-        })
+        Ok(Self { code: cid_of(reader.link()?)?, head: cid_of(reader.link()?)? })
     }
 }
 
@@ -54,10 +51,7 @@ impl<'s> StateTree<'s> {
             reader.uint()?;
             cid_of(reader.link()?)
         };
-        Ok(Self {
-            store,
-            actors: actors().map_err(|error| error.in_block(root, WHAT))?,
-        })
+        Ok(Self { store, actors: actors().map_err(|error| error.in_block(root, WHAT))? })
     }
 
     /// Where its blocks come from.
@@ -76,8 +70,7 @@ impl<'s> StateTree<'s> {
     /// If a block is missing or malformed.
     pub fn actor(&self, id: u64) -> Result<Option<Actor>> {
         let raw = self.map().get(Address::id(id).as_bytes())?;
-        raw.map(|raw| Actor::decode(&raw).map_err(|error| error.in_block(&self.actors, WHAT)))
-            .transpose()
+        raw.map(|raw| Actor::decode(&raw).map_err(|error| error.in_block(&self.actors, WHAT))).transpose()
     }
 
     /// Calls `visit` with every actor and its number.
@@ -100,15 +93,10 @@ impl<'s> StateTree<'s> {
         before: &StateTree<'_>,
         visit: &mut dyn FnMut(u64, Option<Actor>, Option<Actor>) -> Result<()>,
     ) -> Result<()> {
-        self.map()
-            .diff(&before.map(), &mut |key, old, new| match id_of(key)? {
-                Some(id) => visit(
-                    id,
-                    old.map(Actor::decode).transpose()?,
-                    new.map(Actor::decode).transpose()?,
-                ),
-                None => Ok(()),
-            })
+        self.map().diff(&before.map(), &mut |key, old, new| match id_of(key)? {
+            Some(id) => visit(id, old.map(Actor::decode).transpose()?, new.map(Actor::decode).transpose()?),
+            None => Ok(()),
+        })
     }
 
     /// The number of the actor with that address, by the init actor's map; `None` if it has none.
@@ -131,12 +119,8 @@ impl<'s> StateTree<'s> {
         };
         let addresses = addresses().map_err(|error| error.in_block(&init.head, INIT_STATE))?;
         let raw = Hamt::new(self.store, &addresses, "address map").get(address.as_bytes())?;
-        raw.map(|raw| {
-            Reader::new(&raw)
-                .uint()
-                .map_err(|error| error.in_block(&addresses, "address map"))
-        })
-        .transpose()
+        raw.map(|raw| Reader::new(&raw).uint().map_err(|error| error.in_block(&addresses, "address map")))
+            .transpose()
     }
 }
 

@@ -47,16 +47,9 @@ fn published() -> &'static HashMap<Cid, (ActorKind, u8)> {
         let line = |line: &str| {
             let mut words = line.split_ascii_whitespace();
             let (name, version, cid) = (words.next()?, words.next()?, words.next()?);
-            Some((
-                cid.parse().ok()?,
-                (ActorKind::from_name(name), version.parse().ok()?),
-            ))
+            Some((cid.parse().ok()?, (ActorKind::from_name(name), version.parse().ok()?)))
         };
-        PUBLISHED
-            .lines()
-            .filter(|text| !text.starts_with('#'))
-            .filter_map(line)
-            .collect()
+        PUBLISHED.lines().filter(|text| !text.starts_with('#')).filter_map(line).collect()
     })
 }
 
@@ -92,9 +85,7 @@ impl Codes {
             return Ok(self.learned.get(code).map(|kind| (*kind, Layout::newest())));
         };
         let layout = Layout::of(version).ok_or_else(|| {
-            Error::Chain(format!(
-                "actor code {code} is of actors version {version}, which is not known"
-            ))
+            Error::Chain(format!("actor code {code} is of actors version {version}, which is not known"))
         })?;
         Ok(Some((kind, layout)))
     }
@@ -111,17 +102,10 @@ impl Codes {
         let block = tree.store().need(&system.head, WHAT)?;
         let mut reader = Reader::new(&block);
         // Up to actors v7 the system actor's state is an empty tuple.
-        if reader
-            .array()
-            .map_err(|error| error.in_block(&system.head, WHAT))?
-            == 0
-        {
+        if reader.array().map_err(|error| error.in_block(&system.head, WHAT))? == 0 {
             return Ok(());
         }
-        let manifest = reader
-            .link()
-            .and_then(cid_of)
-            .map_err(|error| error.in_block(&system.head, WHAT))?;
+        let manifest = reader.link().and_then(cid_of).map_err(|error| error.in_block(&system.head, WHAT))?;
         let block = tree.store().need(&manifest, WHAT)?;
         let mut entries = || -> Result<()> {
             let mut reader = Reader::new(&block);
@@ -138,10 +122,7 @@ impl Codes {
 
 /// Up to actors v7 a code CID spells `fil/N/storageminer`.
 fn identity(digest: &[u8]) -> Option<(ActorKind, u8)> {
-    let mut parts = std::str::from_utf8(digest)
-        .ok()?
-        .strip_prefix("fil/")?
-        .split('/');
+    let mut parts = std::str::from_utf8(digest).ok()?.strip_prefix("fil/")?.split('/');
     let (version, name) = (parts.next()?.parse().ok()?, parts.next()?);
     Some((ActorKind::from_name(name), version))
 }
@@ -152,10 +133,7 @@ mod tests {
 
     #[test]
     fn published_codes_all_parse() {
-        let lines = PUBLISHED
-            .lines()
-            .filter(|line| !line.starts_with('#'))
-            .count();
+        let lines = PUBLISHED.lines().filter(|line| !line.starts_with('#')).count();
         assert_eq!(published().len(), lines);
     }
 

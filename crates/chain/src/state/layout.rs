@@ -79,17 +79,9 @@ const V1: Layout = Layout {
         current_deadline: 10,
         deadlines: 11,
     },
-    sector: SectorInfo {
-        fewest_fields: 11,
-        most_fields: 11,
-        power_base: None,
-        flags: None,
-    },
+    sector: SectorInfo { fewest_fields: 11, most_fields: 11, power_base: None, flags: None },
     precommit: PrecommitInfo { weights: true },
-    deadline: DeadlineState {
-        fields: 7,
-        posted: 2,
-    },
+    deadline: DeadlineState { fields: 7, posted: 2 },
     partition: PartitionState {
         fields: 9,
         unproven: None,
@@ -98,11 +90,7 @@ const V1: Layout = Layout {
         terminated: 3,
         expirations: 4,
     },
-    power: PowerState {
-        fields: 16,
-        claims: 14,
-        claim_skips: 0,
-    },
+    power: PowerState { fields: 16, claims: 14, claim_skips: 0 },
 };
 const V2: Layout = Layout {
     version: 2,
@@ -114,11 +102,7 @@ const V2: Layout = Layout {
         current_deadline: 11,
         deadlines: 12,
     },
-    sector: SectorInfo {
-        fewest_fields: 13,
-        most_fields: 13,
-        ..V1.sector
-    },
+    sector: SectorInfo { fewest_fields: 13, most_fields: 13, ..V1.sector },
     partition: PartitionState {
         fields: 11,
         unproven: Some(1),
@@ -127,87 +111,37 @@ const V2: Layout = Layout {
         terminated: 4,
         expirations: 5,
     },
-    power: PowerState {
-        fields: 15,
-        claims: 13,
-        claim_skips: 1,
-    },
+    power: PowerState { fields: 15, claims: 13, claim_skips: 1 },
     ..V1
 };
-const V3: Layout = Layout {
-    version: 3,
-    deadline: DeadlineState {
-        fields: 10,
-        posted: 2,
-    },
-    ..V2
-};
-const V4: Layout = Layout {
-    version: 4,
-    miner: MinerState {
-        fields: 15,
-        ..V3.miner
-    },
-    ..V3
-};
+const V3: Layout = Layout { version: 3, deadline: DeadlineState { fields: 10, posted: 2 }, ..V2 };
+const V4: Layout = Layout { version: 4, miner: MinerState { fields: 15, ..V3.miner }, ..V3 };
 const V5: Layout = Layout { version: 5, ..V4 };
 const V6: Layout = Layout { version: 6, ..V5 };
 const V7: Layout = Layout {
     version: 7,
-    sector: SectorInfo {
-        fewest_fields: 14,
-        most_fields: 14,
-        ..V6.sector
-    },
-    deadline: DeadlineState {
-        fields: 11,
-        posted: 2,
-    },
+    sector: SectorInfo { fewest_fields: 14, most_fields: 14, ..V6.sector },
+    deadline: DeadlineState { fields: 11, posted: 2 },
     ..V6
 };
 const V8: Layout = Layout { version: 8, ..V7 };
 const V9: Layout = Layout {
     version: 9,
-    sector: SectorInfo {
-        fewest_fields: 15,
-        most_fields: 15,
-        power_base: None,
-        flags: Some(14),
-    },
+    sector: SectorInfo { fewest_fields: 15, most_fields: 15, power_base: None, flags: Some(14) },
     precommit: PrecommitInfo { weights: false },
     ..V8
 };
 const V10: Layout = Layout { version: 10, ..V9 };
 const V11: Layout = Layout { version: 11, ..V10 };
-const V12: Layout = Layout {
-    version: 12,
-    sector: SectorInfo {
-        power_base: Some(11),
-        ..V11.sector
-    },
-    ..V11
-};
+const V12: Layout = Layout { version: 12, sector: SectorInfo { power_base: Some(11), ..V11.sector }, ..V11 };
 const V13: Layout = Layout { version: 13, ..V12 };
 const V14: Layout = Layout { version: 14, ..V13 };
-const V15: Layout = Layout {
-    version: 15,
-    power: PowerState {
-        fields: 17,
-        claims: 15,
-        claim_skips: 1,
-    },
-    ..V14
-};
+const V15: Layout =
+    Layout { version: 15, power: PowerState { fields: 17, claims: 15, claim_skips: 1 }, ..V14 };
 const V16: Layout = Layout {
     version: 16,
-    sector: SectorInfo {
-        most_fields: 16,
-        ..V15.sector
-    },
-    deadline: DeadlineState {
-        fields: 13,
-        posted: 2,
-    },
+    sector: SectorInfo { most_fields: 16, ..V15.sector },
+    deadline: DeadlineState { fields: 13, posted: 2 },
     ..V15
 };
 const V17: Layout = Layout { version: 17, ..V16 };
@@ -215,9 +149,8 @@ const V18: Layout = Layout { version: 18, ..V17 };
 const V19: Layout = Layout { version: 19, ..V18 };
 
 /// One row per actors version, in order.
-static LAYOUTS: [Layout; 19] = [
-    V1, V2, V3, V4, V5, V6, V7, V8, V9, V10, V11, V12, V13, V14, V15, V16, V17, V18, V19,
-];
+static LAYOUTS: [Layout; 19] =
+    [V1, V2, V3, V4, V5, V6, V7, V8, V9, V10, V11, V12, V13, V14, V15, V16, V17, V18, V19];
 
 impl Layout {
     /// The layout of an actors version.
@@ -240,10 +173,7 @@ mod tests {
     #[test]
     fn there_is_a_layout_for_every_actors_version() {
         for version in 1..=19 {
-            assert_eq!(
-                Layout::of(version).map(|layout| layout.version),
-                Some(version)
-            );
+            assert_eq!(Layout::of(version).map(|layout| layout.version), Some(version));
         }
         assert!(Layout::of(0).is_none() && Layout::of(20).is_none());
     }

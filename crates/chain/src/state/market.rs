@@ -48,9 +48,7 @@ impl<'s> Market<'s> {
             cid_of(reader.link()?)
         };
         let root = root().map_err(|error| error.in_block(&actor.head, WHAT))?;
-        Ok(Some(Self {
-            proposals: Amt::open(tree.store(), &root, PROPOSALS)?,
-        }))
+        Ok(Some(Self { proposals: Amt::open(tree.store(), &root, PROPOSALS)? }))
     }
 
     /// The proposal of a deal.
@@ -64,12 +62,7 @@ impl<'s> Market<'s> {
             let size = reader.uint()?;
             let verified = reader.bool()?;
             reader.skip_many(3)?; // client, provider, label
-            Ok(Proposal {
-                size,
-                verified,
-                start: Epoch(reader.int()?),
-                end: Epoch(reader.int()?),
-            })
+            Ok(Proposal { size, verified, start: Epoch(reader.int()?), end: Epoch(reader.int()?) })
         })
     }
 }

@@ -52,27 +52,16 @@ impl Partition {
     fn decode(reader: &mut Reader<'_>, layout: &Layout) -> Result<Self> {
         let at = layout.partition;
         reader.tuple(at.fields)?;
-        let mut partition = Self {
-            sectors: SectorSet::decode(reader.bytes()?)?,
-            ..Self::default()
-        };
+        let mut partition = Self { sectors: SectorSet::decode(reader.bytes()?)?, ..Self::default() };
         for field in 1..=at.expirations {
             match field {
                 field if Some(field) == at.unproven => {
                     partition.unproven = SectorSet::decode(reader.bytes()?)?
                 }
-                field if field == at.faults => {
-                    partition.faults = SectorSet::decode(reader.bytes()?)?
-                }
-                field if field == at.recoveries => {
-                    partition.recoveries = SectorSet::decode(reader.bytes()?)?
-                }
-                field if field == at.terminated => {
-                    partition.terminated = SectorSet::decode(reader.bytes()?)?
-                }
-                field if field == at.expirations => {
-                    partition.expirations = Some(cid_of(reader.link()?)?)
-                }
+                field if field == at.faults => partition.faults = SectorSet::decode(reader.bytes()?)?,
+                field if field == at.recoveries => partition.recoveries = SectorSet::decode(reader.bytes()?)?,
+                field if field == at.terminated => partition.terminated = SectorSet::decode(reader.bytes()?)?,
+                field if field == at.expirations => partition.expirations = Some(cid_of(reader.link()?)?),
                 _ => reader.skip()?,
             }
         }
@@ -158,9 +147,7 @@ impl<'s> Miner<'s> {
                     proving_period_start: start,
                     current_deadline: current,
                 }),
-                _ => Err(Error::malformed(
-                    "a layout without sectors, pre-commits or deadlines",
-                )),
+                _ => Err(Error::malformed("a layout without sectors, pre-commits or deadlines")),
             }
         };
         decode().map_err(|error| error.in_block(head, WHAT))
@@ -182,10 +169,7 @@ impl<'s> Miner<'s> {
     ///
     /// # Errors
     /// If a block is missing or malformed, or `visit` fails.
-    pub fn for_each_sector(
-        &self,
-        visit: &mut dyn FnMut(SectorRef<'_>) -> Result<()>,
-    ) -> Result<()> {
+    pub fn for_each_sector(&self, visit: &mut dyn FnMut(SectorRef<'_>) -> Result<()>) -> Result<()> {
         Amt::open(self.store, &self.sectors, SECTORS)?
             .for_each(&mut |_, value| visit(Sector::decode(value, self.layout)?))
     }
@@ -199,9 +183,8 @@ impl<'s> Miner<'s> {
         number: SectorNumber,
         with: impl FnOnce(SectorRef<'_>) -> T,
     ) -> Result<Option<T>> {
-        Amt::open(self.store, &self.sectors, SECTORS)?.get(number.0, |value| {
-            Sector::decode(value, self.layout).map(with)
-        })
+        Amt::open(self.store, &self.sectors, SECTORS)?
+            .get(number.0, |value| Sector::decode(value, self.layout).map(with))
     }
 
     /// Calls `visit` with each number whose committed sector is not the same as `before`.
@@ -211,23 +194,15 @@ impl<'s> Miner<'s> {
     pub fn diff_sectors(
         &self,
         before: &Miner<'_>,
-        visit: &mut dyn FnMut(
-            SectorNumber,
-            Option<SectorRef<'_>>,
-            Option<SectorRef<'_>>,
-        ) -> Result<()>,
+        visit: &mut dyn FnMut(SectorNumber, Option<SectorRef<'_>>, Option<SectorRef<'_>>) -> Result<()>,
     ) -> Result<()> {
         if before.sectors == self.sectors {
             return Ok(());
         }
         let old = Amt::open(before.store, &before.sectors, SECTORS)?;
         Amt::open(self.store, &self.sectors, SECTORS)?.diff(&old, &mut |index, old, new| {
-            let old = old
-                .map(|raw| Sector::decode(&mut Reader::new(raw), before.layout))
-                .transpose()?;
-            let new = new
-                .map(|raw| Sector::decode(&mut Reader::new(raw), self.layout))
-                .transpose()?;
+            let old = old.map(|raw| Sector::decode(&mut Reader::new(raw), before.layout)).transpose()?;
+            let new = new.map(|raw| Sector::decode(&mut Reader::new(raw), self.layout)).transpose()?;
             visit(SectorNumber(index), old, new)
         })
     }
@@ -244,14 +219,10 @@ impl<'s> Miner<'s> {
         const WHAT: &str = "pre-committed sectors";
         let old = Hamt::new(before.store, &before.precommits, WHAT);
         Hamt::new(self.store, &self.precommits, WHAT).diff(&old, &mut |key, old, new| {
-            let number = uvarint(key)
-                .ok_or_else(|| Error::malformed("a pre-commit whose key is no number"))?;
-            let old = old
-                .map(|raw| Precommit::decode(raw, before.layout))
-                .transpose()?;
-            let new = new
-                .map(|raw| Precommit::decode(raw, self.layout))
-                .transpose()?;
+            let number =
+                uvarint(key).ok_or_else(|| Error::malformed("a pre-commit whose key is no number"))?;
+            let old = old.map(|raw| Precommit::decode(raw, before.layout)).transpose()?;
+            let new = new.map(|raw| Precommit::decode(raw, self.layout)).transpose()?;
             visit(SectorNumber(number), old, new)
         })
     }
@@ -288,10 +259,7 @@ impl<'s> Miner<'s> {
     /// If a block is missing or malformed.
     pub fn posted(&self, deadline: u64) -> Result<SectorSet> {
         let deadlines = self.deadlines()?;
-        let Some(cid) = usize::try_from(deadline)
-            .ok()
-            .and_then(|at| deadlines.get(at))
-        else {
+        let Some(cid) = usize::try_from(deadline).ok().and_then(|at| deadlines.get(at)) else {
             return Ok(SectorSet::new());
         };
         Ok(self.deadline(cid)?.1)
@@ -301,10 +269,7 @@ impl<'s> Miner<'s> {
     ///
     /// # Errors
     /// If a block is missing or malformed, or `visit` fails.
-    pub fn for_each_partition(
-        &self,
-        visit: &mut dyn FnMut(u64, u64, Partition) -> Result<()>,
-    ) -> Result<()> {
+    pub fn for_each_partition(&self, visit: &mut dyn FnMut(u64, u64, Partition) -> Result<()>) -> Result<()> {
         for (deadline, cid) in (0..).zip(self.deadlines()?) {
             let (partitions, _) = self.deadline(&cid)?;
             Amt::open(self.store, &partitions, PARTITIONS)?.for_each(&mut |index, value| {
@@ -323,9 +288,7 @@ impl<'s> Miner<'s> {
         if before.deadlines == self.deadlines {
             return Ok(changed);
         }
-        for (deadline, (old, new)) in
-            (0..).zip(before.deadlines()?.into_iter().zip(self.deadlines()?))
-        {
+        for (deadline, (old, new)) in (0..).zip(before.deadlines()?.into_iter().zip(self.deadlines()?)) {
             if old == new {
                 continue;
             }
@@ -335,18 +298,10 @@ impl<'s> Miner<'s> {
             }
             let old = Amt::open(before.store, &old, PARTITIONS)?;
             Amt::open(self.store, &new, PARTITIONS)?.diff(&old, &mut |index, old, new| {
-                let old = old
-                    .map(|raw| Partition::decode(&mut Reader::new(raw), before.layout))
-                    .transpose()?;
-                let new = new
-                    .map(|raw| Partition::decode(&mut Reader::new(raw), self.layout))
-                    .transpose()?;
-                changed.push(ChangedPartition {
-                    deadline,
-                    index,
-                    before: old,
-                    after: new,
-                });
+                let old =
+                    old.map(|raw| Partition::decode(&mut Reader::new(raw), before.layout)).transpose()?;
+                let new = new.map(|raw| Partition::decode(&mut Reader::new(raw), self.layout)).transpose()?;
+                changed.push(ChangedPartition { deadline, index, before: old, after: new });
                 Ok(())
             })?;
         }

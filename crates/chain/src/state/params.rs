@@ -93,9 +93,7 @@ impl Op {
             11 => Self::DeclareRecoveries(places(&mut reader)?),
             24 => {
                 reader.array()?;
-                Self::Dispute {
-                    deadline: reader.uint()?,
-                }
+                Self::Dispute { deadline: reader.uint()? }
             }
             _ => Self::Other,
         })
@@ -125,9 +123,7 @@ fn number_at(reader: &mut Reader<'_>, position: u64) -> Result<SectorNumber> {
 /// Sector numbers at a position of each tuple in the first field.
 fn numbers(reader: &mut Reader<'_>, position: u64) -> Result<Vec<SectorNumber>> {
     reader.array()?;
-    (0..reader.array()?)
-        .map(|_| number_at(reader, position))
-        .collect()
+    (0..reader.array()?).map(|_| number_at(reader, position)).collect()
 }
 
 fn place(reader: &mut Reader<'_>) -> Result<Place> {
@@ -157,11 +153,7 @@ fn extensions(reader: &mut Reader<'_>, with_claims: bool) -> Result<Vec<Extensio
                 sectors = sectors.union(&claimed);
                 drops_claims = dropping;
             }
-            Ok(Extension {
-                sectors,
-                drops_claims,
-                expiration: Epoch(reader.int()?),
-            })
+            Ok(Extension { sectors, drops_claims, expiration: Epoch(reader.int()?) })
         })
         .collect()
 }
@@ -180,10 +172,7 @@ fn claims(reader: &mut Reader<'_>) -> Result<(SectorSet, SectorSet)> {
             dropping.push(sector);
         }
     }
-    Ok((
-        SectorSet::from_numbers(all),
-        SectorSet::from_numbers(dropping),
-    ))
+    Ok((SectorSet::from_numbers(all), SectorSet::from_numbers(dropping)))
 }
 
 fn post(reader: &mut Reader<'_>) -> Result<Op> {
@@ -192,17 +181,10 @@ fn post(reader: &mut Reader<'_>) -> Result<Op> {
     let partitions = (0..reader.array()?)
         .map(|_| {
             reader.tuple(2)?;
-            Ok(Place {
-                deadline,
-                partition: reader.uint()?,
-                sectors: SectorSet::decode(reader.bytes()?)?,
-            })
+            Ok(Place { deadline, partition: reader.uint()?, sectors: SectorSet::decode(reader.bytes()?)? })
         })
         .collect::<Result<_>>()?;
-    Ok(Op::Post {
-        deadline,
-        partitions,
-    })
+    Ok(Op::Post { deadline, partitions })
 }
 
 /// Leaves out what a batch return `[successes, [[index, code], …]]` says failed; an answer of another form
@@ -237,10 +219,7 @@ fn accepted(sectors: Vec<SectorNumber>, returned: &[u8]) -> Vec<SectorNumber> {
 /// Keeps what the answer, a bitfield of the sectors updated, names; an answer of another form says nothing.
 fn updated(sectors: Vec<SectorNumber>, returned: &[u8]) -> Vec<SectorNumber> {
     match Reader::new(returned).bytes().and_then(SectorSet::decode) {
-        Ok(done) => sectors
-            .into_iter()
-            .filter(|sector| done.contains(sector.0))
-            .collect(),
+        Ok(done) => sectors.into_iter().filter(|sector| done.contains(sector.0)).collect(),
         Err(_) => sectors,
     }
 }

@@ -38,9 +38,8 @@ impl<'s> Claims<'s> {
     /// # Errors
     /// If the power actor is missing, unknown or malformed.
     pub fn open(tree: &StateTree<'s>, codes: &Codes) -> Result<Self> {
-        let actor = tree
-            .actor(POWER)?
-            .ok_or_else(|| Error::Chain("the state has no power actor (f04)".into()))?;
+        let actor =
+            tree.actor(POWER)?.ok_or_else(|| Error::Chain("the state has no power actor (f04)".into()))?;
         let layout = match codes.kind_of(&actor.code)? {
             Some((ActorKind::Power, layout)) => layout,
             _ => {
@@ -57,23 +56,15 @@ impl<'s> Claims<'s> {
             reader.skip_many(layout.power.claims)?;
             cid_of(reader.link()?)
         };
-        let root =
-            root().map_err(|error| error.in_block(&actor.head, "state of the power actor"))?;
-        Ok(Self {
-            map: Hamt::new(tree.store(), &root, WHAT),
-            root,
-            layout,
-        })
+        let root = root().map_err(|error| error.in_block(&actor.head, "state of the power actor"))?;
+        Ok(Self { map: Hamt::new(tree.store(), &root, WHAT), root, layout })
     }
 
     /// Calls `visit` with every miner's claim.
     ///
     /// # Errors
     /// If a block is missing or malformed, or `visit` fails.
-    pub fn for_each(
-        &self,
-        visit: &mut dyn FnMut(MinerId, ClaimedPower) -> Result<()>,
-    ) -> Result<()> {
+    pub fn for_each(&self, visit: &mut dyn FnMut(MinerId, ClaimedPower) -> Result<()>) -> Result<()> {
         self.map.for_each(&mut |key, raw| match miner_of(key)? {
             Some(miner) => visit(miner, self.claim(raw)?),
             None => Ok(()),
@@ -92,21 +83,17 @@ impl<'s> Claims<'s> {
         if self.root == before.root {
             return Ok(());
         }
-        self.map
-            .diff(&before.map, &mut |key, _, new| match miner_of(key)? {
-                Some(miner) => visit(miner, new.map(|raw| self.claim(raw)).transpose()?),
-                None => Ok(()),
-            })
+        self.map.diff(&before.map, &mut |key, _, new| match miner_of(key)? {
+            Some(miner) => visit(miner, new.map(|raw| self.claim(raw)).transpose()?),
+            None => Ok(()),
+        })
     }
 
     fn claim(&self, raw: &[u8]) -> Result<ClaimedPower> {
         let mut reader = Reader::new(raw);
         reader.array()?;
         reader.skip_many(self.layout.power.claim_skips)?;
-        Ok(ClaimedPower {
-            raw: Bytes(reader.bigint()?),
-            quality_adjusted: Bytes(reader.bigint()?),
-        })
+        Ok(ClaimedPower { raw: Bytes(reader.bigint()?), quality_adjusted: Bytes(reader.bigint()?) })
     }
 }
 

@@ -71,16 +71,8 @@ impl Sector {
                 reader.skip()?;
             }
         }
-        let sector = Self {
-            number,
-            size,
-            activation,
-            expiration,
-            power_base,
-            deal_weight,
-            verified_weight,
-            full_qap,
-        };
+        let sector =
+            Self { number, size, activation, expiration, power_base, deal_weight, verified_weight, full_qap };
         Ok(SectorRef { sector, sealed_cid })
     }
 }
@@ -122,35 +114,21 @@ impl Precommit {
         let mut reader = Reader::new(raw);
         reader.array()?;
         let fields = reader.array()?;
-        let rest = fields
-            .checked_sub(6)
-            .ok_or_else(|| Error::malformed("a pre-commit of too few fields"))?;
+        let rest = fields.checked_sub(6).ok_or_else(|| Error::malformed("a pre-commit of too few fields"))?;
         let size = sector_size(reader.int()?)?;
         let number = SectorNumber(reader.uint()?);
         reader.skip_many(2)?; // sealed CID, seal randomness epoch
         let deals = if reader.null()? {
             Vec::new()
         } else {
-            (0..reader.array()?)
-                .map(|_| reader.uint())
-                .collect::<Result<_>>()?
+            (0..reader.array()?).map(|_| reader.uint()).collect::<Result<_>>()?
         };
         let expiration = Epoch(reader.int()?);
         (0..rest).try_for_each(|_| reader.skip())?;
         reader.skip()?; // deposit
         let epoch = Epoch(reader.int()?);
-        let weights = layout
-            .precommit
-            .weights
-            .then(|| Ok((reader.bigint()?, reader.bigint()?)))
-            .transpose()?;
-        Ok(Self {
-            number,
-            size,
-            epoch,
-            expiration,
-            deals,
-            weights,
-        })
+        let weights =
+            layout.precommit.weights.then(|| Ok((reader.bigint()?, reader.bigint()?))).transpose()?;
+        Ok(Self { number, size, epoch, expiration, deals, weights })
     }
 }

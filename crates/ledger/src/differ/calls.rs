@@ -22,11 +22,7 @@ pub(super) struct Calls {
 
 impl Calls {
     /// Decodes them. Receivers are resolved in the state before, or else after.
-    pub(super) fn of(
-        messages: &[Executed],
-        before: &StateTree<'_>,
-        after: &StateTree<'_>,
-    ) -> Result<Self> {
+    pub(super) fn of(messages: &[Executed], before: &StateTree<'_>, after: &StateTree<'_>) -> Result<Self> {
         let mut by_miner: BTreeMap<MinerId, Vec<Call>> = BTreeMap::new();
         for (index, executed) in messages.iter().enumerate() {
             let op = match Op::of(executed) {
@@ -43,11 +39,7 @@ impl Calls {
                 found => found,
             };
             if let Some(miner) = receiver.map(MinerId) {
-                by_miner.entry(miner).or_default().push(Call {
-                    index,
-                    method: executed.message.method,
-                    op,
-                });
+                by_miner.entry(miner).or_default().push(Call { index, method: executed.message.method, op });
             }
         }
         Ok(Self { by_miner })

@@ -39,24 +39,13 @@ impl Standing {
     }
 
     fn over<'p>(partitions: impl Iterator<Item = &'p Partition> + Clone) -> Self {
-        let live = SectorSet::union_of(
-            partitions
-                .clone()
-                .map(Partition::live)
-                .collect::<Vec<_>>()
-                .iter(),
-        );
-        let faulty = SectorSet::union_of(partitions.clone().map(|partition| &partition.faults))
-            .intersection(&live);
-        let unproven = SectorSet::union_of(partitions.clone().map(|partition| &partition.unproven))
-            .intersection(&live);
+        let live = SectorSet::union_of(partitions.clone().map(Partition::live).collect::<Vec<_>>().iter());
+        let faulty =
+            SectorSet::union_of(partitions.clone().map(|partition| &partition.faults)).intersection(&live);
+        let unproven =
+            SectorSet::union_of(partitions.clone().map(|partition| &partition.unproven)).intersection(&live);
         let recovering = SectorSet::union_of(partitions.map(|partition| &partition.recoveries));
-        Self {
-            active: live.difference(&faulty).difference(&unproven),
-            faulty,
-            unproven,
-            recovering,
-        }
+        Self { active: live.difference(&faulty).difference(&unproven), faulty, unproven, recovering }
     }
 
     /// Where one sector stands.
@@ -130,9 +119,7 @@ impl<'s> MinerChanges<'s> {
         transition: &Transition,
     ) -> Result<Self> {
         let mut changes = Self {
-            migrated: before
-                .as_ref()
-                .is_some_and(|old| old.layout().version != after.layout().version),
+            migrated: before.as_ref().is_some_and(|old| old.layout().version != after.layout().version),
             proves: after.layout().version > 1,
             partitions: Vec::new(),
             standing: (Standing::default(), Standing::default()),
@@ -149,17 +136,9 @@ impl<'s> MinerChanges<'s> {
             None => changes.add_all(after)?,
         }
         let seen = |side: fn(&ChangedPartition) -> Option<&Partition>| {
-            Standing::over(
-                changes
-                    .partitions
-                    .iter()
-                    .filter_map(move |partition| side(&partition.change)),
-            )
+            Standing::over(changes.partitions.iter().filter_map(move |partition| side(&partition.change)))
         };
-        changes.standing = (
-            seen(|change| change.before.as_ref()),
-            seen(|change| change.after.as_ref()),
-        );
+        changes.standing = (seen(|change| change.before.as_ref()), seen(|change| change.after.as_ref()));
         Ok(changes)
     }
 
@@ -170,11 +149,7 @@ impl<'s> MinerChanges<'s> {
             due: OnceCell::new(),
             posted: OnceCell::new(),
         };
-        self.partitions = new
-            .changed_partitions(old)?
-            .into_iter()
-            .map(partition)
-            .collect();
+        self.partitions = new.changed_partitions(old)?.into_iter().map(partition).collect();
         new.diff_sectors(old, &mut |number, old, new| {
             // Migrations rewrite sectors with the same meaning: compare what is decoded.
             if old != new {
@@ -195,12 +170,7 @@ impl<'s> MinerChanges<'s> {
     /// A miner that did not exist before: everything it has is new.
     fn add_all(&mut self, new: &Miner<'s>) -> Result<()> {
         new.for_each_partition(&mut |deadline, index, partition| {
-            let change = ChangedPartition {
-                deadline,
-                index,
-                before: None,
-                after: Some(partition),
-            };
+            let change = ChangedPartition { deadline, index, before: None, after: Some(partition) };
             self.partitions.push(PartitionChange {
                 change,
                 miner: None,
@@ -210,8 +180,7 @@ impl<'s> MinerChanges<'s> {
             Ok(())
         })?;
         new.for_each_sector(&mut |found| {
-            self.sectors
-                .insert(found.sector.number, (None, Some(Terms::of(&found)?)));
+            self.sectors.insert(found.sector.number, (None, Some(Terms::of(&found)?)));
             Ok(())
         })
     }
@@ -225,17 +194,13 @@ impl<'s> MinerChanges<'s> {
                 moved.len()
             )));
         }
-        let rewritten =
-            SectorSet::from_numbers(self.sectors.keys().map(|number| number.0).collect());
+        let rewritten = SectorSet::from_numbers(self.sectors.keys().map(|number| number.0).collect());
         Ok(moved.union(&rewritten))
     }
 
     /// Where a sector stood and stands.
     pub(super) fn statuses(&self, sector: SectorNumber) -> Result<(Status, Status)> {
-        let changed = (
-            self.standing.0.status(sector),
-            self.standing.1.status(sector),
-        );
+        let changed = (self.standing.0.status(sector), self.standing.1.status(sector));
         if changed != (Status::None, Status::None) || self.partition_of(sector).is_some() {
             return Ok(changed);
         }
@@ -250,10 +215,7 @@ impl<'s> MinerChanges<'s> {
         if self.everywhere.get().is_none() {
             let _ = self.everywhere.set(Standing::of(&self.after)?);
         }
-        let status = self
-            .everywhere
-            .get_or_init(Standing::default)
-            .status(sector);
+        let status = self.everywhere.get_or_init(Standing::default).status(sector);
         Ok((status, status))
     }
 
@@ -268,9 +230,7 @@ impl<'s> MinerChanges<'s> {
             return Ok(terms.clone());
         }
         let miner = self.before.as_ref().unwrap_or(&self.after);
-        let terms = miner
-            .sector(sector, |found| Terms::of(&found))?
-            .transpose()?;
+        let terms = miner.sector(sector, |found| Terms::of(&found))?.transpose()?;
         Ok((terms.clone(), terms))
     }
 
@@ -281,26 +241,18 @@ impl<'s> MinerChanges<'s> {
 
     fn partition_of(&self, sector: SectorNumber) -> Option<&PartitionChange<'s>> {
         let holds = |partition: &Option<Partition>| {
-            partition
-                .as_ref()
-                .is_some_and(|partition| partition.sectors.contains(sector.0))
+            partition.as_ref().is_some_and(|partition| partition.sectors.contains(sector.0))
         };
         self.partitions
             .iter()
             .find(|partition| holds(&partition.change.before))
-            .or_else(|| {
-                self.partitions
-                    .iter()
-                    .find(|partition| holds(&partition.change.after))
-            })
+            .or_else(|| self.partitions.iter().find(|partition| holds(&partition.change.after)))
     }
 
     /// Where the sector's partition is: before, or for a new sector after.
     pub(super) fn seat(&self, sector: SectorNumber) -> Option<Seat> {
-        self.partition_of(sector).map(|found| Seat {
-            deadline: found.change.deadline,
-            partition: found.change.index,
-        })
+        self.partition_of(sector)
+            .map(|found| Seat { deadline: found.change.deadline, partition: found.change.index })
     }
 
     /// Whether the state before has the window `PoSt` of the sector's partition in.
@@ -312,9 +264,7 @@ impl<'s> MinerChanges<'s> {
             return Ok(*posted);
         }
         let posted = match &found.miner {
-            Some(miner) => miner
-                .posted(found.change.deadline)?
-                .contains(found.change.index),
+            Some(miner) => miner.posted(found.change.deadline)?.contains(found.change.index),
             None => false,
         };
         Ok(*found.posted.get_or_init(|| posted))
@@ -360,10 +310,8 @@ pub(super) enum Due {
 fn closings(old: &Miner<'_>, new: &Miner<'_>, transition: &Transition) -> Vec<Closing> {
     let periods = new.proving_period_start - old.proving_period_start;
     let current = |miner: &Miner<'_>| i64::try_from(miner.current_deadline).unwrap_or(0);
-    let steps = periods
-        .div_euclid(WINDOW)
-        .saturating_add(current(new) - current(old))
-        .clamp(0, MOST_CLOSINGS);
+    let steps =
+        periods.div_euclid(WINDOW).saturating_add(current(new) - current(old)).clamp(0, MOST_CLOSINGS);
     (0..steps)
         .filter_map(|step| {
             let index = current(old) + step;

@@ -1,14 +1,15 @@
 //! Two states and the messages between them, turned into events.
 //!
-//! [`Differ`] visits only miners whose state changed, and of those only what differs. It works in three steps, a
-//! file each: [`changes`] gathers what is not the same before and after; [`calls`] decodes what the tipset's
-//! successful messages asked of which miner; [`story`] puts the two together, sector by sector: it walks through
-//! what ran (crons of the null rounds, messages, the tipset's own cron) and lets each step do to a sector what the
-//! outcome allows, so that several changes of one sector in one tipset come out as several events in order.
+//! [`Differ`] visits only miners whose state changed, and of those only what differs. It works in three steps:
+//! [`changes`] gathers what is not the same before and after; [`calls`] decodes what the tipset's successful
+//! messages asked of which miner; [`story`] puts the two together, and [`tale`] does so for one sector: it walks
+//! through what ran (crons of the null rounds, messages, the tipset's own cron) and lets each step do to the sector
+//! what the outcome allows, so that several changes in one tipset come out as several events in order.
 
 mod calls;
 mod changes;
 mod story;
+mod tale;
 mod terms;
 
 use std::collections::BTreeMap;
@@ -44,24 +45,25 @@ impl Differ {
         &self.codes
     }
 
+    /// Learns the code CIDs that a state's manifest names; needed before going on from a state that
+    /// [`Differ::open`] has not seen.
+    ///
+    /// # Errors
+    /// If the state does not read.
+    pub fn learn(&mut self, store: &dyn BlockStore, state: &Cid) -> Result<()> {
+        self.codes.learn(&StateTree::open(store, state)?)
+    }
+
     /// The events of the first readable state: every live sector is onboarded (`genesis`) if that is the
     /// state of epoch 0, and opens the ledger otherwise.
     ///
     /// # Errors
     /// If the state does not read.
-    pub fn open(
-        &mut self,
-        store: &dyn BlockStore,
-        state: &Cid,
-        epoch: Epoch,
-    ) -> Result<Vec<Event>> {
+    pub fn open(&mut self, store: &dyn BlockStore, state: &Cid, epoch: Epoch) -> Result<Vec<Event>> {
         let tree = StateTree::open(store, state)?;
         self.codes.learn(&tree)?;
-        let (kind, cause) = if epoch.0 == 0 {
-            (Kind::Onboard, Some(Cause::Genesis))
-        } else {
-            (Kind::Opening, None)
-        };
+        let (kind, cause) =
+            if epoch.0 == 0 { (Kind::Onboard, Some(Cause::Genesis)) } else { (Kind::Opening, None) };
         let mut events = Vec::new();
         let mut miners = Vec::new();
         tree.for_each(&mut |id, actor| {
@@ -104,11 +106,7 @@ impl Differ {
     ///
     /// # Errors
     /// If a block that is needed is missing or malformed.
-    pub fn events(
-        &mut self,
-        store: &dyn BlockStore,
-        transition: &Transition,
-    ) -> Result<Vec<Event>> {
+    pub fn events(&mut self, store: &dyn BlockStore, transition: &Transition) -> Result<Vec<Event>> {
         if transition.before == transition.after {
             return Ok(Vec::new());
         }
@@ -133,11 +131,7 @@ impl Differ {
                 &mut steps,
             )?;
         }
-        Ok(story::in_order(
-            steps,
-            transition.height,
-            &transition.messages,
-        ))
+        Ok(story::in_order(steps, transition.height, &transition.messages))
     }
 
     /// Miners that are not the same before and after. A new miner is compared with the empty one that it
@@ -168,19 +162,10 @@ impl Differ {
         }
         let mut miners = BTreeMap::new();
         for (id, old, new) in actors {
-            let Some(new) = new
-                .as_ref()
-                .map(|actor| self.miner(store, actor))
-                .transpose()?
-                .flatten()
-            else {
+            let Some(new) = new.as_ref().map(|actor| self.miner(store, actor)).transpose()?.flatten() else {
                 continue;
             };
-            let old = old
-                .as_ref()
-                .map(|actor| self.miner(store, actor))
-                .transpose()?
-                .flatten();
+            let old = old.as_ref().map(|actor| self.miner(store, actor)).transpose()?.flatten();
             miners.insert(MinerId(id), (old, new));
         }
         Ok(miners)
@@ -196,7 +181,5 @@ impl Differ {
 
 /// A figure of a sector that no real sector can have.
 fn absurd(sector: SectorNumber) -> Error {
-    Error::Chain(format!(
-        "the weights of sector {sector} pass what 128 bits hold"
-    ))
+    Error::Chain(format!("the weights of sector {sector} pass what 128 bits hold"))
 }

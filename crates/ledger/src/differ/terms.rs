@@ -44,10 +44,7 @@ impl Terms {
 
 /// QAP that a pre-committed sector would have: up to actors v8 by the weights stored with it, from v9 by the
 /// market's proposals for its deals (a verified deal weighs its piece × its duration), else its size.
-pub(super) fn precommitted_qap(
-    precommit: &Precommit,
-    market: Option<&Market<'_>>,
-) -> Result<Bytes> {
+pub(super) fn precommitted_qap(precommit: &Precommit, market: Option<&Market<'_>>) -> Result<Bytes> {
     let duration = precommit.expiration - precommit.epoch;
     let (deals, verified) = match (precommit.weights, market) {
         (Some(weights), _) => weights,
@@ -57,21 +54,16 @@ pub(super) fn precommitted_qap(
                 let Some(proposal) = market.proposal(*deal)? else {
                     continue;
                 };
-                let weight = i128::from(proposal.size)
-                    .saturating_mul(i128::from(proposal.end - proposal.start));
-                let sum = if proposal.verified {
-                    &mut verified
-                } else {
-                    &mut deals
-                };
+                let weight =
+                    i128::from(proposal.size).saturating_mul(i128::from(proposal.end - proposal.start));
+                let sum = if proposal.verified { &mut verified } else { &mut deals };
                 *sum = sum.saturating_add(weight);
             }
             (deals, verified)
         }
         (None, None) => (0, 0),
     };
-    quality_adjusted_power(precommit.size, duration, deals, verified)
-        .ok_or_else(|| absurd(precommit.number))
+    quality_adjusted_power(precommit.size, duration, deals, verified).ok_or_else(|| absurd(precommit.number))
 }
 
 /// Activations that the state no longer shows: from actors v7 to v11 a snap overwrites a sector's activation, but
@@ -84,20 +76,11 @@ pub(super) struct Activations {
 impl Activations {
     /// The activation first seen of a sector whose state shows `shown`.
     pub(super) fn first(&self, miner: MinerId, sector: SectorNumber, shown: Epoch) -> Epoch {
-        self.overwritten
-            .get(&(miner, sector))
-            .copied()
-            .unwrap_or(shown)
+        self.overwritten.get(&(miner, sector)).copied().unwrap_or(shown)
     }
 
     /// Notes that a sector's state showed `before` and shows `after`.
-    pub(super) fn note(
-        &mut self,
-        miner: MinerId,
-        sector: SectorNumber,
-        before: Epoch,
-        after: Epoch,
-    ) {
+    pub(super) fn note(&mut self, miner: MinerId, sector: SectorNumber, before: Epoch, after: Epoch) {
         if before != after {
             self.overwritten.entry((miner, sector)).or_insert(before);
         }

@@ -11,10 +11,8 @@ use serde_json::Value;
 
 /// A file of the chains with known truth; `None` with a printed reason where they are absent.
 pub fn shared(name: &str) -> Option<PathBuf> {
-    let folder = std::env::var_os("SECTORSCOPE_SHARED").map_or_else(
-        || PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../../shared"),
-        PathBuf::from,
-    );
+    let folder = std::env::var_os("SECTORSCOPE_SHARED")
+        .map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../../shared"), PathBuf::from);
     let path = folder.join("data").join(name);
     if path.exists() {
         return Some(path);
@@ -26,10 +24,7 @@ pub fn shared(name: &str) -> Option<PathBuf> {
 /// The lines of a truth file.
 pub fn lines(name: &str) -> Vec<Value> {
     let text = std::fs::read_to_string(shared(name).unwrap()).unwrap();
-    text.lines()
-        .filter(|line| !line.is_empty())
-        .map(|line| serde_json::from_str(line).unwrap())
-        .collect()
+    text.lines().filter(|line| !line.is_empty()).map(|line| serde_json::from_str(line).unwrap()).collect()
 }
 
 /// What is added up over the sectors of one status.
@@ -51,18 +46,8 @@ pub struct Balance {
 impl Balance {
     pub fn apply(&mut self, event: &Event) {
         let sides = [
-            (
-                event.status_before,
-                event.qap_before,
-                event.expiration_before,
-                -1,
-            ),
-            (
-                event.status_after,
-                event.qap_after,
-                event.expiration_after,
-                1,
-            ),
+            (event.status_before, event.qap_before, event.expiration_before, -1),
+            (event.status_after, event.qap_after, event.expiration_after, 1),
         ];
         for (status, qap, expiration, sign) in sides {
             if status == Status::None {
@@ -115,15 +100,9 @@ pub fn replay_of(cars: &Cars) -> Replay {
     let mut differ = Differ::new();
     let mut claims = Claims::default();
     let mut balances: BTreeMap<MinerId, Balance> = BTreeMap::new();
-    let mut replay = Replay {
-        events: Vec::new(),
-        days: BTreeMap::new(),
-        clock,
-    };
+    let mut replay = Replay { events: Vec::new(), days: BTreeMap::new(), clock };
     let first = &chain.tipsets()[0];
-    let mut pending = differ
-        .open(cars, &first.parent_state_root, first.height)
-        .unwrap();
+    let mut pending = differ.open(cars, &first.parent_state_root, first.height).unwrap();
     for (index, tipset) in chain.tipsets().iter().enumerate() {
         // The state before this tipset is what everything so far has led to.
         if index > 0 {
@@ -134,9 +113,7 @@ pub fn replay_of(cars: &Cars) -> Replay {
             balances.entry(event.miner).or_default().apply(event);
         }
         replay.events.append(&mut pending);
-        claims
-            .advance(cars, &tipset.parent_state_root, differ.codes())
-            .unwrap();
+        claims.advance(cars, &tipset.parent_state_root, differ.codes()).unwrap();
         for (miner, balance) in &balances {
             let active = balance.get(Status::Active);
             let claim = claims.of(*miner);
@@ -152,9 +129,7 @@ pub fn replay_of(cars: &Cars) -> Replay {
             None => continue,
         };
         while day < clock.day_of(tipset.height) {
-            let rows = balances
-                .iter()
-                .map(|(miner, balance)| (*miner, (balance.clone(), claims.of(*miner))));
+            let rows = balances.iter().map(|(miner, balance)| (*miner, (balance.clone(), claims.of(*miner))));
             replay.days.insert(day, rows.collect());
             day = day.next();
         }
@@ -184,24 +159,14 @@ pub fn truth(line: &Value) -> Option<Truth> {
     let number = |key: &str| line[key].as_i64();
     let method = number("method_num");
     let (kind, cause) = match text("event").unwrap() {
-        "precommit_single" | "precommit_batch" => (
-            "precommit",
-            Some(if method == Some(6) { "single" } else { "batch" }),
-        ),
+        "precommit_single" | "precommit_batch" => {
+            ("precommit", Some(if method == Some(6) { "single" } else { "batch" }))
+        }
         "precommit_expired" => ("precommit_expired", None),
-        "activated" => (
-            "onboard",
-            Some(if method == Some(36) {
-                "non_interactive"
-            } else {
-                "batch"
-            }),
-        ),
+        "activated" => ("onboard", Some(if method == Some(36) { "non_interactive" } else { "batch" })),
         "proven" => ("proven", None),
         "snapped" => ("snap", None),
-        "extended" if number("expiration") == number("old_expiration") => {
-            ("adjust", Some("extension"))
-        }
+        "extended" if number("expiration") == number("old_expiration") => ("adjust", Some("extension")),
         "extended" => ("extend", None),
         "faulted" => (
             "fault",
@@ -233,9 +198,7 @@ pub fn truth(line: &Value) -> Option<Truth> {
         kind,
         cause,
         message: text("msg_cid").filter(|_| by_message).map(str::to_owned),
-        method: method
-            .filter(|_| by_message)
-            .and_then(|method| u64::try_from(method).ok()),
+        method: method.filter(|_| by_message).and_then(|method| u64::try_from(method).ok()),
         // The truth knows no QAP of a pre-commit: without deals it is the size.
         qap: text("qap").or(text("rbp")).map(|qap| qap.parse().unwrap()),
         activation: number("activation"),
@@ -256,13 +219,7 @@ pub fn ours(event: &Event) -> Truth {
         method: event.message.map(|message| message.method),
         qap: Some(event.qap().0),
         activation: event.activation.map(|epoch| epoch.0),
-        expiration: event
-            .expiration_after
-            .or(event.expiration_before)
-            .map(|epoch| epoch.0),
-        old_expiration: event
-            .expiration_before
-            .or(event.expiration_after)
-            .map(|epoch| epoch.0),
+        expiration: event.expiration_after.or(event.expiration_before).map(|epoch| epoch.0),
+        old_expiration: event.expiration_before.or(event.expiration_after).map(|epoch| epoch.0),
     }
 }

@@ -1,0 +1,94 @@
+//! What the one who runs the server may decide.
+
+use std::fmt;
+use std::time::Duration;
+
+/// How to serve. [`Config::default`] suits a server on loopback.
+#[derive(Clone)]
+pub struct Config {
+    /// The token every request to `/v2` must carry as `authorization: Bearer <token>`; with `None`, any or
+    /// none is accepted. The server keeps only its SHA-256, and an empty token lets nobody in.
+    pub token: Option<String>,
+    /// How often to look for a newer published version of the lake.
+    pub refresh_every: Duration,
+    /// How long a request may take, waiting included, before it is answered with 503.
+    pub request_timeout: Duration,
+    /// How long a connection may take to send a request's head, which is also how long it may idle.
+    pub header_timeout: Duration,
+    /// How long a connection may refuse to take any byte of its answer before it is closed.
+    pub write_timeout: Duration,
+    /// How long connections may go on after the shutdown was asked for, before they are cut.
+    pub drain_timeout: Duration,
+    /// How many connections are open at once; further ones wait in the listener's queue. The default stays
+    /// below the 1024 files most systems allow a process, since the lake opens files too.
+    pub max_connections: usize,
+    /// How many requests for data are worked on at once; further ones wait.
+    pub max_requests: usize,
+    /// Longest path and query, in bytes; longer ones are answered with 414.
+    pub max_uri: usize,
+    /// Largest announced request body, in bytes; larger ones are answered with 413. Bodies are never read.
+    pub body_limit: u64,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            token: None,
+            refresh_every: Duration::from_secs(2),
+            request_timeout: Duration::from_secs(30),
+            header_timeout: Duration::from_secs(30),
+            write_timeout: Duration::from_secs(30),
+            drain_timeout: Duration::from_secs(30),
+            max_connections: 768,
+            max_requests: 256,
+            max_uri: 8 << 10,
+            body_limit: 64 << 10,
+        }
+    }
+}
+
+impl fmt::Debug for Config {
+    /// All but the token, of which only its presence is said.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            token,
+            refresh_every,
+            request_timeout,
+            header_timeout,
+            write_timeout,
+            drain_timeout,
+            max_connections,
+            max_requests,
+            max_uri,
+            body_limit,
+        } = self;
+        f.debug_struct("Config")
+            .field("token", &token.as_ref().map(|_| "(hidden)"))
+            .field("refresh_every", refresh_every)
+            .field("request_timeout", request_timeout)
+            .field("header_timeout", header_timeout)
+            .field("write_timeout", write_timeout)
+            .field("drain_timeout", drain_timeout)
+            .field("max_connections", max_connections)
+            .field("max_requests", max_requests)
+            .field("max_uri", max_uri)
+            .field("body_limit", body_limit)
+            .finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Config;
+
+    #[test]
+    fn the_token_is_not_shown() {
+        let config = Config {
+            token: Some("open-sesame".to_owned()),
+            ..Config::default()
+        };
+        let shown = format!("{config:?}");
+        assert!(!shown.contains("sesame"), "{shown}");
+        assert!(shown.contains("hidden"), "{shown}");
+    }
+}

@@ -1,0 +1,229 @@
+//! What a request to `/v2` asks for: its query string, read strictly.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use chain::{Day, MinerId};
+
+/// Longest part of a value that is quoted back, in characters.
+const QUOTED: usize = 64;
+
+/// The parameters of `/v2`. Others are ignored, as the original does.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Asked {
+    /// The day, or the latest closed one.
+    pub(crate) day: Option<Day>,
+    /// The miner, or all.
+    pub(crate) miner: Option<MinerId>,
+}
+
+/// A parameter that cannot be understood: which, what it said, and what was expected.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum ParameterProblem {
+    #[error("The parameter {name} is {}, which is {expected}.", Quote(value))]
+    Invalid {
+        name: &'static str,
+        value: String,
+        expected: String,
+    },
+    #[error(
+        "The parameter {name} is {}, which is not percent-encoded UTF-8: expected %XX with two hexadecimal digits, and text.",
+        Quote(value)
+    )]
+    Encoding { name: &'static str, value: String },
+    #[error(
+        "The parameter {name} is given twice ({}): expected once.",
+        Quote(second)
+    )]
+    Twice { name: &'static str, second: String },
+    #[error(
+        "The parameters {first} and {second} are two spellings of the same ({}): expected one of them.",
+        Quote(value)
+    )]
+    TwoSpellings {
+        first: &'static str,
+        second: &'static str,
+        value: String,
+    },
+}
+
+/// Which of the answers' dimensions a parameter sets.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Sets {
+    Day,
+    Miner,
+}
+
+/// Every parameter by its spellings.
+const KNOWN: [(&str, Sets); 3] = [
+    ("state_date", Sets::Day),
+    ("stat_date", Sets::Day),
+    ("miner_id", Sets::Miner),
+];
+
+impl Asked {
+    /// Reads a query string, without its question mark.
+    pub(crate) fn parse(query: &str) -> Result<Self, ParameterProblem> {
+        let mut asked = Self::default();
+        let mut seen: [Option<&'static str>; 2] = [None, None];
+        for pair in query.split('&') {
+            let (name, raw) = pair.split_once('=').unwrap_or((pair, ""));
+            // A name that does not decode is none that we know.
+            let Some(name) = decode(name) else { continue };
+            let Some((name, sets)) = KNOWN.into_iter().find(|(known, _)| *known == name) else {
+                continue;
+            };
+            let value = decode(raw);
+            let shown = || value.as_deref().unwrap_or(raw).to_owned();
+            match seen[sets as usize].replace(name) {
+                Some(first) if first == name => {
+                    return Err(ParameterProblem::Twice {
+                        name,
+                        second: shown(),
+                    });
+                }
+                Some(first) => {
+                    return Err(ParameterProblem::TwoSpellings {
+                        first,
+                        second: name,
+                        value: shown(),
+                    });
+                }
+                None => {}
+            }
+            let Some(value) = value.as_deref() else {
+                return Err(ParameterProblem::Encoding {
+                    name,
+                    value: raw.to_owned(),
+                });
+            };
+            let invalid = |expected: String| ParameterProblem::Invalid {
+                name,
+                value: value.to_owned(),
+                expected,
+            };
+            match sets {
+                Sets::Day => {
+                    asked.day = Some(
+                        value
+                            .parse()
+                            .map_err(|e: chain::ParseDayError| invalid(e.to_string()))?,
+                    )
+                }
+                Sets::Miner => {
+                    asked.miner = Some(
+                        value
+                            .parse()
+                            .map_err(|e: chain::ParseMinerIdError| invalid(e.to_string()))?,
+                    );
+                }
+            }
+        }
+        Ok(asked)
+    }
+}
+
+/// Undoes form encoding: `+` is a space, `%XX` a byte. `None` if that is not well-formed UTF-8.
+fn decode(raw: &str) -> Option<Cow<'_, str>> {
+    if !raw.contains(['%', '+']) {
+        return Some(Cow::Borrowed(raw));
+    }
+    let mut bytes = Vec::with_capacity(raw.len());
+    let mut rest = raw.bytes();
+    while let Some(byte) = rest.next() {
+        bytes.push(match byte {
+            b'+' => b' ',
+            b'%' => {
+                let (high, low) = (digit(rest.next()?)?, digit(rest.next()?)?);
+                high << 4 | low
+            }
+            other => other,
+        });
+    }
+    String::from_utf8(bytes).ok().map(Cow::Owned)
+}
+
+fn digit(byte: u8) -> Option<u8> {
+    char::from(byte)
+        .to_digit(16)
+        .and_then(|digit| u8::try_from(digit).ok())
+}
+
+/// A value in quotes, cut where it is long.
+struct Quote<'a>(&'a str);
+
+impl fmt::Display for Quote<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0.char_indices().nth(QUOTED) {
+            Some((end, _)) => write!(f, "\"{}…\"", &self.0[..end]),
+            None => write!(f, "\"{}\"", self.0),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn problem(query: &str) -> String {
+        match Asked::parse(query) {
+            Ok(asked) => panic!("{query} was read as {asked:?}"),
+            Err(problem) => problem.to_string(),
+        }
+    }
+
+    #[test]
+    fn parameters_are_read_in_any_order_and_spelling() {
+        let expected = Asked {
+            day: "2022-10-01".parse().ok(),
+            miner: Some(MinerId(110_804)),
+        };
+        for query in [
+            "state_date=2022-10-01&miner_id=f0110804",
+            "miner_id=t0110804&stat_date=2022-10-01",
+            "a=1&&state%5Fdate=2022%2d10-01&b&miner_id=f0110804&=&%zz=%zz&limit=%",
+        ] {
+            assert_eq!(Asked::parse(query), Ok(expected), "{query}");
+        }
+        assert_eq!(Asked::parse(""), Ok(Asked::default()));
+    }
+
+    #[test]
+    fn a_bad_value_is_named_with_what_was_expected() {
+        for (query, name, value) in [
+            ("state_date=2022-13-01", "state_date", "\"2022-13-01\""),
+            ("stat_date=yesterday", "stat_date", "\"yesterday\""),
+            ("state_date=", "state_date", "\"\""),
+            ("state_date", "state_date", "\"\""),
+            ("state_date=2022-10-01+", "state_date", "\"2022-10-01 \""),
+            ("miner_id=", "miner_id", "\"\""),
+            ("miner_id=f0", "miner_id", "\"f0\""),
+            ("miner_id=f1abc", "miner_id", "\"f1abc\""),
+            (
+                "miner_id=f018446744073709551616",
+                "miner_id",
+                "\"f018446744073709551616\"",
+            ),
+            ("miner_id=%zz", "miner_id", "\"%zz\""),
+            ("miner_id=f0%3", "miner_id", "\"f0%3\""),
+            ("miner_id=%ff", "miner_id", "\"%ff\""),
+            ("miner_id=f01&miner_id=f01", "miner_id", "\"f01\""),
+            (
+                "state_date=2022-10-01&stat_date=2022-10-01",
+                "stat_date",
+                "\"2022-10-01\"",
+            ),
+        ] {
+            let message = problem(query);
+            assert!(message.contains(name), "{query}: {message}");
+            assert!(message.contains(value), "{query}: {message}");
+            assert!(message.contains("expected"), "{query}: {message}");
+        }
+    }
+
+    #[test]
+    fn a_long_value_is_cut_in_the_message() {
+        let message = problem(&format!("miner_id={}", "é".repeat(5000)));
+        assert!(message.chars().count() < 300, "{message}");
+    }
+}

@@ -1,0 +1,9 @@
+//! The whole server, spoken to over a socket.
+
+mod client;
+mod contract;
+mod life;
+mod limits;
+mod server;
+mod token;
+mod transport;

@@ -1,0 +1,175 @@
+//! A server over a lake of a few hand-made days.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use api::Config;
+use chain::{Bytes, Clock, Day, MAINNET_GENESIS, MinerId, SectorNumber};
+use lake::{FinishedDay, Lake, Progress, Reader};
+use ledger::{Cause, Event, Kind, Status};
+use tempfile::TempDir;
+use tokio::net::TcpListener;
+use tokio::runtime::Runtime;
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+
+use crate::client::{self, Answer};
+
+/// Where the ten endpoints stand.
+pub(crate) const BASE: &str = "/v2/storage_provider/sector";
+
+/// Raw bytes of a sector of the test's miners.
+pub(crate) const SECTOR: i128 = 32 << 30;
+
+/// First and last closed day of [`Server::new`], and the day each of its miners onboards its only sector.
+pub(crate) const DAYS: [&str; 3] = ["2022-10-01", "2022-10-02", "2022-10-03"];
+/// The miner of the first day.
+pub(crate) const FIRST: MinerId = MinerId(1000);
+/// The miner of the second day, whose id is the smaller number and the later text.
+pub(crate) const SECOND: MinerId = MinerId(200);
+
+/// A server that runs until it is dropped or stopped.
+pub(crate) struct Server {
+    pub(crate) address: SocketAddr,
+    pub(crate) lake: TempDir,
+    runtime: Runtime,
+    stop: Option<oneshot::Sender<()>>,
+    task: JoinHandle<Result<(), api::Error>>,
+}
+
+impl Server {
+    /// Over three closed days.
+    pub(crate) fn new() -> Self {
+        Self::start(3, quick())
+    }
+
+    /// Over the first `days` of [`DAYS`].
+    pub(crate) fn start(days: usize, config: Config) -> Self {
+        let lake = tempfile::tempdir().expect("a directory");
+        let runtime = Runtime::new().expect("a runtime");
+        let (address, stop, task) = runtime.block_on(async {
+            close(lake.path(), 0..days).await;
+            let reader = Arc::new(Reader::open(lake.path()).await.expect("a lake"));
+            let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
+                .await
+                .expect("a socket");
+            let address = listener.local_addr().expect("an address");
+            let (stop, stopped) = oneshot::channel::<()>();
+            let shutdown = async { drop(stopped.await) };
+            (
+                address,
+                stop,
+                tokio::spawn(api::serve(listener, reader, config, shutdown)),
+            )
+        });
+        Self {
+            address,
+            lake,
+            runtime,
+            stop: Some(stop),
+            task,
+        }
+    }
+
+    /// Closes further days of [`DAYS`] while the server runs.
+    pub(crate) fn close(&self, days: std::ops::Range<usize>) {
+        self.runtime.block_on(close(self.lake.path(), days));
+    }
+
+    /// `GET` of an address.
+    pub(crate) fn get(&self, target: &str) -> Answer {
+        self.send(&format!("GET {target} HTTP/1.1"))
+    }
+
+    /// `GET` of what follows the endpoints' base.
+    pub(crate) fn ask(&self, rest: &str) -> Answer {
+        self.get(&format!("{BASE}/{rest}"))
+    }
+
+    /// A request by the lines of its head.
+    pub(crate) fn send(&self, head: &str) -> Answer {
+        client::send(self.address, head)
+    }
+
+    /// Asks the server to stop, without waiting.
+    pub(crate) fn ask_to_stop(&mut self) {
+        if let Some(stop) = self.stop.take() {
+            stop.send(()).expect("a running server");
+        }
+    }
+
+    /// Waits until the server has ended.
+    pub(crate) fn ended(self) {
+        let Self {
+            runtime,
+            task,
+            stop,
+            ..
+        } = self;
+        drop(stop);
+        let wait = async { tokio::time::timeout(Duration::from_secs(20), task).await };
+        runtime
+            .block_on(wait)
+            .expect("an end in time")
+            .expect("no panic")
+            .expect("no error");
+    }
+}
+
+/// A configuration that looks for newer data often.
+pub(crate) fn quick() -> Config {
+    Config {
+        refresh_every: Duration::from_millis(20),
+        ..Config::default()
+    }
+}
+
+async fn close(lake: &Path, days: std::ops::Range<usize>) {
+    let finished: Vec<_> = days.map(finished).collect();
+    Lake::open(lake)
+        .await
+        .expect("a lake")
+        .close_days(&finished)
+        .await
+        .expect("closed days");
+}
+
+fn finished(at: usize) -> FinishedDay {
+    let clock = Clock::new(MAINNET_GENESIS);
+    let day: Day = DAYS[at].parse().expect("a date");
+    let first_epoch = clock.first_epoch(day);
+    let events = [FIRST, SECOND].get(at).map(|&miner| Event {
+        epoch: first_epoch + 10,
+        miner,
+        sector: SectorNumber(1),
+        kind: Kind::Onboard,
+        cause: Some(Cause::Single),
+        sector_size: Bytes(SECTOR),
+        qap_before: None,
+        qap_after: Some(Bytes(SECTOR)),
+        activation: Some(first_epoch + 10),
+        expiration_before: None,
+        expiration_after: Some(first_epoch + 10 + 540 * 2880),
+        status_before: Status::None,
+        status_after: Status::Active,
+        message: None,
+    });
+    FinishedDay {
+        day,
+        events: events.into_iter().collect(),
+        claims: Vec::new(),
+        progress: Progress {
+            source: "test".to_owned(),
+            network: "mainnet".to_owned(),
+            genesis: MAINNET_GENESIS,
+            day,
+            first_epoch,
+            last_epoch: clock.first_epoch(day.next()) + -1,
+            tipset_key: String::new(),
+            state_root: String::new(),
+            version: "test".to_owned(),
+        },
+    }
+}

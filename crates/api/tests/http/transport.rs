@@ -1,0 +1,111 @@
+//! What HTTP itself offers: HEAD, CORS, compression, connections.
+
+use std::io::Write as _;
+
+use crate::client::{connect, finish};
+use crate::server::{BASE, Server};
+
+#[test]
+fn head_answers_as_get_does_without_the_body() {
+    let server = Server::new();
+    for path in [
+        format!("{BASE}/total"),
+        "/healthz".to_owned(),
+        "/nowhere".to_owned(),
+    ] {
+        let get = server.get(&path);
+        let head = server.send(&format!("HEAD {path} HTTP/1.1"));
+        assert_eq!(head.status, get.status);
+        assert!(head.body.is_empty(), "{head:?}");
+        for name in ["content-type", "content-length", "vary"] {
+            assert_eq!(head.header(name), get.header(name), "{name}");
+        }
+    }
+    let head = server.send(&format!(
+        "HEAD {BASE}/total HTTP/1.1\r\naccept-encoding: gzip"
+    ));
+    assert_eq!(head.header("content-encoding").as_deref(), Some("gzip"));
+    assert_eq!(head.header("content-length"), None);
+    assert!(head.body.is_empty());
+}
+
+#[test]
+fn any_page_may_read_the_answers() {
+    let server = Server::new();
+    for path in [
+        format!("{BASE}/total"),
+        "/nowhere".to_owned(),
+        format!("{BASE}/total?miner_id=x"),
+    ] {
+        let answer = server.send(&format!(
+            "GET {path} HTTP/1.1\r\norigin: https://example.org"
+        ));
+        assert_eq!(
+            answer.header("access-control-allow-origin").as_deref(),
+            Some("*")
+        );
+    }
+}
+
+#[test]
+fn a_page_may_send_its_token() {
+    let server = Server::new();
+    let answer = server.send(&format!(
+        "OPTIONS {BASE}/total HTTP/1.1\r\norigin: https://example.org\r\n\
+         access-control-request-method: GET\r\naccess-control-request-headers: authorization"
+    ));
+    assert_eq!(answer.status, 200);
+    assert_eq!(
+        answer.header("access-control-allow-origin").as_deref(),
+        Some("*")
+    );
+    assert_eq!(
+        answer.header("access-control-allow-methods").as_deref(),
+        Some("GET,HEAD")
+    );
+    assert_eq!(
+        answer.header("access-control-allow-headers").as_deref(),
+        Some("authorization")
+    );
+}
+
+#[test]
+fn answers_are_compressed_when_asked() {
+    let server = Server::new();
+    let plain = server.ask("terminate");
+    assert_eq!(plain.header("content-encoding"), None);
+    assert!(
+        plain
+            .header("vary")
+            .is_some_and(|vary| vary.to_ascii_lowercase().contains("accept-encoding"))
+    );
+    let data = plain.json()["data"].clone();
+
+    let get = format!("GET {BASE}/terminate HTTP/1.1");
+    let zstd = server.send(&format!("{get}\r\naccept-encoding: zstd"));
+    assert_eq!(zstd.header("content-encoding").as_deref(), Some("zstd"));
+    let body = zstd::decode_all(zstd.body.as_slice()).expect("zstd");
+    let body: serde_json::Value = serde_json::from_slice(&body).expect("JSON");
+    assert_eq!(body["data"], data);
+
+    let gzip = server.send(&format!("{get}\r\naccept-encoding: gzip, deflate"));
+    assert_eq!(gzip.header("content-encoding").as_deref(), Some("gzip"));
+    assert!(gzip.body.starts_with(&[0x1f, 0x8b]), "{gzip:?}");
+    assert!(gzip.body.len() < plain.body.len());
+}
+
+#[test]
+fn a_connection_serves_one_request_after_another() {
+    let server = Server::new();
+    let mut stream = connect(server.address);
+    let head = format!("GET {BASE}/total HTTP/1.1\r\nhost: x\r\n");
+    let both = format!("{head}\r\n{head}connection: close\r\n\r\n");
+    stream.write_all(both.as_bytes()).expect("two requests");
+    let answer = finish(stream);
+    let text = answer.text();
+    assert_eq!(answer.status, 200);
+    assert!(
+        text.contains("#1\"") && text.contains("#2\"") && text.contains("HTTP/1.1 200 OK"),
+        "{text}"
+    );
+}

@@ -1,0 +1,56 @@
+//! What can go wrong while taking in a source.
+
+use chain::{Day, Epoch};
+
+/// The result of taking in a source.
+pub type Result<T> = std::result::Result<T, Error>;
+
+/// What can go wrong while taking in a source.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The source does not read.
+    #[error(transparent)]
+    Chain(#[from] chain::Error),
+    /// The lake does not take it.
+    #[error(transparent)]
+    Lake(#[from] lake::Error),
+    /// The source is of another network than the lake.
+    #[error(
+        "the chain's epoch 0 is at unix time {found}, but this lake was made from a chain whose epoch 0 is at \
+         {expected}: they are different networks; give another data directory (--data)"
+    )]
+    OtherNetwork {
+        /// Genesis time of the lake's chain.
+        expected: i64,
+        /// Genesis time of the source.
+        found: i64,
+    },
+    /// The source begins after the day the lake needs next.
+    #[error(
+        "the chain's readable states begin at epoch {begins} ({begins_on}), but the lake is closed up to {closed} and \
+         a day cannot close over a gap; add a snapshot that holds the states of {missing}"
+    )]
+    Gap {
+        /// First readable epoch of the source.
+        begins: Epoch,
+        /// Its day.
+        begins_on: Day,
+        /// The lake's last closed day.
+        closed: Day,
+        /// The day the lake needs next.
+        missing: Day,
+    },
+    /// The source's state at the end of the lake's last day is not the lake's.
+    #[error(
+        "the chain's state at the end of {day} is {found}, but the lake was closed from {expected}: one of the two \
+         is a fork or another network; give another data directory (--data), or the chain that the lake was made from"
+    )]
+    Contradiction {
+        /// The lake's last closed day.
+        day: Day,
+        /// State root the lake was closed from.
+        expected: String,
+        /// State root the source has.
+        found: String,
+    },
+}

@@ -1,0 +1,81 @@
+//! Days that were read lately, bounded by the bytes they take.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use crate::day::DayRows;
+
+/// Bytes of days kept.
+pub(crate) const DEFAULT_BYTES: usize = 64 << 20;
+
+/// Days by their file's name: a day that was closed again has another file, so an old one is never mistaken for it.
+pub(crate) struct Cache {
+    limit: usize,
+    held: usize,
+    clock: u64,
+    days: HashMap<String, Entry>,
+}
+
+struct Entry {
+    rows: Arc<DayRows>,
+    size: usize,
+    used: u64,
+}
+
+impl Cache {
+    /// A cache that holds up to `limit` bytes.
+    pub(crate) fn new(limit: usize) -> Self {
+        Self { limit, held: 0, clock: 0, days: HashMap::new() }
+    }
+
+    /// The day in that file, if it is held.
+    pub(crate) fn get(&mut self, file: &str) -> Option<Arc<DayRows>> {
+        self.clock += 1;
+        let entry = self.days.get_mut(file)?;
+        entry.used = self.clock;
+        Some(Arc::clone(&entry.rows))
+    }
+
+    /// Holds the day, and lets go of those not used for longest until all fit. A day larger than the limit is not held.
+    pub(crate) fn put(&mut self, file: String, rows: &Arc<DayRows>) {
+        let size = rows.size();
+        if size > self.limit {
+            return;
+        }
+        self.clock += 1;
+        let entry = Entry { rows: Arc::clone(rows), size, used: self.clock };
+        if let Some(before) = self.days.insert(file, entry) {
+            self.held -= before.size;
+        }
+        self.held += size;
+        while self.held > self.limit {
+            let oldest = self.days.iter().min_by_key(|(_, entry)| entry.used);
+            let Some(oldest) = oldest.map(|(file, _)| file.clone()) else { return };
+            if let Some(entry) = self.days.remove(&oldest) {
+                self.held -= entry.size;
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use chain::Day;
+    use datafusion::arrow::array::RecordBatch;
+
+    use super::*;
+    use crate::schema::TableName;
+
+    #[test]
+    fn the_day_not_used_for_longest_goes_first() {
+        let batch = RecordBatch::new_empty(TableName::Rows.schema());
+        let day = Arc::new(DayRows::new(Day::from_unix_days(0), &batch).expect("an empty day"));
+        let mut cache = Cache::new(day.size() * 2 + 1);
+        cache.put("a".to_owned(), &day);
+        cache.put("b".to_owned(), &day);
+        assert!(cache.get("a").is_some());
+        cache.put("c".to_owned(), &day);
+        assert!(cache.get("b").is_none());
+        assert!(cache.get("a").is_some() && cache.get("c").is_some());
+    }
+}

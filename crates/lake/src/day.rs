@@ -1,0 +1,165 @@
+//! One closed day in memory, and its rows as JSON.
+
+use std::collections::HashMap;
+use std::fmt::Write as _;
+use std::sync::LazyLock;
+
+use chain::{Day, MinerId};
+use datafusion::arrow::array::{
+    Array, AsArray, Decimal128Array, Float64Array, Int64Array, RecordBatch,
+};
+use datafusion::arrow::datatypes::{Decimal128Type, Float64Type, Int64Type};
+use ledger::Value;
+use ledger::columns::{COLUMNS, Column, Endpoint};
+
+use crate::schema::{MINER_ID, STAT_DATE, TableName};
+use crate::{Error, Result};
+
+/// Where each column stands in the registry.
+static POSITIONS: LazyLock<HashMap<&'static str, usize>> =
+    LazyLock::new(|| COLUMNS.iter().enumerate().map(|(at, column)| (column.name, at)).collect());
+
+/// One closed day: a row per miner ordered by miner id, columns in the order of
+/// [`ledger::columns::COLUMNS`].
+#[derive(Debug)]
+pub struct DayRows {
+    day: Day,
+    miners: Vec<MinerId>,
+    columns: Vec<Cells>,
+}
+
+/// A column's values, as they are held.
+#[derive(Debug)]
+enum Cells {
+    Integer(Int64Array),
+    Wide(Decimal128Array),
+    Double(Float64Array),
+}
+
+impl Cells {
+    fn value(&self, row: usize) -> Value {
+        match self {
+            Self::Integer(values) => Value::Integer(values.value(row).into()),
+            Self::Wide(values) => Value::Integer(values.value(row)),
+            Self::Double(values) => Value::Double(values.value(row)),
+        }
+    }
+}
+
+impl DayRows {
+    /// The rows of a day's file.
+    pub(crate) fn new(day: Day, batch: &RecordBatch) -> Result<Self> {
+        let damaged = |problem: String| Error::Table {
+            table: TableName::Rows.name(),
+            problem: format!("{day}: {problem}"),
+            advice: "another program has rewritten it: ingest into a new lake",
+        };
+        let array = |name: &str| {
+            let found = batch.column_by_name(name).filter(|array| array.null_count() == 0);
+            found.ok_or_else(|| damaged(format!("column {name} is missing or has holes")))
+        };
+        let ids = array(MINER_ID)?.as_primitive_opt::<Int64Type>();
+        let ids = ids.ok_or_else(|| damaged(format!("{MINER_ID} is not an integer")))?;
+        let mut miners = Vec::with_capacity(ids.len());
+        for id in ids.values() {
+            let id = u64::try_from(*id).map_err(|_| damaged(format!("{MINER_ID} {id} is negative")))?;
+            miners.push(MinerId(id));
+        }
+        if !miners.is_sorted() {
+            return Err(damaged(format!("rows are not ordered by {MINER_ID}")));
+        }
+        let cells = |column: &Column| {
+            let array = array(column.name)?;
+            let cells = array
+                .as_primitive_opt::<Int64Type>()
+                .map(|values| Cells::Integer(values.clone()))
+                .or_else(|| {
+                    array
+                        .as_primitive_opt::<Decimal128Type>()
+                        .map(|values| Cells::Wide(values.clone()))
+                })
+                .or_else(|| {
+                    array
+                        .as_primitive_opt::<Float64Type>()
+                        .map(|values| Cells::Double(values.clone()))
+                });
+            cells.ok_or_else(|| damaged(format!("column {} is of an unknown type", column.name)))
+        };
+        let columns = COLUMNS.iter().map(cells).collect::<Result<_>>()?;
+        Ok(Self { day, miners, columns })
+    }
+
+    /// The day.
+    #[must_use]
+    pub fn day(&self) -> Day {
+        self.day
+    }
+
+    /// The miners that have a row, in the order of the rows.
+    #[must_use]
+    pub fn miners(&self) -> &[MinerId] {
+        &self.miners
+    }
+
+    /// The miner's row; `None` if it has none on this day.
+    #[must_use]
+    pub fn find(&self, miner: MinerId) -> Option<usize> {
+        self.miners.binary_search(&miner).ok()
+    }
+
+    /// A row's value in a column of the registry; a column that is not in it has the value not-a-number.
+    ///
+    /// # Panics
+    /// If `row` is not below the number of miners.
+    #[must_use]
+    pub fn value(&self, row: usize, column: &Column) -> Value {
+        self.cells(column).map_or(Value::Double(f64::NAN), |cells| cells.value(row))
+    }
+
+    /// Appends the `data` array of a `/v2` answer: compact JSON, a row per miner, keys in the order `stat_date`,
+    /// `miner_id`, then the endpoint's columns. With `miner`, only its row; `[]` if it has none.
+    pub fn write_json(&self, endpoint: Endpoint, miner: Option<MinerId>, out: &mut String) {
+        let columns: Vec<(&str, &Cells)> = endpoint
+            .columns()
+            .filter_map(|column| Some((column.name, self.cells(column)?)))
+            .collect();
+        let rows = match miner {
+            None => 0..self.miners.len(),
+            Some(miner) => self.find(miner).map_or(0..0, |row| row..row + 1),
+        };
+        // What a row takes at most, roughly: so that a network's answer grows in one piece.
+        out.reserve(2 + rows.len() * (64 + columns.len() * 56));
+        out.push('[');
+        let start = rows.start;
+        for row in rows {
+            if row > start {
+                out.push(',');
+            }
+            // Writing to a String cannot fail.
+            let (day, miner) = (self.day, self.miners[row]);
+            let _ = write!(out, r#"{{"{STAT_DATE}":"{day}T00:00:00Z","{MINER_ID}":"{miner}""#);
+            for (name, cells) in &columns {
+                let _ = write!(out, r#","{name}":{}"#, cells.value(row));
+            }
+            out.push('}');
+        }
+        out.push(']');
+    }
+
+    /// Bytes that the day takes in memory.
+    pub(crate) fn size(&self) -> usize {
+        let cells = |cells: &Cells| match cells {
+            Cells::Integer(values) => values.get_array_memory_size(),
+            Cells::Wide(values) => values.get_array_memory_size(),
+            Cells::Double(values) => values.get_array_memory_size(),
+        };
+        size_of::<Self>()
+            + self.miners.capacity() * size_of::<MinerId>()
+            + self.columns.iter().map(cells).sum::<usize>()
+            + self.columns.capacity() * size_of::<Cells>()
+    }
+
+    fn cells(&self, column: &Column) -> Option<&Cells> {
+        self.columns.get(*POSITIONS.get(column.name)?)
+    }
+}

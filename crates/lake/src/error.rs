@@ -1,0 +1,145 @@
+//! What can go wrong in the lake, said with the table or file, and with what to do.
+
+use std::path::PathBuf;
+
+use chain::Day;
+use datafusion::arrow::error::ArrowError;
+use datafusion::error::DataFusionError;
+use datafusion::parquet::errors::ParquetError;
+use deltalake::DeltaTableError;
+
+/// The result of using the lake.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// What can go wrong in the lake.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// There is no lake in the directory.
+    #[error("{dir}: there is no lake here yet; make one with `sectorscope up` or `sectorscope ingest car FILE`")]
+    NoLake {
+        /// The directory that was looked in.
+        dir: PathBuf,
+    },
+    /// A file or directory could not be read, written or made.
+    #[error("{path}: {source}; check that the directory is there, may be written, and that the disk is not full")]
+    Io {
+        /// The file or directory.
+        path: PathBuf,
+        /// What the operating system said.
+        source: std::io::Error,
+    },
+    /// A data file could not be written as, or read from, Parquet.
+    #[error("{path}: {source}; if the file is damaged, ingest its day again into a new lake")]
+    Parquet {
+        /// The file.
+        path: PathBuf,
+        /// What the Parquet library said.
+        source: ParquetError,
+    },
+    /// A table's log could not be read or written.
+    #[error("table {table}: could not {doing}: {source}")]
+    Delta {
+        /// The table.
+        table: &'static str,
+        /// What was being done.
+        doing: &'static str,
+        /// What the Delta library said.
+        source: Box<DeltaTableError>,
+    },
+    /// Somebody else wrote to the table while it was open for writing here.
+    #[error("table {table}: another program wrote to it at the same time; let only one program write to a lake, and start this one again")]
+    OtherWriter {
+        /// The table.
+        table: &'static str,
+    },
+    /// A table holds something this program did not put there.
+    #[error("table {table}: {problem}; {advice}")]
+    Table {
+        /// The table.
+        table: &'static str,
+        /// What is wrong with it.
+        problem: String,
+        /// What to do.
+        advice: &'static str,
+    },
+    /// The day close's query failed.
+    #[error("closing a day: {doing}: {source}")]
+    Query {
+        /// What was being done.
+        doing: &'static str,
+        /// What the engine said.
+        source: Box<DataFusionError>,
+    },
+    /// Rows could not be put together as a table's.
+    #[error("rows for table {table}: {source}")]
+    Rows {
+        /// The table.
+        table: &'static str,
+        /// What the Arrow library said.
+        source: ArrowError,
+    },
+    /// A number does not fit where it is to be kept.
+    #[error("{day}: {what} is {value}, which does not fit {holder}; the source says something impossible: check it, or fetch it again")]
+    TooLarge {
+        /// The day that was being closed.
+        day: Day,
+        /// What the number is.
+        what: String,
+        /// The number.
+        value: String,
+        /// Where it should fit: 64 bits, or 38 decimal digits.
+        holder: &'static str,
+    },
+    /// Days were handed over out of order.
+    #[error("{got} cannot be closed now: {expected} comes next, because a day's balances come from the day before; ingest the missing days first")]
+    NotConsecutive {
+        /// The day that may be closed next.
+        expected: Day,
+        /// The day that was handed over.
+        got: Day,
+    },
+    /// What was handed over as one day contradicts itself.
+    #[error("{day}: {problem}; this is a mistake of the source")]
+    Inconsistent {
+        /// The day.
+        day: Day,
+        /// What contradicts what.
+        problem: String,
+    },
+    /// The column registry lacks a column that the day close needs.
+    #[error("the column registry has no {what}; this is a mistake of this program's version")]
+    Registry {
+        /// The column that is missing.
+        what: String,
+    },
+    /// Work handed to another thread did not come back.
+    #[error("{doing} was broken off: {source}")]
+    Task {
+        /// What the work was.
+        doing: &'static str,
+        /// Why it did not come back.
+        source: tokio::task::JoinError,
+    },
+}
+
+impl Error {
+    /// Wraps a Delta error with the table and what was being done.
+    pub(crate) fn delta(
+        table: &'static str,
+        doing: &'static str,
+    ) -> impl FnOnce(DeltaTableError) -> Self {
+        move |source| Self::Delta { table, doing, source: Box::new(source) }
+    }
+
+    /// Wraps an engine error with what was being done.
+    pub(crate) fn query(doing: &'static str) -> impl FnOnce(DataFusionError) -> Self {
+        move |source| Self::Query { doing, source: Box::new(source) }
+    }
+
+    /// Wraps an operating system error with the path.
+    pub(crate) fn io(path: impl Into<PathBuf>) -> impl FnOnce(std::io::Error) -> Self {
+        let path = path.into();
+        move |source| Self::Io { path, source }
+    }
+}

@@ -1,0 +1,99 @@
+//! Data files: a table's rows of one day as Parquet.
+
+use std::fs::File;
+use std::io::Write;
+use std::path::Path;
+
+use chain::Day;
+use datafusion::arrow::array::{AsArray, RecordBatch};
+use datafusion::arrow::compute::{concat_batches, max, min};
+use datafusion::arrow::datatypes::{Int64Type, SchemaRef};
+use datafusion::arrow::error::ArrowError;
+use datafusion::parquet::arrow::ArrowWriter;
+use datafusion::parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+use datafusion::parquet::basic::{Compression, ZstdLevel};
+use datafusion::parquet::errors::ParquetError;
+use datafusion::parquet::file::properties::{EnabledStatistics, WriterProperties};
+
+use crate::schema::{MINER_ID, TableName};
+use crate::{Error, Result};
+
+/// Rows in a row group: what a reader that looks for a few sectors skips by.
+const ROW_GROUP: usize = 131_072;
+
+/// A data file that is on disk and awaits its commit.
+#[derive(Clone, Debug)]
+pub(crate) struct DataFile {
+    /// The day whose rows it holds.
+    pub(crate) day: Day,
+    /// Name within the table's directory.
+    pub(crate) name: String,
+    /// Bytes.
+    pub(crate) size: i64,
+    /// Rows.
+    pub(crate) rows: usize,
+    /// First and last miner, where the table has miners and the file rows.
+    pub(crate) miners: Option<(i64, i64)>,
+}
+
+/// Writes a day's rows into the table's directory. The name is new each time: a replaced file stays readable for those
+/// who still read the version it belongs to.
+pub(crate) fn write(
+    directory: &Path,
+    table: TableName,
+    day: Day,
+    rows: &RecordBatch,
+) -> Result<DataFile> {
+    let name = format!("{day}-{}.parquet", uuid::Uuid::new_v4().simple());
+    let path = directory.join(&name);
+    let bytes =
+        encode(table, rows).map_err(|source| Error::Parquet { path: path.clone(), source })?;
+    put(&path, &bytes)?;
+    let miners = rows
+        .column_by_name(MINER_ID)
+        .and_then(|column| column.as_primitive_opt::<Int64Type>())
+        .and_then(|miners| Some((min(miners)?, max(miners)?)));
+    let size = i64::try_from(bytes.len()).unwrap_or(i64::MAX);
+    Ok(DataFile { day, name, size, rows: rows.num_rows(), miners })
+}
+
+/// Puts a data file on disk: the only place that does, and so the place for making it last through a power cut
+/// (flush the file, then its directory) before the commit that names it.
+fn put(path: &Path, bytes: &[u8]) -> Result<()> {
+    let mut file = File::create_new(path).map_err(Error::io(path))?;
+    file.write_all(bytes).map_err(Error::io(path))
+}
+
+fn encode(table: TableName, rows: &RecordBatch) -> std::result::Result<Vec<u8>, ParquetError> {
+    let statistics = match table {
+        TableName::Events => EnabledStatistics::Page,
+        _ => EnabledStatistics::Chunk,
+    };
+    let properties = WriterProperties::builder()
+        .set_compression(Compression::ZSTD(ZstdLevel::default()))
+        .set_max_row_group_row_count(Some(ROW_GROUP))
+        .set_statistics_enabled(statistics)
+        .set_created_by(concat!("sectorscope ", env!("CARGO_PKG_VERSION")).to_owned())
+        .build();
+    let mut writer = ArrowWriter::try_new(Vec::new(), rows.schema(), Some(properties))?;
+    writer.write(rows)?;
+    writer.into_inner()
+}
+
+/// Reads a whole file as the table's rows. Blocks: call it from a thread that may.
+pub(crate) fn read(path: &Path, table: TableName) -> Result<RecordBatch> {
+    let parquet = |source| Error::Parquet { path: path.to_owned(), source };
+    let arrow = |source: ArrowError| parquet(ParquetError::from(source));
+    let file = File::open(path).map_err(Error::io(path))?;
+    let builder = ParquetRecordBatchReaderBuilder::try_new(file).map_err(parquet)?;
+    let rows = usize::try_from(builder.metadata().file_metadata().num_rows()).unwrap_or(0);
+    let reader = builder.with_batch_size(rows.max(1)).build().map_err(parquet)?;
+    let schema: SchemaRef = table.schema();
+    let batches = reader.collect::<std::result::Result<Vec<_>, _>>().map_err(arrow)?;
+    let batch = match batches.as_slice() {
+        [] => return Ok(RecordBatch::new_empty(schema)),
+        [batch] => batch.clone(),
+        [first, ..] => concat_batches(&first.schema(), &batches).map_err(arrow)?,
+    };
+    RecordBatch::try_new(schema, batch.columns().to_vec()).map_err(arrow)
+}

@@ -1,0 +1,37 @@
+//! Whether a number fits where it is kept: Delta has 64-bit signed integers and decimals of 38 digits.
+//! What does not fit is an error; nothing wraps.
+
+use chain::{Bytes, Day};
+
+use crate::schema::WIDEST;
+use crate::{Error, Result};
+
+/// Checks the numbers of one day.
+#[derive(Clone, Copy)]
+pub(crate) struct Fit(pub(crate) Day);
+
+impl Fit {
+    /// A 64-bit integer.
+    pub(crate) fn integer(self, what: &str, value: u64) -> Result<i64> {
+        i64::try_from(value).map_err(|_| self.too_large(what, value, "a 64-bit integer"))
+    }
+
+    /// An integer of 38 decimal digits.
+    pub(crate) fn wide(self, what: &str, value: Bytes) -> Result<i128> {
+        if (-WIDEST..=WIDEST).contains(&value.0) {
+            Ok(value.0)
+        } else {
+            Err(self.too_large(what, value, "38 decimal digits"))
+        }
+    }
+
+    /// The error that says so.
+    pub(crate) fn too_large(
+        self,
+        what: &str,
+        value: impl std::fmt::Display,
+        holder: &'static str,
+    ) -> Error {
+        Error::TooLarge { day: self.0, what: what.to_owned(), value: value.to_string(), holder }
+    }
+}

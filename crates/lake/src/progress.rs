@@ -1,0 +1,91 @@
+//! Where the days came from.
+
+use std::sync::Arc;
+
+use chain::{Day, Epoch};
+use datafusion::arrow::array::{
+    ArrayRef, AsArray, Date32Array, Int64Array, RecordBatch, StringArray,
+};
+use datafusion::arrow::datatypes::{Date32Type, Int64Type};
+
+use crate::schema::{STAT_DATE, TableName};
+use crate::{Error, Result};
+
+/// What a source's day came from; one row of table `progress`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Progress {
+    /// The source, as its user would name it: a file, a node's address.
+    pub source: String,
+    /// The network's name, such as `mainnet`.
+    pub network: String,
+    /// Unix time of epoch 0, in seconds.
+    pub genesis: i64,
+    /// The day.
+    pub day: Day,
+    /// First epoch that was read for the day.
+    pub first_epoch: Epoch,
+    /// Last epoch that was read for the day.
+    pub last_epoch: Epoch,
+    /// CIDs of the headers of the day's last tipset, joined by commas.
+    pub tipset_key: String,
+    /// CID of the state at the day's end.
+    pub state_root: String,
+    /// Version of the program that closed it.
+    pub version: String,
+}
+
+/// One row of the table.
+pub(crate) fn batch(progress: &Progress) -> Result<RecordBatch> {
+    let text = |value: &str| Arc::new(StringArray::from(vec![value.to_owned()])) as ArrayRef;
+    let integer = |value: i64| Arc::new(Int64Array::from(vec![value])) as ArrayRef;
+    let columns: Vec<ArrayRef> = vec![
+        Arc::new(Date32Array::from(vec![progress.day.unix_days()])),
+        text(&progress.source),
+        text(&progress.network),
+        integer(progress.genesis),
+        integer(progress.first_epoch.0),
+        integer(progress.last_epoch.0),
+        text(&progress.tipset_key),
+        text(&progress.state_root),
+        text(&progress.version),
+    ];
+    RecordBatch::try_new(TableName::Progress.schema(), columns)
+        .map_err(|source| Error::Rows { table: TableName::Progress.name(), source })
+}
+
+/// The table's rows in a batch.
+pub(crate) fn rows(batch: &RecordBatch) -> Result<Vec<Progress>> {
+    let missing = |name: &str| Error::Table {
+        table: TableName::Progress.name(),
+        problem: format!("column {name} is missing or of another type"),
+        advice: "ingest into a new lake",
+    };
+    let text = |name: &str| {
+        let column = batch.column_by_name(name).and_then(|column| column.as_string_opt::<i32>());
+        column.ok_or_else(|| missing(name))
+    };
+    let integer = |name: &str| {
+        let column = batch.column_by_name(name);
+        column.and_then(|column| column.as_primitive_opt::<Int64Type>()).ok_or_else(|| missing(name))
+    };
+    let days = batch
+        .column_by_name(STAT_DATE)
+        .and_then(|column| column.as_primitive_opt::<Date32Type>())
+        .ok_or_else(|| missing(STAT_DATE))?;
+    let (source, network, genesis) = (text("source")?, text("network")?, integer("genesis")?);
+    let (first, last) = (integer("first_epoch")?, integer("last_epoch")?);
+    let (tipset_key, state_root) = (text("tipset_key")?, text("state_root")?);
+    let version = text("version")?;
+    let row = |at: usize| Progress {
+        source: source.value(at).to_owned(),
+        network: network.value(at).to_owned(),
+        genesis: genesis.value(at),
+        day: Day::from_unix_days(days.value(at)),
+        first_epoch: Epoch(first.value(at)),
+        last_epoch: Epoch(last.value(at)),
+        tipset_key: tipset_key.value(at).to_owned(),
+        state_root: state_root.value(at).to_owned(),
+        version: version.value(at).to_owned(),
+    };
+    Ok((0..batch.num_rows()).map(row).collect())
+}

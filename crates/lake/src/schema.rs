@@ -1,0 +1,177 @@
+//! The four tables and their columns. Delta has no unsigned types and other programs read the files as they are,
+//! so there are only five types; rows' columns come from the column registry.
+
+use std::sync::{Arc, LazyLock};
+
+use datafusion::arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use deltalake::kernel::{DataType as DeltaType, StructField};
+use ledger::columns::{COLUMNS, Storage};
+
+/// Name of the day's column in every table.
+pub(crate) const STAT_DATE: &str = "stat_date";
+/// Name of the storage provider's column.
+pub(crate) const MINER_ID: &str = "miner_id";
+/// Decimal digits of wide integers.
+pub(crate) const DIGITS: u8 = 38;
+/// The largest wide integer, 10^38 − 1.
+pub(crate) const WIDEST: i128 = 10_i128.pow(DIGITS as u32) - 1;
+
+/// A table of the lake.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum TableName {
+    Events,
+    Rows,
+    Reconciliation,
+    Progress,
+}
+
+impl TableName {
+    /// The table's directory, and its name in SQL.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Events => "sector_events",
+            Self::Rows => "sp_sector_daily",
+            Self::Reconciliation => "reconciliation",
+            Self::Progress => "progress",
+        }
+    }
+
+    /// What one row is; kept in the table's metadata for those who meet the files without us.
+    pub(crate) const fn description(self) -> &'static str {
+        match self {
+            Self::Events => "A row is something that happened to one sector.",
+            Self::Rows => "A row is a storage provider's day. Its newest day is the newest closed day.",
+            Self::Reconciliation => {
+                "A row is a storage provider's power at a day's end: the ledger's, the power actor's claim, and ledger less claim."
+            }
+            Self::Progress => "A row is a day that was taken from a source.",
+        }
+    }
+
+    /// The table's columns.
+    pub(crate) fn schema(self) -> SchemaRef {
+        static EVENTS: LazyLock<SchemaRef> = LazyLock::new(|| arrow(&events()));
+        static ROWS: LazyLock<SchemaRef> = LazyLock::new(|| arrow(&rows()));
+        static RECONCILIATION: LazyLock<SchemaRef> = LazyLock::new(|| arrow(&reconciliation()));
+        static PROGRESS: LazyLock<SchemaRef> = LazyLock::new(|| arrow(&progress()));
+        let schema = match self {
+            Self::Events => &EVENTS,
+            Self::Rows => &ROWS,
+            Self::Reconciliation => &RECONCILIATION,
+            Self::Progress => &PROGRESS,
+        };
+        Arc::clone(schema)
+    }
+}
+
+fn integer(name: &str) -> Field {
+    Field::new(name, DataType::Int64, false)
+}
+
+fn wide(name: &str) -> Field {
+    Field::new(name, DataType::Decimal128(DIGITS, 0), false)
+}
+
+fn text(name: &str) -> Field {
+    Field::new(name, DataType::Utf8, false)
+}
+
+fn date() -> Field {
+    Field::new(STAT_DATE, DataType::Date32, false)
+}
+
+fn arrow(fields: &[Field]) -> SchemaRef {
+    Arc::new(Schema::new(fields.to_vec()))
+}
+
+/// In the order in which `events::batch` fills them.
+fn events() -> Vec<Field> {
+    vec![
+        date(),
+        integer("position"),
+        integer("epoch"),
+        integer(MINER_ID),
+        integer("sector"),
+        text("kind"),
+        text("cause").with_nullable(true),
+        wide("sector_size"),
+        wide("qap_before").with_nullable(true),
+        wide("qap_after").with_nullable(true),
+        integer("activation").with_nullable(true),
+        integer("expiration_before").with_nullable(true),
+        integer("expiration_after").with_nullable(true),
+        text("status_before"),
+        text("status_after"),
+        text("message").with_nullable(true),
+        integer("method").with_nullable(true),
+        integer("message_sectors").with_nullable(true),
+    ]
+}
+
+fn rows() -> Vec<Field> {
+    let columns = COLUMNS.iter().map(|column| match column.unit.storage() {
+        Storage::Integer => integer(column.name),
+        Storage::Wide => wide(column.name),
+        Storage::Double => Field::new(column.name, DataType::Float64, false),
+    });
+    [date(), integer(MINER_ID)].into_iter().chain(columns).collect()
+}
+
+/// In the order in which `reconciliation::batch` fills them.
+fn reconciliation() -> Vec<Field> {
+    let figures = ["ledger_active", "claim", "difference"]
+        .into_iter()
+        .flat_map(|of| ["rbp", "qap"].map(|power| wide(&format!("{of}_{power}"))));
+    [date(), integer(MINER_ID)].into_iter().chain(figures).collect()
+}
+
+/// In the order in which `progress::batch` fills them.
+fn progress() -> Vec<Field> {
+    vec![
+        date(),
+        text("source"),
+        text("network"),
+        integer("genesis"),
+        integer("first_epoch"),
+        integer("last_epoch"),
+        text("tipset_key"),
+        text("state_root"),
+        text("version"),
+    ]
+}
+
+/// The table's columns as Delta's log names them; `None` for a type that no table of ours has.
+pub(crate) fn delta_fields(table: TableName) -> Option<Vec<StructField>> {
+    let schema = table.schema();
+    let fields = schema.fields().iter().map(|field| {
+        let data_type = match field.data_type() {
+            DataType::Int64 => DeltaType::LONG,
+            DataType::Float64 => DeltaType::DOUBLE,
+            DataType::Utf8 => DeltaType::STRING,
+            DataType::Date32 => DeltaType::DATE,
+            DataType::Decimal128(digits, 0) => DeltaType::decimal(*digits, 0).ok()?,
+            _ => return None,
+        };
+        Some(StructField::new(field.name().clone(), data_type, field.is_nullable()))
+    });
+    fields.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_table_has_the_day_first_and_only_types_that_delta_and_others_know() {
+        for table in [
+            TableName::Events,
+            TableName::Rows,
+            TableName::Reconciliation,
+            TableName::Progress,
+        ] {
+            let fields = delta_fields(table).expect("known types");
+            assert_eq!(fields.first().map(|field| field.name().as_str()), Some(STAT_DATE));
+            assert_eq!(fields.len(), table.schema().fields().len());
+        }
+    }
+}

@@ -1,0 +1,208 @@
+//! The writer: closes days and commits them.
+
+use std::path::{Path, PathBuf};
+
+use chain::Day;
+use datafusion::arrow::array::RecordBatch;
+use ledger::{Claim, Event};
+use serde_json::{Map, Value, json};
+
+use crate::close::Closer;
+use crate::file::DataFile;
+use crate::progress::Progress;
+use crate::schema::TableName;
+use crate::table::Table;
+use crate::{Error, Result, events, file, progress, reconciliation};
+
+/// One finished day of the chain, as ingest hands it over.
+#[derive(Clone, Debug)]
+pub struct FinishedDay {
+    /// The day.
+    pub day: Day,
+    /// Its events in chain order.
+    pub events: Vec<Event>,
+    /// The claims of every miner at the day's end.
+    pub claims: Vec<Claim>,
+    /// What the day came from.
+    pub progress: Progress,
+}
+
+/// The writer of a lake. There is one to a lake at a time.
+pub struct Lake {
+    events: Table,
+    reconciliation: Table,
+    progress: Table,
+    rows: Table,
+    closer: Closer,
+    /// The last closed day's rows, once read or made.
+    last: Option<(Day, RecordBatch)>,
+}
+
+/// A day's files, one to a table.
+struct DayFiles {
+    events: DataFile,
+    reconciliation: DataFile,
+    progress: DataFile,
+    rows: DataFile,
+}
+
+impl Lake {
+    /// Opens the lake in `dir` for writing, making directory and tables where they are absent.
+    ///
+    /// # Errors
+    /// If a table cannot be made or read, or was made by another version of the program.
+    pub async fn open(dir: &Path) -> Result<Self> {
+        std::fs::create_dir_all(dir).map_err(Error::io(dir))?;
+        Ok(Self {
+            events: Table::open_or_create(dir, TableName::Events).await?,
+            reconciliation: Table::open_or_create(dir, TableName::Reconciliation).await?,
+            progress: Table::open_or_create(dir, TableName::Progress).await?,
+            rows: Table::open_or_create(dir, TableName::Rows).await?,
+            closer: Closer::new().await?,
+            last: None,
+        })
+    }
+
+    /// The last closed day; `None` for an empty lake.
+    #[must_use]
+    pub fn last_closed(&self) -> Option<Day> {
+        self.rows.days().last_key_value().map(|(day, _)| *day)
+    }
+
+    /// Closes consecutive days that follow the last closed one (or are the first ever): all of them or, on an error,
+    /// none. Each table gets one commit; `sp_sector_daily` comes last and makes the days visible.
+    ///
+    /// # Errors
+    /// If the days are not consecutive, a number does not fit, a day contradicts itself, the disk fails, or another
+    /// program writes to the lake.
+    pub async fn close_days(&mut self, days: &[FinishedDay]) -> Result<()> {
+        let (Some(first), Some(last)) = (days.first(), days.last()) else { return Ok(()) };
+        let mut expected = self.last_closed().map_or(first.day, Day::next);
+        for finished in days {
+            check(finished, expected)?;
+            expected = expected.next();
+        }
+
+        let mut previous = self.last_rows().await?;
+        let mut writing = Vec::with_capacity(days.len());
+        for finished in days {
+            let day = finished.day;
+            let events = events::batch(day, &finished.events)?;
+            let rows = self.closer.close(day, &finished.events, events.clone(), previous).await?;
+            previous = rows.clone();
+            let batches = [
+                (TableName::Events, events),
+                (TableName::Reconciliation, reconciliation::batch(day, &rows, &finished.claims)?),
+                (TableName::Progress, progress::batch(&finished.progress)?),
+                (TableName::Rows, rows),
+            ];
+            // Compressing is work for another core, while this one closes the next day.
+            let directories = self.directories();
+            writing.push(tokio::task::spawn_blocking(move || write(&directories, day, &batches)));
+        }
+        let mut files = Vec::with_capacity(days.len());
+        for task in writing {
+            let written =
+                task.await.map_err(|source| Error::Task { doing: "writing a day's files", source })?;
+            files.push(written?);
+        }
+        self.commit(&files).await?;
+        self.last = Some((last.day, previous));
+        tracing::debug!(first = %first.day, last = %last.day, "days closed");
+        Ok(())
+    }
+
+    /// Where the closed days came from, ordered by day.
+    ///
+    /// # Errors
+    /// If the table cannot be read.
+    pub async fn progress(&self) -> Result<Vec<Progress>> {
+        let Some(last) = self.last_closed() else { return Ok(Vec::new()) };
+        let directory = self.progress.directory();
+        let paths: Vec<PathBuf> = self
+            .progress
+            .days()
+            .range(..=last)
+            .map(|(_, stored)| directory.join(&stored.name))
+            .collect();
+        let read = move || {
+            let rows = paths.iter().map(|path| {
+                file::read(path, TableName::Progress).and_then(|batch| progress::rows(&batch))
+            });
+            rows.collect::<Result<Vec<_>>>().map(|rows| rows.concat())
+        };
+        tokio::task::spawn_blocking(read)
+            .await
+            .map_err(|source| Error::Task { doing: "reading progress", source })?
+    }
+
+    /// The rows that the next day stands on; none for the first day ever.
+    async fn last_rows(&self) -> Result<RecordBatch> {
+        let Some((day, stored)) = self.rows.days().last_key_value() else {
+            return Ok(RecordBatch::new_empty(TableName::Rows.schema()));
+        };
+        if let Some((_, rows)) = self.last.as_ref().filter(|(last, _)| last == day) {
+            return Ok(rows.clone());
+        }
+        let path = self.rows.directory().join(&stored.name);
+        tokio::task::spawn_blocking(move || file::read(&path, TableName::Rows))
+            .await
+            .map_err(|source| Error::Task { doing: "reading the last closed day", source })?
+    }
+
+    /// The tables' directories, in the order in which they are committed.
+    fn directories(&self) -> [PathBuf; 4] {
+        [&self.events, &self.reconciliation, &self.progress, &self.rows]
+            .map(|table| table.directory().to_owned())
+    }
+
+    /// One commit to each table. The last one publishes, and names the versions of the others that it stands on.
+    async fn commit(&mut self, files: &[DayFiles]) -> Result<()> {
+        let of = |pick: fn(&DayFiles) -> &DataFile| -> Vec<DataFile> {
+            files.iter().map(|day| pick(day).clone()).collect()
+        };
+        let events = self.events.commit(&of(|day| &day.events), Map::new()).await?;
+        let reconciliation =
+            self.reconciliation.commit(&of(|day| &day.reconciliation), Map::new()).await?;
+        let progress = self.progress.commit(&of(|day| &day.progress), Map::new()).await?;
+        let stands_on = json!({
+            TableName::Events.name(): events,
+            TableName::Reconciliation.name(): reconciliation,
+            TableName::Progress.name(): progress,
+        });
+        let notes: Map<String, Value> = Map::from_iter([("standsOn".to_owned(), stands_on)]);
+        self.rows.commit(&of(|day| &day.rows), notes).await?;
+        Ok(())
+    }
+}
+
+/// What can be wrong with a day before anything is counted.
+fn check(finished: &FinishedDay, expected: Day) -> Result<()> {
+    let day = finished.day;
+    if day != expected {
+        return Err(Error::NotConsecutive { expected, got: day });
+    }
+    let said = finished.progress.day;
+    if said != day {
+        return Err(Error::Inconsistent { day, problem: format!("its progress says {said}") });
+    }
+    let falls = finished.events.windows(2).find(|pair| pair[0].epoch > pair[1].epoch);
+    if let Some([before, after]) = falls {
+        let problem = format!("an event of epoch {} follows one of {}", after.epoch, before.epoch);
+        return Err(Error::Inconsistent { day, problem });
+    }
+    Ok(())
+}
+
+/// Writes a day's four files, given in the order of [`Lake::directories`].
+fn write(
+    directories: &[PathBuf; 4],
+    day: Day,
+    batches: &[(TableName, RecordBatch); 4],
+) -> Result<DayFiles> {
+    let file = |at: usize| {
+        let (table, rows) = &batches[at];
+        file::write(&directories[at], *table, day, rows)
+    };
+    Ok(DayFiles { events: file(0)?, reconciliation: file(1)?, progress: file(2)?, rows: file(3)? })
+}

@@ -1,0 +1,56 @@
+//! Progress bars, on stderr and only on a terminal.
+
+use std::io::{IsTerminal, stderr};
+use std::sync::Mutex;
+
+use chain::{Progress, Unit};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+const BYTES: &str =
+    "{msg:32!} {wide_bar:.cyan/blue} {bytes:>10}/{total_bytes} {bytes_per_sec:>12} {eta:>4} left";
+const TIPSETS: &str =
+    "{msg:32!} {wide_bar:.cyan/blue} {human_pos:>7}/{human_len} tipsets {per_sec:>10} {eta:>4} left";
+
+/// One bar at a time, for whatever long work goes on.
+#[derive(Default)]
+pub(crate) struct Bars {
+    bar: Mutex<Option<ProgressBar>>,
+}
+
+impl Bars {
+    fn with(&self, act: impl FnOnce(&mut Option<ProgressBar>)) {
+        if let Ok(mut bar) = self.bar.lock() {
+            act(&mut bar);
+        }
+    }
+}
+
+impl Progress for Bars {
+    fn begin(&self, task: String, total: u64, unit: Unit) {
+        let target =
+            if stderr().is_terminal() { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
+        let template = match unit {
+            Unit::Bytes => BYTES,
+            Unit::Tipsets => TIPSETS,
+        };
+        let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
+        let bar = ProgressBar::with_draw_target(Some(total), target).with_style(style).with_message(task);
+        self.with(|current| *current = Some(bar));
+    }
+
+    fn at(&self, done: u64) {
+        self.with(|bar| {
+            if let Some(bar) = bar {
+                bar.set_position(done);
+            }
+        });
+    }
+
+    fn end(&self) {
+        self.with(|bar| {
+            if let Some(bar) = bar.take() {
+                bar.finish_and_clear();
+            }
+        });
+    }
+}

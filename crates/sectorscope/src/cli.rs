@@ -1,0 +1,237 @@
+//! What can be typed.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use anyhow::Context;
+use chain::{Day, MinerId};
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use directories::ProjectDirs;
+use ledger::columns::Endpoint;
+
+const EXAMPLES: &str = "\
+Examples:
+  sectorscope up                                     read the bundled chain and serve it
+  sectorscope ingest car snapshot.car.zst            take in a snapshot
+  sectorscope stats total --miner f01000             one provider's newest day
+  sectorscope events --car snapshot.car.zst          what happened, straight from a chain
+
+Exit codes:
+  0  done
+  1  something went wrong; stderr says what, where, and what to do
+  2  wrong usage";
+
+/// Open, verifiable statistics of every Filecoin storage provider's sectors.
+#[derive(Debug, Parser)]
+#[command(version, after_help = EXAMPLES, propagate_version = true)]
+pub(crate) struct Cli {
+    /// Say more on stderr; repeat for still more
+    #[arg(short, long, action = clap::ArgAction::Count, global = true)]
+    pub(crate) verbose: u8,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Make a lake from the bundled sample chain if there is none yet, then serve it
+    #[command(after_help = "\
+Examples:
+  sectorscope up
+  sectorscope up --data ./lake --listen 127.0.0.1:9000")]
+    Up(Up),
+    /// Take in the finished days of a source
+    Ingest(Ingest),
+    /// Serve a lake over HTTP
+    #[command(after_help = "\
+Examples:
+  sectorscope serve
+  SECTORSCOPE_TOKEN=secret sectorscope serve --listen 0.0.0.0:8470")]
+    Serve(Serve),
+    /// Print the sector events of a chain, without a lake
+    #[command(after_help = "\
+Examples:
+  sectorscope events --car snapshot.car.zst --miner f01000
+  sectorscope events --car snapshot.car.zst --day 2026-07-01 --format csv > events.csv
+  sectorscope events --car lite.car.zst diff.car.zst --format ndjson | jq 'select(.kind == \"terminate\")'")]
+    Events(Events),
+    /// Print an endpoint's rows of one day from the lake
+    #[command(after_help = "\
+Examples:
+  sectorscope stats total
+  sectorscope stats fault --date 2026-09-20 --miner f0110
+  sectorscope stats sector_duration --format json")]
+    Stats(Stats),
+    /// Print what every column means
+    #[command(after_help = "\
+Examples:
+  sectorscope columns
+  sectorscope columns --format markdown > docs/COLUMNS.md")]
+    Columns(Columns),
+}
+
+/// Where the lake is kept.
+#[derive(Debug, Args)]
+pub(crate) struct DataDir {
+    /// Data directory [default: by platform, such as ~/.local/share/sectorscope]
+    #[arg(long, value_name = "DIR", env = "SECTORSCOPE_DATA")]
+    pub(crate) data: Option<PathBuf>,
+}
+
+impl DataDir {
+    fn root(&self) -> anyhow::Result<PathBuf> {
+        match &self.data {
+            Some(data) => Ok(data.clone()),
+            None => ProjectDirs::from("", "", "sectorscope")
+                .map(|dirs| dirs.data_dir().to_owned())
+                .context("this system names no home for data; say where with --data DIR"),
+        }
+    }
+
+    /// The lake's tables.
+    pub(crate) fn lake(&self) -> anyhow::Result<PathBuf> {
+        Ok(self.root()?.join("lake"))
+    }
+
+    /// Decompressed snapshots.
+    pub(crate) fn cache(&self) -> anyhow::Result<PathBuf> {
+        Ok(self.root()?.join("cache"))
+    }
+
+    /// The bundled chain, once it is unpacked.
+    pub(crate) fn samples(&self) -> anyhow::Result<PathBuf> {
+        Ok(self.root()?.join("samples"))
+    }
+}
+
+/// How to serve.
+#[derive(Debug, Args)]
+pub(crate) struct Listen {
+    /// Address to listen on
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8470")]
+    pub(crate) listen: SocketAddr,
+    /// Ask every request to /v2 for the token in this file (or in $SECTORSCOPE_TOKEN)
+    #[arg(long, value_name = "FILE")]
+    pub(crate) token_file: Option<PathBuf>,
+    /// Allow an address that is not loopback without a token: anyone who reaches it may read everything
+    #[arg(long)]
+    pub(crate) public: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Up {
+    #[command(flatten)]
+    pub(crate) data: DataDir,
+    #[command(flatten)]
+    pub(crate) listen: Listen,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Ingest {
+    #[command(subcommand)]
+    pub(crate) source: Source,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Source {
+    /// Snapshot files: .car or .car.zst; several are read as one
+    #[command(after_help = "\
+Examples:
+  sectorscope ingest car snapshot.car.zst
+  sectorscope ingest car lite.car.zst diff-1.car.zst diff-2.car.zst --data ./lake")]
+    Car {
+        /// The files
+        #[arg(required = true, value_name = "FILE")]
+        files: Vec<PathBuf>,
+        #[command(flatten)]
+        data: DataDir,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Serve {
+    #[command(flatten)]
+    pub(crate) data: DataDir,
+    #[command(flatten)]
+    pub(crate) listen: Listen,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Events {
+    /// Snapshot files; several are read as one
+    #[arg(long = "car", required = true, num_args = 1.., value_name = "FILE")]
+    pub(crate) cars: Vec<PathBuf>,
+    /// Only this provider's, such as f01000
+    #[arg(long)]
+    pub(crate) miner: Option<MinerId>,
+    /// Only this day's, YYYY-MM-DD (UTC)
+    #[arg(long)]
+    pub(crate) day: Option<Day>,
+    /// How to print them
+    #[arg(long, value_enum, default_value_t = EventFormat::Table)]
+    pub(crate) format: EventFormat,
+    #[command(flatten)]
+    pub(crate) data: DataDir,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum EventFormat {
+    /// For people
+    Table,
+    /// One JSON object a line
+    Ndjson,
+    /// With a header line
+    Csv,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Stats {
+    /// Which of the ten endpoints
+    #[arg(value_parser = endpoint)]
+    pub(crate) endpoint: Endpoint,
+    /// The day, YYYY-MM-DD (UTC) [default: the newest closed one]
+    #[arg(long)]
+    pub(crate) date: Option<Day>,
+    /// Only this provider, such as f01000
+    #[arg(long)]
+    pub(crate) miner: Option<MinerId>,
+    /// How to print the rows
+    #[arg(long, value_enum, default_value_t = RowFormat::Table)]
+    pub(crate) format: RowFormat,
+    #[command(flatten)]
+    pub(crate) data: DataDir,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum RowFormat {
+    /// For people
+    Table,
+    /// The data array that /v2 serves
+    Json,
+    /// With a header line
+    Csv,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Columns {
+    /// How to print them
+    #[arg(long, value_enum, default_value_t = ColumnFormat::Table)]
+    pub(crate) format: ColumnFormat,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum ColumnFormat {
+    /// For people
+    Table,
+    /// The page docs/COLUMNS.md
+    Markdown,
+    /// An array of objects
+    Json,
+}
+
+fn endpoint(text: &str) -> Result<Endpoint, String> {
+    Endpoint::from_name(text).ok_or_else(|| {
+        let names: Vec<_> = Endpoint::ALL.iter().map(|endpoint| endpoint.name()).collect();
+        format!("expected one of {}", names.join(", "))
+    })
+}

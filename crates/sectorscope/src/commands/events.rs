@@ -1,0 +1,151 @@
+//! `sectorscope events`
+
+use std::io::Write;
+
+use chain::{Cars, Chain, Clock};
+use ledger::{Differ, Event};
+use serde::Serialize;
+
+use crate::bars::Bars;
+use crate::cli::{EventFormat, Events};
+use crate::human;
+use crate::output::{self, Align};
+
+pub(crate) fn run(arguments: Events) -> anyhow::Result<()> {
+    let cars = Cars::open(&arguments.cars, &arguments.data.cache()?, &Bars::default())?;
+    let chain = Chain::open(&cars, cars.roots())?;
+    let clock = chain.clock();
+    let wanted = |event: &Event| {
+        arguments.miner.is_none_or(|miner| event.miner == miner)
+            && arguments.day.is_none_or(|day| clock.day_of(event.epoch) == day)
+    };
+    match arguments.format {
+        EventFormat::Ndjson => {
+            let mut out = output::out();
+            each_event(&chain, &mut |event| {
+                if wanted(event) {
+                    serde_json::to_writer(&mut out, &Record::of(event))?;
+                    out.write_all(b"\n")?;
+                }
+                Ok(())
+            })?;
+            out.flush()?;
+        }
+        EventFormat::Csv => {
+            let mut out = csv::Writer::from_writer(output::out());
+            each_event(&chain, &mut |event| {
+                if wanted(event) {
+                    out.serialize(Record::of(event))?;
+                }
+                Ok(())
+            })?;
+            out.flush()?;
+        }
+        EventFormat::Table => {
+            let mut lines = Vec::new();
+            each_event(&chain, &mut |event| {
+                if wanted(event) {
+                    lines.push(line(event, clock));
+                }
+                Ok(())
+            })?;
+            output::table(&HEADER, lines)?;
+        }
+    }
+    Ok(())
+}
+
+/// Reads a chain from its first state on.
+fn each_event(chain: &Chain<'_>, visit: &mut dyn FnMut(&Event) -> anyhow::Result<()>) -> anyhow::Result<()> {
+    let mut differ = Differ::new();
+    let Some(first) = chain.tipsets().first() else { return Ok(()) };
+    let opening = differ.open(chain.store(), &first.parent_state_root, first.height)?;
+    opening.iter().try_for_each(&mut *visit)?;
+    let mut index = 0;
+    while let Some(transition) = chain.transition(index)? {
+        differ.events(chain.store(), &transition)?.iter().try_for_each(&mut *visit)?;
+        index += 1;
+    }
+    Ok(())
+}
+
+/// An event as programs read it: bytes as decimal strings, what is absent as null.
+#[derive(Serialize)]
+struct Record {
+    epoch: i64,
+    miner: String,
+    sector: u64,
+    kind: &'static str,
+    cause: Option<&'static str>,
+    sector_size: String,
+    qap_before: Option<String>,
+    qap_after: Option<String>,
+    activation: Option<i64>,
+    expiration_before: Option<i64>,
+    expiration_after: Option<i64>,
+    message: Option<String>,
+    method: Option<u64>,
+    message_sectors: Option<u32>,
+}
+
+impl Record {
+    fn of(event: &Event) -> Self {
+        Self {
+            epoch: event.epoch.0,
+            miner: event.miner.to_string(),
+            sector: event.sector.0,
+            kind: event.kind.name(),
+            cause: event.cause.map(ledger::Cause::name),
+            sector_size: event.sector_size.to_string(),
+            qap_before: event.qap_before.map(|qap| qap.to_string()),
+            qap_after: event.qap_after.map(|qap| qap.to_string()),
+            activation: event.activation.map(|epoch| epoch.0),
+            expiration_before: event.expiration_before.map(|epoch| epoch.0),
+            expiration_after: event.expiration_after.map(|epoch| epoch.0),
+            message: event.message.map(|message| message.cid.to_string()),
+            method: event.message.map(|message| message.method),
+            message_sectors: event.message.map(|message| message.sectors),
+        }
+    }
+}
+
+const HEADER: [(&str, Align); 9] = [
+    ("day", Align::Left),
+    ("epoch", Align::Right),
+    ("miner", Align::Left),
+    ("sector", Align::Right),
+    ("event", Align::Left),
+    ("size", Align::Right),
+    ("QAP", Align::Right),
+    ("expiration", Align::Left),
+    ("message", Align::Left),
+];
+
+fn line(event: &Event, clock: Clock) -> Vec<String> {
+    let kind = match event.cause {
+        Some(cause) => format!("{} ({cause})", event.kind),
+        None => event.kind.to_string(),
+    };
+    let qap = match (event.qap_before, event.qap_after) {
+        (Some(before), Some(after)) if before != after => {
+            format!("{} → {}", human::bytes(before.0), human::bytes(after.0))
+        }
+        _ => human::bytes(event.qap().0),
+    };
+    let day = |epoch| clock.day_of(epoch).to_string();
+    let expiration = match (event.expiration_before, event.expiration_after) {
+        (Some(before), Some(after)) if before != after => format!("{} → {}", day(before), day(after)),
+        (before, after) => after.or(before).map(day).unwrap_or_default(),
+    };
+    vec![
+        day(event.epoch),
+        event.epoch.to_string(),
+        event.miner.to_string(),
+        event.sector.to_string(),
+        kind,
+        human::bytes(event.sector_size.0),
+        qap,
+        expiration,
+        event.message.map(|message| message.cid.to_string()).unwrap_or_default(),
+    ]
+}

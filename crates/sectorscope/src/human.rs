@@ -1,0 +1,46 @@
+//! Figures as people read them.
+
+use ledger::Value;
+use ledger::columns::Unit;
+
+const STEPS: [&str; 7] = ["B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"];
+
+/// Bytes in the largest unit that leaves at least one of it: `32 GiB`, `1.25 PiB`.
+pub(crate) fn bytes(bytes: i128) -> String {
+    let magnitude = bytes.unsigned_abs();
+    let step = (0..STEPS.len()).rev().find(|step| magnitude >> (10 * step) > 0).unwrap_or(0);
+    let one = 1_u128 << (10 * step);
+    let sign = if bytes < 0 { "-" } else { "" };
+    // Three digits are enough to read; the exact figure is in JSON and CSV.
+    let hundredths = (magnitude % one) * 100 / one;
+    let fraction = match hundredths {
+        0 => String::new(),
+        _ => format!(".{hundredths:02}").trim_end_matches('0').to_owned(),
+    };
+    format!("{sign}{}{fraction} {}", magnitude / one, STEPS[step])
+}
+
+/// A column's value in its unit.
+pub(crate) fn value(value: Value, unit: Unit) -> String {
+    match (value, unit) {
+        (Value::Integer(0), _) => "0".to_owned(),
+        (Value::Integer(value), Unit::Bytes) => bytes(value),
+        (Value::Integer(value), _) => value.to_string(),
+        (Value::Double(value), _) => format!("{value:.2}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::bytes;
+
+    #[test]
+    fn bytes_are_shown_in_the_largest_unit_that_fits() {
+        assert_eq!(bytes(0), "0 B");
+        assert_eq!(bytes(1023), "1023 B");
+        assert_eq!(bytes(32 << 30), "32 GiB");
+        assert_eq!(bytes((5 << 50) / 4), "1.25 PiB");
+        assert_eq!(bytes(-(3 << 40)), "-3 TiB");
+        assert_eq!(bytes(1 << 75), "32768 EiB");
+    }
+}

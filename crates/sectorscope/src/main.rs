@@ -1,0 +1,69 @@
+//! Sectorscope on the command line.
+
+mod bars;
+mod cli;
+mod commands;
+mod human;
+mod output;
+
+use std::io;
+use std::process::ExitCode;
+
+use clap::Parser;
+use tracing_subscriber::EnvFilter;
+
+use cli::{Cli, Command};
+
+/// Something went wrong; the error is on stderr. (Wrong usage exits with 2.)
+const FAILED: u8 = 1;
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    log(cli.verbose);
+    match run(cli) {
+        Ok(()) => ExitCode::SUCCESS,
+        // Whoever read our output has seen enough, as `head` does.
+        Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::from(FAILED)
+        }
+    }
+}
+
+fn run(cli: Cli) -> anyhow::Result<()> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    runtime.block_on(async {
+        match cli.command {
+            Command::Up(arguments) => commands::up::run(arguments).await,
+            Command::Ingest(arguments) => commands::ingest::run(arguments).await,
+            Command::Serve(arguments) => commands::serve::run(arguments).await,
+            Command::Events(arguments) => commands::events::run(arguments),
+            Command::Stats(arguments) => commands::stats::run(arguments).await,
+            Command::Columns(arguments) => commands::columns::run(&arguments),
+        }
+    })
+}
+
+/// Logs to stderr: warnings by default, more with each `-v`; `RUST_LOG` overrides both.
+fn log(verbose: u8) {
+    let level = match verbose {
+        0 => "warn",
+        1 => "info,sqlparser=warn,datafusion=warn,delta_kernel=warn,buoyant_kernel=warn",
+        2 => "debug,sqlparser=info,datafusion=info,h2=info,hyper=info",
+        _ => "trace",
+    };
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(level));
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).init();
+}
+
+fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    error.chain().any(|cause| {
+        let io = cause.downcast_ref::<io::Error>();
+        let csv = cause.downcast_ref::<csv::Error>().and_then(|error| match error.kind() {
+            csv::ErrorKind::Io(error) => Some(error),
+            _ => None,
+        });
+        io.or(csv).is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
+    })
+}
