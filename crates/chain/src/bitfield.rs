@@ -150,7 +150,7 @@ impl SectorSet {
     /// Walks over both lists' boundaries in order and keeps the stretches for which `keep(in a, in b)`.
     fn merge(&self, other: &Self, keep: impl Fn(bool, bool) -> bool) -> Self {
         let boundary = |ranges: &[Range<u64>], index: usize| {
-            ranges.get(index / 2).map(|range| if index % 2 == 0 { range.start } else { range.end })
+            ranges.get(index / 2).map(|range| if index.is_multiple_of(2) { range.start } else { range.end })
         };
         let mut merged = Self::new();
         let (mut a, mut b) = (0, 0);

@@ -58,12 +58,14 @@ fn log(verbose: u8) {
 }
 
 fn is_broken_pipe(error: &anyhow::Error) -> bool {
-    error.chain().any(|cause| {
-        let io = cause.downcast_ref::<io::Error>();
+    let kind = |cause: &(dyn std::error::Error + 'static)| {
+        let io = cause.downcast_ref::<io::Error>().map(io::Error::kind);
+        let json = cause.downcast_ref::<serde_json::Error>().and_then(serde_json::Error::io_error_kind);
         let csv = cause.downcast_ref::<csv::Error>().and_then(|error| match error.kind() {
-            csv::ErrorKind::Io(error) => Some(error),
+            csv::ErrorKind::Io(error) => Some(error.kind()),
             _ => None,
         });
-        io.or(csv).is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
-    })
+        io.or(json).or(csv)
+    };
+    error.chain().filter_map(kind).any(|kind| kind == io::ErrorKind::BrokenPipe)
 }
