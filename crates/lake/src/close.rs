@@ -125,8 +125,8 @@ impl Slot {
     fn register(context: &SessionContext, name: &str, table: TableName) -> Result<Arc<Self>> {
         let slot = Arc::new(Self { schema: table.schema(), rows: Mutex::new(None) });
         let partition: Arc<dyn PartitionStream> = Arc::clone(&slot) as _;
-        let provider = StreamingTable::try_new(table.schema(), vec![partition])
-            .map_err(Error::query("planning"))?;
+        let provider =
+            StreamingTable::try_new(table.schema(), vec![partition]).map_err(Error::query("planning"))?;
         context.register_table(name, Arc::new(provider)).map_err(Error::query("planning"))?;
         Ok(slot)
     }

@@ -5,9 +5,7 @@ use std::fmt::Write as _;
 use std::sync::LazyLock;
 
 use chain::{Day, MinerId};
-use datafusion::arrow::array::{
-    Array, AsArray, Decimal128Array, Float64Array, Int64Array, RecordBatch,
-};
+use datafusion::arrow::array::{Array, AsArray, Decimal128Array, Float64Array, Int64Array, RecordBatch};
 use datafusion::arrow::datatypes::{Decimal128Type, Float64Type, Int64Type};
 use ledger::Value;
 use ledger::columns::{COLUMNS, Column, Endpoint};
@@ -74,14 +72,10 @@ impl DayRows {
                 .as_primitive_opt::<Int64Type>()
                 .map(|values| Cells::Integer(values.clone()))
                 .or_else(|| {
-                    array
-                        .as_primitive_opt::<Decimal128Type>()
-                        .map(|values| Cells::Wide(values.clone()))
+                    array.as_primitive_opt::<Decimal128Type>().map(|values| Cells::Wide(values.clone()))
                 })
                 .or_else(|| {
-                    array
-                        .as_primitive_opt::<Float64Type>()
-                        .map(|values| Cells::Double(values.clone()))
+                    array.as_primitive_opt::<Float64Type>().map(|values| Cells::Double(values.clone()))
                 });
             cells.ok_or_else(|| damaged(format!("column {} is of an unknown type", column.name)))
         };
@@ -119,10 +113,8 @@ impl DayRows {
     /// Appends the `data` array of a `/v2` answer: compact JSON, a row per miner, keys in the order `stat_date`,
     /// `miner_id`, then the endpoint's columns. With `miner`, only its row; `[]` if it has none.
     pub fn write_json(&self, endpoint: Endpoint, miner: Option<MinerId>, out: &mut String) {
-        let columns: Vec<(&str, &Cells)> = endpoint
-            .columns()
-            .filter_map(|column| Some((column.name, self.cells(column)?)))
-            .collect();
+        let columns: Vec<(&str, &Cells)> =
+            endpoint.columns().filter_map(|column| Some((column.name, self.cells(column)?))).collect();
         let rows = match miner {
             None => 0..self.miners.len(),
             Some(miner) => self.find(miner).map_or(0..0, |row| row..row + 1),

@@ -16,13 +16,17 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 #[non_exhaustive]
 pub enum Error {
     /// There is no lake in the directory.
-    #[error("{dir}: there is no lake here yet; make one with `sectorscope up` or `sectorscope ingest car FILE`")]
+    #[error(
+        "{dir}: there is no lake here yet; make one with `sectorscope up` or `sectorscope ingest car FILE`"
+    )]
     NoLake {
         /// The directory that was looked in.
         dir: PathBuf,
     },
     /// A file or directory could not be read, written or made.
-    #[error("{path}: {source}; check that the directory is there, may be written, and that the disk is not full")]
+    #[error(
+        "{path}: {source}; check that the directory is there, may be written, and that the disk is not full"
+    )]
     Io {
         /// The file or directory.
         path: PathBuf,
@@ -48,7 +52,9 @@ pub enum Error {
         source: Box<DeltaTableError>,
     },
     /// Somebody else wrote to the table while it was open for writing here.
-    #[error("table {table}: another program wrote to it at the same time; let only one program write to a lake, and start this one again")]
+    #[error(
+        "table {table}: another program wrote to it at the same time; let only one program write to a lake, and start this one again"
+    )]
     OtherWriter {
         /// The table.
         table: &'static str,
@@ -80,7 +86,9 @@ pub enum Error {
         source: ArrowError,
     },
     /// A number does not fit where it is to be kept.
-    #[error("{day}: {what} is {value}, which does not fit {holder}; the source says something impossible: check it, or fetch it again")]
+    #[error(
+        "{day}: {what} is {value}, which does not fit {holder}; the source says something impossible: check it, or fetch it again"
+    )]
     TooLarge {
         /// The day that was being closed.
         day: Day,
@@ -92,7 +100,9 @@ pub enum Error {
         holder: &'static str,
     },
     /// Days were handed over out of order.
-    #[error("{got} cannot be closed now: {expected} comes next, because a day's balances come from the day before; ingest the missing days first")]
+    #[error(
+        "{got} cannot be closed now: {expected} comes next, because a day's balances come from the day before; ingest the missing days first"
+    )]
     NotConsecutive {
         /// The day that may be closed next.
         expected: Day,
@@ -125,10 +135,7 @@ pub enum Error {
 
 impl Error {
     /// Wraps a Delta error with the table and what was being done.
-    pub(crate) fn delta(
-        table: &'static str,
-        doing: &'static str,
-    ) -> impl FnOnce(DeltaTableError) -> Self {
+    pub(crate) fn delta(table: &'static str, doing: &'static str) -> impl FnOnce(DeltaTableError) -> Self {
         move |source| Self::Delta { table, doing, source: Box::new(source) }
     }
 

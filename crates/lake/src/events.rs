@@ -22,8 +22,7 @@ pub(crate) fn batch(day: Day, events: &[Event]) -> Result<RecordBatch> {
     for (position, event) in order {
         rows.push(position, event)?;
     }
-    let mut columns: Vec<ArrayRef> =
-        vec![Arc::new(Date32Array::from_value(day.unix_days(), events.len()))];
+    let mut columns: Vec<ArrayRef> = vec![Arc::new(Date32Array::from_value(day.unix_days(), events.len()))];
     columns.extend(rows.finish());
     RecordBatch::try_new(TableName::Events.schema(), columns)
         .map_err(|source| Error::Rows { table: TableName::Events.name(), source })

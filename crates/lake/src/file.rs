@@ -38,16 +38,10 @@ pub(crate) struct DataFile {
 
 /// Writes a day's rows into the table's directory. The name is new each time: a replaced file stays readable for those
 /// who still read the version it belongs to.
-pub(crate) fn write(
-    directory: &Path,
-    table: TableName,
-    day: Day,
-    rows: &RecordBatch,
-) -> Result<DataFile> {
+pub(crate) fn write(directory: &Path, table: TableName, day: Day, rows: &RecordBatch) -> Result<DataFile> {
     let name = format!("{day}-{}.parquet", uuid::Uuid::new_v4().simple());
     let path = directory.join(&name);
-    let bytes =
-        encode(table, rows).map_err(|source| Error::Parquet { path: path.clone(), source })?;
+    let bytes = encode(table, rows).map_err(|source| Error::Parquet { path: path.clone(), source })?;
     put(&path, &bytes)?;
     let miners = rows
         .column_by_name(MINER_ID)

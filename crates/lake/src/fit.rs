@@ -26,12 +26,7 @@ impl Fit {
     }
 
     /// The error that says so.
-    pub(crate) fn too_large(
-        self,
-        what: &str,
-        value: impl std::fmt::Display,
-        holder: &'static str,
-    ) -> Error {
+    pub(crate) fn too_large(self, what: &str, value: impl std::fmt::Display, holder: &'static str) -> Error {
         Error::TooLarge { day: self.0, what: what.to_owned(), value: value.to_string(), holder }
     }
 }

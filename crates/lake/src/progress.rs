@@ -3,9 +3,7 @@
 use std::sync::Arc;
 
 use chain::{Day, Epoch};
-use datafusion::arrow::array::{
-    ArrayRef, AsArray, Date32Array, Int64Array, RecordBatch, StringArray,
-};
+use datafusion::arrow::array::{ArrayRef, AsArray, Date32Array, Int64Array, RecordBatch, StringArray};
 use datafusion::arrow::datatypes::{Date32Type, Int64Type};
 
 use crate::schema::{STAT_DATE, TableName};

@@ -94,8 +94,7 @@ impl Reader {
             return Ok(Some(rows));
         }
         let path = self.directory.join(&name);
-        let read =
-            move || file::read(&path, TableName::Rows).and_then(|rows| DayRows::new(day, &rows));
+        let read = move || file::read(&path, TableName::Rows).and_then(|rows| DayRows::new(day, &rows));
         let rows = tokio::task::spawn_blocking(read)
             .await
             .map_err(|source| Error::Task { doing: "reading a day", source })?;

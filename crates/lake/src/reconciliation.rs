@@ -4,9 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use chain::{Bytes, Day, MinerId};
-use datafusion::arrow::array::{
-    ArrayRef, AsArray, Date32Array, Decimal128Array, Int64Array, RecordBatch,
-};
+use datafusion::arrow::array::{ArrayRef, AsArray, Date32Array, Decimal128Array, Int64Array, RecordBatch};
 use datafusion::arrow::datatypes::{Decimal128Type, Int64Type};
 use ledger::columns::Holding;
 use ledger::{Claim, Power};
@@ -74,9 +72,8 @@ fn wrong(source: datafusion::arrow::error::ArrowError) -> Error {
 
 /// Active power by miner, as the rows have it.
 fn ledger_powers(rows: &RecordBatch) -> Result<impl Iterator<Item = (i64, Power)>> {
-    let column = |name: &str| {
-        rows.column_by_name(name).ok_or_else(|| Error::Registry { what: name.to_owned() })
-    };
+    let column =
+        |name: &str| rows.column_by_name(name).ok_or_else(|| Error::Registry { what: name.to_owned() });
     let wide = |name| {
         column(name)?
             .as_primitive_opt::<Decimal128Type>()
@@ -85,7 +82,9 @@ fn ledger_powers(rows: &RecordBatch) -> Result<impl Iterator<Item = (i64, Power)
     let (rbp, qap) = (wide(sql::active(Holding::Rbp)?)?, wide(sql::active(Holding::Qap)?)?);
     let miners = column(MINER_ID)?.as_primitive::<Int64Type>();
     let powers = rbp.values().iter().zip(qap.values().iter());
-    Ok(miners.values().iter().zip(powers).map(|(miner, (rbp, qap))| {
-        (*miner, Power { rbp: Bytes(*rbp), qap: Bytes(*qap) })
-    }))
+    Ok(miners
+        .values()
+        .iter()
+        .zip(powers)
+        .map(|(miner, (rbp, qap))| (*miner, Power { rbp: Bytes(*rbp), qap: Bytes(*qap) })))
 }

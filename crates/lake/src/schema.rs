@@ -163,12 +163,7 @@ mod tests {
 
     #[test]
     fn every_table_has_the_day_first_and_only_types_that_delta_and_others_know() {
-        for table in [
-            TableName::Events,
-            TableName::Rows,
-            TableName::Reconciliation,
-            TableName::Progress,
-        ] {
+        for table in [TableName::Events, TableName::Rows, TableName::Reconciliation, TableName::Progress] {
             let fields = delta_fields(table).expect("known types");
             assert_eq!(fields.first().map(|field| field.name().as_str()), Some(STAT_DATE));
             assert_eq!(fields.len(), table.schema().fields().len());

@@ -50,13 +50,10 @@ pub(crate) fn day_close() -> Result<String> {
 fn measured() -> Vec<String> {
     let before = list(Kind::ALL.iter().filter(|kind| kind.valued_before()).map(|kind| kind.name()));
     let or_zero = |value: &str| format!("coalesce({value}, CAST(0 AS {WIDE}))");
-    let duration = |side: &str| {
-        or_zero(&format!("CAST(expiration_{side} AS {WIDE}) - CAST(activation AS {WIDE})"))
-    };
+    let duration =
+        |side: &str| or_zero(&format!("CAST(expiration_{side} AS {WIDE}) - CAST(activation AS {WIDE})"));
     let mut columns: Vec<String> =
-        ["miner_id", "kind", "cause", "status_before", "status_after", "message"]
-            .map(str::to_owned)
-            .into();
+        ["miner_id", "kind", "cause", "status_before", "status_after", "message"].map(str::to_owned).into();
     let mut add = |value: String, name: &str| columns.push(format!("{value} AS {name}"));
     add("sector_size".to_owned(), "rbp");
     add(or_zero(&format!("CASE WHEN kind IN ({before}) THEN qap_before ELSE qap_after END")), "qap");
@@ -142,9 +139,7 @@ fn state(statuses: &[Status], holding: Holding) -> String {
         Holding::Rbp => (Storage::Wide, |_| "rbp".to_owned()),
         Holding::Qap => (Storage::Wide, |side| format!("qap_{side}")),
         Holding::Duration => (Storage::Wide, |side| format!("duration_{side}")),
-        Holding::DurationSquared => {
-            (Storage::Wide, |side| format!("duration_{side} * duration_{side}"))
-        }
+        Holding::DurationSquared => (Storage::Wide, |side| format!("duration_{side} * duration_{side}")),
     };
     let statuses = list(statuses.iter().map(|status| status.name()));
     let held = |side: &str| {

@@ -67,8 +67,11 @@ impl Table {
         let fields = delta_fields(name)
             .ok_or_else(|| Error::Registry { what: format!("Delta type for {}", name.name()) })?;
         // Statistics on the two columns that files are looked for by; on all of them the log would be the larger part.
-        let indexed =
-            if name == TableName::Progress { STAT_DATE.to_owned() } else { format!("{STAT_DATE},{MINER_ID}") };
+        let indexed = if name == TableName::Progress {
+            STAT_DATE.to_owned()
+        } else {
+            format!("{STAT_DATE},{MINER_ID}")
+        };
         let delta = CreateBuilder::new()
             .with_log_store(handle(&directory, name)?.log_store())
             .with_table_name(name.name())
@@ -117,11 +120,7 @@ impl Table {
 
     /// Commits the files of consecutive days, and takes out what the table had from the first of these days on: days
     /// that a run left behind which did not come to the publish point. `notes` go into the commit's information.
-    pub(crate) async fn commit(
-        &mut self,
-        files: &[DataFile],
-        notes: Map<String, Value>,
-    ) -> Result<u64> {
+    pub(crate) async fn commit(&mut self, files: &[DataFile], notes: Map<String, Value>) -> Result<u64> {
         let (Some(first), Some(last)) = (files.first(), files.last()) else {
             return Ok(self.version());
         };

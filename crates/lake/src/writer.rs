@@ -119,16 +119,12 @@ impl Lake {
     pub async fn progress(&self) -> Result<Vec<Progress>> {
         let Some(last) = self.last_closed() else { return Ok(Vec::new()) };
         let directory = self.progress.directory();
-        let paths: Vec<PathBuf> = self
-            .progress
-            .days()
-            .range(..=last)
-            .map(|(_, stored)| directory.join(&stored.name))
-            .collect();
+        let paths: Vec<PathBuf> =
+            self.progress.days().range(..=last).map(|(_, stored)| directory.join(&stored.name)).collect();
         let read = move || {
-            let rows = paths.iter().map(|path| {
-                file::read(path, TableName::Progress).and_then(|batch| progress::rows(&batch))
-            });
+            let rows = paths
+                .iter()
+                .map(|path| file::read(path, TableName::Progress).and_then(|batch| progress::rows(&batch)));
             rows.collect::<Result<Vec<_>>>().map(|rows| rows.concat())
         };
         tokio::task::spawn_blocking(read)
@@ -162,8 +158,7 @@ impl Lake {
             files.iter().map(|day| pick(day).clone()).collect()
         };
         let events = self.events.commit(&of(|day| &day.events), Map::new()).await?;
-        let reconciliation =
-            self.reconciliation.commit(&of(|day| &day.reconciliation), Map::new()).await?;
+        let reconciliation = self.reconciliation.commit(&of(|day| &day.reconciliation), Map::new()).await?;
         let progress = self.progress.commit(&of(|day| &day.progress), Map::new()).await?;
         let stands_on = json!({
             TableName::Events.name(): events,
@@ -195,11 +190,7 @@ fn check(finished: &FinishedDay, expected: Day) -> Result<()> {
 }
 
 /// Writes a day's four files, given in the order of [`Lake::directories`].
-fn write(
-    directories: &[PathBuf; 4],
-    day: Day,
-    batches: &[(TableName, RecordBatch); 4],
-) -> Result<DayFiles> {
+fn write(directories: &[PathBuf; 4], day: Day, batches: &[(TableName, RecordBatch); 4]) -> Result<DayFiles> {
     let file = |at: usize| {
         let (table, rows) = &batches[at];
         file::write(&directories[at], *table, day, rows)

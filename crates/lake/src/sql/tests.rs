@@ -139,15 +139,8 @@ async fn opening_sectors_enter_totals_and_the_live_set_and_no_daily_column() {
 async fn what_leaves_or_faults_is_valued_before_and_everything_else_after() {
     let (before, after) = (Some(Bytes(3 * SIZE)), Some(Bytes(5 * SIZE)));
     let valued = |kind| Event { qap_before: before, qap_after: after, ..event(kind, 1) };
-    let kinds = [
-        Kind::Onboard,
-        Kind::Recover,
-        Kind::Snap,
-        Kind::Extend,
-        Kind::Terminate,
-        Kind::Expire,
-        Kind::Fault,
-    ];
+    let kinds =
+        [Kind::Onboard, Kind::Recover, Kind::Snap, Kind::Extend, Kind::Terminate, Kind::Expire, Kind::Fault];
     let days = close(&[&kinds.map(valued)]).await;
     for name in ["sector_onboarding", "new_recover", "new_snap", "new_extend"] {
         assert_eq!(integer(&days[0], &format!("daily_{name}_qap")), 5 * SIZE, "{name}");
@@ -179,12 +172,8 @@ async fn active_and_passive_terminations_add_up_to_all_and_expirations_are_apart
 async fn batch_averages_divide_sectors_by_distinct_messages_over_all_days() {
     let batch = |sector, number| Event { message: message(number), ..onboard(sector, Cause::Batch) };
     let single = Event { message: message(9), ..onboard(9, Cause::Single) };
-    let precommit = Event {
-        kind: Kind::Precommit,
-        status_after: Status::None,
-        activation: None,
-        ..batch(7, 7)
-    };
+    let precommit =
+        Event { kind: Kind::Precommit, status_after: Status::None, activation: None, ..batch(7, 7) };
     let first = [batch(1, 1), batch(2, 1), batch(3, 1), batch(4, 2), single];
     let days = close(&[&first, &[batch(5, 3), precommit], &[]]).await;
     assert_eq!(integer(&days[0], "provecommit_batch_messages"), 2);
@@ -200,15 +189,7 @@ async fn states_are_the_sectors_that_stand_so_at_the_days_end() {
     let unproven = Event { status_after: Status::Unproven, ..onboard(1, Cause::Single) };
     let proven = Event { status_before: Status::Unproven, ..event(Kind::Proven, 1) };
     let gone = Event { status_before: Status::Faulty, ..leave(Kind::Terminate, 1, Cause::Passive) };
-    let days = close(&[
-        &[unproven],
-        &[proven],
-        &[fault(1)],
-        &[recover(1), fault(1)],
-        &[],
-        &[gone],
-    ])
-    .await;
+    let days = close(&[&[unproven], &[proven], &[fault(1)], &[recover(1), fault(1)], &[], &[gone]]).await;
     let seen = |name| days.iter().map(|day| integer(day, name)).collect::<Vec<_>>();
     assert_eq!(seen("live_sector_count"), [1, 1, 1, 1, 1, 0]);
     assert_eq!(seen("unproven_sector_count"), [1, 0, 0, 0, 0, 0]);
@@ -239,7 +220,8 @@ async fn live_power_is_onboarded_less_left_and_what_snaps_extensions_and_adjustm
     let second = [snap, extend, adjust, leave(Kind::Expire, 2, Cause::OnTime)];
     let days = close(&[&first, &second]).await;
     let last = &days[1];
-    let live = integer(last, "total_sector_qap") - integer(last, "total_terminate_qap")
+    let live = integer(last, "total_sector_qap")
+        - integer(last, "total_terminate_qap")
         - integer(last, "total_expire_qap")
         + integer(last, "total_requalified_qap");
     assert_eq!(integer(last, "live_sector_qap"), live);
@@ -249,24 +231,15 @@ async fn live_power_is_onboarded_less_left_and_what_snaps_extensions_and_adjustm
 
 #[tokio::test]
 async fn durations_are_over_the_active_sectors_and_zero_below_one_and_two() {
-    let lasting = |sector, epochs| Event {
-        expiration_after: Some(Epoch(epochs)),
-        ..onboard(sector, Cause::Single)
-    };
-    let gone = Event {
-        expiration_before: Some(Epoch(2880)),
-        ..leave(Kind::Expire, 4, Cause::OnTime)
-    };
+    let lasting =
+        |sector, epochs| Event { expiration_after: Some(Epoch(epochs)), ..onboard(sector, Cause::Single) };
+    let gone = Event { expiration_before: Some(Epoch(2880)), ..leave(Kind::Expire, 4, Cause::OnTime) };
     let first = [lasting(4, 2880)];
     let second = [lasting(1, 1_000_000), lasting(2, 1_500_001), lasting(3, 540), gone];
-    let last = [1_000_000, 1_500_001, 540].map(|epochs| Event {
-        expiration_before: Some(Epoch(epochs)),
-        ..fault(1)
-    });
+    let last = [1_000_000, 1_500_001, 540]
+        .map(|epochs| Event { expiration_before: Some(Epoch(epochs)), ..fault(1) });
     let days = close(&[&first, &second, &last]).await;
-    let seen = |day| {
-        ["avg", "std"].map(|of| double(day, &format!("{of}_active_sector_duration_days")))
-    };
+    let seen = |day| ["avg", "std"].map(|of| double(day, &format!("{of}_active_sector_duration_days")));
     assert_eq!(seen(&days[0]), [1.0, 0.0]);
     // Python: sum / (n * 2880), math.sqrt((n * squares - sum * sum) / (n * (n - 1))) / 2880
     assert_eq!(seen(&days[1]), [289.4144675925926, 265.09321700726645]);

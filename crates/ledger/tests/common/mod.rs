@@ -1,6 +1,6 @@
 //! Chains with known truth, replayed. They lie outside the project; without them the tests that need them are
 //! skipped and say so.
-#![allow(dead_code, clippy::unwrap_used)]
+#![allow(dead_code, unreachable_pub, clippy::unwrap_used)]
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
