@@ -5,11 +5,14 @@ use std::sync::Arc;
 
 use cid::Cid;
 use cid::multihash::Multihash;
+use sha2::{Digest, Sha256};
 
 use crate::error::{Error, Result};
 
-/// Multihash code of blake2b-256, which all of Filecoin's blocks are hashed with.
+/// Multihash code of blake2b-256, which Filecoin's blocks are hashed with.
 pub(crate) const BLAKE2B_256: u64 = 0xb220;
+/// Multihash code of sha2-256: genesis links a block or two of IPFS.
+pub(crate) const SHA2_256: u64 = 0x12;
 /// Multihash code of identity: the "hash" is the data.
 pub(crate) const IDENTITY: u64 = 0;
 const DAG_CBOR: u64 = 0x71;
@@ -66,6 +69,11 @@ pub fn message_cid(bytes: &[u8]) -> Cid {
     // A digest of 32 bytes always fits a multihash of 64.
     let hash = Multihash::wrap(BLAKE2B_256, &digest).unwrap_or_default();
     Cid::new_v1(DAG_CBOR, hash)
+}
+
+/// sha2-256 of some bytes.
+pub(crate) fn sha2(bytes: &[u8]) -> [u8; 32] {
+    Sha256::digest(bytes).into()
 }
 
 /// blake2b-256 of some bytes.

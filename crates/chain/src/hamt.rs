@@ -13,9 +13,8 @@
 use std::collections::BTreeMap;
 
 use cid::Cid;
-use sha2::{Digest, Sha256};
 
-use crate::block::{Block, BlockStore, cid_of};
+use crate::block::{Block, BlockStore, cid_of, sha2};
 use crate::cbor::Reader;
 use crate::error::{Error, Result};
 
@@ -72,7 +71,7 @@ impl<'s> Hamt<'s> {
     /// # Errors
     /// If a block is missing or malformed.
     pub fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>> {
-        let hash: [u8; 32] = Sha256::digest(key).into();
+        let hash = sha2(key);
         let mut cid = self.root;
         for depth in 0..DEEPEST {
             let block = self.load(&cid, depth)?;

@@ -125,7 +125,12 @@ impl<'s> Chain<'s> {
         let mut tipsets = Vec::new();
         while store.get(&tipset.parent_state_root)?.is_some() {
             let parents = tipset.parents.0.clone();
+            // Genesis names a parent, too, but that is no tipset.
+            let genesis = tipset.height.0 == 0;
             tipsets.push(tipset);
+            if genesis {
+                break;
+            }
             let Some(first) = parents.first() else { break };
             if store.get(first)?.is_none() {
                 break;

@@ -116,7 +116,7 @@ named! {
 
 impl Kind {
     /// Whether the kind is valued by the QAP before it (terminate, expire, fault, and what takes a
-    /// pre-commit away) or after it (all others). `definitions.md`, "Sector events".
+    /// pre-commit away) or after it (all others). `docs/DEFINITIONS.md`, "Events".
     #[must_use]
     pub const fn valued_before(self) -> bool {
         matches!(self, Self::Terminate | Self::Expire | Self::Fault | Self::PrecommitExpired)

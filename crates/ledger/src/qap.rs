@@ -1,4 +1,4 @@
-//! Quality-adjusted power, in exact integers (`definitions.md`, "Quality-adjusted power").
+//! Quality-adjusted power, in exact integers (`docs/DEFINITIONS.md`, "Quality-adjusted power").
 
 use chain::Bytes;
 

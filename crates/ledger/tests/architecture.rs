@@ -17,7 +17,8 @@ const ARROWS: [(&str, &[&str]); 6] = [
 ];
 
 /// What `chain` and `ledger` must not pull in, by how names begin.
-const HEAVY: [&str; 9] = ["datafusion", "arrow", "parquet", "deltalake", "delta", "tokio", "axum", "fil_actor", "object_store"];
+const HEAVY: [&str; 9] =
+    ["datafusion", "arrow", "parquet", "deltalake", "delta", "tokio", "axum", "fil_actor", "object_store"];
 
 /// More packages than this, over all platforms, and they no longer compile in seconds.
 const MOST_PACKAGES: usize = 90;
@@ -39,7 +40,8 @@ fn short(name: &str) -> &str {
 #[test]
 fn no_arrow_between_the_crates_points_back() {
     let metadata = metadata();
-    let members: BTreeSet<&str> = metadata["workspace_members"].as_array().unwrap().iter().map(|id| id.as_str().unwrap()).collect();
+    let members: BTreeSet<&str> =
+        metadata["workspace_members"].as_array().unwrap().iter().map(|id| id.as_str().unwrap()).collect();
     let packages: BTreeMap<&str, &Value> = metadata["packages"]
         .as_array()
         .unwrap()
@@ -60,8 +62,12 @@ fn no_arrow_between_the_crates_points_back() {
 #[test]
 fn chain_and_ledger_pull_in_nothing_heavy() {
     let metadata = metadata();
-    let nodes: BTreeMap<&str, &Value> =
-        metadata["resolve"]["nodes"].as_array().unwrap().iter().map(|node| (node["id"].as_str().unwrap(), node)).collect();
+    let nodes: BTreeMap<&str, &Value> = metadata["resolve"]["nodes"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|node| (node["id"].as_str().unwrap(), node))
+        .collect();
     let names: BTreeMap<&str, &str> = metadata["packages"]
         .as_array()
         .unwrap()
@@ -69,7 +75,8 @@ fn chain_and_ledger_pull_in_nothing_heavy() {
         .map(|package| (package["id"].as_str().unwrap(), package["name"].as_str().unwrap()))
         .collect();
     let mut reached = BTreeSet::new();
-    let mut next: Vec<&str> = names.iter().filter(|(_, name)| **name == "sectorscope-ledger").map(|(id, _)| *id).collect();
+    let mut next: Vec<&str> =
+        names.iter().filter(|(_, name)| **name == "sectorscope-ledger").map(|(id, _)| *id).collect();
     while let Some(id) = next.pop() {
         if !reached.insert(id) {
             continue;

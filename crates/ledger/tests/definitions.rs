@@ -14,7 +14,7 @@ use ledger::{Cause, Event, Kind, Status};
 static SMALL: LazyLock<Option<Replay>> = LazyLock::new(|| replay("small"));
 static EDGE: LazyLock<Option<Replay>> = LazyLock::new(|| replay("edge"));
 
-fn of<'e>(events: &'e [Event], kind: Kind) -> impl Iterator<Item = &'e Event> {
+fn of(events: &[Event], kind: Kind) -> impl Iterator<Item = &Event> {
     events.iter().filter(move |event| event.kind == kind)
 }
 

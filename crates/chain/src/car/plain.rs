@@ -18,7 +18,7 @@ use memmap2::{Advice, Mmap};
 
 use super::index::{Index, prefix};
 use super::task;
-use crate::block::{BLAKE2B_256, IDENTITY, blake2b, cid_of};
+use crate::block::{BLAKE2B_256, IDENTITY, SHA2_256, blake2b, cid_of, sha2};
 use crate::cbor::Reader;
 use crate::error::{Error, Result};
 use crate::progress::{Progress, Unit};
@@ -175,13 +175,14 @@ fn check(section: &Section, data: &[u8], named: &Path) -> Result<()> {
     let hash = section.cid.hash();
     let good = match hash.code() {
         BLAKE2B_256 => hash.digest() == blake2b(data),
+        SHA2_256 => hash.digest() == sha2(data),
         IDENTITY => hash.digest() == data,
         code => {
             return Err(Error::File {
                 path: PathBuf::from(named),
                 offset: section.data as u64,
                 problem: format!("block {} has a hash of an unknown kind ({code:#x})", section.cid),
-                advice: "give a Filecoin snapshot; its blocks have blake2b-256 hashes",
+                advice: "give a Filecoin snapshot; its blocks have blake2b-256 or sha2-256 hashes",
             });
         }
     };

@@ -138,7 +138,8 @@ impl Scene<'_, '_> {
         if let Some(new) = after
             && (replaced || before.is_none())
         {
-            let names = |call: &&Call| matches!(&call.op, Op::Precommit(sectors) if sectors.contains(&number));
+            let names =
+                |call: &&Call| matches!(&call.op, Op::Precommit(sectors) if sectors.contains(&number));
             let call = self.calls.iter().find(names);
             // A pre-commit from inside another actor shows no method; batches are what such callers use.
             let cause = if call.is_some_and(|call| call.method == 6) { Cause::Single } else { Cause::Batch };

@@ -67,7 +67,7 @@ pub(super) fn precommitted_qap(precommit: &Precommit, market: Option<&Market<'_>
 }
 
 /// Activations that the state no longer shows: from actors v7 to v11 a snap overwrites a sector's activation, but
-/// its events keep the one first seen (`definitions.md`, "Sector events").
+/// its events keep the one first seen (`docs/DEFINITIONS.md`, "Events").
 #[derive(Debug, Default)]
 pub(super) struct Activations {
     overwritten: HashMap<(MinerId, SectorNumber), Epoch>,
