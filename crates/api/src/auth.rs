@@ -33,9 +33,7 @@ pub(crate) struct Gate {
 impl Gate {
     /// A gate for that token; without one, an open gate.
     pub(crate) fn new(token: Option<&str>) -> Self {
-        Self {
-            digest: token.map(|token| digest(token.trim())),
-        }
+        Self { digest: token.map(|token| digest(token.trim())) }
     }
 
     /// Whether a request with these headers may pass.
@@ -121,32 +119,14 @@ mod tests {
         assert_eq!(check(sesame, &["Bearer sesame"]), Ok(()));
         assert_eq!(check(sesame, &["bearer  sesame "]), Ok(()));
         assert_eq!(check(sesame, &[]), Err(TokenProblem::Missing));
-        assert_eq!(
-            check(sesame, &["Bearer sesame", "Bearer sesame"]),
-            Err(TokenProblem::HeaderTwice)
-        );
+        assert_eq!(check(sesame, &["Bearer sesame", "Bearer sesame"]), Err(TokenProblem::HeaderTwice));
         assert_eq!(check(sesame, &["sesame"]), Err(TokenProblem::NotBearer));
-        assert_eq!(
-            check(sesame, &["Bearersesame"]),
-            Err(TokenProblem::NotBearer)
-        );
+        assert_eq!(check(sesame, &["Bearersesame"]), Err(TokenProblem::NotBearer));
         assert_eq!(check(sesame, &["Bearer"]), Err(TokenProblem::Empty));
-        assert_eq!(
-            check(sesame, &["Bearer \"sesame\""]),
-            Err(TokenProblem::Quoted)
-        );
-        assert_eq!(
-            check(sesame, &["'Bearer sesame'"]),
-            Err(TokenProblem::Quoted)
-        );
-        assert_eq!(
-            check(sesame, &["Bearer Bearer sesame"]),
-            Err(TokenProblem::BearerTwice)
-        );
-        assert_eq!(
-            check(sesame, &["Bearer sesamE"]),
-            Err(TokenProblem::Unknown)
-        );
+        assert_eq!(check(sesame, &["Bearer \"sesame\""]), Err(TokenProblem::Quoted));
+        assert_eq!(check(sesame, &["'Bearer sesame'"]), Err(TokenProblem::Quoted));
+        assert_eq!(check(sesame, &["Bearer Bearer sesame"]), Err(TokenProblem::BearerTwice));
+        assert_eq!(check(sesame, &["Bearer sesamE"]), Err(TokenProblem::Unknown));
     }
 
     #[test]

@@ -83,10 +83,7 @@ mod tests {
 
     #[test]
     fn the_token_is_not_shown() {
-        let config = Config {
-            token: Some("open-sesame".to_owned()),
-            ..Config::default()
-        };
+        let config = Config { token: Some("open-sesame".to_owned()), ..Config::default() };
         let shown = format!("{config:?}");
         assert!(!shown.contains("sesame"), "{shown}");
         assert!(shown.contains("hidden"), "{shown}");

@@ -22,11 +22,7 @@ const LOGGED: usize = 128;
 
 /// Lets a request in, and always gets an answer out: a panic becomes an internal error, and what takes too long
 /// is given up.
-pub(crate) async fn door(
-    State(server): State<Server>,
-    mut request: Request,
-    next: Next,
-) -> Response {
+pub(crate) async fn door(State(server): State<Server>, mut request: Request, next: Next) -> Response {
     let started = Instant::now();
     let id = server.shared.ids.next();
     let method = request.method().clone();
@@ -52,19 +48,14 @@ pub(crate) async fn door(
 
 /// Checks the request's sizes and brings it into the one form that the routes know.
 fn admit(server: &Server, request: &mut Request, id: &RequestId) -> Result<(), Refusal> {
-    let length = request
-        .uri()
-        .path_and_query()
-        .map_or(0, |text| text.as_str().len());
+    let length = request.uri().path_and_query().map_or(0, |text| text.as_str().len());
     let limit = server.shared.config.max_uri;
     if length > limit {
         return Err(Refusal::UriTooLong { length, limit });
     }
     // No body is ever read, so one of unknown length does no harm.
-    let announced = request
-        .headers()
-        .get(CONTENT_LENGTH)
-        .and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
+    let announced =
+        request.headers().get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
     let limit = server.shared.config.body_limit;
     if announced.is_some_and(|size| size > limit) {
         return Err(Refusal::BodyTooLarge { limit });
@@ -108,11 +99,7 @@ pub(crate) async fn slot(
     request: Request,
     next: Next,
 ) -> Response {
-    match tokio::time::timeout(
-        server.shared.config.request_timeout / 2,
-        server.shared.slots.acquire(),
-    )
-    .await
+    match tokio::time::timeout(server.shared.config.request_timeout / 2, server.shared.slots.acquire()).await
     {
         Ok(Ok(_permit)) => next.run(request).await,
         Ok(Err(_)) | Err(_) => Refusal::Busy.answer(&id),
@@ -156,17 +143,11 @@ mod tests {
         let app = Router::new()
             .fallback_service(routes)
             .layer(middleware::from_fn_with_state(server.clone(), door));
-        let _taken = if slots_taken {
-            server.shared.slots.try_acquire().ok()
-        } else {
-            None
-        };
+        let _taken = if slots_taken { server.shared.slots.try_acquire().ok() } else { None };
         let request = Request::new(Body::empty());
         let response = app.oneshot(request).await.expect("an answer");
         let status = response.status();
-        let body = to_bytes(response.into_body(), 1 << 20)
-            .await
-            .expect("a body");
+        let body = to_bytes(response.into_body(), 1 << 20).await.expect("a body");
         (status, String::from_utf8(body.to_vec()).expect("text"))
     }
 
@@ -187,10 +168,7 @@ mod tests {
 
     #[tokio::test]
     async fn what_takes_too_long_is_given_up() {
-        let config = Config {
-            request_timeout: Duration::from_millis(50),
-            ..Config::default()
-        };
+        let config = Config { request_timeout: Duration::from_millis(50), ..Config::default() };
         let (status, body) = answer(config, get(std::future::pending::<()>), false).await;
         assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE);
         assert!(body.contains("took too long"), "{body}");
@@ -198,11 +176,8 @@ mod tests {
 
     #[tokio::test]
     async fn who_finds_no_slot_in_time_is_told_so() {
-        let config = Config {
-            request_timeout: Duration::from_millis(50),
-            max_requests: 1,
-            ..Config::default()
-        };
+        let config =
+            Config { request_timeout: Duration::from_millis(50), max_requests: 1, ..Config::default() };
         let (status, body) = answer(config, get(|| async {}), true).await;
         assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE);
         assert!(body.contains("too many requests"), "{body}");

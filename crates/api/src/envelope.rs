@@ -21,10 +21,7 @@ impl Success {
     pub(crate) fn open(id: &RequestId, size: usize) -> Self {
         let mut text = String::with_capacity(size.saturating_add(128));
         // Writing to a string cannot fail.
-        let _ = write!(
-            text,
-            r#"{{"request_id":"{id}","code":0,"message":"success.","data":"#
-        );
+        let _ = write!(text, r#"{{"request_id":"{id}","code":0,"message":"success.","data":"#);
         Self(text)
     }
 
@@ -42,13 +39,7 @@ impl Success {
 
 /// An error's answer. It has no `data` key: clients in public use raise on its absence and ask again, where
 /// `null` or `[]` would make them drop the day for ever. `extra` is further members, each with its comma before it.
-pub(crate) fn failure(
-    id: &RequestId,
-    status: StatusCode,
-    code: u16,
-    message: &str,
-    extra: &str,
-) -> Response {
+pub(crate) fn failure(id: &RequestId, status: StatusCode, code: u16, message: &str, extra: &str) -> Response {
     let message = serde_json::Value::from(message);
     let text = format!(r#"{{"request_id":"{id}","code":{code},"message":{message}{extra}}}"#);
     json(status, text, Code(code))
@@ -58,9 +49,7 @@ pub(crate) fn failure(
 pub(crate) fn json(status: StatusCode, text: String, code: Code) -> Response {
     let mut response = Response::new(Body::from(text));
     *response.status_mut() = status;
-    response
-        .headers_mut()
-        .insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     response.extensions_mut().insert(code);
     response
 }

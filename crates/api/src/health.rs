@@ -11,15 +11,9 @@ use crate::server::Server;
 
 /// `{"status":"ok","latest_day":"YYYY-MM-DD"}`; `latest_day` is `null` while no day is closed.
 pub(crate) async fn healthz(State(server): State<Server>) -> Response {
-    let latest = server
-        .shared
-        .reader
-        .days()
-        .map(|days| days.end().to_string());
+    let latest = server.shared.reader.days().map(|days| days.end().to_string());
     let text = format!(r#"{{"status":"ok","latest_day":{}}}"#, json!(latest));
     let mut response = envelope::json(StatusCode::OK, text, Code(0));
-    response
-        .headers_mut()
-        .insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     response
 }

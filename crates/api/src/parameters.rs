@@ -21,30 +21,19 @@ pub(crate) struct Asked {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum ParameterProblem {
     #[error("The parameter {name} is {}, which is {expected}.", Quote(value))]
-    Invalid {
-        name: &'static str,
-        value: String,
-        expected: String,
-    },
+    Invalid { name: &'static str, value: String, expected: String },
     #[error(
         "The parameter {name} is {}, which is not percent-encoded UTF-8: expected %XX with two hexadecimal digits, and text.",
         Quote(value)
     )]
     Encoding { name: &'static str, value: String },
-    #[error(
-        "The parameter {name} is given twice ({}): expected once.",
-        Quote(second)
-    )]
+    #[error("The parameter {name} is given twice ({}): expected once.", Quote(second))]
     Twice { name: &'static str, second: String },
     #[error(
         "The parameters {first} and {second} are two spellings of the same ({}): expected one of them.",
         Quote(value)
     )]
-    TwoSpellings {
-        first: &'static str,
-        second: &'static str,
-        value: String,
-    },
+    TwoSpellings { first: &'static str, second: &'static str, value: String },
 }
 
 /// Which of the answers' dimensions a parameter sets.
@@ -55,11 +44,8 @@ enum Sets {
 }
 
 /// Every parameter by its spellings.
-const KNOWN: [(&str, Sets); 3] = [
-    ("state_date", Sets::Day),
-    ("stat_date", Sets::Day),
-    ("miner_id", Sets::Miner),
-];
+const KNOWN: [(&str, Sets); 3] =
+    [("state_date", Sets::Day), ("stat_date", Sets::Day), ("miner_id", Sets::Miner)];
 
 impl Asked {
     /// Reads a query string, without its question mark.
@@ -77,45 +63,25 @@ impl Asked {
             let shown = || value.as_deref().unwrap_or(raw).to_owned();
             match seen[sets as usize].replace(name) {
                 Some(first) if first == name => {
-                    return Err(ParameterProblem::Twice {
-                        name,
-                        second: shown(),
-                    });
+                    return Err(ParameterProblem::Twice { name, second: shown() });
                 }
                 Some(first) => {
-                    return Err(ParameterProblem::TwoSpellings {
-                        first,
-                        second: name,
-                        value: shown(),
-                    });
+                    return Err(ParameterProblem::TwoSpellings { first, second: name, value: shown() });
                 }
                 None => {}
             }
             let Some(value) = value.as_deref() else {
-                return Err(ParameterProblem::Encoding {
-                    name,
-                    value: raw.to_owned(),
-                });
+                return Err(ParameterProblem::Encoding { name, value: raw.to_owned() });
             };
-            let invalid = |expected: String| ParameterProblem::Invalid {
-                name,
-                value: value.to_owned(),
-                expected,
-            };
+            let invalid =
+                |expected: String| ParameterProblem::Invalid { name, value: value.to_owned(), expected };
             match sets {
                 Sets::Day => {
-                    asked.day = Some(
-                        value
-                            .parse()
-                            .map_err(|e: chain::ParseDayError| invalid(e.to_string()))?,
-                    )
+                    asked.day = Some(value.parse().map_err(|e: chain::ParseDayError| invalid(e.to_string()))?)
                 }
                 Sets::Miner => {
-                    asked.miner = Some(
-                        value
-                            .parse()
-                            .map_err(|e: chain::ParseMinerIdError| invalid(e.to_string()))?,
-                    );
+                    asked.miner =
+                        Some(value.parse().map_err(|e: chain::ParseMinerIdError| invalid(e.to_string()))?);
                 }
             }
         }
@@ -144,9 +110,7 @@ fn decode(raw: &str) -> Option<Cow<'_, str>> {
 }
 
 fn digit(byte: u8) -> Option<u8> {
-    char::from(byte)
-        .to_digit(16)
-        .and_then(|digit| u8::try_from(digit).ok())
+    char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok())
 }
 
 /// A value in quotes, cut where it is long.
@@ -174,10 +138,7 @@ mod tests {
 
     #[test]
     fn parameters_are_read_in_any_order_and_spelling() {
-        let expected = Asked {
-            day: "2022-10-01".parse().ok(),
-            miner: Some(MinerId(110_804)),
-        };
+        let expected = Asked { day: "2022-10-01".parse().ok(), miner: Some(MinerId(110_804)) };
         for query in [
             "state_date=2022-10-01&miner_id=f0110804",
             "miner_id=t0110804&stat_date=2022-10-01",
@@ -199,20 +160,12 @@ mod tests {
             ("miner_id=", "miner_id", "\"\""),
             ("miner_id=f0", "miner_id", "\"f0\""),
             ("miner_id=f1abc", "miner_id", "\"f1abc\""),
-            (
-                "miner_id=f018446744073709551616",
-                "miner_id",
-                "\"f018446744073709551616\"",
-            ),
+            ("miner_id=f018446744073709551616", "miner_id", "\"f018446744073709551616\""),
             ("miner_id=%zz", "miner_id", "\"%zz\""),
             ("miner_id=f0%3", "miner_id", "\"f0%3\""),
             ("miner_id=%ff", "miner_id", "\"%ff\""),
             ("miner_id=f01&miner_id=f01", "miner_id", "\"f01\""),
-            (
-                "state_date=2022-10-01&stat_date=2022-10-01",
-                "stat_date",
-                "\"2022-10-01\"",
-            ),
+            ("state_date=2022-10-01&stat_date=2022-10-01", "stat_date", "\"2022-10-01\""),
         ] {
             let message = problem(query);
             assert!(message.contains(name), "{query}: {message}");

@@ -8,8 +8,7 @@ use axum::http::uri::PathAndQuery;
 /// The address with its path spelled plainly; `None` if it already is, or has no path.
 pub(crate) fn normalised(uri: &Uri) -> Option<Uri> {
     let path = uri.path();
-    if !path.starts_with('/') || (!path.contains("//") && (path.len() == 1 || !path.ends_with('/')))
-    {
+    if !path.starts_with('/') || (!path.contains("//") && (path.len() == 1 || !path.ends_with('/'))) {
         return None;
     }
     let mut plain = String::with_capacity(path.len());

@@ -14,19 +14,13 @@ use crate::routes;
 /// Why a request gets no data. Its text is the answer's message, so it holds nothing that must not leak.
 #[derive(Clone, Debug, thiserror::Error)]
 pub(crate) enum Refusal {
-    #[error(
-        "The token format error. It should have 'Bearer $token' set in the 'authorization' header. {0}"
-    )]
+    #[error("The token format error. It should have 'Bearer $token' set in the 'authorization' header. {0}")]
     Token(#[from] TokenProblem),
     #[error("{0}")]
     Parameter(#[from] ParameterProblem),
-    #[error(
-        "The data are not ready yet: {asked} is not closed. The latest closed day is {latest}."
-    )]
+    #[error("The data are not ready yet: {asked} is not closed. The latest closed day is {latest}.")]
     NotClosed { asked: Day, latest: Day },
-    #[error(
-        "The data are not ready yet: no day is closed so far, so there is no latest closed day."
-    )]
+    #[error("The data are not ready yet: no day is closed so far, so there is no latest closed day.")]
     NothingClosed,
     #[error("Internal error. The server's log has it under the request_id.")]
     Internal,
@@ -74,24 +68,16 @@ impl Refusal {
     /// The answer to the request with that id.
     pub(crate) fn answer(&self, id: &RequestId) -> Response {
         let extra = match self {
-            Self::UnknownPath => format!(
-                r#","endpoints":{}"#,
-                serde_json::Value::from_iter(routes::paths())
-            ),
+            Self::UnknownPath => format!(r#","endpoints":{}"#, serde_json::Value::from_iter(routes::paths())),
             _ => String::new(),
         };
-        let mut response =
-            envelope::failure(id, self.status(), self.code(), &self.to_string(), &extra);
+        let mut response = envelope::failure(id, self.status(), self.code(), &self.to_string(), &extra);
         match self {
             Self::Token(_) => {
-                response
-                    .headers_mut()
-                    .insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+                response.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
             }
             Self::Busy | Self::TimedOut => {
-                response
-                    .headers_mut()
-                    .insert(RETRY_AFTER, HeaderValue::from_static("1"));
+                response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
             }
             _ => {}
         }

@@ -12,19 +12,13 @@ pub(crate) struct RequestIds {
 
 impl RequestIds {
     pub(crate) fn new() -> Self {
-        Self {
-            server: uuid::Uuid::new_v4().to_string().into(),
-            last: AtomicU64::new(0),
-        }
+        Self { server: uuid::Uuid::new_v4().to_string().into(), last: AtomicU64::new(0) }
     }
 
     /// The next request's id; the first is number 1.
     pub(crate) fn next(&self) -> RequestId {
         let number = self.last.fetch_add(1, Ordering::Relaxed).wrapping_add(1);
-        RequestId {
-            server: Arc::clone(&self.server),
-            number,
-        }
+        RequestId { server: Arc::clone(&self.server), number }
     }
 }
 

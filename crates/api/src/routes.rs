@@ -28,11 +28,7 @@ pub fn router(reader: Arc<lake::Reader>, config: Config) -> Router {
 
 /// The paths that answer, for those who asked for another.
 pub(crate) fn paths() -> impl Iterator<Item = String> {
-    Endpoint::ALL
-        .iter()
-        .copied()
-        .map(v2::path)
-        .chain([HEALTHZ.to_owned()])
+    Endpoint::ALL.iter().copied().map(v2::path).chain([HEALTHZ.to_owned()])
 }
 
 impl Server {

@@ -27,9 +27,7 @@ const ACCEPT_PAUSE: Duration = Duration::from_secs(1);
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The socket cannot accept connections.
-    #[error(
-        "the listening socket accepts no connections; give a socket that is bound and listening: {0}"
-    )]
+    #[error("the listening socket accepts no connections; give a socket that is bound and listening: {0}")]
     Listen(#[source] io::Error),
 }
 
@@ -60,19 +58,13 @@ impl Server {
     ) -> Result<(), Error> {
         // Dropped, and so ended, with this future.
         let mut background = JoinSet::new();
-        background.spawn(keep_fresh(
-            Arc::clone(&self.shared.reader),
-            self.shared.config.refresh_every,
-        ));
+        background.spawn(keep_fresh(Arc::clone(&self.shared.reader), self.shared.config.refresh_every));
 
         let (stop, stopped) = watch::channel(false);
         let mut connections = JoinSet::new();
         let outcome = accept_all(self, listener, shutdown, &mut connections, &stopped).await;
 
-        tracing::info!(
-            connections = connections.len(),
-            "shutting down: letting open requests end"
-        );
+        tracing::info!(connections = connections.len(), "shutting down: letting open requests end");
         stop.send_replace(true);
         let drained = timeout(self.shared.config.drain_timeout, async {
             while let Some(ended) = connections.join_next().await {
@@ -80,10 +72,7 @@ impl Server {
             }
         });
         if drained.await.is_err() {
-            tracing::warn!(
-                connections = connections.len(),
-                "cut the connections that did not end in time"
-            );
+            tracing::warn!(connections = connections.len(), "cut the connections that did not end in time");
         }
         outcome
     }
@@ -98,11 +87,7 @@ async fn accept_all(
     stopped: &watch::Receiver<bool>,
 ) -> Result<(), Error> {
     let router = server.router();
-    let places = server
-        .shared
-        .config
-        .max_connections
-        .clamp(1, Semaphore::MAX_PERMITS);
+    let places = server.shared.config.max_connections.clamp(1, Semaphore::MAX_PERMITS);
     let places = Arc::new(Semaphore::new(places));
     let mut shutdown = std::pin::pin!(shutdown);
     loop {
@@ -114,13 +99,7 @@ async fn accept_all(
             }
             accepted = accept(&listener, &places) => accepted?,
         };
-        connections.spawn(connection(
-            server.clone(),
-            router.clone(),
-            stream,
-            stopped.clone(),
-            place,
-        ));
+        connections.spawn(connection(server.clone(), router.clone(), stream, stopped.clone(), place));
     }
 }
 
@@ -149,10 +128,7 @@ async fn accept(
 /// Whether the peer hung up before it was accepted.
 fn gone(kind: io::ErrorKind) -> bool {
     use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset};
-    matches!(
-        kind,
-        ConnectionAborted | ConnectionRefused | ConnectionReset
-    )
+    matches!(kind, ConnectionAborted | ConnectionRefused | ConnectionReset)
 }
 
 /// Serves one connection until it ends, or, once the server stops, until its open request is answered.
@@ -208,11 +184,7 @@ async fn keep_fresh(reader: Arc<Reader>, every: Duration) {
             Ok(Ok(newer)) => {
                 if newer {
                     let latest = reader.days().map(|days| days.end().to_string());
-                    tracing::info!(
-                        version = reader.version(),
-                        latest,
-                        "serving a newer version of the lake"
-                    );
+                    tracing::info!(version = reader.version(), latest, "serving a newer version of the lake");
                 }
                 if failing {
                     tracing::info!("the lake can be read again");
@@ -224,10 +196,7 @@ async fn keep_fresh(reader: Arc<Reader>, every: Duration) {
             Ok(Err(error)) => {
                 failing = true;
                 let error: &(dyn std::error::Error + 'static) = &error;
-                tracing::error!(
-                    error,
-                    "no newer version could be looked for; serving what there is"
-                );
+                tracing::error!(error, "no newer version could be looked for; serving what there is");
             }
             Err(_) => {
                 failing = true;

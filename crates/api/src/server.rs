@@ -31,24 +31,13 @@ impl Server {
     pub fn new(reader: Arc<Reader>, mut config: Config) -> Self {
         // From here on only the token's digest is kept.
         let token = config.token.take();
-        if token
-            .as_deref()
-            .is_some_and(|token| token.trim().is_empty())
-        {
+        if token.as_deref().is_some_and(|token| token.trim().is_empty()) {
             tracing::warn!(
                 "the configured token is empty: every request to /v2 will be refused; set a token, or none"
             );
         }
         let gate = Gate::new(token.as_deref());
         let slots = Semaphore::new(config.max_requests.clamp(1, Semaphore::MAX_PERMITS));
-        Self {
-            shared: Arc::new(Shared {
-                reader,
-                config,
-                gate,
-                ids: RequestIds::new(),
-                slots,
-            }),
-        }
+        Self { shared: Arc::new(Shared { reader, config, gate, ids: RequestIds::new(), slots }) }
     }
 }

@@ -27,15 +27,7 @@ pub(crate) async fn rows(
     headers: HeaderMap,
     query: Option<String>,
 ) -> Response {
-    match answer(
-        &server,
-        endpoint,
-        &id,
-        &headers,
-        query.as_deref().unwrap_or_default(),
-    )
-    .await
-    {
+    match answer(&server, endpoint, &id, &headers, query.as_deref().unwrap_or_default()).await {
         Ok(response) => response,
         Err(refusal) => refusal.answer(&id),
     }
@@ -58,10 +50,7 @@ async fn answer(
         // Before the first closed day there is nothing to wait for.
         return Ok(empty(id));
     }
-    let not_closed = Refusal::NotClosed {
-        asked: day,
-        latest: *closed.end(),
-    };
+    let not_closed = Refusal::NotClosed { asked: day, latest: *closed.end() };
     if day > *closed.end() {
         return Err(not_closed);
     }
@@ -98,9 +87,6 @@ fn empty(id: &RequestId) -> Response {
 
 /// About how long a row's JSON is at most: names, punctuation, and values of up to 20 digits.
 fn row_size(endpoint: Endpoint) -> usize {
-    let columns: usize = endpoint
-        .columns()
-        .map(|column| column.name.len() + 24)
-        .sum();
+    let columns: usize = endpoint.columns().map(|column| column.name.len() + 24).sum();
     columns + 80
 }

@@ -181,11 +181,6 @@ fn check(finished: &FinishedDay, expected: Day) -> Result<()> {
     if said != day {
         return Err(Error::Inconsistent { day, problem: format!("its progress says {said}") });
     }
-    let falls = finished.events.windows(2).find(|pair| pair[0].epoch > pair[1].epoch);
-    if let Some([before, after]) = falls {
-        let problem = format!("an event of epoch {} follows one of {}", after.epoch, before.epoch);
-        return Err(Error::Inconsistent { day, problem });
-    }
     Ok(())
 }
 

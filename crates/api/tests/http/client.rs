@@ -17,12 +17,8 @@ pub(crate) struct Answer {
 impl Answer {
     /// The header of that (lower-case) name; several are joined by commas.
     pub(crate) fn header(&self, name: &str) -> Option<String> {
-        let values: Vec<_> = self
-            .headers
-            .iter()
-            .filter(|(key, _)| key == name)
-            .map(|(_, value)| value.as_str())
-            .collect();
+        let values: Vec<_> =
+            self.headers.iter().filter(|(key, _)| key == name).map(|(_, value)| value.as_str()).collect();
         (!values.is_empty()).then(|| values.join(", "))
     }
 
@@ -31,11 +27,7 @@ impl Answer {
     }
 
     pub(crate) fn json(&self) -> Value {
-        assert_eq!(
-            self.header("content-type").as_deref(),
-            Some("application/json"),
-            "{self:?}"
-        );
+        assert_eq!(self.header("content-type").as_deref(), Some("application/json"), "{self:?}");
         serde_json::from_slice(&self.body).expect("a body in JSON")
     }
 
@@ -47,12 +39,7 @@ impl Answer {
     /// Checks that this is an error of `/v2` as the contract has it; gives its message.
     pub(crate) fn refused(&self, status: u16, code: u64) -> String {
         let body = self.json();
-        assert_eq!(
-            (self.status, &body["code"]),
-            (status, &code.into()),
-            "{}",
-            self.text()
-        );
+        assert_eq!((self.status, &body["code"]), (status, &code.into()), "{}", self.text());
         assert_eq!(self.keys(), ["request_id", "code", "message"]);
         body["message"].as_str().expect("a message").to_owned()
     }
@@ -60,12 +47,7 @@ impl Answer {
     /// Checks that this is a success; gives its data.
     pub(crate) fn data(&self) -> Value {
         let body = self.json();
-        assert_eq!(
-            (self.status, &body["code"]),
-            (200, &0.into()),
-            "{}",
-            self.text()
-        );
+        assert_eq!((self.status, &body["code"]), (200, &0.into()), "{}", self.text());
         assert_eq!(body["message"], "success.");
         assert_eq!(self.keys(), ["request_id", "code", "message", "data"]);
         body["data"].clone()
@@ -80,8 +62,7 @@ pub(crate) fn keys(text: &str) -> Vec<String> {
             b'{' | b'[' => depth += 1,
             b'}' | b']' => depth -= 1,
             b'"' => {
-                let mut strings =
-                    serde_json::Deserializer::from_str(&text[at..]).into_iter::<String>();
+                let mut strings = serde_json::Deserializer::from_str(&text[at..]).into_iter::<String>();
                 let string = strings.next().expect("a string").expect("a whole string");
                 at += strings.byte_offset();
                 if depth == 1 && text.as_bytes().get(at) == Some(&b':') {
@@ -99,9 +80,7 @@ pub(crate) fn keys(text: &str) -> Vec<String> {
 /// Opens a connection.
 pub(crate) fn connect(address: SocketAddr) -> TcpStream {
     let stream = TcpStream::connect(address).expect("a connection");
-    stream
-        .set_read_timeout(Some(Duration::from_secs(20)))
-        .expect("a timeout");
+    stream.set_read_timeout(Some(Duration::from_secs(20))).expect("a timeout");
     stream
 }
 
@@ -109,9 +88,7 @@ pub(crate) fn connect(address: SocketAddr) -> TcpStream {
 pub(crate) fn send(address: SocketAddr, head: &str) -> Answer {
     let mut stream = connect(address);
     let head = format!("{head}\r\nhost: sectorscope.test\r\nconnection: close\r\n\r\n");
-    stream
-        .write_all(head.as_bytes())
-        .expect("the request is sent");
+    stream.write_all(head.as_bytes()).expect("the request is sent");
     finish(stream)
 }
 
@@ -119,32 +96,19 @@ pub(crate) fn send(address: SocketAddr, head: &str) -> Answer {
 pub(crate) fn finish(mut stream: TcpStream) -> Answer {
     let mut bytes = Vec::new();
     stream.read_to_end(&mut bytes).expect("the answer is read");
-    let end = bytes
-        .windows(4)
-        .position(|four| four == b"\r\n\r\n")
-        .expect("a whole head");
+    let end = bytes.windows(4).position(|four| four == b"\r\n\r\n").expect("a whole head");
     let head = String::from_utf8(bytes[..end].to_vec()).expect("a head in ASCII");
     let mut lines = head.split("\r\n");
-    let status = lines
-        .next()
-        .and_then(|line| line.split(' ').nth(1))
-        .expect("a status line");
+    let status = lines.next().and_then(|line| line.split(' ').nth(1)).expect("a status line");
     let headers: Vec<_> = lines
         .map(|line| line.split_once(": ").expect("a header"))
         .map(|(name, value)| (name.to_ascii_lowercase(), value.to_owned()))
         .collect();
     let mut body = bytes.split_off(end + 4);
-    if headers
-        .iter()
-        .any(|(name, value)| name == "transfer-encoding" && value == "chunked")
-    {
+    if headers.iter().any(|(name, value)| name == "transfer-encoding" && value == "chunked") {
         body = unchunk(&body);
     }
-    Answer {
-        status: status.parse().expect("a status"),
-        headers,
-        body,
-    }
+    Answer { status: status.parse().expect("a status"), headers, body }
 }
 
 /// Undoes the chunked transfer coding.

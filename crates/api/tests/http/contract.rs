@@ -27,10 +27,7 @@ fn success_is_http_200_with_the_envelope_in_the_contracts_order() {
     let server = Server::new();
     let answer = server.ask("total?state_date=2022-10-01&miner_id=f01000");
     assert_eq!(answer.status, 200);
-    assert_eq!(
-        answer.header("content-type").as_deref(),
-        Some("application/json")
-    );
+    assert_eq!(answer.header("content-type").as_deref(), Some("application/json"));
     let (id, rest) = answer.text().split_once("\",").expect("a request_id");
     assert!(id.starts_with("{\"request_id\":\""), "{id}");
     assert_eq!(
@@ -49,18 +46,10 @@ fn every_endpoint_answers_with_its_columns_in_their_order() {
     let server = Server::new();
     for endpoint in Endpoint::ALL {
         let answer = server.ask(&format!("{}?miner_id=f0200", endpoint.name()));
-        assert_eq!(
-            answer.data().as_array().map(Vec::len),
-            Some(1),
-            "{}",
-            answer.text()
-        );
+        assert_eq!(answer.data().as_array().map(Vec::len), Some(1), "{}", answer.text());
         let (_, data) = answer.text().split_once("\"data\":[").expect("data");
         let columns = endpoint.columns().map(|column| column.name);
-        let expected: Vec<_> = ["stat_date", "miner_id"]
-            .into_iter()
-            .chain(columns)
-            .collect();
+        let expected: Vec<_> = ["stat_date", "miner_id"].into_iter().chain(columns).collect();
         assert_eq!(keys(data.strip_suffix("]}").expect("an end")), expected);
     }
 }
@@ -68,10 +57,7 @@ fn every_endpoint_answers_with_its_columns_in_their_order() {
 #[test]
 fn without_a_date_the_latest_closed_day_is_given() {
     let server = Server::new();
-    assert_eq!(
-        server.ask("total?miner_id=f01000").data(),
-        json!([row(DAYS[2], FIRST, 0)])
-    );
+    assert_eq!(server.ask("total?miner_id=f01000").data(), json!([row(DAYS[2], FIRST, 0)]));
 }
 
 #[test]
@@ -85,12 +71,7 @@ fn without_a_miner_all_are_given_ordered_by_number() {
 fn stat_date_is_another_spelling_and_t0_another_prefix() {
     let server = Server::new();
     let expected = json!([row(DAYS[1], SECOND, 1)]);
-    assert_eq!(
-        server
-            .ask("total?stat_date=2022-10-02&miner_id=t0200")
-            .data(),
-        expected
-    );
+    assert_eq!(server.ask("total?stat_date=2022-10-02&miner_id=t0200").data(), expected);
 }
 
 #[test]
@@ -107,30 +88,18 @@ fn a_bad_parameter_is_30002_naming_it_its_value_and_what_was_expected() {
         ("state_date=2022-10-1", "state_date", "2022-10-1"),
         ("state_date=20221001", "state_date", "20221001"),
         ("state_date=2022-02-30", "state_date", "2022-02-30"),
-        (
-            "state_date=2022-10-01T00:00:00Z",
-            "state_date",
-            "2022-10-01T00:00:00Z",
-        ),
+        ("state_date=2022-10-01T00:00:00Z", "state_date", "2022-10-01T00:00:00Z"),
         ("state_date=", "state_date", "\"\""),
         ("stat_date=x", "stat_date", "\"x\""),
         ("miner_id=", "miner_id", "\"\""),
         ("miner_id=1000", "miner_id", "1000"),
         ("miner_id=f1qwerty", "miner_id", "f1qwerty"),
-        (
-            "miner_id=f018446744073709551616",
-            "miner_id",
-            "f018446744073709551616",
-        ),
+        ("miner_id=f018446744073709551616", "miner_id", "f018446744073709551616"),
         ("miner_id=f0%22%0a", "miner_id", "f0\"\n"),
         ("miner_id=%zz", "miner_id", "%zz"),
         ("miner_id=%ff%fe", "miner_id", "%ff%fe"),
         ("miner_id=f01000&miner_id=f01000", "miner_id", "twice"),
-        (
-            "state_date=2022-10-01&stat_date=2022-10-01",
-            "stat_date",
-            "two spellings",
-        ),
+        ("state_date=2022-10-01&stat_date=2022-10-01", "stat_date", "two spellings"),
         // Even for a day that is not ready.
         ("state_date=2099-10-01&miner_id=x", "miner_id", "\"x\""),
     ] {
@@ -146,9 +115,7 @@ fn a_day_that_is_not_closed_is_30004_naming_the_latest_that_is() {
     let server = Server::new();
     for day in ["2022-10-04", "9999-12-31"] {
         for miner in ["", "&miner_id=f01000", "&miner_id=f09"] {
-            let message = server
-                .ask(&format!("fault?state_date={day}{miner}"))
-                .refused(200, 30004);
+            let message = server.ask(&format!("fault?state_date={day}{miner}")).refused(200, 30004);
             for part in ["data are not ready yet", day, "2022-10-03"] {
                 assert!(message.contains(part), "{message}");
             }
@@ -163,42 +130,23 @@ fn a_lake_without_a_closed_day_is_30004_for_every_day() {
         let message = server.ask(&format!("total{query}")).refused(200, 30004);
         assert!(message.contains("data are not ready yet"), "{message}");
     }
-    assert_eq!(
-        server.get("/healthz").text(),
-        r#"{"status":"ok","latest_day":null}"#
-    );
+    assert_eq!(server.get("/healthz").text(), r#"{"status":"ok","latest_day":null}"#);
 }
 
 #[test]
 fn a_day_before_the_first_closed_one_is_empty() {
     let server = Server::new();
     for day in ["2022-09-30", "0000-01-01"] {
-        assert_eq!(
-            server.ask(&format!("snap?state_date={day}")).data(),
-            json!([])
-        );
-        assert_eq!(
-            server
-                .ask(&format!("snap?state_date={day}&miner_id=f01000"))
-                .data(),
-            json!([])
-        );
+        assert_eq!(server.ask(&format!("snap?state_date={day}")).data(), json!([]));
+        assert_eq!(server.ask(&format!("snap?state_date={day}&miner_id=f01000")).data(), json!([]));
     }
 }
 
 #[test]
 fn a_miner_without_a_row_that_day_is_empty() {
     let server = Server::new();
-    assert_eq!(
-        server
-            .ask("total?state_date=2022-10-01&miner_id=f0200")
-            .data(),
-        json!([])
-    );
-    assert_eq!(
-        server.ask("total?miner_id=f018446744073709551615").data(),
-        json!([])
-    );
+    assert_eq!(server.ask("total?state_date=2022-10-01&miner_id=f0200").data(), json!([]));
+    assert_eq!(server.ask("total?miner_id=f018446744073709551615").data(), json!([]));
 }
 
 #[test]
@@ -206,10 +154,7 @@ fn an_internal_error_is_30003_without_details() {
     let server = Server::new();
     for file in fs::read_dir(server.lake.path().join("sp_sector_daily")).expect("the rows' table") {
         let path = file.expect("a file").path();
-        if path
-            .extension()
-            .is_some_and(|extension| extension == "parquet")
-        {
+        if path.extension().is_some_and(|extension| extension == "parquet") {
             fs::write(path, "no Parquet").expect("a damaged file");
         }
     }
@@ -223,27 +168,14 @@ fn an_internal_error_is_30003_without_details() {
 #[test]
 fn an_unknown_path_is_404_with_the_list_of_endpoints() {
     let server = Server::new();
-    for path in [
-        "/",
-        "/v2",
-        BASE,
-        &format!("{BASE}/totals"),
-        &format!("{BASE}/total/x"),
-        "/v3/%ff?a=b",
-    ] {
+    for path in ["/", "/v2", BASE, &format!("{BASE}/totals"), &format!("{BASE}/total/x"), "/v3/%ff?a=b"] {
         let answer = server.get(path);
         let body = answer.json();
         assert_eq!((answer.status, &body["code"]), (404, &json!(404)), "{path}");
-        assert_eq!(
-            answer.keys(),
-            ["request_id", "code", "message", "endpoints"]
-        );
+        assert_eq!(answer.keys(), ["request_id", "code", "message", "endpoints"]);
         let listed = body["endpoints"].as_array().expect("a list");
         for endpoint in Endpoint::ALL {
-            assert!(
-                listed.contains(&json!(format!("{BASE}/{}", endpoint.name()))),
-                "{body}"
-            );
+            assert!(listed.contains(&json!(format!("{BASE}/{}", endpoint.name()))), "{body}");
         }
     }
 }
@@ -255,11 +187,7 @@ fn a_wrong_method_is_405_with_those_allowed() {
         for path in [format!("{BASE}/total"), "/healthz".to_owned()] {
             let answer = server.send(&format!("{method} {path} HTTP/1.1"));
             answer.refused(405, 405);
-            assert_eq!(
-                answer.header("allow").as_deref(),
-                Some("GET,HEAD"),
-                "{method} {path}"
-            );
+            assert_eq!(answer.header("allow").as_deref(), Some("GET,HEAD"), "{method} {path}");
         }
     }
 }
@@ -298,10 +226,5 @@ fn request_ids_share_one_uuid_and_count_every_request() {
     let numbers: Vec<_> = ids.iter().map(|(_, number)| *number).collect();
     assert_eq!(numbers, [1, 2, 3, 4]);
     let other = Server::new().ask("total").json();
-    assert!(
-        !other["request_id"]
-            .as_str()
-            .is_some_and(|id| id.starts_with(uuid)),
-        "{other}"
-    );
+    assert!(!other["request_id"].as_str().is_some_and(|id| id.starts_with(uuid)), "{other}");
 }

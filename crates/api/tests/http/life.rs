@@ -14,10 +14,7 @@ use crate::server::{BASE, Server, quick};
 fn health_names_the_latest_closed_day() {
     let answer = Server::new().get("/healthz");
     assert_eq!(answer.status, 200);
-    assert_eq!(
-        answer.text(),
-        r#"{"status":"ok","latest_day":"2022-10-03"}"#
-    );
+    assert_eq!(answer.text(), r#"{"status":"ok","latest_day":"2022-10-03"}"#);
 }
 
 #[test]
@@ -26,29 +23,12 @@ fn a_day_closed_while_serving_becomes_visible() {
     server.ask("total").refused(200, 30004);
     server.close(0..1);
     wait(|| server.get("/healthz").json()["latest_day"] == "2022-10-01");
-    assert_eq!(
-        server.ask("total").data()[0]["stat_date"],
-        "2022-10-01T00:00:00Z"
-    );
-    server
-        .ask("total?state_date=2022-10-02")
-        .refused(200, 30004);
+    assert_eq!(server.ask("total").data()[0]["stat_date"], "2022-10-01T00:00:00Z");
+    server.ask("total?state_date=2022-10-02").refused(200, 30004);
     server.close(1..3);
     wait(|| server.get("/healthz").json()["latest_day"] == "2022-10-03");
-    assert_eq!(
-        server
-            .ask("total?state_date=2022-10-02")
-            .data()
-            .as_array()
-            .map(Vec::len),
-        Some(2)
-    );
-    assert_eq!(
-        server
-            .ask("total?state_date=2022-10-01&miner_id=f0200")
-            .data(),
-        json!([])
-    );
+    assert_eq!(server.ask("total?state_date=2022-10-02").data().as_array().map(Vec::len), Some(2));
+    assert_eq!(server.ask("total?state_date=2022-10-01&miner_id=f0200").data(), json!([]));
 }
 
 #[test]
@@ -56,16 +36,12 @@ fn a_request_begun_before_the_shutdown_is_answered() {
     let mut server = Server::start(1, quick());
     let address = server.address;
     let mut stream = connect(address);
-    stream
-        .write_all(format!("GET {BASE}/total HTTP/1.1\r\n").as_bytes())
-        .expect("half a request");
+    stream.write_all(format!("GET {BASE}/total HTTP/1.1\r\n").as_bytes()).expect("half a request");
     // An answer to another connection says that the first one was accepted too.
     server.ask("total").data();
     server.ask_to_stop();
     wait(|| TcpStream::connect(address).is_err());
-    stream
-        .write_all(b"host: x\r\n\r\n")
-        .expect("the other half");
+    stream.write_all(b"host: x\r\n\r\n").expect("the other half");
     let answer = finish(stream);
     answer.data();
     assert_eq!(answer.header("connection").as_deref(), Some("close"));
@@ -74,33 +50,22 @@ fn a_request_begun_before_the_shutdown_is_answered() {
 
 #[test]
 fn an_idle_connection_does_not_hold_the_shutdown_up() {
-    let config = Config {
-        drain_timeout: Duration::from_millis(300),
-        ..quick()
-    };
+    let config = Config { drain_timeout: Duration::from_millis(300), ..quick() };
     let mut server = Server::start(1, config);
     let mut idle = connect(server.address);
-    idle.write_all(b"GET / HTTP/1.1\r\n")
-        .expect("half a request");
+    idle.write_all(b"GET / HTTP/1.1\r\n").expect("half a request");
     server.ask("total").data();
     let started = Instant::now();
     server.ask_to_stop();
     server.ended();
-    assert!(
-        started.elapsed() < Duration::from_secs(5),
-        "{:?}",
-        started.elapsed()
-    );
+    assert!(started.elapsed() < Duration::from_secs(5), "{:?}", started.elapsed());
     drop(idle);
 }
 
 fn wait(mut until: impl FnMut() -> bool) {
     let started = Instant::now();
     while !until() {
-        assert!(
-            started.elapsed() < Duration::from_secs(20),
-            "waited too long"
-        );
+        assert!(started.elapsed() < Duration::from_secs(20), "waited too long");
         std::thread::sleep(Duration::from_millis(20));
     }
 }

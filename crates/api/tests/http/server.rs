@@ -52,25 +52,13 @@ impl Server {
         let (address, stop, task) = runtime.block_on(async {
             close(lake.path(), 0..days).await;
             let reader = Arc::new(Reader::open(lake.path()).await.expect("a lake"));
-            let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
-                .await
-                .expect("a socket");
+            let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("a socket");
             let address = listener.local_addr().expect("an address");
             let (stop, stopped) = oneshot::channel::<()>();
             let shutdown = async { drop(stopped.await) };
-            (
-                address,
-                stop,
-                tokio::spawn(api::serve(listener, reader, config, shutdown)),
-            )
+            (address, stop, tokio::spawn(api::serve(listener, reader, config, shutdown)))
         });
-        Self {
-            address,
-            lake,
-            runtime,
-            stop: Some(stop),
-            task,
-        }
+        Self { address, lake, runtime, stop: Some(stop), task }
     }
 
     /// Closes further days of [`DAYS`] while the server runs.
@@ -102,38 +90,21 @@ impl Server {
 
     /// Waits until the server has ended.
     pub(crate) fn ended(self) {
-        let Self {
-            runtime,
-            task,
-            stop,
-            ..
-        } = self;
+        let Self { runtime, task, stop, .. } = self;
         drop(stop);
         let wait = async { tokio::time::timeout(Duration::from_secs(20), task).await };
-        runtime
-            .block_on(wait)
-            .expect("an end in time")
-            .expect("no panic")
-            .expect("no error");
+        runtime.block_on(wait).expect("an end in time").expect("no panic").expect("no error");
     }
 }
 
 /// A configuration that looks for newer data often.
 pub(crate) fn quick() -> Config {
-    Config {
-        refresh_every: Duration::from_millis(20),
-        ..Config::default()
-    }
+    Config { refresh_every: Duration::from_millis(20), ..Config::default() }
 }
 
 async fn close(lake: &Path, days: std::ops::Range<usize>) {
     let finished: Vec<_> = days.map(finished).collect();
-    Lake::open(lake)
-        .await
-        .expect("a lake")
-        .close_days(&finished)
-        .await
-        .expect("closed days");
+    Lake::open(lake).await.expect("a lake").close_days(&finished).await.expect("closed days");
 }
 
 fn finished(at: usize) -> FinishedDay {

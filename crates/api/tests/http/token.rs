@@ -8,13 +8,7 @@ const SENTENCE: &str =
     "The token format error. It should have 'Bearer $token' set in the 'authorization' header.";
 
 fn guarded() -> Server {
-    Server::start(
-        1,
-        Config {
-            token: Some("open-sesame".to_owned()),
-            ..quick()
-        },
-    )
+    Server::start(1, Config { token: Some("open-sesame".to_owned()), ..quick() })
 }
 
 fn with(header: &str) -> String {
@@ -24,11 +18,9 @@ fn with(header: &str) -> String {
 #[test]
 fn without_a_configured_token_any_or_none_is_accepted() {
     let server = Server::start(1, quick());
-    for header in [
-        "",
-        "\r\nauthorization: Bearer <--Please replace your API key here-->",
-        "\r\nauthorization: x",
-    ] {
+    for header in
+        ["", "\r\nauthorization: Bearer <--Please replace your API key here-->", "\r\nauthorization: x"]
+    {
         server.send(&with(header)).data();
     }
 }
@@ -36,16 +28,10 @@ fn without_a_configured_token_any_or_none_is_accepted() {
 #[test]
 fn with_a_configured_token_that_one_is_accepted() {
     let server = guarded();
+    server.send(&with("\r\nauthorization: Bearer open-sesame")).data();
+    server.send(&with("\r\nAuthorization: bearer  open-sesame ")).data();
     server
-        .send(&with("\r\nauthorization: Bearer open-sesame"))
-        .data();
-    server
-        .send(&with("\r\nAuthorization: bearer  open-sesame "))
-        .data();
-    server
-        .send(
-            "GET /v2//storage_provider/sector/total/ HTTP/1.1\r\nauthorization: Bearer open-sesame",
-        )
+        .send("GET /v2//storage_provider/sector/total/ HTTP/1.1\r\nauthorization: Bearer open-sesame")
         .data();
 }
 
@@ -54,37 +40,22 @@ fn any_other_is_401_with_the_originals_sentence_and_what_was_wrong() {
     let server = guarded();
     for (header, wrong) in [
         ("", "missing"),
-        (
-            "\r\nauthorization: open-sesame",
-            "does not begin with Bearer",
-        ),
-        (
-            "\r\nauthorization: Basic b3Blbjpz",
-            "does not begin with Bearer",
-        ),
+        ("\r\nauthorization: open-sesame", "does not begin with Bearer"),
+        ("\r\nauthorization: Basic b3Blbjpz", "does not begin with Bearer"),
         ("\r\nauthorization: Bearer", "no token"),
         ("\r\nauthorization: Bearer \"open-sesame\"", "quotes"),
         ("\r\nauthorization: Bearer 'open-sesame'", "quotes"),
         ("\r\nauthorization: \"Bearer open-sesame\"", "quotes"),
-        (
-            "\r\nauthorization: Bearer Bearer open-sesame",
-            "\"Bearer\" is there twice",
-        ),
+        ("\r\nauthorization: Bearer Bearer open-sesame", "\"Bearer\" is there twice"),
         ("\r\nauthorization: Bearer open-sesam", "unknown"),
-        (
-            "\r\nauthorization: Bearer open-sesame\r\nauthorization: Bearer open-sesame",
-            "twice",
-        ),
+        ("\r\nauthorization: Bearer open-sesame\r\nauthorization: Bearer open-sesame", "twice"),
         ("\r\nauthorization: Bearer ü", "unknown"),
     ] {
         let answer = server.send(&with(header));
         let message = answer.refused(401, 10011);
         let (sentence, rest) = message.split_at(SENTENCE.len());
         assert_eq!(sentence, SENTENCE);
-        assert!(
-            rest.starts_with(' ') && rest.contains(wrong),
-            "{header}: {rest}"
-        );
+        assert!(rest.starts_with(' ') && rest.contains(wrong), "{header}: {rest}");
         assert!(!message.contains("open"), "{message}");
         assert_eq!(answer.header("www-authenticate").as_deref(), Some("Bearer"));
     }

@@ -8,11 +8,7 @@ use crate::server::{BASE, Server};
 #[test]
 fn head_answers_as_get_does_without_the_body() {
     let server = Server::new();
-    for path in [
-        format!("{BASE}/total"),
-        "/healthz".to_owned(),
-        "/nowhere".to_owned(),
-    ] {
+    for path in [format!("{BASE}/total"), "/healthz".to_owned(), "/nowhere".to_owned()] {
         let get = server.get(&path);
         let head = server.send(&format!("HEAD {path} HTTP/1.1"));
         assert_eq!(head.status, get.status);
@@ -21,9 +17,7 @@ fn head_answers_as_get_does_without_the_body() {
             assert_eq!(head.header(name), get.header(name), "{name}");
         }
     }
-    let head = server.send(&format!(
-        "HEAD {BASE}/total HTTP/1.1\r\naccept-encoding: gzip"
-    ));
+    let head = server.send(&format!("HEAD {BASE}/total HTTP/1.1\r\naccept-encoding: gzip"));
     assert_eq!(head.header("content-encoding").as_deref(), Some("gzip"));
     assert_eq!(head.header("content-length"), None);
     assert!(head.body.is_empty());
@@ -32,18 +26,9 @@ fn head_answers_as_get_does_without_the_body() {
 #[test]
 fn any_page_may_read_the_answers() {
     let server = Server::new();
-    for path in [
-        format!("{BASE}/total"),
-        "/nowhere".to_owned(),
-        format!("{BASE}/total?miner_id=x"),
-    ] {
-        let answer = server.send(&format!(
-            "GET {path} HTTP/1.1\r\norigin: https://example.org"
-        ));
-        assert_eq!(
-            answer.header("access-control-allow-origin").as_deref(),
-            Some("*")
-        );
+    for path in [format!("{BASE}/total"), "/nowhere".to_owned(), format!("{BASE}/total?miner_id=x")] {
+        let answer = server.send(&format!("GET {path} HTTP/1.1\r\norigin: https://example.org"));
+        assert_eq!(answer.header("access-control-allow-origin").as_deref(), Some("*"));
     }
 }
 
@@ -55,18 +40,9 @@ fn a_page_may_send_its_token() {
          access-control-request-method: GET\r\naccess-control-request-headers: authorization"
     ));
     assert_eq!(answer.status, 200);
-    assert_eq!(
-        answer.header("access-control-allow-origin").as_deref(),
-        Some("*")
-    );
-    assert_eq!(
-        answer.header("access-control-allow-methods").as_deref(),
-        Some("GET,HEAD")
-    );
-    assert_eq!(
-        answer.header("access-control-allow-headers").as_deref(),
-        Some("authorization")
-    );
+    assert_eq!(answer.header("access-control-allow-origin").as_deref(), Some("*"));
+    assert_eq!(answer.header("access-control-allow-methods").as_deref(), Some("GET,HEAD"));
+    assert_eq!(answer.header("access-control-allow-headers").as_deref(), Some("authorization"));
 }
 
 #[test]
@@ -74,11 +50,7 @@ fn answers_are_compressed_when_asked() {
     let server = Server::new();
     let plain = server.ask("terminate");
     assert_eq!(plain.header("content-encoding"), None);
-    assert!(
-        plain
-            .header("vary")
-            .is_some_and(|vary| vary.to_ascii_lowercase().contains("accept-encoding"))
-    );
+    assert!(plain.header("vary").is_some_and(|vary| vary.to_ascii_lowercase().contains("accept-encoding")));
     let data = plain.json()["data"].clone();
 
     let get = format!("GET {BASE}/terminate HTTP/1.1");
@@ -104,8 +76,5 @@ fn a_connection_serves_one_request_after_another() {
     let answer = finish(stream);
     let text = answer.text();
     assert_eq!(answer.status, 200);
-    assert!(
-        text.contains("#1\"") && text.contains("#2\"") && text.contains("HTTP/1.1 200 OK"),
-        "{text}"
-    );
+    assert!(text.contains("#1\"") && text.contains("#2\"") && text.contains("HTTP/1.1 200 OK"), "{text}");
 }

@@ -14,13 +14,13 @@ mod terms;
 
 use std::collections::BTreeMap;
 
-use chain::state::{Actor, ActorKind, Codes, Market, Miner, StateTree};
+use chain::state::{Actor, ActorKind, Codes, Miner, StateTree};
 use chain::{BlockStore, Cid, Epoch, Error, MinerId, Result, SectorNumber, Transition};
 
 use crate::event::{Cause, Event, Kind, Status};
 use calls::Calls;
 use changes::MinerChanges;
-use terms::{Activations, Terms};
+use terms::{Activations, Deals, Terms};
 
 /// Turns the transitions of one chain, in order, into events.
 ///
@@ -117,19 +117,11 @@ impl Differ {
             return Ok(Vec::new());
         }
         let calls = Calls::of(&transition.messages, &before, &after)?;
-        let market = Market::open(&after)?;
+        let deals = Deals::of(after);
         let mut steps = Vec::new();
         for (id, (old, new)) in &miners {
             let changes = MinerChanges::between(old, new, transition)?;
-            story::tell(
-                *id,
-                &changes,
-                calls.to(*id),
-                market.as_ref(),
-                transition,
-                &mut self.activations,
-                &mut steps,
-            )?;
+            story::tell(*id, &changes, calls.to(*id), &deals, transition, &mut self.activations, &mut steps)?;
         }
         Ok(story::in_order(steps, transition.height, &transition.messages))
     }

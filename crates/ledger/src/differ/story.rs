@@ -7,13 +7,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use chain::state::{Market, Op, Precommit};
+use chain::state::{Op, Precommit};
 use chain::{Epoch, Executed, MinerId, Result, SectorNumber, Transition};
 
 use super::calls::Call;
 use super::changes::{Closing, MinerChanges};
 use super::tale::Tale;
-use super::terms::{Activations, precommitted_qap};
+use super::terms::{Activations, Deals};
 use crate::event::{Cause, Event, Kind, MessageRef, Status};
 
 /// Place of a step in a tipset's order of execution.
@@ -71,26 +71,20 @@ pub(super) fn tell(
     miner: MinerId,
     changes: &MinerChanges<'_>,
     calls: &[Call],
-    market: Option<&Market<'_>>,
+    deals: &Deals<'_>,
     transition: &Transition,
     activations: &mut Activations,
     steps: &mut Vec<Step>,
 ) -> Result<()> {
     let scene = Scene { miner, changes, calls, height: transition.height };
-    let mut sectors = changes.changed()?;
-    // What was onboarded and is gone again shows only in the messages.
-    let proved = calls.iter().flat_map(|call| match &call.op {
-        Op::Prove(sectors) => sectors.as_slice(),
-        _ => &[],
-    });
-    sectors = sectors.union(&chain::SectorSet::from_numbers(proved.map(|sector| sector.0).collect()));
+    let sectors = changes.changed()?;
     for sector in sectors.iter().map(SectorNumber) {
         if let Some(tale) = Tale::begin(&scene, sector, activations)? {
             steps.append(&mut tale.tell(activations)?);
         }
     }
     for (number, (before, after)) in &changes.precommits {
-        scene.precommit(*number, before.as_ref(), after.as_ref(), market, steps)?;
+        scene.precommit(*number, before.as_ref(), after.as_ref(), deals, steps)?;
     }
     Ok(())
 }
@@ -118,7 +112,7 @@ impl Scene<'_, '_> {
         number: SectorNumber,
         before: Option<&Precommit>,
         after: Option<&Precommit>,
-        market: Option<&Market<'_>>,
+        deals: &Deals<'_>,
         steps: &mut Vec<Step>,
     ) -> Result<()> {
         let replaced = before.is_some_and(|old| after.is_some_and(|new| new.epoch != old.epoch));
@@ -127,7 +121,7 @@ impl Scene<'_, '_> {
             && (replaced || (after.is_none() && !onboarded))
         {
             let stage = self.changes.closings.first().map_or(Stage::Cron, |closing| self.stage_of(closing));
-            let qap = precommitted_qap(old, market)?;
+            let qap = deals.precommitted_qap(old)?;
             let event = Event {
                 qap_before: Some(qap),
                 expiration_before: Some(old.expiration),
@@ -143,7 +137,7 @@ impl Scene<'_, '_> {
             let call = self.calls.iter().find(names);
             // A pre-commit from inside another actor shows no method; batches are what such callers use.
             let cause = if call.is_some_and(|call| call.method == 6) { Cause::Single } else { Cause::Batch };
-            let qap = precommitted_qap(new, market)?;
+            let qap = deals.precommitted_qap(new)?;
             let event = Event {
                 qap_after: Some(qap),
                 expiration_after: Some(new.expiration),

@@ -1,8 +1,9 @@
 //! What a sector is committed to: its size, dates and QAP.
 
+use std::cell::OnceCell;
 use std::collections::HashMap;
 
-use chain::state::{Market, Precommit, SectorRef};
+use chain::state::{Market, Precommit, SectorRef, StateTree};
 use chain::{Bytes, Epoch, MinerId, Result, SectorNumber};
 
 use super::absurd;
@@ -42,28 +43,48 @@ impl Terms {
     }
 }
 
-/// QAP that a pre-committed sector would have: up to actors v8 by the weights stored with it, from v9 by the
-/// market's proposals for its deals (a verified deal weighs its piece × its duration), else its size.
-pub(super) fn precommitted_qap(precommit: &Precommit, market: Option<&Market<'_>>) -> Result<Bytes> {
-    let duration = precommit.expiration - precommit.epoch;
-    let (deals, verified) = match (precommit.weights, market) {
-        (Some(weights), _) => weights,
-        (None, Some(market)) => {
-            let (mut deals, mut verified) = (0_i128, 0_i128);
-            for deal in &precommit.deals {
-                let Some(proposal) = market.proposal(*deal)? else {
-                    continue;
-                };
-                let weight =
-                    i128::from(proposal.size).saturating_mul(i128::from(proposal.end - proposal.start));
-                let sum = if proposal.verified { &mut verified } else { &mut deals };
-                *sum = sum.saturating_add(weight);
-            }
-            (deals, verified)
+/// The market's deals after a tipset, read only if a pre-commit has some.
+pub(super) struct Deals<'s> {
+    state: StateTree<'s>,
+    market: OnceCell<Option<Market<'s>>>,
+}
+
+impl<'s> Deals<'s> {
+    pub(super) const fn of(state: StateTree<'s>) -> Self {
+        Self { state, market: OnceCell::new() }
+    }
+
+    /// QAP that a pre-committed sector would have: up to actors v8 by the weights stored with it, from v9 by the
+    /// market's proposals for its deals (a verified deal weighs its piece × its duration), else its size.
+    pub(super) fn precommitted_qap(&self, precommit: &Precommit) -> Result<Bytes> {
+        let duration = precommit.expiration - precommit.epoch;
+        let (deals, verified) = match precommit.weights {
+            Some(weights) => weights,
+            None => self.weights(&precommit.deals)?,
+        };
+        quality_adjusted_power(precommit.size, duration, deals, verified)
+            .ok_or_else(|| absurd(precommit.number))
+    }
+
+    fn weights(&self, deals: &[u64]) -> Result<(i128, i128)> {
+        let (mut unverified, mut verified) = (0_i128, 0_i128);
+        if deals.is_empty() {
+            return Ok((unverified, verified));
         }
-        (None, None) => (0, 0),
-    };
-    quality_adjusted_power(precommit.size, duration, deals, verified).ok_or_else(|| absurd(precommit.number))
+        if self.market.get().is_none() {
+            let _ = self.market.set(Market::open(&self.state)?);
+        }
+        let Some(market) = self.market.get().and_then(Option::as_ref) else {
+            return Ok((unverified, verified));
+        };
+        for deal in deals {
+            let Some(proposal) = market.proposal(*deal)? else { continue };
+            let weight = i128::from(proposal.size).saturating_mul(i128::from(proposal.end - proposal.start));
+            let sum = if proposal.verified { &mut verified } else { &mut unverified };
+            *sum = sum.saturating_add(weight);
+        }
+        Ok((unverified, verified))
+    }
 }
 
 /// Activations that the state no longer shows: from actors v7 to v11 a snap overwrites a sector's activation, but
