@@ -57,7 +57,7 @@ pub enum Error {
         /// What is wrong.
         problem: String,
     },
-    /// Bytes that do not decode; [`Error::in_block`] adds the block.
+    /// Bytes that do not decode; the block is added on the way up.
     #[error("{0}")]
     Malformed(String),
     /// The chain is whole but says something this program does not know or that contradicts itself.

@@ -118,32 +118,33 @@ impl<'s> Chain<'s> {
     /// the state before each tipset is in the store.
     ///
     /// # Errors
-    /// If a root is no header, or a header between is malformed.
+    /// If a root is no header, a header between is missing or malformed, or a state between others is missing.
     pub fn open(store: &'s dyn BlockStore, roots: impl IntoIterator<Item = Cid>) -> Result<Self> {
         let mut tipset = Tipset::read(store, &head(store, roots)?)?;
         let clock = Clock::new(tipset.timestamp.saturating_sub(tipset.height.0.saturating_mul(30)));
         let mut tipsets = Vec::new();
-        while store.get(&tipset.parent_state_root)?.is_some() {
+        while has_state(store, &tipset)? {
             let parents = tipset.parents.0.clone();
             // Genesis names a parent, too, but that is no tipset.
             let genesis = tipset.height.0 == 0;
             tipsets.push(tipset);
             if genesis {
-                break;
-            }
-            let Some(first) = parents.first() else { break };
-            if store.get(first)?.is_none() {
-                break;
+                return Ok(Self::of(store, clock, tipsets));
             }
             tipset = Tipset::read(store, &parents)?;
         }
-        tipsets.reverse();
         if tipsets.is_empty() {
             return Err(Error::Chain(
                 "the snapshot's head has no readable state; give a snapshot with state, or add the file that holds it".into(),
             ));
         }
-        Ok(Self { store, clock, tipsets })
+        check_for_hole(store, tipset)?;
+        Ok(Self::of(store, clock, tipsets))
+    }
+
+    fn of(store: &'s dyn BlockStore, clock: Clock, mut tipsets: Vec<Tipset>) -> Self {
+        tipsets.reverse();
+        Self { store, clock, tipsets }
     }
 
     /// The store it is read from.
@@ -196,6 +197,33 @@ impl<'s> Chain<'s> {
         let pairs = messages.into_iter().zip(receipts);
         Ok(pairs.map(|(message, receipt)| Executed { message, receipt }).collect())
     }
+}
+
+fn has_state(store: &dyn BlockStore, tipset: &Tipset) -> Result<bool> {
+    Ok(store.get(&tipset.parent_state_root)?.is_some())
+}
+
+/// Snapshots without states below some height are normal; one with states further down has lost some. Looks down
+/// from the first tipset without state for a while.
+fn check_for_hole(store: &dyn BlockStore, first_without: Tipset) -> Result<()> {
+    const LOOKED_AT: usize = 2880;
+    let missing = first_without.parent_state_root;
+    let mut tipset = first_without;
+    for _ in 0..LOOKED_AT {
+        // Genesis keeps its state in every snapshot.
+        if tipset.height.0 == 0 {
+            return Ok(());
+        }
+        if has_state(store, &tipset)? {
+            return Err(Error::Missing(Box::new(missing), "a state between others that are here"));
+        }
+        tipset = match Tipset::read(store, &tipset.parents.0) {
+            Ok(parent) => parent,
+            Err(Error::Missing(..)) => return Ok(()),
+            Err(error) => return Err(error),
+        };
+    }
+    Ok(())
 }
 
 /// Blocks of the highest tipset among the roots.

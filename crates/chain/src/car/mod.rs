@@ -35,7 +35,28 @@ impl Cars {
             return Err(Error::Chain("no CAR file was given".into()));
         }
         let files = paths.iter().map(|path| open(path, cache, progress)).collect::<Result<_>>()?;
-        Ok(Self { files })
+        let cars = Self { files };
+        cars.check_roots(paths)?;
+        Ok(cars)
+    }
+
+    /// A root that is nowhere means a cut or damaged file, and is best said before anything is read.
+    fn check_roots(&self, paths: &[PathBuf]) -> Result<()> {
+        for (file, path) in self.files.iter().zip(paths) {
+            for root in file.roots() {
+                if self.get(root)?.is_none() {
+                    return Err(Error::File {
+                        path: path.clone(),
+                        offset: 0,
+                        problem: format!(
+                            "its header names block {root} as a root, which is in none of the files given"
+                        ),
+                        advice: "the file is damaged or incomplete, or needs another one beside it",
+                    });
+                }
+            }
+        }
+        Ok(())
     }
 
     /// The roots of all files, in the order of the files.

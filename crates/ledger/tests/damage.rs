@@ -1,0 +1,126 @@
+//! Damaged files read exactly as the whole one or fail with an error that says where; never otherwise.
+#![allow(clippy::unwrap_used)]
+
+mod common;
+
+use std::ops::Range;
+
+use chain::{Cars, Chain, NoProgress};
+use ledger::{Differ, Event};
+
+const COPIES: u64 = 500;
+
+/// A generator of its own, so that each run damages alike (xorshift64*).
+struct Dice(u64);
+
+impl Dice {
+    fn below(&mut self, bound: usize) -> usize {
+        self.0 ^= self.0 >> 12;
+        self.0 ^= self.0 << 25;
+        self.0 ^= self.0 >> 27;
+        (self.0.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 33) as usize % bound
+    }
+}
+
+fn read(path: &std::path::Path) -> Result<Vec<Event>, chain::Error> {
+    let cars = Cars::open(&[path.to_owned()], path.parent().unwrap(), &NoProgress)?;
+    let chain = Chain::open(&cars, cars.roots())?;
+    let mut differ = Differ::new();
+    let first = &chain.tipsets()[0];
+    let mut events = differ.open(&cars, &first.parent_state_root, first.height)?;
+    let mut index = 0;
+    while let Some(transition) = chain.transition(index)? {
+        events.extend(differ.events(&cars, &transition)?);
+        index += 1;
+    }
+    Ok(events)
+}
+
+/// Where each section of a plain CAR is, its length included.
+fn sections(car: &[u8]) -> Vec<Range<usize>> {
+    let mut sections = Vec::new();
+    let mut at = 0;
+    while at < car.len() {
+        let (mut length, mut start) = (0, at);
+        for shift in (0..).step_by(7) {
+            let byte = car[start];
+            start += 1;
+            length |= usize::from(byte & 0x7f) << shift;
+            if byte & 0x80 == 0 {
+                break;
+            }
+        }
+        sections.push(at..start + length);
+        at = start + length;
+    }
+    sections
+}
+
+/// One kind of damage, by the number of the copy.
+fn damage(car: &[u8], sections: &[Range<usize>], copy: u64, dice: &mut Dice) -> Vec<u8> {
+    let mut damaged = car.to_vec();
+    // The first section is the header.
+    let any = |dice: &mut Dice| sections[1 + dice.below(sections.len() - 1)].clone();
+    match copy % 5 {
+        0 => damaged.truncate(dice.below(car.len())),
+        1 => {
+            for _ in 0..=dice.below(3) {
+                damaged[dice.below(car.len())] ^= 1 << dice.below(8);
+            }
+        }
+        2 => drop(damaged.drain(any(dice))),
+        3 => {
+            let (a, b) = (any(dice), any(dice));
+            let (low, high) = if a.start < b.start { (a, b) } else { (b, a) };
+            if low.end <= high.start {
+                let swapped = [
+                    &car[..low.start],
+                    &car[high.clone()],
+                    &car[low.end..high.start],
+                    &car[low],
+                    &car[high.end..],
+                ];
+                damaged = swapped.concat();
+            }
+        }
+        _ => {
+            let at = any(dice).start;
+            let length = [
+                [0xff_u8; 9].as_slice(),
+                &[0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x7f],
+                &[0xff, 0xff, 0xff, 0x7f],
+                &[0],
+            ];
+            let length = length[dice.below(length.len())];
+            let end = (at + length.len()).min(damaged.len());
+            damaged[at..end].copy_from_slice(&length[..end - at]);
+        }
+    }
+    damaged
+}
+
+#[test]
+fn five_hundred_damaged_copies_read_as_the_whole_or_fail_by_name() {
+    let Some(path) = common::shared("small.car.zst") else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let car = zstd::decode_all(std::fs::File::open(path).unwrap()).unwrap();
+    let file = folder.path().join("small.car");
+    std::fs::write(&file, &car).unwrap();
+    let whole = read(&file).unwrap();
+    let sections = sections(&car);
+    let mut dice = Dice(0x5ec7_0e5c_09e5);
+    let mut failed = 0;
+    for copy in 0..COPIES {
+        std::fs::write(&file, damage(&car, &sections, copy, &mut dice)).unwrap();
+        match read(&file) {
+            Ok(events) => assert!(events == whole, "copy {copy} read otherwise than the whole"),
+            Err(error) => {
+                failed += 1;
+                let said = error.to_string();
+                assert!(said.contains("small.car") || said.contains("block baf"), "copy {copy}: {said}");
+            }
+        }
+    }
+    // Blocks may stand anywhere in a file, and not all are needed.
+    assert!(failed > COPIES / 2 && failed < COPIES, "{failed} of {COPIES} failed");
+}

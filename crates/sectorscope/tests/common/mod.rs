@@ -1,0 +1,110 @@
+//! The program as a user has it: a command, files, a server on loopback.
+#![allow(dead_code, clippy::unwrap_used)]
+
+pub(crate) mod car;
+pub(crate) mod http;
+pub(crate) mod server;
+
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use serde_json::Value;
+
+/// The program under test.
+pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_sectorscope");
+
+/// The program, with nothing of the developer's own settings.
+pub(crate) fn program() -> Command {
+    let mut command = Command::new(PROGRAM);
+    for variable in ["SECTORSCOPE_DATA", "SECTORSCOPE_TOKEN", "RUST_LOG"] {
+        command.env_remove(variable);
+    }
+    command
+}
+
+/// What a run of the program left behind.
+#[derive(Debug)]
+pub(crate) struct Ran {
+    pub(crate) code: Option<i32>,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+}
+
+impl From<Output> for Ran {
+    fn from(output: Output) -> Self {
+        let text = |bytes| String::from_utf8(bytes).expect("output is UTF-8");
+        Self { code: output.status.code(), stdout: text(output.stdout), stderr: text(output.stderr) }
+    }
+}
+
+impl Ran {
+    /// What it printed, if it succeeded without a word on stderr.
+    pub(crate) fn printed(self) -> String {
+        assert_eq!((self.code, self.stderr.as_str()), (Some(0), ""), "it should succeed: {}", self.stdout);
+        self.stdout
+    }
+
+    /// The one line in which it said why it failed.
+    pub(crate) fn error(&self) -> &str {
+        assert_eq!((self.code, self.stdout.as_str()), (Some(1), ""), "it should fail: {}", self.stderr);
+        let line = self.stderr.strip_suffix('\n').expect("stderr ends with a line's end");
+        assert!(line.starts_with("error: ") && !line.contains('\n'), "one error line: {}", self.stderr);
+        assert!(line.matches("os error").count() < 2, "a cause is said once: {line}");
+        line
+    }
+}
+
+/// Runs the program to its end.
+pub(crate) fn run<A: AsRef<OsStr>>(arguments: impl IntoIterator<Item = A>) -> Ran {
+    program().args(arguments).output().expect("the program starts").into()
+}
+
+/// Runs a command that works with a data directory.
+pub(crate) fn run_in(data: &Path, arguments: &[&str]) -> Ran {
+    program().args(arguments).arg("--data").arg(data).output().expect("the program starts").into()
+}
+
+/// The bundled chain.
+pub(crate) fn sample() -> PathBuf {
+    repository().join("samples/long.car.zst")
+}
+
+/// Where the project's files lie.
+pub(crate) fn repository() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../..")
+}
+
+/// A file of the chains with known truth or of the specification; `None` with a printed reason where it is absent.
+pub(crate) fn shared(name: &str) -> Option<PathBuf> {
+    let folder =
+        std::env::var_os("SECTORSCOPE_SHARED").map_or_else(|| repository().join("../shared"), PathBuf::from);
+    let path = folder.join(name);
+    if path.exists() {
+        return Some(path);
+    }
+    println!("skipped: {} is not here", path.display());
+    None
+}
+
+/// The lines of a truth file.
+pub(crate) fn lines(path: &Path) -> Vec<Value> {
+    let text = std::fs::read_to_string(path).unwrap();
+    text.lines().filter(|line| !line.is_empty()).map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+/// A truth file's integer, which is bare or in quotes.
+pub(crate) fn integer(value: &Value) -> i128 {
+    value.as_str().map_or_else(|| value.to_string(), str::to_owned).parse().expect("an integer")
+}
+
+/// The ten endpoints, as the program's own list of columns has them.
+pub(crate) fn endpoints() -> Vec<String> {
+    let columns = run(["columns", "--format", "json"]).printed();
+    let columns: Vec<Value> = serde_json::from_str(&columns).unwrap();
+    let mut names: Vec<String> =
+        columns.iter().filter_map(|column| column["endpoint"].as_str()).map(str::to_owned).collect();
+    names.dedup();
+    assert_eq!(names.len(), 10, "{names:?}");
+    names
+}

@@ -1,0 +1,268 @@
+//! Taking in snapshots: once, and only whole ones.
+#![allow(clippy::unwrap_used)]
+
+mod common;
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::ops::RangeInclusive;
+use std::path::{Path, PathBuf};
+
+use common::car::Car;
+use common::{Ran, run, run_in, sample, shared};
+use tempfile::TempDir;
+
+/// A folder for one test.
+fn folder() -> TempDir {
+    tempfile::Builder::new().prefix("sectorscope-ingest-").tempdir().unwrap()
+}
+
+fn ingest(file: &Path, data: &Path) -> Ran {
+    run_in(data, &["ingest", "car", file.to_str().unwrap()])
+}
+
+/// Every file under a folder: the lake's with contents, others (copies of snapshots) by size.
+fn contents(data: &Path) -> BTreeMap<PathBuf, (u64, Vec<u8>)> {
+    fn walk(folder: &Path, in_lake: bool, found: &mut BTreeMap<PathBuf, (u64, Vec<u8>)>) {
+        let Ok(entries) = fs::read_dir(folder) else { return };
+        for entry in entries.map(Result::unwrap) {
+            let path = entry.path();
+            let in_lake = in_lake || entry.file_name() == "lake";
+            if path.is_dir() {
+                walk(&path, in_lake, found);
+                found.insert(path, (0, Vec::new()));
+            } else {
+                let bytes = if in_lake { fs::read(&path).unwrap() } else { Vec::new() };
+                found.insert(path, (entry.metadata().unwrap().len(), bytes));
+            }
+        }
+    }
+    let mut found = BTreeMap::new();
+    walk(data, false, &mut found);
+    found
+}
+
+fn taken_in_once(file: &Path, first: &str, second: &str) {
+    let data = folder();
+    assert_eq!(ingest(file, data.path()).printed(), format!("{first}\n"));
+    let before = contents(data.path());
+    assert_eq!(ingest(file, data.path()).printed(), format!("{second}\n"));
+    assert!(before == contents(data.path()), "the second time changes no file");
+}
+
+#[test]
+fn tiny_is_taken_in_once() {
+    let Some(file) = shared("data/tiny.car.zst") else { return };
+    taken_in_once(
+        &file,
+        "tiny.car.zst: closed 2 days, 2026-06-12 to 2026-06-13, with 3 events (2026-06-14 is not finished)",
+        "tiny.car.zst: nothing new; its finished days are all in the lake (2026-06-14 is not finished)",
+    );
+}
+
+#[test]
+fn the_sample_is_taken_in_once() {
+    taken_in_once(
+        &sample(),
+        "long.car.zst: closed 222 days, 2026-06-12 to 2027-01-19, with 7489 events (2027-01-20 is not finished)",
+        "long.car.zst: nothing new; its finished days are all in the lake (2027-01-20 is not finished)",
+    );
+}
+
+#[test]
+fn a_plain_car_gives_what_its_compressed_form_gives() {
+    let Some(file) = shared("data/tiny.car.zst") else { return };
+    let (folder, data) = (folder(), folder());
+    let plain = folder.path().join("tiny.car");
+    fs::write(&plain, Car::decompressed(&file).bytes).unwrap();
+    let said = ingest(&plain, data.path()).printed();
+    assert!(said.starts_with("tiny.car: closed 2 days, 2026-06-12 to 2026-06-13, with 3 events"), "{said}");
+    let said = ingest(&file, data.path()).printed();
+    assert!(said.starts_with("tiny.car.zst: nothing new"), "{said}");
+}
+
+/// A damaged snapshot, and at which bytes of it the fault may be said to lie.
+struct Damaged {
+    what: String,
+    name: &'static str,
+    bytes: Vec<u8>,
+    at: Option<RangeInclusive<usize>>,
+}
+
+impl Damaged {
+    fn new(what: &str, name: &'static str, bytes: &[u8], at: RangeInclusive<usize>) -> Self {
+        Self { what: what.to_owned(), name, bytes: bytes.to_vec(), at: Some(at) }
+    }
+
+    fn flipped(what: &str, name: &'static str, bytes: &[u8], byte: usize, at: RangeInclusive<usize>) -> Self {
+        let mut damaged = Self::new(&format!("{what} (byte {byte})"), name, bytes, at);
+        damaged.bytes[byte] ^= 0x10;
+        damaged
+    }
+}
+
+/// All the ways in which a snapshot comes damaged.
+fn ways(file: &Path) -> Vec<Damaged> {
+    let car = Car::decompressed(file);
+    let zst = fs::read(file).unwrap();
+    let (plain, whole) = (&car.bytes[..], car.bytes.len());
+    let mut ways = vec![
+        Damaged::new("empty", "empty.car", &[], 0..=0),
+        Damaged::new("a text", "text.car", b"This is a text, and by its name a snapshot.\n", 0..=0),
+        Damaged::new("a text named .zst", "text.car.zst", b"f01000,1\n", 0..=0),
+        Damaged::new("cut off within the zstd magic", "magic.car.zst", &zst[..3], 0..=0),
+        Damaged::new("cut off after the zstd magic", "cut.car.zst", &zst[..4], 0..=4),
+        Damaged::new("half a .zst", "cut.car.zst", &zst[..zst.len() / 2], 0..=zst.len() / 2),
+        Damaged::new(".zst without its last byte", "cut.car.zst", &zst[..zst.len() - 1], 0..=zst.len()),
+        Damaged::new("cut off within the header", "cut.car", &plain[..car.header / 2], 0..=0),
+        Damaged::flipped("zstd magic", "flip.car.zst", &zst, 1, 0..=0),
+        Damaged::flipped("zstd data", "flip.car.zst", &zst, zst.len() / 2, 0..=whole),
+        Damaged::flipped("zstd checksum", "flip.car.zst", &zst, zst.len() - 2, 0..=whole),
+        Damaged::flipped("length of the header", "flip.car", plain, 0, 0..=car.header),
+        Damaged::flipped("a key of the header", "flip.car", plain, 4, 0..=car.header),
+        // A root that is none of the blocks: which byte is wrong cannot be known.
+        Damaged { at: None, ..Damaged::flipped("a root", "flip.car", plain, 30, 0..=0) },
+        Damaged::flipped("version of the header", "flip.car", plain, car.header - 1, 0..=car.header),
+    ];
+    for (name, section) in [("first", car.section(0, 1)), ("middle", car.section(1, 2)), ("last", car.section(1, 1))]
+    {
+        let (start, cid, data) = (section.start, section.cid.start, section.data.start);
+        let (after, end) = (start..=section.data.end, section.data.end);
+        ways.extend([
+            Damaged::new(&format!("cut off in the {name} block's CID"), "cut.car", &plain[..cid + 9], after.clone()),
+            Damaged::new(&format!("cut off in the {name} block's data"), "cut.car", &plain[..end - 1], after.clone()),
+            Damaged::flipped(&format!("the {name} block's CID, version"), "flip.car", plain, cid, after.clone()),
+            Damaged::flipped(&format!("the {name} block's CID, hash"), "flip.car", plain, cid + 2, after.clone()),
+            Damaged::flipped(&format!("the {name} block's CID, digest"), "flip.car", plain, cid + 20, after.clone()),
+            Damaged::flipped(&format!("the {name} block's data"), "flip.car", plain, data, after.clone()),
+            Damaged::flipped(&format!("the end of the {name} block's data"), "flip.car", plain, end - 1, after),
+            // The length leads to another place: what is wrong there may show later.
+            Damaged::flipped(&format!("the {name} block's length"), "flip.car", plain, start, start..=whole),
+        ]);
+    }
+    ways
+}
+
+/// One line that names the file, the place where there is one, and what to do.
+fn refused(ran: &Ran, file: &Path, what: &str, at: Option<&RangeInclusive<usize>>) {
+    let error = ran.error();
+    assert!(error.contains(&file.display().to_string()), "{what}: the file is named: {error}");
+    if let Some(range) = at {
+        let place = error.split("at byte ").nth(1).and_then(|rest| rest.split(':').next()?.parse().ok());
+        assert!(place.is_some_and(|place| range.contains(&place)), "{what}: a place in {range:?}: {error}");
+    }
+    let advice = ["fetch it again", "fetch a whole snapshot again", "give a", "check that"];
+    assert!(advice.iter().any(|advice| error.contains(advice)), "{what}: what to do is said: {error}");
+}
+
+/// Neither a lake that is there nor one that is not changes.
+fn leaves_no_trace(file: &Path, what: &str, at: Option<&RangeInclusive<usize>>, lake: &Path) {
+    let before = contents(lake);
+    refused(&ingest(file, lake), file, what, at);
+    assert!(before == contents(lake), "{what}: the lake is as it was");
+
+    let fresh = folder();
+    refused(&ingest(file, fresh.path()), file, what, at);
+    let stats = run_in(fresh.path(), &["stats", "total"]);
+    let error = stats.error();
+    assert!(
+        error.contains("there is no lake here yet") || error.contains("no closed day"),
+        "{what}: no day is closed: {error}"
+    );
+    let copies = fs::read_dir(fresh.path().join("cache")).map_or(0, Iterator::count);
+    assert_eq!(copies, 0, "{what}: no copy is left in the cache");
+}
+
+fn damaged_ones_leave_no_trace(chain: &Path) {
+    let (folder, lake) = (folder(), folder());
+    ingest(chain, lake.path()).printed();
+    for Damaged { what, name, bytes, at } in ways(chain) {
+        let file = folder.path().join(name);
+        fs::write(&file, bytes).unwrap();
+        leaves_no_trace(&file, &what, at.as_ref(), lake.path());
+    }
+}
+
+#[test]
+fn a_damaged_snapshot_of_tiny_is_refused_and_leaves_the_lake_as_it_was() {
+    let Some(chain) = shared("data/tiny.car.zst") else { return };
+    damaged_ones_leave_no_trace(&chain);
+}
+
+#[test]
+fn a_damaged_snapshot_of_the_sample_is_refused_and_leaves_the_lake_as_it_was() {
+    damaged_ones_leave_no_trace(&sample());
+}
+
+#[test]
+fn what_is_no_file_is_refused_and_leaves_the_lake_as_it_was() {
+    let (folder, lake) = (folder(), folder());
+    ingest(&sample(), lake.path()).printed();
+    leaves_no_trace(&folder.path().join("missing.car.zst"), "a missing file", None, lake.path());
+    leaves_no_trace(folder.path(), "a directory", None, lake.path());
+}
+
+#[test]
+fn no_flipped_byte_of_the_header_changes_what_is_taken_in() {
+    let Some(chain) = shared("data/tiny.car.zst") else { return };
+    let car = Car::decompressed(&chain);
+    let folder = folder();
+    let file = folder.path().join("flip.car");
+    for byte in 0..car.header {
+        let mut bytes = car.bytes.clone();
+        bytes[byte] ^= 0x01;
+        fs::write(&file, bytes).unwrap();
+        let data = tempfile::tempdir_in(folder.path()).unwrap();
+        let ran = ingest(&file, data.path());
+        let what = format!("byte {byte}");
+        if ran.code == Some(0) {
+            // The codec of a root's CID says nothing that the block's hash does not.
+            let said = "flip.car: closed 2 days, 2026-06-12 to 2026-06-13, with 3 events (2026-06-14 is not finished)\n";
+            assert_eq!(ran.stdout, said, "{what}");
+        } else {
+            refused(&ran, &file, &what, None);
+        }
+    }
+}
+
+#[test]
+fn a_snapshot_cut_off_between_two_blocks_is_refused() {
+    let Some(chain) = shared("data/tiny.car.zst") else { return };
+    let car = Car::decompressed(&chain);
+    let folder = folder();
+    let file = folder.path().join("cut.car");
+    let mut accepted = Vec::new();
+    for section in &car.sections {
+        fs::write(&file, &car.bytes[..section.start]).unwrap();
+        let data = tempfile::tempdir_in(folder.path()).unwrap();
+        let ran = ingest(&file, data.path());
+        if ran.code == Some(0) {
+            accepted.push((section.start, ran.stdout));
+        } else {
+            refused(&ran, &file, &format!("cut off at byte {}", section.start), None);
+        }
+    }
+    assert!(accepted.is_empty(), "{} of {} were taken in: {accepted:?}", accepted.len(), car.sections.len());
+}
+
+#[test]
+fn wrong_usage_exits_with_2() {
+    for arguments in [
+        &[][..],
+        &["ingest"],
+        &["ingest", "car"],
+        &["ingest", "elephant", "x"],
+        &["ingest", "car", "x.car", "--nonsense"],
+        &["stats"],
+        &["stats", "totals"],
+        &["stats", "total", "--date", "2026-02-30"],
+        &["stats", "total", "--miner", "1000"],
+        &["events"],
+        &["events", "--car", "x.car", "--format", "xml"],
+        &["serve", "--listen", "here"],
+    ] {
+        let ran = run(arguments);
+        assert_eq!((ran.code, ran.stdout.as_str()), (Some(2), ""), "{arguments:?}: {}", ran.stderr);
+        assert!(ran.stderr.contains("Usage:") || ran.stderr.contains("--help"), "{arguments:?}: {}", ran.stderr);
+    }
+}
