@@ -5,7 +5,8 @@ use std::fmt;
 
 use cid::Cid;
 
-use crate::block::BlockStore;
+use crate::block::{BlockStore, cid_of};
+use crate::cbor::Reader;
 use crate::error::{Error, Result};
 use crate::header::Header;
 use crate::message::{self, Executed, Message};
@@ -226,9 +227,17 @@ fn check_for_hole(store: &dyn BlockStore, first_without: Tipset) -> Result<()> {
     Ok(())
 }
 
-/// Blocks of the highest tipset among the roots.
+/// Blocks of the highest tipset among the roots. A root is a block header, or the metadata of a version 2
+/// snapshot (FRC-0108), which names the head's blocks.
 fn head(store: &dyn BlockStore, roots: impl IntoIterator<Item = Cid>) -> Result<Vec<Cid>> {
-    let mut headers = roots.into_iter().map(|root| Header::read(store, &root)).collect::<Result<Vec<_>>>()?;
+    let mut blocks = Vec::new();
+    for root in roots {
+        match snapshot_head(store, &root)? {
+            Some(head) => blocks.extend(head),
+            None => blocks.push(root),
+        }
+    }
+    let mut headers = blocks.iter().map(|block| Header::read(store, block)).collect::<Result<Vec<_>>>()?;
     headers.sort_by_key(|header| std::cmp::Reverse(header.height));
     headers.dedup_by(|a, b| a.cid == b.cid);
     let Some(highest) = headers.first().cloned() else {
@@ -236,4 +245,27 @@ fn head(store: &dyn BlockStore, roots: impl IntoIterator<Item = Cid>) -> Result<
     };
     let same = |header: &&Header| header.height == highest.height && header.parents == highest.parents;
     Ok(headers.iter().filter(same).map(|header| header.cid).collect())
+}
+
+/// `HeadTipsetKey` of snapshot metadata `{Version, HeadTipsetKey, F3Data}`; `None` if the block is no map.
+fn snapshot_head(store: &dyn BlockStore, root: &Cid) -> Result<Option<Vec<Cid>>> {
+    const WHAT: &str = "snapshot metadata";
+    let block = store.need(root, WHAT)?;
+    let decode = || -> Result<Option<Vec<Cid>>> {
+        let mut reader = Reader::new(&block);
+        if !reader.next_is_map()? {
+            return Ok(None);
+        }
+        let mut head = None;
+        for _ in 0..reader.map()? {
+            if reader.text()? == "HeadTipsetKey" {
+                head =
+                    Some((0..reader.array()?).map(|_| cid_of(reader.link()?)).collect::<Result<Vec<_>>>()?);
+            } else {
+                reader.skip()?;
+            }
+        }
+        head.map(Some).ok_or_else(|| Error::malformed("no HeadTipsetKey"))
+    };
+    decode().map_err(|error| error.in_block(root, WHAT))
 }

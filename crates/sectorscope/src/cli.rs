@@ -41,6 +41,10 @@ Examples:
   sectorscope up --data ./lake --listen 127.0.0.1:9000")]
     Up(Up),
     /// Take in the finished days of a source
+    #[command(after_help = "\
+Examples:
+  sectorscope ingest car snapshot.car.zst
+  sectorscope ingest car lite.car.zst diff-1.car.zst diff-2.car.zst --data ./lake")]
     Ingest(Ingest),
     /// Serve a lake over HTTP
     #[command(after_help = "\

@@ -124,18 +124,53 @@ fn ways(file: &Path) -> Vec<Damaged> {
         Damaged { at: None, ..Damaged::flipped("a root", "flip.car", plain, 30, 0..=0) },
         Damaged::flipped("version of the header", "flip.car", plain, car.header - 1, 0..=car.header),
     ];
-    for (name, section) in [("first", car.section(0, 1)), ("middle", car.section(1, 2)), ("last", car.section(1, 1))]
+    for (name, section) in
+        [("first", car.section(0, 1)), ("middle", car.section(1, 2)), ("last", car.section(1, 1))]
     {
         let (start, cid, data) = (section.start, section.cid.start, section.data.start);
         let (after, end) = (start..=section.data.end, section.data.end);
         ways.extend([
-            Damaged::new(&format!("cut off in the {name} block's CID"), "cut.car", &plain[..cid + 9], after.clone()),
-            Damaged::new(&format!("cut off in the {name} block's data"), "cut.car", &plain[..end - 1], after.clone()),
-            Damaged::flipped(&format!("the {name} block's CID, version"), "flip.car", plain, cid, after.clone()),
-            Damaged::flipped(&format!("the {name} block's CID, hash"), "flip.car", plain, cid + 2, after.clone()),
-            Damaged::flipped(&format!("the {name} block's CID, digest"), "flip.car", plain, cid + 20, after.clone()),
+            Damaged::new(
+                &format!("cut off in the {name} block's CID"),
+                "cut.car",
+                &plain[..cid + 9],
+                after.clone(),
+            ),
+            Damaged::new(
+                &format!("cut off in the {name} block's data"),
+                "cut.car",
+                &plain[..end - 1],
+                after.clone(),
+            ),
+            Damaged::flipped(
+                &format!("the {name} block's CID, version"),
+                "flip.car",
+                plain,
+                cid,
+                after.clone(),
+            ),
+            Damaged::flipped(
+                &format!("the {name} block's CID, hash"),
+                "flip.car",
+                plain,
+                cid + 2,
+                after.clone(),
+            ),
+            Damaged::flipped(
+                &format!("the {name} block's CID, digest"),
+                "flip.car",
+                plain,
+                cid + 20,
+                after.clone(),
+            ),
             Damaged::flipped(&format!("the {name} block's data"), "flip.car", plain, data, after.clone()),
-            Damaged::flipped(&format!("the end of the {name} block's data"), "flip.car", plain, end - 1, after),
+            Damaged::flipped(
+                &format!("the end of the {name} block's data"),
+                "flip.car",
+                plain,
+                end - 1,
+                after,
+            ),
             // The length leads to another place: what is wrong there may show later.
             Damaged::flipped(&format!("the {name} block's length"), "flip.car", plain, start, start..=whole),
         ]);
@@ -263,6 +298,10 @@ fn wrong_usage_exits_with_2() {
     ] {
         let ran = run(arguments);
         assert_eq!((ran.code, ran.stdout.as_str()), (Some(2), ""), "{arguments:?}: {}", ran.stderr);
-        assert!(ran.stderr.contains("Usage:") || ran.stderr.contains("--help"), "{arguments:?}: {}", ran.stderr);
+        assert!(
+            ran.stderr.contains("Usage:") || ran.stderr.contains("--help"),
+            "{arguments:?}: {}",
+            ran.stderr
+        );
     }
 }

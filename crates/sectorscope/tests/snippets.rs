@@ -182,7 +182,8 @@ fn request() -> Option<PathBuf> {
 #[test]
 fn the_python_snippets_run_with_only_the_address_changed() {
     let Some(folder) = requests() else { return };
-    let python = |code: &str| direct("python3").args(["-c", code]).env("PYTHONPATH", folder).output().unwrap();
+    let python =
+        |code: &str| direct("python3").args(["-c", code]).env("PYTHONPATH", folder).output().unwrap();
     answers(|section| &section.python, python);
 }
 

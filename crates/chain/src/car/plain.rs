@@ -1,16 +1,24 @@
-//! A plain CARv1 file, mapped into memory.
+//! A plain CAR file, of version 1 or 2, mapped into memory.
 //!
 //! ```text
+//! version 1
 //! ┌────────┬────────────────────────────┬────────┬─────┬──────┬────────┬─────┬──────┬──
 //! │ varint │ {"roots": […], "version":1}│ varint │ CID │ data │ varint │ CID │ data │ …
 //! └────────┴────────────────────────────┴────────┴─────┴──────┴────────┴─────┴──────┴──
 //!   length of the header, DAG-CBOR        length of CID and data: a section
+//!
+//! version 2: a version 1 inside
+//! ┌────────┬───────────────┬─────────────────┬─────────────┬───────────┬─────────────────┬───────────┬──
+//! │ varint │ {"version":2} │ characteristics │ data offset │ data size │ offset of index │ version 1 │ …
+//! └────────┴───────────────┴─────────────────┴─────────────┴───────────┴─────────────────┴───────────┴──
+//!                            16 bytes          8, little endian                            from data offset on
 //! ```
 //!
 //! Opening reads the file once from start to end: it notes where each section begins and checks each hash.
 //! From then on a block is a slice of the mapping.
 
 use std::fs::File;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use cid::Cid;
@@ -57,10 +65,12 @@ impl PlainCar {
         // condition every reader of mapped files lives under.
         let map = unsafe { Mmap::map(&file) }.map_err(io)?;
         let _ = map.advise(Advice::Sequential);
-        let (roots, first) = header(&map).map_err(|problem| damaged(0, &problem, NOT_A_CAR))?;
-        let index = scan(&map, first, named, progress)?;
+        let (roots, sections) = header(&map).map_err(|problem| damaged(0, &problem, NOT_A_CAR))?;
+        progress.begin(task("reading", named), sections.end as u64, Unit::Bytes);
+        let index = scan(&map[..sections.end], sections.start, named, progress);
+        progress.end();
         let _ = map.advise(Advice::Random);
-        Ok(Self { map, roots, index })
+        Ok(Self { index: index?, map, roots })
     }
 
     pub(super) fn roots(&self) -> &[Cid] {
@@ -113,21 +123,47 @@ fn varint(bytes: &[u8], offset: usize) -> Option<(u64, usize)> {
     None
 }
 
-/// The roots, and the offset of the first section.
-fn header(bytes: &[u8]) -> std::result::Result<(Vec<Cid>, usize), String> {
+/// The roots, and where the sections are.
+fn header(bytes: &[u8]) -> std::result::Result<(Vec<Cid>, Range<usize>), String> {
+    match header_at(bytes, 0)? {
+        (1, roots, end) => with_roots(roots).map(|roots| (roots, end..bytes.len())),
+        (2, _, end) => {
+            let inside = wrapped(bytes, end).ok_or("the CARv2 header points outside the file")?;
+            match header_at(&bytes[..inside.end], inside.start)? {
+                (1, roots, end) => with_roots(roots).map(|roots| (roots, end..inside.end)),
+                (version, ..) => Err(format!("this CARv2 wraps a CAR of version {version}, which must be 1")),
+            }
+        }
+        (version, ..) => Err(format!("this is a CAR of version {version}, and only 1 and 2 are read")),
+    }
+}
+
+fn with_roots(roots: Vec<Cid>) -> std::result::Result<Vec<Cid>, String> {
+    if roots.is_empty() { Err("the CAR header names no roots".to_owned()) } else { Ok(roots) }
+}
+
+/// Where a CARv2, whose own header ends at `end`, has its version 1.
+fn wrapped(bytes: &[u8], end: usize) -> Option<Range<usize>> {
+    let number = |at: usize| -> Option<usize> {
+        let number: [u8; 8] = bytes.get(at..at + 8)?.try_into().ok()?;
+        usize::try_from(u64::from_le_bytes(number)).ok()
+    };
+    let (offset, size) = (number(end + 16)?, number(end + 24)?);
+    let inside = offset..offset.checked_add(size)?;
+    (offset >= end + 40 && inside.end <= bytes.len()).then_some(inside)
+}
+
+/// Version, roots and end of the header at an offset.
+fn header_at(bytes: &[u8], at: usize) -> std::result::Result<(u64, Vec<Cid>, usize), String> {
     let no_car = || "this is no CAR file (it does not begin with a CAR header)".to_owned();
-    let (length, start) = varint(bytes, 0).ok_or_else(no_car)?;
+    let (length, start) = varint(bytes, at).ok_or_else(no_car)?;
     if length == 0 || length > LONGEST_HEADER {
         return Err(no_car());
     }
     let end = start + usize::try_from(length).map_err(|_| no_car())?;
     let header = bytes.get(start..end).ok_or_else(|| "the file ends within its CAR header".to_owned())?;
     let (roots, version) = decode_header(header).map_err(|_| no_car())?;
-    match version {
-        1 if roots.is_empty() => Err("the CAR header names no roots".to_owned()),
-        1 => Ok((roots, end)),
-        other => Err(format!("this is a CAR of version {other}, and only version 1 is read")),
-    }
+    Ok((version, roots, end))
 }
 
 fn decode_header(bytes: &[u8]) -> Result<(Vec<Cid>, u64)> {
@@ -149,7 +185,6 @@ fn decode_header(bytes: &[u8]) -> Result<(Vec<Cid>, u64)> {
 
 /// Notes every section and checks every hash.
 fn scan(bytes: &[u8], first: usize, named: &Path, progress: &dyn Progress) -> Result<Index> {
-    progress.begin(task("reading", named), bytes.len() as u64, Unit::Bytes);
     let mut entries = Vec::new();
     let (mut offset, mut reported) = (first, 0);
     while offset < bytes.len() {
@@ -167,7 +202,6 @@ fn scan(bytes: &[u8], first: usize, named: &Path, progress: &dyn Progress) -> Re
             progress.at(reported);
         }
     }
-    progress.end();
     Index::new(entries).ok_or_else(|| Error::Chain(format!("{}: more than 2^32 blocks", named.display())))
 }
 

@@ -1,11 +1,13 @@
 //! `sectorscope events`
 
 use std::io::Write;
+use std::path::PathBuf;
 
 use chain::{Cars, Chain, Clock};
 use ledger::{Differ, Event};
 use serde::Serialize;
 
+use super::in_files;
 use crate::bars::Bars;
 use crate::cli::{EventFormat, Events};
 use crate::human;
@@ -13,7 +15,8 @@ use crate::output::{self, Align};
 
 pub(crate) fn run(arguments: Events) -> anyhow::Result<()> {
     let cars = Cars::open(&arguments.cars, &arguments.data.cache()?, &Bars::default())?;
-    let chain = Chain::open(&cars, cars.roots())?;
+    let files = &arguments.cars;
+    let chain = in_files(Chain::open(&cars, cars.roots()), files)?;
     let clock = chain.clock();
     let wanted = |event: &Event| {
         arguments.miner.is_none_or(|miner| event.miner == miner)
@@ -22,7 +25,7 @@ pub(crate) fn run(arguments: Events) -> anyhow::Result<()> {
     match arguments.format {
         EventFormat::Ndjson => {
             let mut out = output::out();
-            each_event(&chain, &mut |event| {
+            each_event(&chain, files, &mut |event| {
                 if wanted(event) {
                     serde_json::to_writer(&mut out, &Record::of(event))?;
                     out.write_all(b"\n")?;
@@ -33,7 +36,7 @@ pub(crate) fn run(arguments: Events) -> anyhow::Result<()> {
         }
         EventFormat::Csv => {
             let mut out = csv::Writer::from_writer(output::out());
-            each_event(&chain, &mut |event| {
+            each_event(&chain, files, &mut |event| {
                 if wanted(event) {
                     out.serialize(Record::of(event))?;
                 }
@@ -43,7 +46,7 @@ pub(crate) fn run(arguments: Events) -> anyhow::Result<()> {
         }
         EventFormat::Table => {
             let mut lines = Vec::new();
-            each_event(&chain, &mut |event| {
+            each_event(&chain, files, &mut |event| {
                 if wanted(event) {
                     lines.push(line(event, clock));
                 }
@@ -56,14 +59,19 @@ pub(crate) fn run(arguments: Events) -> anyhow::Result<()> {
 }
 
 /// Reads a chain from its first state on.
-fn each_event(chain: &Chain<'_>, visit: &mut dyn FnMut(&Event) -> anyhow::Result<()>) -> anyhow::Result<()> {
+fn each_event(
+    chain: &Chain<'_>,
+    files: &[PathBuf],
+    visit: &mut dyn FnMut(&Event) -> anyhow::Result<()>,
+) -> anyhow::Result<()> {
     let mut differ = Differ::new();
     let Some(first) = chain.tipsets().first() else { return Ok(()) };
-    let opening = differ.open(chain.store(), &first.parent_state_root, first.height)?;
+    let opening = in_files(differ.open(chain.store(), &first.parent_state_root, first.height), files)?;
     opening.iter().try_for_each(&mut *visit)?;
     let mut index = 0;
-    while let Some(transition) = chain.transition(index)? {
-        differ.events(chain.store(), &transition)?.iter().try_for_each(&mut *visit)?;
+    while let Some(transition) = in_files(chain.transition(index), files)? {
+        let events = in_files(differ.events(chain.store(), &transition), files)?;
+        events.iter().try_for_each(&mut *visit)?;
         index += 1;
     }
     Ok(())

@@ -2,29 +2,34 @@
 
 use std::path::{Path, PathBuf};
 
-use chain::Cars;
+use chain::{Cars, Day};
 use ingest::Report;
 use lake::Lake;
 
+use super::in_files;
 use crate::bars::Bars;
 use crate::cli::{DataDir, Ingest, Source};
 
 pub(crate) async fn run(arguments: Ingest) -> anyhow::Result<()> {
     match arguments.source {
         Source::Car { files, data } => {
-            let report = cars(&data, &files).await?;
-            println!("{}", said(&report));
+            println!("{}", cars(&data, &files).await?);
         }
     }
     Ok(())
 }
 
-/// Takes in snapshot files. The files are opened before the lake is, so that bad ones leave no trace.
-pub(crate) async fn cars(data: &DataDir, files: &[PathBuf]) -> anyhow::Result<Report> {
+/// Takes in snapshot files and says in a sentence what that did. The files are opened before the lake is, so that
+/// bad ones leave no trace.
+pub(crate) async fn cars(data: &DataDir, files: &[PathBuf]) -> anyhow::Result<String> {
     let bars = Bars::default();
     let cars = Cars::open(files, &data.cache()?, &bars)?;
     let mut lake = open(&data.lake()?).await?;
-    Ok(ingest::cars(&mut lake, &cars, files, &bars).await?)
+    match ingest::cars(&mut lake, &cars, files, &bars).await {
+        Ok(report) => Ok(said(&report, lake.last_closed())),
+        Err(ingest::Error::Chain(error)) => in_files(Err(error), files),
+        Err(error) => Err(error.into()),
+    }
 }
 
 async fn open(directory: &Path) -> anyhow::Result<Lake> {
@@ -32,9 +37,14 @@ async fn open(directory: &Path) -> anyhow::Result<Lake> {
 }
 
 /// The report in a sentence.
-pub(crate) fn said(report: &Report) -> String {
+fn said(report: &Report, last_closed: Option<Day>) -> String {
     let Report { source, closed, events, unfinished } = report;
     match closed {
+        None if last_closed.is_none() => {
+            format!(
+                "{source}: nothing taken in: it holds no whole finished day ({unfinished} is not finished)"
+            )
+        }
         None => format!(
             "{source}: nothing new; its finished days are all in the lake ({unfinished} is not finished)"
         ),

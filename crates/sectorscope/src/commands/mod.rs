@@ -6,3 +6,13 @@ pub(crate) mod ingest;
 pub(crate) mod serve;
 pub(crate) mod stats;
 pub(crate) mod up;
+
+use std::path::PathBuf;
+
+use anyhow::Context;
+
+/// Says which files a chain was read from: errors within it name only blocks and heights.
+fn in_files<T>(result: chain::Result<T>, files: &[PathBuf]) -> anyhow::Result<T> {
+    let names = || files.iter().map(|file| file.display().to_string()).collect::<Vec<_>>().join(", ");
+    result.with_context(names)
+}

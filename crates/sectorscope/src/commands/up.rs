@@ -8,7 +8,7 @@ use anyhow::Context;
 use lake::{DayRows, Reader};
 use ledger::columns::column;
 
-use super::ingest::{cars, said};
+use super::ingest::cars;
 use super::serve::Door;
 use crate::cli::{DataDir, Up};
 use crate::human;
@@ -34,8 +34,7 @@ pub(crate) async fn run(arguments: Up) -> anyhow::Result<()> {
     let directory = arguments.data.lake()?;
     if !has_days(&arguments.data).await? {
         eprintln!("no lake in {} yet: reading the bundled sample chain", directory.display());
-        let report = cars(&arguments.data, &[sample(&arguments.data)?]).await?;
-        println!("{}", said(&report));
+        println!("{}", cars(&arguments.data, &[sample(&arguments.data)?]).await?);
     }
     let reader = Arc::new(Reader::open(&directory).await?);
     greet(&reader, &door).await?;

@@ -1,0 +1,121 @@
+//! One chain in every container it may come in: each reads to the same events.
+#![allow(clippy::unwrap_used)]
+
+use std::path::{Path, PathBuf};
+
+use chain::{Cars, Chain, Cid, NoProgress, message_cid};
+use ledger::{Differ, Event};
+
+fn sample() -> Vec<u8> {
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../samples/long.car.zst");
+    zstd::decode_all(std::fs::File::open(path).unwrap()).unwrap()
+}
+
+/// The first events of a chain, enough to tell whether it is read.
+fn read(files: &[PathBuf], cache: &Path) -> Vec<Event> {
+    let cars = Cars::open(files, cache, &NoProgress).unwrap();
+    let chain = Chain::open(&cars, cars.roots()).unwrap();
+    let mut differ = Differ::new();
+    (0..200)
+        .flat_map(|index| differ.events(&cars, &chain.transition(index).unwrap().unwrap()).unwrap())
+        .collect()
+}
+
+fn varint(mut value: usize) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    while value >= 0x80 {
+        bytes.push(value as u8 | 0x80);
+        value >>= 7;
+    }
+    bytes.push(value as u8);
+    bytes
+}
+
+fn section(bytes: &[u8]) -> Vec<u8> {
+    [varint(bytes.len()), bytes.to_vec()].concat()
+}
+
+/// A DAG-CBOR link: tag 42 over a byte string that begins with a zero.
+fn link(cid: &Cid) -> Vec<u8> {
+    let cid = cid.to_bytes();
+    [&[0xd8, 0x2a, 0x58, u8::try_from(cid.len() + 1).unwrap(), 0][..], &cid].concat()
+}
+
+fn text(text: &str) -> Vec<u8> {
+    [&[0x60 | u8::try_from(text.len()).unwrap()][..], text.as_bytes()].concat()
+}
+
+fn header(roots: &[Cid]) -> Vec<u8> {
+    let links: Vec<u8> = roots.iter().flat_map(link).collect();
+    let roots = [text("roots"), vec![0x80 | u8::try_from(roots.len()).unwrap()], links].concat();
+    section(&[vec![0xa2], roots, text("version"), vec![1]].concat())
+}
+
+#[test]
+fn a_chain_reads_alike_in_every_container() {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: &str, bytes: &[u8]| -> Vec<PathBuf> {
+        let path = folder.path().join(name);
+        std::fs::write(&path, bytes).unwrap();
+        vec![path]
+    };
+    let car = sample();
+    let plain = write("plain.car", &car);
+    let expected = read(&plain, folder.path());
+    assert!(!expected.is_empty());
+    let roots: Vec<Cid> = Cars::open(&plain, folder.path(), &NoProgress).unwrap().roots().collect();
+    let sections = &car[header(&roots).len()..];
+
+    // CARv2: pragma, header, padding, the version 1, something behind it.
+    let offset = 11 + 40 + 5;
+    let numbers: Vec<u8> =
+        [offset, car.len(), 0].iter().flat_map(|number| (*number as u64).to_le_bytes()).collect();
+    let pragma = section(&[vec![0xa1], text("version"), vec![2]].concat());
+    let v2 = [pragma, vec![0; 16], numbers, vec![0; 5], car.clone(), b"an index".to_vec()].concat();
+    assert_eq!(read(&write("v2.car", &v2), folder.path()), expected);
+
+    // Snapshot version 2 (FRC-0108): one root, a block of metadata that names the head.
+    let key: Vec<u8> = roots.iter().flat_map(link).collect();
+    let metadata = [
+        vec![0xa3],
+        text("Version"),
+        vec![2],
+        text("HeadTipsetKey"),
+        vec![0x80 | roots.len() as u8],
+        key,
+        text("F3Data"),
+        vec![0xf6],
+    ]
+    .concat();
+    let cid = message_cid(&metadata);
+    let block = section(&[cid.to_bytes(), metadata].concat());
+    let snapshot = [header(&[cid]), block, sections.to_vec()].concat();
+    assert_eq!(read(&write("snapshot.car", &snapshot), folder.path()), expected);
+
+    // zstd in one frame, and in many with a skippable one between, as an indexed file has.
+    let one = zstd::encode_all(car.as_slice(), 1).unwrap();
+    assert_eq!(read(&write("one.car.zst", &one), folder.path()), expected);
+    let mut many: Vec<u8> =
+        car.chunks(1 << 20).flat_map(|chunk| zstd::encode_all(chunk, 1).unwrap()).collect();
+    many.extend([0x50, 0x2a, 0x4d, 0x18, 3, 0, 0, 0, 1, 2, 3]);
+    assert_eq!(read(&write("many.car.zst", &many), folder.path()), expected);
+
+    // Two files as one store: the head's roots and half of the blocks each, the cut between two sections.
+    let mut cut = 0;
+    while cut < sections.len() / 2 {
+        let (mut length, mut at) = (0, cut);
+        for shift in (0..).step_by(7) {
+            length |= usize::from(sections[at] & 0x7f) << shift;
+            at += 1;
+            if sections[at - 1] & 0x80 == 0 {
+                break;
+            }
+        }
+        cut = at + length;
+    }
+    let halves = [
+        write("a.car", &[header(&roots), sections[..cut].to_vec()].concat()),
+        write("b.car", &[header(&roots), sections[cut..].to_vec()].concat()),
+    ];
+    assert_eq!(read(&halves.concat(), folder.path()), expected);
+}
