@@ -109,6 +109,18 @@ fn balances_equal_the_truth(name: &str, replay: &Replay) {
             );
             assert_eq!(active.duration, integer("lifetime_epochs_sum"), "{at}: sum of lifetimes");
             assert_eq!(active.duration_squared, integer("lifetime_epochs_sumsq"), "{at}: sum of squares");
+            let (n, days) = (active.count as f64, chain::EPOCHS_PER_DAY as f64);
+            let spread = active.count * active.duration_squared - active.duration * active.duration;
+            let mean = if active.count > 0 { active.duration as f64 / (n * days) } else { 0.0 };
+            let deviation =
+                if active.count > 1 { (spread as f64 / (n * (n - 1.0))).sqrt() / days } else { 0.0 };
+            // The sums behind them are exact (above); the truth added up doubles.
+            let close = |ours: f64, key: &str| {
+                let theirs = row[key].as_f64().unwrap_or(0.0);
+                assert!((ours - theirs).abs() <= theirs.abs() * 1e-9, "{at}: {key}: {ours} and {theirs}");
+            };
+            close(mean, "lifetime_days_mean");
+            close(deviation, "lifetime_days_std_sample");
             let power = |key: &str| row["claim"][key].as_str().map_or(0, |text| text.parse().unwrap());
             assert_eq!((claim.rbp.0, claim.qap.0), (power("raw"), power("qa")), "{at}: claim");
         }
