@@ -2,8 +2,9 @@
 #![allow(clippy::unwrap_used)]
 
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
-use chain::{Cars, Chain, Cid, NoProgress, message_cid};
+use chain::{Cars, Chain, Cid, NoProgress, Progress, Unit, message_cid};
 use ledger::{Differ, Event};
 
 fn sample() -> Vec<u8> {
@@ -118,4 +119,49 @@ fn a_chain_reads_alike_in_every_container() {
         write("b.car", &[header(&roots), sections[cut..].to_vec()].concat()),
     ];
     assert_eq!(read(&halves.concat(), folder.path()), expected);
+}
+
+/// Counts the passes over files.
+#[derive(Default)]
+struct Passes(AtomicUsize);
+
+impl Progress for Passes {
+    fn begin(&self, _task: String, _total: u64, _unit: Unit) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+    fn at(&self, _done: u64) {}
+    fn end(&self) {}
+}
+
+#[test]
+fn a_file_is_read_through_once_until_it_or_its_index_changes() {
+    let folder = tempfile::tempdir().unwrap();
+    let cache = folder.path().join("cache");
+    let path = folder.path().join("sample.car");
+    std::fs::write(&path, sample()).unwrap();
+    let passes = || {
+        let passes = Passes::default();
+        let cars = Cars::open(std::slice::from_ref(&path), &cache, &passes).unwrap();
+        assert_eq!(cars.blocks(), 66_079);
+        assert!(Chain::open(&cars, cars.roots()).unwrap().tipsets().len() > 2_000);
+        passes.0.into_inner()
+    };
+    assert_eq!((passes(), passes()), (1, 0));
+
+    let index = std::fs::read_dir(&cache).unwrap().next().unwrap().unwrap().path();
+    let mut bytes = std::fs::read(&index).unwrap();
+    // Half a megabyte for 66 thousand blocks: no more than nine bytes each.
+    assert!(bytes.len() < 66_079 * 9 + 1_000);
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    std::fs::write(&index, bytes).unwrap();
+    assert_eq!((passes(), passes()), (1, 0), "a damaged index is made anew");
+
+    std::fs::File::options()
+        .append(true)
+        .open(&path)
+        .unwrap()
+        .set_modified(std::time::SystemTime::UNIX_EPOCH)
+        .unwrap();
+    assert_eq!((passes(), passes()), (1, 0), "a file of another time is read again");
 }

@@ -1,18 +1,19 @@
 //! Snapshot files as a block store.
 //!
 //! [`Cars`] joins any number of CAR files, plain or inside zstd, into one store: a block is looked for in each.
-//! A plain file is memory-mapped and indexed in one sequential pass that checks every block's hash, so that
-//! blocks can be handed out in place afterwards.
+//! A plain file is memory-mapped and indexed in one sequential pass that checks every block's hash; the index is
+//! kept, and blocks are handed out in place.
 
 mod index;
 mod plain;
+mod sort;
 mod zst;
 
 use std::path::{Path, PathBuf};
 
 use cid::Cid;
 
-use crate::block::{Block, BlockStore};
+use crate::block::{Block, BlockStore, blake2b};
 use crate::error::{Error, Result};
 use crate::progress::Progress;
 use plain::PlainCar;
@@ -25,7 +26,7 @@ pub struct Cars {
 
 impl Cars {
     /// Opens CAR files, `.car` or `.car.zst` (told by content, not by name). What is inside zstd is decompressed
-    /// once into `cache`. Every block's hash is checked.
+    /// once into `cache`, where indexes are kept, too. Every block's hash is checked once: while the index is made.
     ///
     /// # Errors
     /// If a file cannot be read, is no CAR, is truncated, or holds a block whose hash is wrong; the error names
@@ -79,16 +80,16 @@ impl BlockStore for Cars {
 
 fn open(path: &Path, cache: &Path, progress: &dyn Progress) -> Result<PlainCar> {
     if !zst::is_zstd(path)? {
-        return PlainCar::open(path, path, progress);
+        return PlainCar::open(path, path, cache, progress);
     }
     let (copy, fresh) = zst::decompressed(path, cache, progress)?;
-    match PlainCar::open(&copy, path, progress) {
+    match PlainCar::open(&copy, path, cache, progress) {
         Err(_) if !fresh => {
             // The copy in the cache may have been damaged since it was made: make it anew, once.
             tracing::warn!(copy = %copy.display(), "the decompressed copy does not read; making it anew");
             zst::forget(&copy)?;
             let (copy, _) = zst::decompressed(path, cache, progress)?;
-            PlainCar::open(&copy, path, progress)
+            PlainCar::open(&copy, path, cache, progress)
         }
         Err(error) => {
             zst::forget(&copy)?;
@@ -102,4 +103,9 @@ fn open(path: &Path, cache: &Path, progress: &dyn Progress) -> Result<PlainCar> 
 fn task(verb: &str, path: &Path) -> String {
     let name = path.file_name().unwrap_or(path.as_os_str());
     format!("{verb} {}", name.to_string_lossy())
+}
+
+/// Enough of a hash to tell files apart by.
+fn short_hash(bytes: &[u8]) -> String {
+    blake2b(bytes)[..8].iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -14,8 +14,8 @@
 //!                            16 bytes          8, little endian                            from data offset on
 //! ```
 //!
-//! Opening reads the file once from start to end: it notes where each section begins and checks each hash.
-//! From then on a block is a slice of the mapping.
+//! The first opening reads the file once from start to end: it notes where each section begins, checks each hash,
+//! and keeps the index. A block is a slice of the mapping.
 
 use std::fs::File;
 use std::ops::Range;
@@ -24,7 +24,8 @@ use std::path::{Path, PathBuf};
 use cid::Cid;
 use memmap2::{Advice, Mmap};
 
-use super::index::{Index, prefix};
+use super::index::{self, Index, Stamp, prefix};
+use super::sort::Unsorted;
 use super::task;
 use crate::block::{BLAKE2B_256, IDENTITY, SHA2_256, blake2b, cid_of, sha2};
 use crate::cbor::Reader;
@@ -47,30 +48,39 @@ pub(super) struct PlainCar {
 }
 
 impl PlainCar {
-    /// Opens `path`; errors name `named`, which differs where `path` is a decompressed copy.
-    pub(super) fn open(path: &Path, named: &Path, progress: &dyn Progress) -> Result<Self> {
+    /// Opens `path`; errors name `named`, which differs where `path` is a decompressed copy. Its index is kept in
+    /// `cache`.
+    pub(super) fn open(path: &Path, named: &Path, cache: &Path, progress: &dyn Progress) -> Result<Self> {
         let io = |source| Error::Io { path: named.to_owned(), source };
         let file = File::open(path).map_err(io)?;
-        let length = file.metadata().map_err(io)?.len();
+        let about = file.metadata().map_err(io)?;
         let damaged = |offset, problem: &str, advice| Error::File {
             path: named.to_owned(),
             offset,
             problem: problem.to_owned(),
             advice,
         };
-        if length == 0 {
+        if about.len() == 0 {
             return Err(damaged(0, "the file is empty", NOT_A_CAR));
         }
         // SAFETY: the mapping is read-only and private; that nobody truncates a snapshot under us is the
         // condition every reader of mapped files lives under.
         let map = unsafe { Mmap::map(&file) }.map_err(io)?;
-        let _ = map.advise(Advice::Sequential);
         let (roots, sections) = header(&map).map_err(|problem| damaged(0, &problem, NOT_A_CAR))?;
-        progress.begin(task("reading", named), sections.end as u64, Unit::Bytes);
-        let index = scan(&map[..sections.end], sections.start, named, progress);
-        progress.end();
+        let (place, stamp) = (index::place(cache, path), Stamp::of(&about));
+        let index = match Index::open(&place, stamp) {
+            Some(index) => index,
+            None => {
+                let _ = map.advise(Advice::Sequential);
+                progress.begin(task("reading", named), sections.end as u64, Unit::Bytes);
+                let scanned = scan(&map[..sections.end], sections.start, named, progress);
+                progress.end();
+                let keep = |source| Error::Io { path: place.clone(), source };
+                Index::make(&place, stamp, scanned?.sorted().map_err(keep)?).map_err(keep)?
+            }
+        };
         let _ = map.advise(Advice::Random);
-        Ok(Self { index: index?, map, roots })
+        Ok(Self { map, roots, index })
     }
 
     pub(super) fn roots(&self) -> &[Cid] {
@@ -184,8 +194,11 @@ fn decode_header(bytes: &[u8]) -> Result<(Vec<Cid>, u64)> {
 }
 
 /// Notes every section and checks every hash.
-fn scan(bytes: &[u8], first: usize, named: &Path, progress: &dyn Progress) -> Result<Index> {
-    let mut entries = Vec::new();
+fn scan(bytes: &[u8], first: usize, named: &Path, progress: &dyn Progress) -> Result<Unsorted> {
+    if bytes.len() as u64 >= index::LARGEST {
+        return Err(Error::Chain(format!("{}: a file of over a TiB; split it in several", named.display())));
+    }
+    let mut entries = Unsorted::new();
     let (mut offset, mut reported) = (first, 0);
     while offset < bytes.len() {
         let section = section(bytes, offset).map_err(|(at, problem)| Error::File {
@@ -195,14 +208,15 @@ fn scan(bytes: &[u8], first: usize, named: &Path, progress: &dyn Progress) -> Re
             advice: FETCH_AGAIN,
         })?;
         check(&section, &bytes[section.data..section.end], named)?;
-        entries.push((prefix(section.cid.hash().digest()), offset as u64));
+        let noted = entries.push(prefix(section.cid.hash().digest()), offset as u64);
+        noted.map_err(|source| Error::Io { path: std::env::temp_dir(), source })?;
         offset = section.end;
         if offset as u64 - reported >= REPORT_EVERY {
             reported = offset as u64;
             progress.at(reported);
         }
     }
-    Index::new(entries).ok_or_else(|| Error::Chain(format!("{}: more than 2^32 blocks", named.display())))
+    Ok(entries)
 }
 
 fn check(section: &Section, data: &[u8], named: &Path) -> Result<()> {

@@ -8,8 +8,7 @@ use std::io::{self, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
 use std::time::UNIX_EPOCH;
 
-use super::task;
-use crate::block::blake2b;
+use super::{short_hash, task};
 use crate::error::{Error, Result};
 use crate::progress::{Progress, Unit};
 
@@ -56,7 +55,7 @@ fn name_of_copy(path: &Path) -> Result<String> {
     let changed =
         about.modified().ok().and_then(|time| time.duration_since(UNIX_EPOCH).ok()).unwrap_or_default();
     let identity = format!("{}\n{}\n{}", whole.display(), about.len(), changed.as_nanos());
-    let hash: String = blake2b(identity.as_bytes())[..8].iter().map(|byte| format!("{byte:02x}")).collect();
+    let hash = short_hash(identity.as_bytes());
     let stem = path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
     Ok(format!("{}-{hash}.car", stem.trim_end_matches(".car")))
 }

@@ -35,7 +35,9 @@ pub(crate) fn run(arguments: Events) -> anyhow::Result<()> {
             out.flush()?;
         }
         EventFormat::Csv => {
-            let mut out = csv::Writer::from_writer(output::out());
+            let mut out = output::out();
+            out.write_all(&csv_header()?)?;
+            let mut out = csv::WriterBuilder::new().has_headers(false).from_writer(out);
             each_event(&chain, files, &mut |event| {
                 if wanted(event) {
                     out.serialize(Record::of(event))?;
@@ -78,7 +80,7 @@ fn each_event(
 }
 
 /// An event as programs read it: bytes as decimal strings, what is absent as null.
-#[derive(Serialize)]
+#[derive(Default, Serialize)]
 struct Record {
     epoch: i64,
     miner: String,
@@ -115,6 +117,15 @@ impl Record {
             message_sectors: event.message.map(|message| message.sectors),
         }
     }
+}
+
+/// The header line. The writer makes one from its first record only, which need not come.
+fn csv_header() -> anyhow::Result<Vec<u8>> {
+    let mut scratch = csv::Writer::from_writer(Vec::new());
+    scratch.serialize(Record::default())?;
+    let mut text = scratch.into_inner()?;
+    text.truncate(text.iter().position(|byte| *byte == b'\n').map_or(0, |end| end + 1));
+    Ok(text)
 }
 
 const HEADER: [(&str, Align); 9] = [

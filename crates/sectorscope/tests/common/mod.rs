@@ -4,6 +4,7 @@
 pub(crate) mod car;
 pub(crate) mod http;
 pub(crate) mod server;
+pub(crate) mod truth;
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
@@ -91,11 +92,6 @@ pub(crate) fn shared(name: &str) -> Option<PathBuf> {
 pub(crate) fn lines(path: &Path) -> Vec<Value> {
     let text = std::fs::read_to_string(path).unwrap();
     text.lines().filter(|line| !line.is_empty()).map(|line| serde_json::from_str(line).unwrap()).collect()
-}
-
-/// A truth file's integer, which is bare or in quotes.
-pub(crate) fn integer(value: &Value) -> i128 {
-    value.as_str().map_or_else(|| value.to_string(), str::to_owned).parse().expect("an integer")
 }
 
 /// The ten endpoints, as the program's own list of columns has them.

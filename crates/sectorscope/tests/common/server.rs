@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use chain::Day;
 
-use super::http::{Answer, SECTOR, get};
+use super::http::{Answer, SECTOR, get, get_with};
 use super::program;
 
 /// The test process never drops what its tests share, so a shell waits for the end of the process (which closes
@@ -127,6 +127,13 @@ impl Serve {
         let mut line = String::new();
         stdout.read_line(&mut line).unwrap();
         Self { address: address(&line), child, _stdout: stdout }
+    }
+
+    /// Asks for an endpoint's newest day, with header lines of one's own.
+    pub(crate) fn ask(&self, headers: &str) -> Answer {
+        // An address of all interfaces is reached over loopback.
+        let address = SocketAddr::from(([127, 0, 0, 1], self.address.port()));
+        get_with(address, &format!("{SECTOR}/total"), headers)
     }
 
     /// Sends a signal by name.
