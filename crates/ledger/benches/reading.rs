@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 
-use chain::state::{ActorKind, Codes, Miner, StateTree};
+use chain::state::{Codes, Miner, StateTree};
 use chain::{Cars, Chain, NoProgress, Transition};
 use divan::Bencher;
 use divan::counter::ItemsCount;
@@ -54,15 +54,7 @@ static MINERS: LazyLock<Vec<Miner<'static>>> = LazyLock::new(|| {
     let tree = StateTree::open(&*CARS, &chain.tipsets().last().unwrap().parent_state_root).unwrap();
     let mut codes = Codes::new();
     codes.learn(&tree).unwrap();
-    let mut miners = Vec::new();
-    tree.for_each(&mut |_, actor| {
-        if let Some((ActorKind::Miner, layout)) = codes.kind_of(&actor.code)? {
-            miners.push(Miner::read(&*CARS, &actor.head, layout)?);
-        }
-        Ok(())
-    })
-    .unwrap();
-    miners
+    Miner::all(&tree, &codes).unwrap().into_iter().map(|(_, miner)| miner).collect()
 });
 
 /// Of the tipsets that did something, the one with the fewest events.

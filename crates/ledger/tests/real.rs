@@ -5,9 +5,10 @@ mod common;
 
 use std::collections::BTreeMap;
 
+use chain::state::{Codes, Miner, StateTree};
 use chain::{Cars, Chain, NoProgress};
 use common::{Balance, shared};
-use ledger::{Claims, Differ, Kind, Status};
+use ledger::{Claims, DeadlinePortrait, Differ, Kind, Portrait, Status};
 
 /// Opens a state and checks every miner's active power against its claim; returns miners with sectors, live,
 /// faulty and unproven sectors, and the sum of claims.
@@ -62,4 +63,29 @@ fn the_state_of_calibnet_at_epoch_16800_opens_with_its_known_totals() {
     assert_eq!((miners, faulty, unproven), (39, 529, 199));
     // 4,534 sectors in state, some of them terminated and not yet compacted away.
     assert!(live > 3_000 && live <= 4_534, "{live}");
+}
+
+#[test]
+fn every_miners_sectors_add_up_to_its_partitions_and_its_claim() {
+    for name in ["mainnet-genesis", "interopnet-genesis", "butterflynet-genesis", "calibnet-chain-16800"] {
+        let Some(path) = shared(&format!("real/{name}.car.zst")) else { return };
+        let cache = tempfile::tempdir().unwrap();
+        let cars = Cars::open(&[path], cache.path(), &NoProgress).unwrap();
+        let chain = Chain::open(&cars, cars.roots()).unwrap();
+        let state = chain.tipsets().last().unwrap().parent_state_root;
+        let tree = StateTree::open(&cars, &state).unwrap();
+        let mut codes = Codes::new();
+        codes.learn(&tree).unwrap();
+        let mut claims = Claims::default();
+        claims.advance(&cars, &state, &codes).unwrap();
+        for (id, miner) in Miner::all(&tree, &codes).unwrap() {
+            let portrait = Portrait::of(&miner, chain.clock()).unwrap();
+            let sum = |of: fn(&DeadlinePortrait) -> u64| portrait.deadlines.values().map(of).sum::<u64>();
+            assert_eq!(sum(|deadline| deadline.live), portrait.live(), "{name}: {id}");
+            assert_eq!(sum(|deadline| deadline.faulty), portrait.faulty.sectors, "{name}: {id}");
+            assert_eq!(sum(|deadline| deadline.unproven), portrait.unproven.sectors, "{name}: {id}");
+            assert_eq!(portrait.expirations.values().map(|holding| holding.sectors).sum::<u64>(), portrait.live());
+            assert_eq!(portrait.active.power, claims.of(id), "{name}: {id}");
+        }
+    }
 }

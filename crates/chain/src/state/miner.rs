@@ -2,6 +2,8 @@
 
 use cid::Cid;
 
+use super::actor::{Actor, StateTree};
+use super::codes::{ActorKind, Codes};
 use super::layout::Layout;
 use super::sector::{Precommit, Sector, SectorRef};
 use crate::address::uvarint;
@@ -11,7 +13,7 @@ use crate::block::{BlockStore, cid_of};
 use crate::cbor::Reader;
 use crate::error::{Error, Result};
 use crate::hamt::Hamt;
-use crate::units::{Epoch, SectorNumber};
+use crate::units::{Epoch, MinerId, SectorNumber};
 
 const DEADLINES: u64 = 48;
 const SECTORS: &str = "sectors";
@@ -114,11 +116,35 @@ pub struct ChangedPartition {
 }
 
 impl<'s> Miner<'s> {
-    /// Reads the miner's state under `head`.
+    /// All miners of a state, by number.
     ///
     /// # Errors
-    /// If it is missing or malformed.
-    pub fn read(store: &'s dyn BlockStore, head: &Cid, layout: &'static Layout) -> Result<Self> {
+    /// If the state tree or a miner's state is missing or malformed.
+    pub fn all(tree: &StateTree<'s>, codes: &Codes) -> Result<Vec<(MinerId, Self)>> {
+        let mut miners = Vec::new();
+        tree.for_each(&mut |id, actor| {
+            if let Some(miner) = Self::of(tree.store(), &actor, codes)? {
+                miners.push((MinerId(id), miner));
+            }
+            Ok(())
+        })?;
+        miners.sort_by_key(|(id, _)| *id);
+        Ok(miners)
+    }
+
+    /// The state of an actor, if that is a miner.
+    ///
+    /// # Errors
+    /// If its state is missing or malformed.
+    pub fn of(store: &'s dyn BlockStore, actor: &Actor, codes: &Codes) -> Result<Option<Self>> {
+        match codes.kind_of(&actor.code)? {
+            Some((ActorKind::Miner, layout)) => Self::read(store, &actor.head, layout).map(Some),
+            _ => Ok(None),
+        }
+    }
+
+    /// Reads the miner's state under `head`.
+    fn read(store: &'s dyn BlockStore, head: &Cid, layout: &'static Layout) -> Result<Self> {
         const WHAT: &str = "state of a miner";
         let block = store.need(head, WHAT)?;
         let decode = || -> Result<Self> {

@@ -20,7 +20,7 @@ const MOST_CHANGED: u64 = 1 << 26;
 /// Where the sectors of some partitions stand. The sets are unions over partitions: compaction renumbers
 /// partitions and may move them, so they are never compared one by one.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Standing {
+pub(crate) struct Standing {
     pub(super) active: SectorSet,
     pub(super) faulty: SectorSet,
     pub(super) unproven: SectorSet,
@@ -29,7 +29,7 @@ pub(super) struct Standing {
 
 impl Standing {
     /// Of all partitions of a miner.
-    pub(super) fn of(miner: &Miner<'_>) -> Result<Self> {
+    pub(crate) fn of(miner: &Miner<'_>) -> Result<Self> {
         let mut partitions = Vec::new();
         miner.for_each_partition(&mut |_, _, partition| {
             partitions.push(partition);
@@ -49,7 +49,7 @@ impl Standing {
     }
 
     /// Where one sector stands.
-    pub(super) fn status(&self, sector: SectorNumber) -> Status {
+    pub(crate) fn status(&self, sector: SectorNumber) -> Status {
         if self.active.contains(sector.0) {
             Status::Active
         } else if self.faulty.contains(sector.0) {

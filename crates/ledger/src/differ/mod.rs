@@ -14,13 +14,16 @@ mod terms;
 
 use std::collections::BTreeMap;
 
-use chain::state::{Actor, ActorKind, Codes, Miner, StateTree};
+use chain::state::{Actor, Codes, Miner, StateTree};
 use chain::{BlockStore, Cid, Epoch, Error, MinerId, Result, SectorNumber, Transition};
 
 use crate::event::{Cause, Event, Kind, Status};
 use calls::Calls;
 use changes::MinerChanges;
-use terms::{Activations, Deals, Terms};
+use terms::{Activations, Deals};
+
+pub(crate) use changes::Standing;
+pub(crate) use terms::Terms;
 
 /// Turns the transitions of one chain, in order, into events.
 ///
@@ -65,16 +68,8 @@ impl Differ {
         let (kind, cause) =
             if epoch.0 == 0 { (Kind::Onboard, Some(Cause::Genesis)) } else { (Kind::Opening, None) };
         let mut events = Vec::new();
-        let mut miners = Vec::new();
-        tree.for_each(&mut |id, actor| {
-            if let Some(miner) = self.miner(store, &actor)? {
-                miners.push((MinerId(id), miner));
-            }
-            Ok(())
-        })?;
-        miners.sort_by_key(|(id, _)| *id);
-        for (id, miner) in miners {
-            let standing = changes::Standing::of(&miner)?;
+        for (id, miner) in Miner::all(&tree, &self.codes)? {
+            let standing = Standing::of(&miner)?;
             miner.for_each_sector(&mut |found| {
                 let status = standing.status(found.sector.number);
                 if status != Status::None {
@@ -154,20 +149,15 @@ impl Differ {
         }
         let mut miners = BTreeMap::new();
         for (id, old, new) in actors {
-            let Some(new) = new.as_ref().map(|actor| self.miner(store, actor)).transpose()?.flatten() else {
+            let Some(new) =
+                new.as_ref().map(|actor| Miner::of(store, actor, &self.codes)).transpose()?.flatten()
+            else {
                 continue;
             };
-            let old = old.as_ref().map(|actor| self.miner(store, actor)).transpose()?.flatten();
+            let old = old.as_ref().map(|actor| Miner::of(store, actor, &self.codes)).transpose()?.flatten();
             miners.insert(MinerId(id), (old, new));
         }
         Ok(miners)
-    }
-
-    fn miner<'s>(&self, store: &'s dyn BlockStore, actor: &Actor) -> Result<Option<Miner<'s>>> {
-        match self.codes.kind_of(&actor.code)? {
-            Some((ActorKind::Miner, layout)) => Miner::read(store, &actor.head, layout).map(Some),
-            _ => Ok(None),
-        }
     }
 }
 

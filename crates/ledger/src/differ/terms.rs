@@ -11,17 +11,17 @@ use crate::qap::quality_adjusted_power;
 
 /// A sector's terms at some moment.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Terms {
-    pub(super) size: Bytes,
-    pub(super) activation: Epoch,
-    pub(super) expiration: Epoch,
-    pub(super) qap: Bytes,
+pub(crate) struct Terms {
+    pub(crate) size: Bytes,
+    pub(crate) activation: Epoch,
+    pub(crate) expiration: Epoch,
+    pub(crate) qap: Bytes,
     /// Bytes of the CID of the sealed data; what a snap changes.
-    pub(super) sealed: Vec<u8>,
+    pub(crate) sealed: Vec<u8>,
 }
 
 impl Terms {
-    pub(super) fn of(found: &SectorRef<'_>) -> Result<Self> {
+    pub(crate) fn of(found: &SectorRef<'_>) -> Result<Self> {
         let sector = &found.sector;
         let qap = if sector.full_qap {
             sector.size.0.checked_mul(10).map(Bytes)

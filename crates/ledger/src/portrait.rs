@@ -1,0 +1,101 @@
+//! One miner at one moment: what it has, where it stands, and when it leaves.
+
+use std::collections::BTreeMap;
+
+use chain::state::Miner;
+use chain::{Bytes, Clock, Day, Result};
+
+use crate::differ::{Standing, Terms};
+use crate::event::Status;
+use crate::power::Power;
+
+/// Sectors and their power.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Holding {
+    /// How many sectors.
+    pub sectors: u64,
+    /// Their raw and quality-adjusted bytes.
+    pub power: Power,
+}
+
+impl Holding {
+    fn add(&mut self, size: Bytes, qap: Bytes) {
+        self.sectors += 1;
+        self.power.rbp.0 = self.power.rbp.0.saturating_add(size.0);
+        self.power.qap.0 = self.power.qap.0.saturating_add(qap.0);
+    }
+}
+
+/// A deadline's partitions and live sectors.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct DeadlinePortrait {
+    /// How many partitions it has.
+    pub partitions: u64,
+    /// Its live sectors.
+    pub live: u64,
+    /// Of these, the faulty ones.
+    pub faulty: u64,
+    /// Of these, the unproven ones.
+    pub unproven: u64,
+}
+
+/// A miner at some moment.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Portrait {
+    /// Sectors in its state, those included that left and are not compacted away yet.
+    pub in_state: u64,
+    /// What is active: live, neither faulty nor unproven. Its power is the miner's claim.
+    pub active: Holding,
+    /// What is faulty.
+    pub faulty: Holding,
+    /// What awaits its first window `PoSt`.
+    pub unproven: Holding,
+    /// Its 48 deadlines, by index.
+    pub deadlines: BTreeMap<u64, DeadlinePortrait>,
+    /// What expires when, by UTC day of the sectors' own expiration; live sectors only.
+    pub expirations: BTreeMap<Day, Holding>,
+}
+
+impl Portrait {
+    /// Reads all of a miner's sectors and partitions.
+    ///
+    /// # Errors
+    /// If its state does not read.
+    pub fn of(miner: &Miner<'_>, clock: Clock) -> Result<Self> {
+        let mut portrait = Self::default();
+        miner.for_each_partition(&mut |deadline, _, partition| {
+            let live = partition.live();
+            let of = portrait.deadlines.entry(deadline).or_default();
+            of.partitions += 1;
+            of.live += live.len();
+            of.faulty += partition.faults.intersection(&live).len();
+            of.unproven += partition.unproven.intersection(&live).len();
+            Ok(())
+        })?;
+        let standing = Standing::of(miner)?;
+        miner.for_each_sector(&mut |found| {
+            portrait.in_state += 1;
+            let holding = match standing.status(found.sector.number) {
+                Status::None => return Ok(()),
+                Status::Active => &mut portrait.active,
+                Status::Faulty => &mut portrait.faulty,
+                Status::Unproven => &mut portrait.unproven,
+            };
+            let terms = Terms::of(&found)?;
+            holding.add(terms.size, terms.qap);
+            portrait
+                .expirations
+                .entry(clock.day_of(terms.expiration))
+                .or_default()
+                .add(terms.size, terms.qap);
+            Ok(())
+        })?;
+        Ok(portrait)
+    }
+
+    /// Live sectors: active, faulty and unproven.
+    #[must_use]
+    pub const fn live(&self) -> u64 {
+        self.active.sectors + self.faulty.sectors + self.unproven.sectors
+    }
+}
