@@ -22,6 +22,24 @@ use plain::PlainCar;
 #[derive(Debug)]
 pub struct Cars {
     files: Vec<PlainCar>,
+    about: Vec<CarFile>,
+}
+
+/// What a CAR file is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CarFile {
+    /// The file as it was named.
+    pub path: PathBuf,
+    /// Version of the CAR, 1 or 2.
+    pub version: u64,
+    /// Whether it is inside zstd.
+    pub compressed: bool,
+    /// Bytes of the CAR, decompressed.
+    pub bytes: u64,
+    /// How many blocks it holds.
+    pub blocks: usize,
+    /// Its roots.
+    pub roots: Vec<Cid>,
 }
 
 impl Cars {
@@ -35,19 +53,45 @@ impl Cars {
         if paths.is_empty() {
             return Err(Error::Chain("no CAR file was given".into()));
         }
-        let files = paths.iter().map(|path| open(path, cache, progress)).collect::<Result<_>>()?;
-        let cars = Self { files };
-        cars.check_roots(paths)?;
+        let (mut files, mut about) = (Vec::new(), Vec::new());
+        for path in paths {
+            let compressed = zst::is_zstd(path)?;
+            let file = if compressed {
+                open_compressed(path, cache, progress)?
+            } else {
+                PlainCar::open(path, path, cache, progress)?
+            };
+            about.push(file.about(path, compressed));
+            files.push(file);
+        }
+        let cars = Self { files, about };
+        cars.check_roots()?;
         Ok(cars)
     }
 
+    /// As [`Cars::open`], but checks every hash again, whatever is in the cache.
+    ///
+    /// # Errors
+    /// As [`Cars::open`].
+    pub fn open_anew(paths: &[PathBuf], cache: &Path, progress: &dyn Progress) -> Result<Self> {
+        for path in paths {
+            if zst::is_zstd(path)? {
+                let copy = zst::place(path, cache)?;
+                let _ = std::fs::remove_file(index::place(cache, &copy));
+                let _ = std::fs::remove_file(copy);
+            }
+            let _ = std::fs::remove_file(index::place(cache, path));
+        }
+        Self::open(paths, cache, progress)
+    }
+
     /// A root that is nowhere means a cut or damaged file, and is best said before anything is read.
-    fn check_roots(&self, paths: &[PathBuf]) -> Result<()> {
-        for (file, path) in self.files.iter().zip(paths) {
-            for root in file.roots() {
+    fn check_roots(&self) -> Result<()> {
+        for file in &self.about {
+            for root in &file.roots {
                 if self.get(root)?.is_none() {
                     return Err(Error::File {
-                        path: path.clone(),
+                        path: file.path.clone(),
                         offset: 0,
                         problem: format!(
                             "its header names block {root} as a root, which is in none of the files given"
@@ -62,13 +106,19 @@ impl Cars {
 
     /// The roots of all files, in the order of the files.
     pub fn roots(&self) -> impl Iterator<Item = Cid> {
-        self.files.iter().flat_map(|file| file.roots().iter().copied())
+        self.about.iter().flat_map(|file| file.roots.iter().copied())
+    }
+
+    /// What the files are, in the order in which they were named.
+    #[must_use]
+    pub fn files(&self) -> &[CarFile] {
+        &self.about
     }
 
     /// How many blocks the files hold, those that stand in several counted each time.
     #[must_use]
     pub fn blocks(&self) -> usize {
-        self.files.iter().map(PlainCar::blocks).sum()
+        self.about.iter().map(|file| file.blocks).sum()
     }
 }
 
@@ -78,10 +128,7 @@ impl BlockStore for Cars {
     }
 }
 
-fn open(path: &Path, cache: &Path, progress: &dyn Progress) -> Result<PlainCar> {
-    if !zst::is_zstd(path)? {
-        return PlainCar::open(path, path, cache, progress);
-    }
+fn open_compressed(path: &Path, cache: &Path, progress: &dyn Progress) -> Result<PlainCar> {
     let (copy, fresh) = zst::decompressed(path, cache, progress)?;
     match PlainCar::open(&copy, path, cache, progress) {
         Err(_) if !fresh => {

@@ -24,6 +24,7 @@ use std::path::{Path, PathBuf};
 use cid::Cid;
 use memmap2::{Advice, Mmap};
 
+use super::CarFile;
 use super::index::{self, Index, Stamp, prefix};
 use super::sort::Unsorted;
 use super::task;
@@ -43,6 +44,7 @@ const LONGEST_HEADER: u64 = 1 << 20;
 #[derive(Debug)]
 pub(super) struct PlainCar {
     map: Mmap,
+    version: u64,
     roots: Vec<Cid>,
     index: Index,
 }
@@ -66,7 +68,7 @@ impl PlainCar {
         // SAFETY: the mapping is read-only and private; that nobody truncates a snapshot under us is the
         // condition every reader of mapped files lives under.
         let map = unsafe { Mmap::map(&file) }.map_err(io)?;
-        let (roots, sections) = header(&map).map_err(|problem| damaged(0, &problem, NOT_A_CAR))?;
+        let (version, roots, sections) = header(&map).map_err(|problem| damaged(0, &problem, NOT_A_CAR))?;
         let (place, stamp) = (index::place(cache, path), Stamp::of(&about));
         let index = match Index::open(&place, stamp) {
             Some(index) => index,
@@ -80,15 +82,19 @@ impl PlainCar {
             }
         };
         let _ = map.advise(Advice::Random);
-        Ok(Self { map, roots, index })
+        Ok(Self { map, version, roots, index })
     }
 
-    pub(super) fn roots(&self) -> &[Cid] {
-        &self.roots
-    }
-
-    pub(super) fn blocks(&self) -> usize {
-        self.index.len()
+    /// What it is.
+    pub(super) fn about(&self, path: &Path, compressed: bool) -> CarFile {
+        CarFile {
+            path: path.to_owned(),
+            version: self.version,
+            compressed,
+            bytes: self.map.len() as u64,
+            blocks: self.index.len(),
+            roots: self.roots.clone(),
+        }
     }
 
     /// The block with that CID's digest, in place.
@@ -133,14 +139,14 @@ fn varint(bytes: &[u8], offset: usize) -> Option<(u64, usize)> {
     None
 }
 
-/// The roots, and where the sections are.
-fn header(bytes: &[u8]) -> std::result::Result<(Vec<Cid>, Range<usize>), String> {
+/// The version, the roots, and where the sections are.
+fn header(bytes: &[u8]) -> std::result::Result<(u64, Vec<Cid>, Range<usize>), String> {
     match header_at(bytes, 0)? {
-        (1, roots, end) => with_roots(roots).map(|roots| (roots, end..bytes.len())),
+        (1, roots, end) => with_roots(roots).map(|roots| (1, roots, end..bytes.len())),
         (2, _, end) => {
             let inside = wrapped(bytes, end).ok_or("the CARv2 header points outside the file")?;
             match header_at(&bytes[..inside.end], inside.start)? {
-                (1, roots, end) => with_roots(roots).map(|roots| (roots, end..inside.end)),
+                (1, roots, end) => with_roots(roots).map(|roots| (2, roots, end..inside.end)),
                 (version, ..) => Err(format!("this CARv2 wraps a CAR of version {version}, which must be 1")),
             }
         }

@@ -25,7 +25,7 @@ pub(super) fn is_zstd(path: &Path) -> Result<bool> {
 
 /// The decompressed copy of `path` in `cache`, and whether it was made just now.
 pub(super) fn decompressed(path: &Path, cache: &Path, progress: &dyn Progress) -> Result<(PathBuf, bool)> {
-    let copy = cache.join(name_of_copy(path)?);
+    let copy = place(path, cache)?;
     if copy.is_file() {
         return Ok((copy, false));
     }
@@ -48,7 +48,8 @@ pub(super) fn forget(copy: &Path) -> Result<()> {
     fs::remove_file(copy).map_err(|source| Error::Io { path: copy.to_owned(), source })
 }
 
-fn name_of_copy(path: &Path) -> Result<String> {
+/// Where in `cache` the decompressed copy of `path`, as it is now, has its place.
+pub(super) fn place(path: &Path, cache: &Path) -> Result<PathBuf> {
     let io = |source| Error::Io { path: path.to_owned(), source };
     let whole = path.canonicalize().map_err(io)?;
     let about = fs::metadata(&whole).map_err(io)?;
@@ -57,7 +58,7 @@ fn name_of_copy(path: &Path) -> Result<String> {
     let identity = format!("{}\n{}\n{}", whole.display(), about.len(), changed.as_nanos());
     let hash = short_hash(identity.as_bytes());
     let stem = path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
-    Ok(format!("{}-{hash}.car", stem.trim_end_matches(".car")))
+    Ok(cache.join(format!("{}-{hash}.car", stem.trim_end_matches(".car"))))
 }
 
 fn decompress(path: &Path, partial: &Path, progress: &dyn Progress) -> Result<()> {
