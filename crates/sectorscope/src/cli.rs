@@ -59,6 +59,14 @@ Examples:
   sectorscope events --car snapshot.car.zst --day 2026-07-01 --format csv > events.csv
   sectorscope events --car lite.car.zst diff.car.zst --format ndjson | jq 'select(.kind == \"terminate\")'")]
     Events(Events),
+    /// Look into snapshot files
+    #[command(subcommand)]
+    Car(Car),
+    /// Show one storage provider at a snapshot's head: power, deadlines, expirations ahead
+    #[command(after_help = "\
+Examples:
+  sectorscope miner f01000 --car snapshot.car.zst")]
+    Miner(Miner),
     /// Print an endpoint's rows of one day from the lake
     #[command(after_help = "\
 Examples:
@@ -150,6 +158,42 @@ Examples:
         #[command(flatten)]
         data: DataDir,
     },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Car {
+    /// Tell form, roots, heights with state, network, actors version, and who is in the newest state
+    #[command(after_help = "\
+Examples:
+  sectorscope car info snapshot.car.zst
+  sectorscope car info lite.car.zst diff.car.zst")]
+    Info(Files),
+    /// Check every hash and follow every link that deriving events needs; list what is missing
+    #[command(after_help = "\
+Examples:
+  sectorscope car verify snapshot.car.zst")]
+    Verify(Files),
+}
+
+/// Snapshot files that are one block store.
+#[derive(Debug, Args)]
+pub(crate) struct Files {
+    /// The files
+    #[arg(required = true, value_name = "FILE")]
+    pub(crate) files: Vec<PathBuf>,
+    #[command(flatten)]
+    pub(crate) data: DataDir,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Miner {
+    /// The storage provider, such as f01000
+    pub(crate) miner: MinerId,
+    /// Snapshot files; several are read as one
+    #[arg(long = "car", required = true, num_args = 1.., value_name = "FILE")]
+    pub(crate) cars: Vec<PathBuf>,
+    #[command(flatten)]
+    pub(crate) data: DataDir,
 }
 
 #[derive(Debug, Args)]

@@ -39,6 +39,8 @@ fn run(cli: Cli) -> anyhow::Result<()> {
             Command::Ingest(arguments) => commands::ingest::run(arguments).await,
             Command::Serve(arguments) => commands::serve::run(arguments).await,
             Command::Events(arguments) => commands::events::run(arguments),
+            Command::Car(arguments) => commands::car::run(&arguments),
+            Command::Miner(arguments) => commands::miner::run(&arguments),
             Command::Stats(arguments) => commands::stats::run(arguments).await,
             Command::Columns(arguments) => commands::columns::run(&arguments),
         }

@@ -1,8 +1,10 @@
 //! One file per command.
 
+pub(crate) mod car;
 pub(crate) mod columns;
 pub(crate) mod events;
 pub(crate) mod ingest;
+pub(crate) mod miner;
 pub(crate) mod serve;
 pub(crate) mod stats;
 pub(crate) mod up;
