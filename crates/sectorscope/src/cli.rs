@@ -60,7 +60,13 @@ Examples:
   sectorscope events --car lite.car.zst diff.car.zst --format ndjson | jq 'select(.kind == \"terminate\")'")]
     Events(Events),
     /// Look into snapshot files
-    #[command(subcommand)]
+    #[command(
+        subcommand,
+        after_help = "\
+Examples:
+  sectorscope car info snapshot.car.zst
+  sectorscope car verify snapshot.car.zst"
+    )]
     Car(Car),
     /// Show one storage provider at a snapshot's head: power, deadlines, expirations ahead
     #[command(after_help = "\

@@ -192,7 +192,7 @@ fn miner_and_day_choose_among_the_events() {
         (None, Some("2026-07-13")),
         (Some("f0113"), Some("2026-07-13")),
         (None, Some("2026-06-12")),
-        (None, Some("2027-01-20")),
+        (None, Some("2027-01-19")),
         (Some("f01"), None),
         (None, Some("2022-10-01")),
     ] {

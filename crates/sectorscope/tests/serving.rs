@@ -168,7 +168,9 @@ fn subcommands(help: &str) -> Vec<String> {
     let (_, list) = help.split_once("Commands:\n").unwrap_or_default();
     list.lines()
         .take_while(|line| !line.is_empty())
-        .filter_map(|line| line.split_whitespace().next())
+        // What is indented further goes on with the line before.
+        .filter_map(|line| line.strip_prefix("  ")?.split(' ').next())
+        .filter(|name| !name.is_empty())
         .filter(|name| *name != "help")
         .map(str::to_owned)
         .collect()

@@ -3,16 +3,16 @@
 
 mod common;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::OnceLock;
 
 use chain::Day;
 use common::http::Object;
+use common::ledger::Ledger;
 use common::server::up;
 use common::truth::{day, is_event, moved, number, text};
 use common::{Ran, endpoints, lines, run_in, shared};
-use serde_json::Value;
 
 fn stats(arguments: &[&str]) -> Ran {
     let mut all = vec!["stats"];
@@ -130,57 +130,6 @@ fn double(row: &Row, column: &str) -> f64 {
 /// A truth file of the sample; `None` with a printed reason where it is absent.
 fn truth(kind: &str) -> Option<PathBuf> {
     shared(&format!("data/long.{kind}.jsonl"))
-}
-
-/// What the truth's events add up to by miner, up to a day's end.
-#[derive(Clone, Debug, Default)]
-struct Ledger {
-    /// QAP and faultiness of the live sectors.
-    live: BTreeMap<i128, (i128, bool)>,
-    /// What snaps, extensions and adjustments changed in QAP.
-    requalified: i128,
-    /// By `precommit` or `provecommit`, in batches or not: sectors, raw bytes, QAP, messages.
-    commits: BTreeMap<(&'static str, bool), (i128, i128, i128, BTreeSet<String>)>,
-}
-
-impl Ledger {
-    fn apply(&mut self, event: &Value) {
-        let sector = number(event, "sector").unwrap();
-        let qap = number(event, "qap").or(number(event, "rbp")).unwrap();
-        match text(event, "event").unwrap() {
-            "precommit_single" | "precommit_batch" => self.commit("precommit", &[6], event, qap),
-            "activated" => {
-                self.live.insert(sector, (qap, false));
-                self.commit("provecommit", &[7], event, qap);
-            }
-            "snapped" | "extended" => {
-                let held = self.live.get_mut(&sector).unwrap();
-                self.requalified += qap - held.0;
-                held.0 = qap;
-            }
-            "faulted" => self.live.get_mut(&sector).unwrap().1 = true,
-            "recovered" => self.live.get_mut(&sector).unwrap().1 = false,
-            "terminated_active" | "terminated_passive" | "expired" => {
-                self.live.remove(&sector).unwrap();
-            }
-            "proven" | "precommit_expired" => {}
-            other => panic!("unknown event {other}"),
-        }
-    }
-
-    fn commit(&mut self, stage: &'static str, single: &[i128], event: &Value, qap: i128) {
-        let batch = !single.contains(&number(event, "method_num").unwrap());
-        let sum = self.commits.entry((stage, batch)).or_default();
-        sum.0 += 1;
-        sum.1 += number(event, "rbp").unwrap();
-        sum.2 += qap;
-        sum.3.insert(text(event, "msg_cid").unwrap().to_owned());
-    }
-
-    fn committed(&self, stage: &'static str, batch: bool) -> (i128, i128, i128, i128) {
-        let (count, rbp, qap, messages) = self.commits.get(&(stage, batch)).cloned().unwrap_or_default();
-        (count, rbp, qap, i128::try_from(messages.len()).unwrap())
-    }
 }
 
 /// The ledger at each closed day's end, by miner.

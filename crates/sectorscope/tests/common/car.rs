@@ -40,11 +40,6 @@ impl Car {
         }
         Self { bytes, header, sections }
     }
-
-    /// The section at a fraction of the whole.
-    pub(crate) fn section(&self, of: usize, parts: usize) -> &Section {
-        &self.sections[(self.sections.len() - 1) * of / parts]
-    }
 }
 
 fn varint(bytes: &[u8], mut at: usize) -> (usize, usize) {

@@ -3,6 +3,7 @@
 
 pub(crate) mod car;
 pub(crate) mod http;
+pub(crate) mod ledger;
 pub(crate) mod server;
 pub(crate) mod truth;
 

@@ -14,12 +14,14 @@ use super::http::{Answer, SECTOR, get, get_with};
 use super::program;
 
 /// The test process never drops what its tests share, so a shell waits for the end of the process (which closes
-/// the shell's stdin), ends the server, and clears the data away.
+/// the shell's stdin), ends the server, and clears the data away. The shell itself lets go of stdout, so that a
+/// server that does not come up is noticed.
 const WATCH: &str = r#"
 data=$1
 "$0" up --data "$data" --listen 127.0.0.1:0 &
 server=$!
-cat >/dev/null
+exec >/dev/null
+cat
 kill "$server"
 wait "$server"
 rm -rf "$data"
@@ -33,6 +35,7 @@ pub(crate) struct Up {
     pub(crate) days: RangeInclusive<Day>,
     /// All that it printed at first.
     pub(crate) greeting: String,
+    _shell: Child,
     _stdin: ChildStdin,
     _stdout: BufReader<ChildStdout>,
 }
@@ -70,7 +73,15 @@ impl Up {
             }
         }
         let days = days(&greeting).unwrap_or_else(|| panic!("no days in {greeting}"));
-        Self { address: address(&greeting), data, days, greeting, _stdin: stdin, _stdout: stdout }
+        Self {
+            address: address(&greeting),
+            data,
+            days,
+            greeting,
+            _shell: child,
+            _stdin: stdin,
+            _stdout: stdout,
+        }
     }
 
     /// Asks an endpoint, the query included.
