@@ -11,7 +11,10 @@ pub type Result<T> = std::result::Result<T, Error>;
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// A file could not be opened, read or written.
-    #[error("{path}: {source}")]
+    #[error(
+        "{path}: {source}; check that this is a file that may be read (in the data directory: written), and that the \
+         disk is not full"
+    )]
     Io {
         /// The file.
         path: PathBuf,

@@ -1,5 +1,6 @@
 //! Tables on stdout: aligned, coloured on a terminal and plain in a pipe.
 
+use std::fmt::Display;
 use std::io::{BufWriter, IsTerminal, StdoutLock, Write, stdout};
 
 use comfy_table::{Attribute, Cell, CellAlignment, Color, ContentArrangement, Table, presets};
@@ -7,6 +8,11 @@ use comfy_table::{Attribute, Cell, CellAlignment, Color, ContentArrangement, Tab
 /// Stdout, buffered.
 pub(crate) fn out() -> BufWriter<StdoutLock<'static>> {
     BufWriter::with_capacity(1 << 16, stdout().lock())
+}
+
+/// Prints a line. That nobody reads it is no reason to stop.
+pub(crate) fn say(line: impl Display) {
+    let _ = writeln!(stdout(), "{line}");
 }
 
 /// Which way a column's cells are aligned.

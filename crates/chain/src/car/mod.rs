@@ -96,7 +96,7 @@ impl Cars {
                         problem: format!(
                             "its header names block {root} as a root, which is in none of the files given"
                         ),
-                        advice: "the file is damaged or incomplete, or needs another one beside it",
+                        advice: "the file is damaged or incomplete: fetch it again, or give the file that holds the block beside it",
                     });
                 }
             }

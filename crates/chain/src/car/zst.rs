@@ -82,7 +82,8 @@ fn decompress(path: &Path, partial: &Path, progress: &dyn Progress) -> Result<()
             Err(error) => {
                 return Err(Error::File {
                     path: path.to_owned(),
-                    offset: decoder.get_ref().get_ref().read,
+                    // What was read ahead has not been looked at.
+                    offset: decoder.get_ref().get_ref().read - decoder.get_ref().buffer().len() as u64,
                     problem: format!(
                         "the zstd stream does not decompress ({error}) after {written} bytes of content"
                     ),

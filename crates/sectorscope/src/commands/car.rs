@@ -52,17 +52,17 @@ fn info(files: &Files) -> anyhow::Result<()> {
     codes.learn(&tree)?;
     let miners = Miner::all(&tree, &codes)?;
     let version = miners.iter().map(|(_, miner)| miner.layout().version).max();
-    println!("\nnetwork  {} (epoch 0 at unix time {})", clock.network(), clock.genesis());
-    println!(
+    output::say(format_args!("\nnetwork  {} (epoch 0 at unix time {})", clock.network(), clock.genesis()));
+    output::say(format_args!(
         "states   {} tipsets, height {} to {}",
         chain.tipsets().len(),
         at(clock, first.height),
         at(clock, head.height)
-    );
-    println!(
+    ));
+    output::say(format_args!(
         "actors   {}\n",
         version.map_or_else(|| "no storage provider".to_owned(), |version| format!("v{version}"))
-    );
+    ));
 
     let mut claims = Claims::default();
     claims.advance(&cars, &head.parent_state_root, &codes)?;
@@ -81,7 +81,11 @@ fn info(files: &Files) -> anyhow::Result<()> {
             lines.push(line);
         }
     }
-    println!("{} storage providers, {} with sectors; at the head:\n", miners.len(), lines.len());
+    output::say(format_args!(
+        "{} storage providers, {} with sectors; at the head:\n",
+        miners.len(),
+        lines.len()
+    ));
     output::table(&header, lines)?;
     Ok(())
 }
@@ -120,14 +124,18 @@ fn verify(files: &Files) -> anyhow::Result<()> {
     }
     bars.end();
     for problem in problems.iter().take(MOST_LISTED) {
-        println!("{problem}");
+        output::say(format_args!("{problem}"));
     }
     if problems.len() > MOST_LISTED {
-        println!("… and {} more", problems.len() - MOST_LISTED);
+        output::say(format_args!("… and {} more", problems.len() - MOST_LISTED));
     }
     if !problems.is_empty() {
         bail!("{} of {} tipsets do not read", problems.len(), tipsets.len());
     }
-    println!("{} blocks, every hash good; {} tipsets, every link there", cars.blocks(), tipsets.len());
+    output::say(format_args!(
+        "{} blocks, every hash good; {} tipsets, every link there",
+        cars.blocks(),
+        tipsets.len()
+    ));
     Ok(())
 }

@@ -9,11 +9,12 @@ use lake::Lake;
 use super::in_files;
 use crate::bars::Bars;
 use crate::cli::{DataDir, Ingest, Source};
+use crate::output;
 
 pub(crate) async fn run(arguments: Ingest) -> anyhow::Result<()> {
     match arguments.source {
         Source::Car { files, data } => {
-            println!("{}", cars(&data, &files).await?);
+            output::say(format_args!("{}", cars(&data, &files).await?));
         }
     }
     Ok(())

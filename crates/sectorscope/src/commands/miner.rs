@@ -34,22 +34,22 @@ pub(crate) fn run(arguments: &Miner) -> anyhow::Result<()> {
     let claim = claims.of(arguments.miner);
     let portrait = Portrait::of(&miner, chain.clock())?;
 
-    println!(
+    output::say(format_args!(
         "{} before height {} ({}), actors v{}\n",
         arguments.miner,
         head.height,
         chain.clock().day_of(head.height),
         miner.layout().version
-    );
+    ));
     holdings(&portrait)?;
     let verdict = if portrait.active.power == claim { "equal to" } else { "NOT equal to" };
-    println!(
+    output::say(format_args!(
         "\nactive power is {verdict} the power actor's claim: {} raw, {} quality-adjusted\n",
         human::bytes(claim.rbp.0),
         human::bytes(claim.qap.0)
-    );
+    ));
     deadlines(&miner, &portrait)?;
-    println!();
+    output::say("");
     expirations(&portrait)?;
     Ok(())
 }

@@ -9,13 +9,14 @@ use lake::Reader;
 use tokio::net::TcpListener;
 
 use crate::cli::{Listen, Serve};
+use crate::output;
 
 const TOKEN_VARIABLE: &str = "SECTORSCOPE_TOKEN";
 
 pub(crate) async fn run(arguments: Serve) -> anyhow::Result<()> {
     let door = Door::open(&arguments.listen).await?;
     let reader = Arc::new(Reader::open(&arguments.data.lake()?).await?);
-    println!("serving http://{}", door.address);
+    output::say(format_args!("serving http://{}", door.address));
     door.serve(reader).await
 }
 

@@ -34,7 +34,7 @@ pub(crate) async fn run(arguments: Up) -> anyhow::Result<()> {
     let directory = arguments.data.lake()?;
     if !has_days(&arguments.data).await? {
         eprintln!("no lake in {} yet: reading the bundled sample chain", directory.display());
-        println!("{}", cars(&arguments.data, &[sample(&arguments.data)?]).await?);
+        output::say(format_args!("{}", cars(&arguments.data, &[sample(&arguments.data)?]).await?));
     }
     let reader = Arc::new(Reader::open(&directory).await?);
     greet(&reader, &door).await?;
@@ -68,24 +68,24 @@ fn sample(data: &DataDir) -> anyhow::Result<PathBuf> {
 
 /// Says where it serves, what to try, and how the newest day looks.
 async fn greet(reader: &Reader, door: &Door) -> anyhow::Result<()> {
-    println!("serving http://{}", door.address);
+    output::say(format_args!("serving http://{}", door.address));
     let Some(days) = reader.days() else { return Ok(()) };
     let newest = *days.end();
     let Some(rows) = reader.day(newest).await? else { return Ok(()) };
     let base = format!("http://{}/v2/storage_provider/sector", door.address);
-    println!("\ntry:");
-    println!("  {base}/total");
+    output::say(format_args!("\ntry:"));
+    output::say(format_args!("  {base}/total"));
     if let Some(miner) = rows.miners().first() {
-        println!("  {base}/terminate?state_date={newest}&miner_id={miner}");
+        output::say(format_args!("  {base}/terminate?state_date={newest}&miner_id={miner}"));
     }
-    println!("  {base}/sector_duration?state_date={}", days.start());
-    println!(
+    output::say(format_args!("  {base}/sector_duration?state_date={}", days.start()));
+    output::say(format_args!(
         "\n{} closed days, {} to {newest}; the newest:\n",
         i64::from(newest.unix_days()) - i64::from(days.start().unix_days()) + 1,
         days.start()
-    );
+    ));
     print_day(&rows)?;
-    println!("\nstop with Ctrl-C");
+    output::say(format_args!("\nstop with Ctrl-C"));
     Ok(())
 }
 
