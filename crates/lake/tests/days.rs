@@ -7,6 +7,7 @@ use common::{SIZE, claim, day, fault, finished, onboard};
 use lake::{Error, FinishedDay, Lake, Reader};
 use ledger::columns::{COLUMNS, Endpoint, column};
 use ledger::{Event, Value};
+use std::io::Write as _;
 use tempfile::TempDir;
 
 async fn closed(days: &[FinishedDay]) -> (TempDir, Reader) {
@@ -247,7 +248,7 @@ async fn keys_are_those_of_the_specifications_examples_in_their_order() {
     );
     let path = shared.join("spec/sectors.md");
     let Ok(spec) = std::fs::read_to_string(&path) else {
-        println!("skipped: {} is not here", path.display());
+        let _ = writeln!(std::io::stderr(), "skipped: {} is not here", path.display());
         return;
     };
     let (_dir, reader) = closed(&[finished(0, vec![onboard(1000, 1, 1)], vec![])]).await;

@@ -84,7 +84,10 @@ fn every_miners_sectors_add_up_to_its_partitions_and_its_claim() {
             assert_eq!(sum(|deadline| deadline.live), portrait.live(), "{name}: {id}");
             assert_eq!(sum(|deadline| deadline.faulty), portrait.faulty.sectors, "{name}: {id}");
             assert_eq!(sum(|deadline| deadline.unproven), portrait.unproven.sectors, "{name}: {id}");
-            assert_eq!(portrait.expirations.values().map(|holding| holding.sectors).sum::<u64>(), portrait.live());
+            assert_eq!(
+                portrait.expirations.values().map(|holding| holding.sectors).sum::<u64>(),
+                portrait.live()
+            );
             assert_eq!(portrait.active.power, claims.of(id), "{name}: {id}");
         }
     }

@@ -6,7 +6,7 @@ mod commands;
 mod human;
 mod output;
 
-use std::io;
+use std::io::{self, Write};
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -25,7 +25,7 @@ fn main() -> ExitCode {
         // Whoever read our output has seen enough, as `head` does.
         Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("error: {}", said(&error));
+            let _ = writeln!(io::stderr(), "error: {}", said(&error));
             ExitCode::from(FAILED)
         }
     }

@@ -4,6 +4,7 @@
 mod common;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::io::Write as _;
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -268,7 +269,7 @@ fn fields(table: &str) -> usize {
 fn a_pipe_that_closes_early_ends_it_quietly() {
     let data = tempfile::tempdir().unwrap();
     let Ok(_) = Command::new("bash").arg("--version").stdout(Stdio::null()).status() else {
-        println!("skipped: there is no bash here");
+        let _ = writeln!(std::io::stderr(), "skipped: there is no bash here");
         return;
     };
     for format in ["ndjson", "csv", "table"] {

@@ -3,6 +3,7 @@
 
 mod common;
 
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::sync::OnceLock;
@@ -158,7 +159,8 @@ fn requests() -> Option<&'static Path> {
         (there() || (fetch() && there())).then_some(folder)
     });
     if found.is_none() {
-        println!("skipped: python3 has no requests here, and pip could not fetch it");
+        let _ =
+            writeln!(std::io::stderr(), "skipped: python3 has no requests here, and pip could not fetch it");
     }
     found.as_deref()
 }
@@ -175,7 +177,7 @@ fn request() -> Option<PathBuf> {
     if std::fs::create_dir_all(&folder).is_ok() && (there() || (fetch() && there())) {
         return Some(folder);
     }
-    println!("skipped: node has no request here, and npm could not fetch it");
+    let _ = writeln!(std::io::stderr(), "skipped: node has no request here, and npm could not fetch it");
     None
 }
 
@@ -190,7 +192,7 @@ fn the_python_snippets_run_with_only_the_address_changed() {
 #[test]
 fn the_curl_snippets_run_with_only_the_address_changed() {
     if !works(direct("curl").arg("--version")) {
-        println!("skipped: there is no curl here");
+        let _ = writeln!(std::io::stderr(), "skipped: there is no curl here");
         return;
     }
     // curl shows its progress on stderr, the body on stdout.

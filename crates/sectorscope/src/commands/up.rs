@@ -1,6 +1,7 @@
 //! `sectorscope up`
 
 use std::fs;
+use std::io::{self, Write};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -33,7 +34,11 @@ pub(crate) async fn run(arguments: Up) -> anyhow::Result<()> {
     let door = Door::open(&arguments.listen).await?;
     let directory = arguments.data.lake()?;
     if !has_days(&arguments.data).await? {
-        eprintln!("no lake in {} yet: reading the bundled sample chain", directory.display());
+        let _ = writeln!(
+            io::stderr(),
+            "no lake in {} yet: reading the bundled sample chain",
+            directory.display()
+        );
         output::say(format_args!("{}", cars(&arguments.data, &[sample(&arguments.data)?]).await?));
     }
     let reader = Arc::new(Reader::open(&directory).await?);

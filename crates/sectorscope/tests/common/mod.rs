@@ -8,6 +8,7 @@ pub(crate) mod server;
 pub(crate) mod truth;
 
 use std::ffi::OsStr;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
@@ -85,7 +86,7 @@ pub(crate) fn shared(name: &str) -> Option<PathBuf> {
     if path.exists() {
         return Some(path);
     }
-    println!("skipped: {} is not here", path.display());
+    let _ = writeln!(std::io::stderr(), "skipped: {} is not here", path.display());
     None
 }
 
