@@ -3,7 +3,7 @@
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
 
-use chain::{Cars, Chain, Day, Progress, Tipset, Unit};
+use chain::{Chain, Day, Progress, Tipset, Unit};
 use lake::{FinishedDay, Lake};
 use ledger::{Claims, Differ, Event};
 
@@ -34,17 +34,16 @@ pub struct Report {
 /// the days closed so far, each of them whole.
 pub async fn cars(
     lake: &mut Lake,
-    cars: &Cars,
+    chain: &Chain<'_>,
     files: &[PathBuf],
     progress: &dyn Progress,
 ) -> Result<Report> {
-    let chain = Chain::open(cars, cars.roots())?;
     let source = source_name(files);
     let head =
         chain.tipsets().last().map_or(Day::from_unix_days(0), |tipset| chain.clock().day_of(tipset.height));
     let mut report = Report { source, closed: None, events: 0, unfinished: head };
-    let Some(start) = start(lake, &chain).await? else { return Ok(report) };
-    let mut reader = DayReader::begin(&chain, start, report.source.clone())?;
+    let Some(start) = start(lake, chain).await? else { return Ok(report) };
+    let mut reader = DayReader::begin(chain, start, report.source.clone())?;
     progress.begin("closing days".to_owned(), (chain.tipsets().len() - reader.next) as u64, Unit::Tipsets);
     let first = reader.next;
     let mut ready: Vec<FinishedDay> = Vec::new();

@@ -1,8 +1,8 @@
 //! `sectorscope ingest`
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use chain::{Cars, Day};
+use chain::{Cars, Chain, Day};
 use ingest::Report;
 use lake::Lake;
 
@@ -20,21 +20,18 @@ pub(crate) async fn run(arguments: Ingest) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Takes in snapshot files and says in a sentence what that did. The files are opened before the lake is, so that
-/// bad ones leave no trace.
+/// Takes in snapshot files and says in a sentence what that did. The chain is opened before the lake is, so
+/// that bad files leave no trace.
 pub(crate) async fn cars(data: &DataDir, files: &[PathBuf]) -> anyhow::Result<String> {
     let bars = Bars::default();
     let cars = Cars::open(files, &data.cache()?, &bars)?;
-    let mut lake = open(&data.lake()?).await?;
-    match ingest::cars(&mut lake, &cars, files, &bars).await {
+    let chain = in_files(Chain::open(&cars, cars.roots()), files)?;
+    let mut lake = Lake::open(&data.lake()?).await?;
+    match ingest::cars(&mut lake, &chain, files, &bars).await {
         Ok(report) => Ok(said(&report, lake.last_closed())),
         Err(ingest::Error::Chain(error)) => in_files(Err(error), files),
         Err(error) => Err(error.into()),
     }
-}
-
-async fn open(directory: &Path) -> anyhow::Result<Lake> {
-    Ok(Lake::open(directory).await?)
 }
 
 /// The report in a sentence.
