@@ -1,6 +1,6 @@
 //! Blocks and where they come from.
 
-use std::ops::Deref;
+use std::ops::{Deref, Range};
 use std::sync::Arc;
 
 use cid::Cid;
@@ -10,9 +10,9 @@ use sha2::{Digest, Sha256};
 use crate::error::{Error, Result};
 
 /// Multihash code of blake2b-256, which Filecoin's blocks are hashed with.
-pub(crate) const BLAKE2B_256: u64 = 0xb220;
+const BLAKE2B_256: u64 = 0xb220;
 /// Multihash code of sha2-256: genesis links a block or two of IPFS.
-pub(crate) const SHA2_256: u64 = 0x12;
+const SHA2_256: u64 = 0x12;
 /// Multihash code of identity: the "hash" is the data.
 pub(crate) const IDENTITY: u64 = 0;
 const DAG_CBOR: u64 = 0x71;
@@ -22,8 +22,8 @@ const DAG_CBOR: u64 = 0x71;
 pub enum Block<'a> {
     /// In place, in a mapped file or in memory.
     Borrowed(&'a [u8]),
-    /// In a buffer of its own, shared with a cache.
-    Shared(Arc<[u8]>),
+    /// Part of a buffer that is shared with a cache.
+    Shared(Arc<[u8]>, Range<usize>),
 }
 
 impl Deref for Block<'_> {
@@ -32,7 +32,7 @@ impl Deref for Block<'_> {
     fn deref(&self) -> &[u8] {
         match self {
             Self::Borrowed(bytes) => bytes,
-            Self::Shared(bytes) => bytes,
+            Self::Shared(bytes, part) => bytes.get(part.clone()).unwrap_or_default(),
         }
     }
 }
@@ -51,7 +51,8 @@ pub trait BlockStore: Send + Sync {
     /// [`Error::Missing`] if it is not here; else as [`BlockStore::get`].
     fn need(&self, cid: &Cid, what: &'static str) -> Result<Block<'_>> {
         if cid.hash().code() == IDENTITY {
-            return Ok(Block::Shared(cid.hash().digest().into()));
+            let digest = cid.hash().digest();
+            return Ok(Block::Shared(digest.into(), 0..digest.len()));
         }
         self.get(cid)?.ok_or_else(|| Error::Missing(Box::new(*cid), what))
     }
@@ -69,6 +70,17 @@ pub fn message_cid(bytes: &[u8]) -> Cid {
     // A digest of 32 bytes always fits a multihash of 64.
     let hash = Multihash::wrap(BLAKE2B_256, &digest).unwrap_or_default();
     Cid::new_v1(DAG_CBOR, hash)
+}
+
+/// Whether the hash in `cid` is that of `bytes`; `None` for a kind of hash that is not known.
+pub(crate) fn has_hash(cid: &Cid, bytes: &[u8]) -> Option<bool> {
+    let hash = cid.hash();
+    match hash.code() {
+        BLAKE2B_256 => Some(hash.digest() == blake2b(bytes)),
+        SHA2_256 => Some(hash.digest() == sha2(bytes)),
+        IDENTITY => Some(hash.digest() == bytes),
+        _ => None,
+    }
 }
 
 /// sha2-256 of some bytes.

@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use cid::Cid;
 
+use crate::units::Epoch;
+
 /// The result of reading the chain.
 pub type Result<T> = std::result::Result<T, Error>;
 
@@ -50,6 +52,26 @@ pub enum Error {
         "block {0} ({1}) is in none of the files given; add the file that holds it, or fetch a whole snapshot again"
     )]
     Missing(Box<Cid>, &'static str),
+    /// The head of a chain has no state here; never passed over in silence, since what led up to it would be missing.
+    #[error(
+        "the chain's head, at height {height}, has no readable state in the files given; {}",
+        match .newest {
+            Some(newest) => format!(
+                "the newest tipset with a state is at height {newest}: add the file that holds the head's, or read up to \
+                 there with --head {newest}"
+            ),
+            None => "give a snapshot with state, or add the file that holds it".to_owned(),
+        }
+    )]
+    HeadWithoutState {
+        /// The head's height.
+        height: Epoch,
+        /// Height of the newest tipset not far below that has a state.
+        newest: Option<Epoch>,
+    },
+    /// A root is that of a state, without a chain.
+    #[error("root {0} is that of a state, not of a chain; look into it with --state-root {0}")]
+    BareState(Box<Cid>),
     /// A block's content does not decode as what it should be.
     #[error("block {cid}: {what}: {problem}")]
     Decode {

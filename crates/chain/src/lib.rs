@@ -25,7 +25,7 @@ pub use address::{Address, Protocol};
 pub use amt::{Amt, AmtChange};
 pub use bitfield::SectorSet;
 pub use block::{Block, BlockStore, message_cid};
-pub use car::{CarFile, Cars};
+pub use car::{CarFile, Cars, Form};
 pub use cbor::Reader;
 pub use cid::Cid;
 pub use error::{Error, Result};

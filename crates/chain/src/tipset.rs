@@ -10,6 +10,7 @@ use crate::cbor::Reader;
 use crate::error::{Error, Result};
 use crate::header::Header;
 use crate::message::{self, Executed, Message};
+use crate::state::StateTree;
 use crate::units::{Clock, Epoch};
 
 /// CIDs of a tipset's blocks, in tipset order.
@@ -121,8 +122,29 @@ impl<'s> Chain<'s> {
     /// # Errors
     /// If a root is no header, a header between is missing or malformed, or a state between others is missing.
     pub fn open(store: &'s dyn BlockStore, roots: impl IntoIterator<Item = Cid>) -> Result<Self> {
+        Self::open_at(store, roots, None)
+    }
+
+    /// As [`Chain::open`], but takes the newest tipset at or below `highest`, if that is given, for the head: archives
+    /// of headers and messages may hold states of their lower epochs only.
+    ///
+    /// # Errors
+    /// As [`Chain::open`], and if no tipset is so low.
+    pub fn open_at(
+        store: &'s dyn BlockStore,
+        roots: impl IntoIterator<Item = Cid>,
+        highest: Option<Epoch>,
+    ) -> Result<Self> {
         let mut tipset = Tipset::read(store, &head(store, roots)?)?;
         let clock = Clock::new(tipset.timestamp.saturating_sub(tipset.height.0.saturating_mul(30)));
+        while let Some(highest) = highest
+            && tipset.height > highest
+        {
+            if tipset.height.0 == 0 {
+                return Err(Error::Chain(format!("no tipset of the chain is at or below height {highest}")));
+            }
+            tipset = Tipset::read(store, &tipset.parents.0)?;
+        }
         let mut tipsets = Vec::new();
         while has_state(store, &tipset)? {
             let parents = tipset.parents.0.clone();
@@ -135,9 +157,9 @@ impl<'s> Chain<'s> {
             tipset = Tipset::read(store, &parents)?;
         }
         if tipsets.is_empty() {
-            return Err(Error::Chain(
-                "the snapshot's head has no readable state; give a snapshot with state, or add the file that holds it".into(),
-            ));
+            let height = tipset.height;
+            let newest = newest_with_state(store, tipset)?.map(|tipset| tipset.height);
+            return Err(Error::HeadWithoutState { height, newest });
         }
         check_for_hole(store, tipset)?;
         Ok(Self::of(store, clock, tipsets))
@@ -204,24 +226,35 @@ fn has_state(store: &dyn BlockStore, tipset: &Tipset) -> Result<bool> {
     Ok(store.get(&tipset.parent_state_root)?.is_some())
 }
 
+/// How far below a tipset without state others are looked for that have one.
+const LOOKED_AT: usize = 2880;
+
 /// Snapshots without states below some height are normal; one with states further down has lost some. Looks down
 /// from the first tipset without state for a while.
 fn check_for_hole(store: &dyn BlockStore, first_without: Tipset) -> Result<()> {
-    const LOOKED_AT: usize = 2880;
     let missing = first_without.parent_state_root;
-    let mut tipset = first_without;
-    for _ in 0..LOOKED_AT {
+    match newest_with_state(store, first_without)? {
         // Genesis keeps its state in every snapshot.
-        if tipset.height.0 == 0 {
-            return Ok(());
+        Some(tipset) if tipset.height.0 > 0 => {
+            Err(Error::Missing(Box::new(missing), "a state between others that are here"))
         }
+        _ => Ok(()),
+    }
+}
+
+/// The first tipset below that has its state here.
+fn newest_with_state(store: &dyn BlockStore, mut tipset: Tipset) -> Result<Option<Tipset>> {
+    for _ in 0..LOOKED_AT {
         if has_state(store, &tipset)? {
-            return Err(Error::Missing(Box::new(missing), "a state between others that are here"));
+            return Ok(Some(tipset));
+        }
+        if tipset.height.0 == 0 {
+            break;
         }
         // Snapshots reach back to genesis with all their headers: where one is missing, the file was cut off.
         tipset = Tipset::read(store, &tipset.parents.0)?;
     }
-    Ok(())
+    Ok(None)
 }
 
 /// Blocks of the highest tipset among the roots. A root is a block header, or the metadata of a version 2
@@ -234,7 +267,13 @@ fn head(store: &dyn BlockStore, roots: impl IntoIterator<Item = Cid>) -> Result<
             None => blocks.push(root),
         }
     }
-    let mut headers = blocks.iter().map(|block| Header::read(store, block)).collect::<Result<Vec<_>>>()?;
+    let header = |block: &Cid| {
+        Header::read(store, block).map_err(|error| match is_state(store, block) {
+            true => Error::BareState(Box::new(*block)),
+            false => error,
+        })
+    };
+    let mut headers = blocks.iter().map(header).collect::<Result<Vec<_>>>()?;
     headers.sort_by_key(|header| std::cmp::Reverse(header.height));
     headers.dedup_by(|a, b| a.cid == b.cid);
     let Some(highest) = headers.first().cloned() else {
@@ -242,6 +281,11 @@ fn head(store: &dyn BlockStore, roots: impl IntoIterator<Item = Cid>) -> Result<
     };
     let same = |header: &&Header| header.height == highest.height && header.parents == highest.parents;
     Ok(headers.iter().filter(same).map(|header| header.cid).collect())
+}
+
+/// Whether a block is the root of a state: it leads to the system actor.
+fn is_state(store: &dyn BlockStore, root: &Cid) -> bool {
+    StateTree::open(store, root).and_then(|tree| tree.actor(0)).is_ok_and(|system| system.is_some())
 }
 
 /// `HeadTipsetKey` of snapshot metadata `{Version, HeadTipsetKey, F3Data}`; `None` if the block is no map.

@@ -3,9 +3,9 @@
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
 
-use chain::{Chain, Day, Progress, Tipset, Unit};
+use chain::{Chain, Day, Epoch, MinerId, Progress, SectorNumber, Tipset, Unit};
 use lake::{FinishedDay, Lake};
-use ledger::{Claims, Differ, Event};
+use ledger::{Claims, Event, Reading};
 
 use crate::error::{Error, Result};
 
@@ -43,7 +43,11 @@ pub async fn cars(
         chain.tipsets().last().map_or(Day::from_unix_days(0), |tipset| chain.clock().day_of(tipset.height));
     let mut report = Report { source, closed: None, events: 0, unfinished: head };
     let Some(start) = start(lake, chain).await? else { return Ok(report) };
-    let mut reader = DayReader::begin(chain, start, report.source.clone())?;
+    let activations = match start {
+        Start::Open(_) => Vec::new(),
+        Start::GoOn(_) => lake.first_activations().await?,
+    };
+    let mut reader = DayReader::begin(chain, start, activations, report.source.clone())?;
     progress.begin("closing days".to_owned(), (chain.tipsets().len() - reader.next) as u64, Unit::Tipsets);
     let first = reader.next;
     let mut ready: Vec<FinishedDay> = Vec::new();
@@ -131,7 +135,7 @@ fn opening(chain: &Chain<'_>) -> Option<usize> {
 struct DayReader<'a, 's> {
     chain: &'a Chain<'s>,
     source: String,
-    differ: Differ,
+    reading: Reading<'a, 's>,
     claims: Claims,
     /// The tipset to execute next.
     next: usize,
@@ -143,21 +147,22 @@ struct DayReader<'a, 's> {
 }
 
 impl<'a, 's> DayReader<'a, 's> {
-    fn begin(chain: &'a Chain<'s>, start: Start, source: String) -> Result<Self> {
-        let mut differ = Differ::new();
+    fn begin(
+        chain: &'a Chain<'s>,
+        start: Start,
+        activations: Vec<(MinerId, SectorNumber, Epoch)>,
+        source: String,
+    ) -> Result<Self> {
         let (Start::Open(next) | Start::GoOn(next)) = start;
         let tipset = &chain.tipsets()[next];
-        let events = match start {
-            Start::Open(_) => differ.open(chain.store(), &tipset.parent_state_root, tipset.height)?,
-            Start::GoOn(_) => {
-                differ.learn(chain.store(), &tipset.parent_state_root)?;
-                Vec::new()
-            }
+        let (events, reading) = match start {
+            Start::Open(_) => Reading::open(chain, next)?,
+            Start::GoOn(_) => (Vec::new(), Reading::go_on(chain, next, activations)?),
         };
         Ok(Self {
             chain,
             source,
-            differ,
+            reading,
             claims: Claims::default(),
             next,
             day: chain.clock().day_of(tipset.height),
@@ -179,8 +184,8 @@ impl<'a, 's> DayReader<'a, 's> {
             }
             self.day = self.day.next();
         }
-        if let Some(transition) = self.chain.transition(self.next)? {
-            self.events.append(&mut self.differ.events(self.chain.store(), &transition)?);
+        if let Some(events) = self.reading.next() {
+            self.events.append(&mut events?);
         }
         self.next += 1;
         Ok(Some(finished))
@@ -188,13 +193,13 @@ impl<'a, 's> DayReader<'a, 's> {
 
     fn finish(&mut self, child: &Tipset) -> Result<FinishedDay> {
         let clock = self.chain.clock();
-        self.claims.advance(self.chain.store(), &child.parent_state_root, self.differ.codes())?;
+        self.claims.advance(self.chain.store(), &child.parent_state_root, self.reading.codes())?;
         let progress = lake::Progress {
             source: self.source.clone(),
             network: clock.network().to_owned(),
             genesis: clock.genesis(),
             day: self.day,
-            first_epoch: clock.first_epoch(self.day).max(chain::Epoch(0)),
+            first_epoch: clock.first_epoch(self.day).max(Epoch(0)),
             last_epoch: clock.first_epoch(self.day.next()) + -1,
             tipset_key: child.parents.to_string(),
             state_root: child.parent_state_root.to_string(),

@@ -13,6 +13,7 @@
 //! `sp_sector_daily` last; that one publishes them. A writer that dies in between leaves days behind in the other
 //! tables, which nobody is shown and which the next commit replaces. [`Reader`] reads closed days.
 
+mod activations;
 mod cache;
 mod close;
 mod day;

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use chain::Day;
+use chain::{Day, Epoch, MinerId, SectorNumber};
 use datafusion::arrow::array::RecordBatch;
 use ledger::{Claim, Event};
 use serde_json::{Map, Value, json};
@@ -12,7 +12,7 @@ use crate::file::DataFile;
 use crate::progress::Progress;
 use crate::schema::TableName;
 use crate::table::Table;
-use crate::{Error, Result, events, file, progress, reconciliation};
+use crate::{Error, Result, activations, events, file, progress, reconciliation};
 
 /// One finished day of the chain, as ingest hands it over.
 #[derive(Clone, Debug)]
@@ -130,6 +130,18 @@ impl Lake {
         tokio::task::spawn_blocking(read)
             .await
             .map_err(|source| Error::Task { doing: "reading progress", source })?
+    }
+
+    /// Activations first seen of those sectors whose state may show another one by now: a snap from actors v7 to v11
+    /// overwrites it. What goes on from the last closed day needs them.
+    ///
+    /// # Errors
+    /// If the events cannot be read.
+    pub async fn first_activations(&self) -> Result<Vec<(MinerId, SectorNumber, Epoch)>> {
+        let Some(last) = self.last_closed() else { return Ok(Vec::new()) };
+        let directory = self.events.directory();
+        let files = self.events.days().range(..=last).map(|(_, stored)| directory.join(&stored.name));
+        activations::read(files.collect()).await
     }
 
     /// The rows that the next day stands on; none for the first day ever.

@@ -52,7 +52,7 @@ static CARS: LazyLock<Cars> = LazyLock::new(|| {
 static MINERS: LazyLock<Vec<Miner<'static>>> = LazyLock::new(|| {
     let chain = Chain::open(&*CARS, CARS.roots()).unwrap();
     let tree = StateTree::open(&*CARS, &chain.tipsets().last().unwrap().parent_state_root).unwrap();
-    let mut codes = Codes::new();
+    let codes = Codes::new();
     codes.learn(&tree).unwrap();
     Miner::all(&tree, &codes).unwrap().into_iter().map(|(_, miner)| miner).collect()
 });

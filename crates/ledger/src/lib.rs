@@ -1,6 +1,7 @@
 //! What happened to each sector, and what does a day add up to?
 //!
-//! [`Differ`] turns two states of the chain and the messages between them into [`Event`]s, [`Claims`] follows what
+//! [`Differ`] turns two states of the chain and the messages between them into [`Event`]s, [`Reading`] does so for
+//! all tipsets of a chain on all cores, [`Claims`] follows what
 //! the power actor says each miner has, and the [`columns`] registry declares what each published number is, once.
 //! Everything here is pure: no I/O of its own, no clock, no async.
 
@@ -11,6 +12,7 @@ mod event;
 mod portrait;
 mod power;
 mod qap;
+mod reading;
 mod value;
 
 pub use claims::Claims;
@@ -19,4 +21,5 @@ pub use event::{Cause, Event, Kind, MessageRef, Status};
 pub use portrait::{DeadlinePortrait, Holding, Portrait};
 pub use power::{Claim, Power};
 pub use qap::quality_adjusted_power;
+pub use reading::Reading;
 pub use value::Value;

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use chain::state::Miner;
-use chain::{Bytes, Clock, Day, Result};
+use chain::{Bytes, Epoch, Result};
 
 use crate::differ::{Standing, Terms};
 use crate::event::Status;
@@ -52,8 +52,8 @@ pub struct Portrait {
     pub unproven: Holding,
     /// Its 48 deadlines, by index.
     pub deadlines: BTreeMap<u64, DeadlinePortrait>,
-    /// What expires when, by UTC day of the sectors' own expiration; live sectors only.
-    pub expirations: BTreeMap<Day, Holding>,
+    /// What expires when, by the sectors' own expiration; live sectors only.
+    pub expirations: BTreeMap<Epoch, Holding>,
 }
 
 impl Portrait {
@@ -61,7 +61,7 @@ impl Portrait {
     ///
     /// # Errors
     /// If its state does not read.
-    pub fn of(miner: &Miner<'_>, clock: Clock) -> Result<Self> {
+    pub fn of(miner: &Miner<'_>) -> Result<Self> {
         let mut portrait = Self::default();
         miner.for_each_partition(&mut |deadline, _, partition| {
             let live = partition.live();
@@ -83,11 +83,7 @@ impl Portrait {
             };
             let terms = Terms::of(&found)?;
             holding.add(terms.size, terms.qap);
-            portrait
-                .expirations
-                .entry(clock.day_of(terms.expiration))
-                .or_default()
-                .add(terms.size, terms.qap);
+            portrait.expirations.entry(terms.expiration).or_default().add(terms.size, terms.qap);
             Ok(())
         })?;
         Ok(portrait)

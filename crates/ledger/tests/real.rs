@@ -74,12 +74,12 @@ fn every_miners_sectors_add_up_to_its_partitions_and_its_claim() {
         let chain = Chain::open(&cars, cars.roots()).unwrap();
         let state = chain.tipsets().last().unwrap().parent_state_root;
         let tree = StateTree::open(&cars, &state).unwrap();
-        let mut codes = Codes::new();
+        let codes = Codes::new();
         codes.learn(&tree).unwrap();
         let mut claims = Claims::default();
         claims.advance(&cars, &state, &codes).unwrap();
         for (id, miner) in Miner::all(&tree, &codes).unwrap() {
-            let portrait = Portrait::of(&miner, chain.clock()).unwrap();
+            let portrait = Portrait::of(&miner).unwrap();
             let sum = |of: fn(&DeadlinePortrait) -> u64| portrait.deadlines.values().map(of).sum::<u64>();
             assert_eq!(sum(|deadline| deadline.live), portrait.live(), "{name}: {id}");
             assert_eq!(sum(|deadline| deadline.faulty), portrait.faulty.sectors, "{name}: {id}");

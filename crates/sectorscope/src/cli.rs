@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use anyhow::Context;
-use chain::{Day, MinerId};
+use chain::{Cid, Day, Epoch, MinerId};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use directories::ProjectDirs;
 use ledger::columns::Endpoint;
@@ -71,7 +71,8 @@ Examples:
     /// Show one storage provider at a snapshot's head: power, deadlines, expirations ahead
     #[command(after_help = "\
 Examples:
-  sectorscope miner f01000 --car snapshot.car.zst")]
+  sectorscope miner f01000 --car snapshot.car.zst
+  sectorscope miner f01000 --car snapshot.forest.car.zst --head 4000000 --format json")]
     Miner(Miner),
     /// Print an endpoint's rows of one day from the lake
     #[command(after_help = "\
@@ -152,7 +153,7 @@ pub(crate) struct Ingest {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Source {
-    /// Snapshot files: .car or .car.zst; several are read as one
+    /// Snapshot files: .car, .car.zst or .forest.car.zst; several are read as one
     #[command(after_help = "\
 Examples:
   sectorscope ingest car snapshot.car.zst
@@ -161,6 +162,9 @@ Examples:
         /// The files
         #[arg(required = true, value_name = "FILE")]
         files: Vec<PathBuf>,
+        /// Read up to this height only, as if the newest tipset at or below it were the head
+        #[arg(long, value_name = "EPOCH", value_parser = epoch)]
+        head: Option<Epoch>,
         #[command(flatten)]
         data: DataDir,
     },
@@ -172,23 +176,49 @@ pub(crate) enum Car {
     #[command(after_help = "\
 Examples:
   sectorscope car info snapshot.car.zst
-  sectorscope car info lite.car.zst diff.car.zst")]
-    Info(Files),
+  sectorscope car info lite.car.zst diff.car.zst
+  sectorscope car info snapshot.forest.car.zst --format json | jq .head")]
+    Info(Look),
     /// Check every hash and follow every link that deriving events needs; list what is missing
     #[command(after_help = "\
 Examples:
-  sectorscope car verify snapshot.car.zst")]
-    Verify(Files),
+  sectorscope car verify snapshot.car.zst
+  sectorscope car verify state.car --state-root bafy2bzacedxtdhqjsrw2twioyaeomdk4z7umhgfv36vzrrotjb4woutphqgyg")]
+    Verify(Look),
 }
 
-/// Snapshot files that are one block store.
+/// Snapshot files that are one block store, and what of them to look at.
 #[derive(Debug, Args)]
-pub(crate) struct Files {
-    /// The files
+pub(crate) struct Look {
+    /// The files: .car, .car.zst or .forest.car.zst
     #[arg(required = true, value_name = "FILE")]
     pub(crate) files: Vec<PathBuf>,
     #[command(flatten)]
+    pub(crate) at: At,
+    /// How to print it
+    #[arg(long, value_enum, default_value_t = LookFormat::Table)]
+    pub(crate) format: LookFormat,
+    #[command(flatten)]
     pub(crate) data: DataDir,
+}
+
+/// Which state of some files is meant.
+#[derive(Debug, Args)]
+pub(crate) struct At {
+    /// The state before the newest tipset at or below this height [default: the head]
+    #[arg(long, value_name = "EPOCH", value_parser = epoch)]
+    pub(crate) head: Option<Epoch>,
+    /// The state under this root, whether or not the files hold a chain
+    #[arg(long, value_name = "CID", conflicts_with = "head")]
+    pub(crate) state_root: Option<Cid>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum LookFormat {
+    /// For people
+    Table,
+    /// One object, byte figures as decimal strings
+    Json,
 }
 
 #[derive(Debug, Args)]
@@ -198,6 +228,11 @@ pub(crate) struct Miner {
     /// Snapshot files; several are read as one
     #[arg(long = "car", required = true, num_args = 1.., value_name = "FILE")]
     pub(crate) cars: Vec<PathBuf>,
+    #[command(flatten)]
+    pub(crate) at: At,
+    /// How to print it
+    #[arg(long, value_enum, default_value_t = LookFormat::Table)]
+    pub(crate) format: LookFormat,
     #[command(flatten)]
     pub(crate) data: DataDir,
 }
@@ -215,6 +250,9 @@ pub(crate) struct Events {
     /// Snapshot files; several are read as one
     #[arg(long = "car", required = true, num_args = 1.., value_name = "FILE")]
     pub(crate) cars: Vec<PathBuf>,
+    /// Read up to this height only, as if the newest tipset at or below it were the head
+    #[arg(long, value_name = "EPOCH", value_parser = epoch)]
+    pub(crate) head: Option<Epoch>,
     /// Only this provider's, such as f01000
     #[arg(long)]
     pub(crate) miner: Option<MinerId>,
@@ -288,4 +326,11 @@ fn endpoint(text: &str) -> Result<Endpoint, String> {
         let names: Vec<_> = Endpoint::ALL.iter().map(|endpoint| endpoint.name()).collect();
         format!("expected one of {}", names.join(", "))
     })
+}
+
+fn epoch(text: &str) -> Result<Epoch, String> {
+    match text.parse() {
+        Ok(epoch @ 0..) => Ok(Epoch(epoch)),
+        _ => Err("expected a height: a whole number from 0 on".to_owned()),
+    }
 }

@@ -15,6 +15,15 @@ pub(crate) fn say(line: impl Display) {
     let _ = writeln!(stdout(), "{line}");
 }
 
+/// Prints a value as JSON for programs, indented for people.
+pub(crate) fn json(value: &impl serde::Serialize) -> anyhow::Result<()> {
+    let mut out = out();
+    serde_json::to_writer_pretty(&mut out, value)?;
+    writeln!(out)?;
+    out.flush()?;
+    Ok(())
+}
+
 /// Which way a column's cells are aligned.
 #[derive(Clone, Copy)]
 pub(crate) enum Align {

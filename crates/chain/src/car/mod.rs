@@ -2,13 +2,16 @@
 //!
 //! [`Cars`] joins any number of CAR files, plain or inside zstd, into one store: a block is looked for in each.
 //! A plain file is memory-mapped and indexed in one sequential pass that checks every block's hash; the index is
-//! kept, and blocks are handed out in place.
+//! kept, and blocks are handed out in place. Zstd without an index is decompressed once; zstd with Forest's index is
+//! read where it is.
 
+mod forest;
 mod index;
 mod plain;
 mod sort;
 mod zst;
 
+use std::fmt;
 use std::path::{Path, PathBuf};
 
 use cid::Cid;
@@ -16,13 +19,42 @@ use cid::Cid;
 use crate::block::{Block, BlockStore, blake2b};
 use crate::error::{Error, Result};
 use crate::progress::Progress;
+use forest::ForestCar;
 use plain::PlainCar;
 
 /// One or several CAR files as one block store.
 #[derive(Debug)]
 pub struct Cars {
-    files: Vec<PlainCar>,
-    about: Vec<CarFile>,
+    files: Vec<OneFile>,
+}
+
+/// One of the files, in whichever form.
+#[derive(Debug)]
+enum OneFile {
+    Plain { car: PlainCar, named: PathBuf, form: Form },
+    Forest(ForestCar),
+}
+
+/// How a CAR is stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Form {
+    /// As it is.
+    Plain,
+    /// Inside zstd, to be decompressed from start to end.
+    Zstd,
+    /// In zstd frames with an index behind them (`.forest.car.zst`).
+    IndexedZstd,
+}
+
+impl fmt::Display for Form {
+    /// What comes after the CAR's version in its description; empty for a plain one.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Plain => "",
+            Self::Zstd => " in zstd",
+            Self::IndexedZstd => " in indexed zstd",
+        })
+    }
 }
 
 /// What a CAR file is.
@@ -32,19 +64,20 @@ pub struct CarFile {
     pub path: PathBuf,
     /// Version of the CAR, 1 or 2.
     pub version: u64,
-    /// Whether it is inside zstd.
-    pub compressed: bool,
-    /// Bytes of the CAR, decompressed.
+    /// How it is stored.
+    pub form: Form,
+    /// Bytes that are read: of the CAR, decompressed; of indexed zstd, those of the file.
     pub bytes: u64,
     /// How many blocks it holds.
-    pub blocks: usize,
+    pub blocks: u64,
     /// Its roots.
     pub roots: Vec<Cid>,
 }
 
 impl Cars {
     /// Opens CAR files, `.car` or `.car.zst` (told by content, not by name). What is inside zstd is decompressed
-    /// once into `cache`, where indexes are kept, too. Every block's hash is checked once: while the index is made.
+    /// once into `cache`, where indexes are kept, too; if it has Forest's index, it is read in place. Every block's
+    /// hash is checked once: while the index is made, or when the block is first read.
     ///
     /// # Errors
     /// If a file cannot be read, is no CAR, is truncated, or holds a block whose hash is wrong; the error names
@@ -53,18 +86,8 @@ impl Cars {
         if paths.is_empty() {
             return Err(Error::Chain("no CAR file was given".into()));
         }
-        let (mut files, mut about) = (Vec::new(), Vec::new());
-        for path in paths {
-            let compressed = zst::is_zstd(path)?;
-            let file = if compressed {
-                open_compressed(path, cache, progress)?
-            } else {
-                PlainCar::open(path, path, cache, progress)?
-            };
-            about.push(file.about(path, compressed));
-            files.push(file);
-        }
-        let cars = Self { files, about };
+        let files = paths.iter().map(|path| OneFile::open(path, cache, progress)).collect::<Result<_>>()?;
+        let cars = Self { files };
         cars.check_roots()?;
         Ok(cars)
     }
@@ -82,16 +105,22 @@ impl Cars {
             }
             let _ = std::fs::remove_file(index::place(cache, path));
         }
-        Self::open(paths, cache, progress)
+        let cars = Self::open(paths, cache, progress)?;
+        for file in &cars.files {
+            if let OneFile::Forest(car) = file {
+                car.verify(progress)?;
+            }
+        }
+        Ok(cars)
     }
 
     /// A root that is nowhere means a cut or damaged file, and is best said before anything is read.
     fn check_roots(&self) -> Result<()> {
-        for file in &self.about {
-            for root in &file.roots {
+        for file in &self.files {
+            for root in file.roots() {
                 if self.get(root)?.is_none() {
                     return Err(Error::File {
-                        path: file.path.clone(),
+                        path: file.named().to_owned(),
                         offset: 0,
                         problem: format!(
                             "its header names block {root} as a root, which is in none of the files given"
@@ -106,25 +135,68 @@ impl Cars {
 
     /// The roots of all files, in the order of the files.
     pub fn roots(&self) -> impl Iterator<Item = Cid> {
-        self.about.iter().flat_map(|file| file.roots.iter().copied())
+        self.files.iter().flat_map(|file| file.roots().iter().copied())
     }
 
-    /// What the files are, in the order in which they were named.
+    /// What the files are, in the order in which they were named. Counting the blocks of indexed zstd reads its index.
     #[must_use]
-    pub fn files(&self) -> &[CarFile] {
-        &self.about
+    pub fn files(&self) -> Vec<CarFile> {
+        self.files.iter().map(OneFile::about).collect()
     }
 
     /// How many blocks the files hold, those that stand in several counted each time.
     #[must_use]
-    pub fn blocks(&self) -> usize {
-        self.about.iter().map(|file| file.blocks).sum()
+    pub fn blocks(&self) -> u64 {
+        self.files().iter().map(|file| file.blocks).sum()
     }
 }
 
 impl BlockStore for Cars {
     fn get(&self, cid: &Cid) -> Result<Option<Block<'_>>> {
-        Ok(self.files.iter().find_map(|file| file.get(cid)).map(Block::Borrowed))
+        for file in &self.files {
+            let found = match file {
+                OneFile::Plain { car, .. } => car.get(cid).map(Block::Borrowed),
+                OneFile::Forest(car) => car.get(cid)?,
+            };
+            if found.is_some() {
+                return Ok(found);
+            }
+        }
+        Ok(None)
+    }
+}
+
+impl OneFile {
+    fn open(path: &Path, cache: &Path, progress: &dyn Progress) -> Result<Self> {
+        let (car, form) = if !zst::is_zstd(path)? {
+            (PlainCar::open(path, path, cache, progress)?, Form::Plain)
+        } else if let Some(car) = ForestCar::open(path)? {
+            return Ok(Self::Forest(car));
+        } else {
+            (open_compressed(path, cache, progress)?, Form::Zstd)
+        };
+        Ok(Self::Plain { car, named: path.to_owned(), form })
+    }
+
+    fn about(&self) -> CarFile {
+        match self {
+            Self::Plain { car, named, form } => car.about(named, *form),
+            Self::Forest(car) => car.about(),
+        }
+    }
+
+    fn roots(&self) -> &[Cid] {
+        match self {
+            Self::Plain { car, .. } => car.roots(),
+            Self::Forest(car) => car.roots(),
+        }
+    }
+
+    fn named(&self) -> &Path {
+        match self {
+            Self::Plain { named, .. } => named,
+            Self::Forest(car) => car.path(),
+        }
     }
 }
 

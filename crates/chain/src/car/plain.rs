@@ -19,24 +19,24 @@
 
 use std::fs::File;
 use std::ops::Range;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use cid::Cid;
 use memmap2::{Advice, Mmap};
 
-use super::CarFile;
 use super::index::{self, Index, Stamp, prefix};
 use super::sort::Unsorted;
 use super::task;
-use crate::block::{BLAKE2B_256, IDENTITY, SHA2_256, blake2b, cid_of, sha2};
+use super::{CarFile, Form};
+use crate::block::{cid_of, has_hash};
 use crate::cbor::Reader;
 use crate::error::{Error, Result};
 use crate::progress::{Progress, Unit};
 
-const FETCH_AGAIN: &str = "the file is damaged or incomplete: fetch it again";
-const NOT_A_CAR: &str = "give a Filecoin snapshot, .car or .car.zst";
+pub(super) const FETCH_AGAIN: &str = "the file is damaged or incomplete: fetch it again";
+pub(super) const NOT_A_CAR: &str = "give a Filecoin snapshot, .car or .car.zst";
 /// How much is read between two reports of progress.
-const REPORT_EVERY: u64 = 8 << 20;
+pub(super) const REPORT_EVERY: u64 = 8 << 20;
 /// Longest header taken: far above any tipset's roots.
 const LONGEST_HEADER: u64 = 1 << 20;
 
@@ -86,15 +86,20 @@ impl PlainCar {
     }
 
     /// What it is.
-    pub(super) fn about(&self, path: &Path, compressed: bool) -> CarFile {
+    pub(super) fn about(&self, path: &Path, form: Form) -> CarFile {
         CarFile {
             path: path.to_owned(),
             version: self.version,
-            compressed,
+            form,
             bytes: self.map.len() as u64,
-            blocks: self.index.len(),
+            blocks: self.index.len() as u64,
             roots: self.roots.clone(),
         }
+    }
+
+    /// Its roots.
+    pub(super) fn roots(&self) -> &[Cid] {
+        &self.roots
     }
 
     /// The block with that CID's digest, in place.
@@ -107,14 +112,14 @@ impl PlainCar {
 }
 
 /// One section of a CAR, by offsets into the file.
-struct Section {
-    cid: Cid,
-    data: usize,
-    end: usize,
+pub(super) struct Section {
+    pub(super) cid: Cid,
+    pub(super) data: usize,
+    pub(super) end: usize,
 }
 
 /// Reads the section at `offset`; on error says at which offset and why.
-fn section(bytes: &[u8], offset: usize) -> std::result::Result<Section, (usize, &'static str)> {
+pub(super) fn section(bytes: &[u8], offset: usize) -> std::result::Result<Section, (usize, &'static str)> {
     let (length, start) =
         varint(bytes, offset).ok_or((offset, "a block's length is cut off or malformed"))?;
     let end = usize::try_from(length)
@@ -140,7 +145,7 @@ fn varint(bytes: &[u8], offset: usize) -> Option<(u64, usize)> {
 }
 
 /// The version, the roots, and where the sections are.
-fn header(bytes: &[u8]) -> std::result::Result<(u64, Vec<Cid>, Range<usize>), String> {
+pub(super) fn header(bytes: &[u8]) -> std::result::Result<(u64, Vec<Cid>, Range<usize>), String> {
     match header_at(bytes, 0)? {
         (1, roots, end) => with_roots(roots).map(|roots| (1, roots, end..bytes.len())),
         (2, _, end) => {
@@ -213,7 +218,7 @@ fn scan(bytes: &[u8], first: usize, named: &Path, progress: &dyn Progress) -> Re
             problem: problem.to_owned(),
             advice: FETCH_AGAIN,
         })?;
-        check(&section, &bytes[section.data..section.end], named)?;
+        check(&section.cid, &bytes[section.data..section.end], named, section.data as u64)?;
         let noted = entries.push(prefix(section.cid.hash().digest()), offset as u64);
         noted.map_err(|source| Error::Io { path: std::env::temp_dir(), source })?;
         offset = section.end;
@@ -225,23 +230,16 @@ fn scan(bytes: &[u8], first: usize, named: &Path, progress: &dyn Progress) -> Re
     Ok(entries)
 }
 
-fn check(section: &Section, data: &[u8], named: &Path) -> Result<()> {
-    let hash = section.cid.hash();
-    let good = match hash.code() {
-        BLAKE2B_256 => hash.digest() == blake2b(data),
-        SHA2_256 => hash.digest() == sha2(data),
-        IDENTITY => hash.digest() == data,
-        code => {
-            return Err(Error::File {
-                path: PathBuf::from(named),
-                offset: section.data as u64,
-                problem: format!("block {} has a hash of an unknown kind ({code:#x})", section.cid),
-                advice: "give a Filecoin snapshot; its blocks have blake2b-256 or sha2-256 hashes",
-            });
-        }
-    };
-    if good {
-        return Ok(());
+/// Checks a block's hash.
+pub(super) fn check(cid: &Cid, data: &[u8], named: &Path, offset: u64) -> Result<()> {
+    match has_hash(cid, data) {
+        Some(true) => Ok(()),
+        Some(false) => Err(Error::WrongHash { path: named.to_owned(), offset, cid: Box::new(*cid) }),
+        None => Err(Error::File {
+            path: named.to_owned(),
+            offset,
+            problem: format!("block {cid} has a hash of an unknown kind ({:#x})", cid.hash().code()),
+            advice: "give a Filecoin snapshot; its blocks have blake2b-256 or sha2-256 hashes",
+        }),
     }
-    Err(Error::WrongHash { path: named.to_owned(), offset: section.data as u64, cid: Box::new(section.cid) })
 }

@@ -1,7 +1,7 @@
 //! Which actor is what: by code CID, by identity CID, or by the chain's own manifest.
 
 use std::collections::HashMap;
-use std::sync::OnceLock;
+use std::sync::{OnceLock, PoisonError, RwLock};
 
 use cid::Cid;
 
@@ -53,10 +53,10 @@ fn published() -> &'static HashMap<Cid, (ActorKind, u8)> {
     })
 }
 
-/// Tells kinds and layouts by code CID; learns the manifests of chains it meets.
+/// Tells kinds and layouts by code CID; learns the manifests of chains it meets. May be shared between threads.
 #[derive(Debug, Default)]
 pub struct Codes {
-    learned: HashMap<Cid, ActorKind>,
+    learned: RwLock<HashMap<Cid, ActorKind>>,
 }
 
 impl Codes {
@@ -82,7 +82,8 @@ impl Codes {
         } else if let Some(found) = published().get(code) {
             *found
         } else {
-            return Ok(self.learned.get(code).map(|kind| (*kind, Layout::newest())));
+            let learned = self.learned.read().unwrap_or_else(PoisonError::into_inner);
+            return Ok(learned.get(code).map(|kind| (*kind, Layout::newest())));
         };
         let layout = Layout::of(version).ok_or_else(|| {
             Error::Chain(format!("actor code {code} is of actors version {version}, which is not known"))
@@ -94,7 +95,7 @@ impl Codes {
     ///
     /// # Errors
     /// If the manifest is missing or malformed.
-    pub fn learn(&mut self, tree: &StateTree<'_>) -> Result<()> {
+    pub fn learn(&self, tree: &StateTree<'_>) -> Result<()> {
         const WHAT: &str = "actors manifest";
         let Some(system) = tree.actor(SYSTEM)? else {
             return Ok(());
@@ -107,12 +108,13 @@ impl Codes {
         }
         let manifest = reader.link().and_then(cid_of).map_err(|error| error.in_block(&system.head, WHAT))?;
         let block = tree.store().need(&manifest, WHAT)?;
-        let mut entries = || -> Result<()> {
+        let entries = || -> Result<()> {
             let mut reader = Reader::new(&block);
             for _ in 0..reader.array()? {
                 reader.tuple(2)?;
                 let kind = ActorKind::from_name(reader.text()?);
-                self.learned.insert(cid_of(reader.link()?)?, kind);
+                let code = cid_of(reader.link()?)?;
+                self.learned.write().unwrap_or_else(PoisonError::into_inner).insert(code, kind);
             }
             Ok(())
         };

@@ -6,6 +6,7 @@
 //! through what ran (crons of the null rounds, messages, the tipset's own cron) and lets each step do to the sector
 //! what the outcome allows, so that several changes in one tipset come out as several events in order.
 
+mod activations;
 mod calls;
 mod changes;
 mod story;
@@ -16,16 +17,19 @@ use std::collections::BTreeMap;
 
 use chain::state::{Actor, Codes, Miner, StateTree};
 use chain::{BlockStore, Cid, Epoch, Error, MinerId, Result, SectorNumber, Transition};
+use rayon::prelude::*;
 
 use crate::event::{Cause, Event, Kind, Status};
+use activations::Activations;
 use calls::Calls;
 use changes::MinerChanges;
-use terms::{Activations, Deals};
+use terms::Deals;
 
+pub(crate) use activations::Unsettled;
 pub(crate) use changes::Standing;
 pub(crate) use terms::Terms;
 
-/// Turns the transitions of one chain, in order, into events.
+/// Turns the transitions of one chain, in order, into events; the miners of a transition are compared on all cores.
 ///
 /// It keeps what no single state tells: the activations that a snap overwrote in actors v7 to v11, and the code
 /// CIDs of the chain's manifests.
@@ -48,13 +52,35 @@ impl Differ {
         &self.codes
     }
 
-    /// Learns the code CIDs that a state's manifest names; needed before going on from a state that
-    /// [`Differ::open`] has not seen.
+    /// Learns what going on from a state that [`Differ::open`] has not seen needs: the code CIDs that its manifest
+    /// names, and of `activations`, those first seen of sectors, the ones that the state shows no more.
     ///
     /// # Errors
     /// If the state does not read.
-    pub fn learn(&mut self, store: &dyn BlockStore, state: &Cid) -> Result<()> {
-        self.codes.learn(&StateTree::open(store, state)?)
+    pub fn learn(
+        &mut self,
+        store: &dyn BlockStore,
+        state: &Cid,
+        mut activations: Vec<(MinerId, SectorNumber, Epoch)>,
+    ) -> Result<()> {
+        let tree = StateTree::open(store, state)?;
+        self.codes.learn(&tree)?;
+        activations.sort_unstable();
+        for of_one in activations.chunk_by(|a, b| a.0 == b.0) {
+            let Some((id, ..)) = of_one.first() else { continue };
+            let Some(actor) = tree.actor(id.0)? else { continue };
+            let Some(miner) = Miner::of(store, &actor, &self.codes)? else { continue };
+            miner.for_each_sector(&mut |found| {
+                let number = found.sector.number;
+                if let Ok(at) = of_one.binary_search_by_key(&number, |(_, sector, _)| *sector)
+                    && of_one[at].2 != found.sector.activation
+                {
+                    self.activations.note(*id, number, of_one[at].2);
+                }
+                Ok(())
+            })?;
+        }
+        Ok(())
     }
 
     /// The events of the first readable state: every live sector is onboarded (`genesis`) if that is the
@@ -65,36 +91,9 @@ impl Differ {
     pub fn open(&mut self, store: &dyn BlockStore, state: &Cid, epoch: Epoch) -> Result<Vec<Event>> {
         let tree = StateTree::open(store, state)?;
         self.codes.learn(&tree)?;
-        let (kind, cause) =
-            if epoch.0 == 0 { (Kind::Onboard, Some(Cause::Genesis)) } else { (Kind::Opening, None) };
-        let mut events = Vec::new();
-        for (id, miner) in Miner::all(&tree, &self.codes)? {
-            let standing = Standing::of(&miner)?;
-            miner.for_each_sector(&mut |found| {
-                let status = standing.status(found.sector.number);
-                if status != Status::None {
-                    let terms = Terms::of(&found)?;
-                    events.push(Event {
-                        epoch,
-                        miner: id,
-                        sector: found.sector.number,
-                        kind,
-                        cause,
-                        sector_size: found.sector.size,
-                        qap_before: None,
-                        qap_after: Some(terms.qap),
-                        activation: Some(terms.activation),
-                        expiration_before: None,
-                        expiration_after: Some(terms.expiration),
-                        status_before: Status::None,
-                        status_after: status,
-                        message: None,
-                    });
-                }
-                Ok(())
-            })?;
-        }
-        Ok(events)
+        let miners = Miner::all(&tree, &self.codes)?;
+        let opened = miners.par_iter().map(|(id, miner)| opening(*id, miner, epoch));
+        Ok(opened.collect::<Result<Vec<_>>>()?.concat())
     }
 
     /// The events of one transition, in order of execution.
@@ -102,29 +101,44 @@ impl Differ {
     /// # Errors
     /// If a block that is needed is missing or malformed.
     pub fn events(&mut self, store: &dyn BlockStore, transition: &Transition) -> Result<Vec<Event>> {
+        Ok(self.settle(self.compare(store, transition)?))
+    }
+
+    /// Compares the two states of a transition: all of deriving its events that does not depend on those before.
+    pub(crate) fn compare(&self, store: &dyn BlockStore, transition: &Transition) -> Result<Unsettled> {
         if transition.before == transition.after {
-            return Ok(Vec::new());
+            return Ok(Unsettled::default());
         }
         let before = StateTree::open(store, &transition.before)?;
         let after = StateTree::open(store, &transition.after)?;
         let miners = self.changed_miners(store, &before, &after)?;
         if miners.is_empty() {
-            return Ok(Vec::new());
+            return Ok(Unsettled::default());
         }
         let calls = Calls::of(&transition.messages, &before, &after)?;
         let deals = Deals::of(after);
-        let mut steps = Vec::new();
-        for (id, (old, new)) in &miners {
+        let told = miners.par_iter().map(|(id, (old, new))| {
             let changes = MinerChanges::between(old, new, transition)?;
-            story::tell(*id, &changes, calls.to(*id), &deals, transition, &mut self.activations, &mut steps)?;
+            story::tell(*id, &changes, calls.to(*id), &deals, transition)
+        });
+        let (mut steps, mut overwritten) = (Vec::new(), Vec::new());
+        for mut told in told.collect::<Result<Vec<_>>>()? {
+            steps.append(&mut told.steps);
+            overwritten.append(&mut told.overwritten);
         }
-        Ok(story::in_order(steps, transition.height, &transition.messages))
+        let events = story::in_order(steps, transition.height, &transition.messages);
+        Ok(Unsettled { events, overwritten })
+    }
+
+    /// Finishes the events of a transition, now that those of all before it are finished.
+    pub(crate) fn settle(&mut self, transition: Unsettled) -> Vec<Event> {
+        self.activations.settle(transition)
     }
 
     /// Miners that are not the same before and after. A new miner is compared with the empty one that it
     /// became first in no readable state; one that is gone is left out: nothing removes a miner with sectors.
     fn changed_miners<'s>(
-        &mut self,
+        &self,
         store: &'s dyn BlockStore,
         before: &StateTree<'s>,
         after: &StateTree<'s>,
@@ -159,6 +173,38 @@ impl Differ {
         }
         Ok(miners)
     }
+}
+
+/// The events with which a miner's live sectors come into the ledger.
+fn opening(id: MinerId, miner: &Miner<'_>, epoch: Epoch) -> Result<Vec<Event>> {
+    let (kind, cause) =
+        if epoch.0 == 0 { (Kind::Onboard, Some(Cause::Genesis)) } else { (Kind::Opening, None) };
+    let standing = Standing::of(miner)?;
+    let mut events = Vec::new();
+    miner.for_each_sector(&mut |found| {
+        let status = standing.status(found.sector.number);
+        if status != Status::None {
+            let terms = Terms::of(&found)?;
+            events.push(Event {
+                epoch,
+                miner: id,
+                sector: found.sector.number,
+                kind,
+                cause,
+                sector_size: found.sector.size,
+                qap_before: None,
+                qap_after: Some(terms.qap),
+                activation: Some(terms.activation),
+                expiration_before: None,
+                expiration_after: Some(terms.expiration),
+                status_before: Status::None,
+                status_after: status,
+                message: None,
+            });
+        }
+        Ok(())
+    })?;
+    Ok(events)
 }
 
 /// A figure of a sector that no real sector can have.

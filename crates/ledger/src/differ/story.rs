@@ -13,7 +13,7 @@ use chain::{Epoch, Executed, MinerId, Result, SectorNumber, Transition};
 use super::calls::Call;
 use super::changes::{Closing, MinerChanges};
 use super::tale::Tale;
-use super::terms::{Activations, Deals};
+use super::terms::Deals;
 use crate::event::{Cause, Event, Kind, MessageRef, Status};
 
 /// Place of a step in a tipset's order of execution.
@@ -66,27 +66,36 @@ pub(super) fn in_order(mut steps: Vec<Step>, height: Epoch, messages: &[Executed
         .collect()
 }
 
-/// Adds the steps of one miner.
+/// What became of one miner's sectors.
+#[derive(Default)]
+pub(super) struct Told {
+    pub(super) steps: Vec<Step>,
+    /// Sectors whose activation was overwritten, with the one they had.
+    pub(super) overwritten: Vec<(MinerId, SectorNumber, Epoch)>,
+}
+
+/// Tells one miner's story.
 pub(super) fn tell(
     miner: MinerId,
     changes: &MinerChanges<'_>,
     calls: &[Call],
     deals: &Deals<'_>,
     transition: &Transition,
-    activations: &mut Activations,
-    steps: &mut Vec<Step>,
-) -> Result<()> {
+) -> Result<Told> {
     let scene = Scene { miner, changes, calls, height: transition.height };
     let sectors = changes.changed()?;
+    let mut told = Told::default();
     for sector in sectors.iter().map(SectorNumber) {
-        if let Some(tale) = Tale::begin(&scene, sector, activations)? {
-            steps.append(&mut tale.tell(activations)?);
+        if let Some(tale) = Tale::begin(&scene, sector)? {
+            let (mut steps, overwritten) = tale.tell()?;
+            told.steps.append(&mut steps);
+            told.overwritten.extend(overwritten.map(|before| (miner, sector, before)));
         }
     }
     for (number, (before, after)) in &changes.precommits {
-        scene.precommit(*number, before.as_ref(), after.as_ref(), deals, steps)?;
+        scene.precommit(*number, before.as_ref(), after.as_ref(), deals, &mut told.steps)?;
     }
-    Ok(())
+    Ok(told)
 }
 
 /// One miner in one tipset.

@@ -9,7 +9,7 @@ use chain::{Epoch, Result, SectorNumber};
 use super::calls::Call;
 use super::changes::{Closing, Due, Seat};
 use super::story::{Scene, Stage, Step};
-use super::terms::{Activations, Terms};
+use super::terms::Terms;
 use crate::event::{Cause, Event, Kind, Status};
 
 /// One sector in one tipset: where it stands and on which terms, as the steps go by.
@@ -27,18 +27,14 @@ pub(super) struct Tale<'a, 's> {
     recovering: bool,
     recovered: bool,
     posted: bool,
-    /// The activation first seen.
+    /// The activation that the state before shows, or for a new sector the state after.
     activation: Epoch,
     steps: Vec<Step>,
 }
 
 impl<'a, 's> Tale<'a, 's> {
     /// `None` if nothing happened to the sector that is an event.
-    pub(super) fn begin(
-        scene: &'a Scene<'a, 's>,
-        sector: SectorNumber,
-        activations: &Activations,
-    ) -> Result<Option<Self>> {
+    pub(super) fn begin(scene: &'a Scene<'a, 's>, sector: SectorNumber) -> Result<Option<Self>> {
         let (status, outcome) = scene.changes.statuses(sector)?;
         let (before, settled) = scene.changes.terms(sector)?;
         // A dead sector that was rewritten or compacted away.
@@ -48,7 +44,7 @@ impl<'a, 's> Tale<'a, 's> {
         let Some(terms) = before.or_else(|| settled.clone()) else {
             return Ok(None);
         };
-        let activation = activations.first(scene.miner, sector, terms.activation);
+        let activation = terms.activation;
         Ok(Some(Self {
             scene,
             sector,
@@ -65,7 +61,8 @@ impl<'a, 's> Tale<'a, 's> {
         }))
     }
 
-    pub(super) fn tell(mut self, activations: &mut Activations) -> Result<Vec<Step>> {
+    /// The steps, and the activation before if the state after shows another.
+    pub(super) fn tell(mut self) -> Result<(Vec<Step>, Option<Epoch>)> {
         let closings = &self.scene.changes.closings;
         let (null_rounds, own): (Vec<_>, Vec<_>) =
             closings.iter().partition(|closing| closing.epoch < self.scene.height);
@@ -79,13 +76,9 @@ impl<'a, 's> Tale<'a, 's> {
             self.deadline_ends(closing)?;
         }
         self.settle()?;
-        if let Some(settled) = &self.settled {
-            activations.note(self.scene.miner, self.sector, self.activation, settled.activation);
-        }
-        if self.outcome == Status::None {
-            activations.forget(self.scene.miner, self.sector);
-        }
-        Ok(self.steps)
+        let shown = self.settled.as_ref().map(|settled| settled.activation);
+        let overwritten = shown.is_some_and(|shown| shown != self.activation).then_some(self.activation);
+        Ok((self.steps, overwritten))
     }
 
     const fn is_live(&self) -> bool {

@@ -1,10 +1,9 @@
 //! What a sector is committed to: its size, dates and QAP.
 
-use std::cell::OnceCell;
-use std::collections::HashMap;
+use std::sync::OnceLock;
 
 use chain::state::{Market, Precommit, SectorRef, StateTree};
-use chain::{Bytes, Epoch, MinerId, Result, SectorNumber};
+use chain::{Bytes, Epoch, Result};
 
 use super::absurd;
 use crate::qap::quality_adjusted_power;
@@ -46,12 +45,12 @@ impl Terms {
 /// The market's deals after a tipset, read only if a pre-commit has some.
 pub(super) struct Deals<'s> {
     state: StateTree<'s>,
-    market: OnceCell<Option<Market<'s>>>,
+    market: OnceLock<Option<Market<'s>>>,
 }
 
 impl<'s> Deals<'s> {
     pub(super) const fn of(state: StateTree<'s>) -> Self {
-        Self { state, market: OnceCell::new() }
+        Self { state, market: OnceLock::new() }
     }
 
     /// QAP that a pre-committed sector would have: up to actors v8 by the weights stored with it, from v9 by the
@@ -84,31 +83,5 @@ impl<'s> Deals<'s> {
             *sum = sum.saturating_add(weight);
         }
         Ok((unverified, verified))
-    }
-}
-
-/// Activations that the state no longer shows: from actors v7 to v11 a snap overwrites a sector's activation, but
-/// its events keep the one first seen (`docs/DEFINITIONS.md`, "Events").
-#[derive(Debug, Default)]
-pub(super) struct Activations {
-    overwritten: HashMap<(MinerId, SectorNumber), Epoch>,
-}
-
-impl Activations {
-    /// The activation first seen of a sector whose state shows `shown`.
-    pub(super) fn first(&self, miner: MinerId, sector: SectorNumber, shown: Epoch) -> Epoch {
-        self.overwritten.get(&(miner, sector)).copied().unwrap_or(shown)
-    }
-
-    /// Notes that a sector's state showed `before` and shows `after`.
-    pub(super) fn note(&mut self, miner: MinerId, sector: SectorNumber, before: Epoch, after: Epoch) {
-        if before != after {
-            self.overwritten.entry((miner, sector)).or_insert(before);
-        }
-    }
-
-    /// Forgets a sector that left.
-    pub(super) fn forget(&mut self, miner: MinerId, sector: SectorNumber) {
-        self.overwritten.remove(&(miner, sector));
     }
 }

@@ -7,7 +7,7 @@ use std::io::Write as _;
 use std::path::PathBuf;
 
 use chain::{Cars, Chain, Day, Epoch, MinerId, NoProgress, SectorNumber};
-use ledger::{Claims, Differ, Event, Power, Status};
+use ledger::{Claims, Event, Power, Reading, Status};
 use serde_json::Value;
 
 /// A file of the chains with known truth; `None` with a printed reason where they are absent (on stderr itself: what
@@ -99,23 +99,20 @@ pub fn replay(name: &str) -> Option<Replay> {
 pub fn replay_of(cars: &Cars) -> Replay {
     let chain = Chain::open(cars, cars.roots()).unwrap();
     let clock = chain.clock();
-    let mut differ = Differ::new();
+    let (mut pending, mut reading) = Reading::open(&chain, 0).unwrap();
     let mut claims = Claims::default();
     let mut balances: BTreeMap<MinerId, Balance> = BTreeMap::new();
     let mut replay = Replay { events: Vec::new(), days: BTreeMap::new(), clock };
-    let first = &chain.tipsets()[0];
-    let mut pending = differ.open(cars, &first.parent_state_root, first.height).unwrap();
     for (index, tipset) in chain.tipsets().iter().enumerate() {
         // The state before this tipset is what everything so far has led to.
         if index > 0 {
-            let transition = chain.transition(index - 1).unwrap().unwrap();
-            pending.extend(differ.events(cars, &transition).unwrap());
+            pending.extend(reading.next().unwrap().unwrap());
         }
         for event in &pending {
             balances.entry(event.miner).or_default().apply(event);
         }
         replay.events.append(&mut pending);
-        claims.advance(cars, &tipset.parent_state_root, differ.codes()).unwrap();
+        claims.advance(cars, &tipset.parent_state_root, reading.codes()).unwrap();
         for (miner, balance) in &balances {
             let active = balance.get(Status::Active);
             let claim = claims.of(*miner);

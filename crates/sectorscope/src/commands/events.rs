@@ -4,7 +4,7 @@ use std::io::Write;
 use std::path::PathBuf;
 
 use chain::{Cars, Chain, Clock};
-use ledger::{Differ, Event};
+use ledger::{Event, Reading};
 use serde::Serialize;
 
 use super::in_files;
@@ -16,7 +16,7 @@ use crate::output::{self, Align};
 pub(crate) fn run(arguments: Events) -> anyhow::Result<()> {
     let cars = Cars::open(&arguments.cars, &arguments.data.cache()?, &Bars::default())?;
     let files = &arguments.cars;
-    let chain = in_files(Chain::open(&cars, cars.roots()), files)?;
+    let chain = in_files(Chain::open_at(&cars, cars.roots(), arguments.head), files)?;
     let clock = chain.clock();
     let wanted = |event: &Event| {
         arguments.miner.is_none_or(|miner| event.miner == miner)
@@ -66,15 +66,10 @@ fn each_event(
     files: &[PathBuf],
     visit: &mut dyn FnMut(&Event) -> anyhow::Result<()>,
 ) -> anyhow::Result<()> {
-    let mut differ = Differ::new();
-    let Some(first) = chain.tipsets().first() else { return Ok(()) };
-    let opening = in_files(differ.open(chain.store(), &first.parent_state_root, first.height), files)?;
+    let (opening, reading) = in_files(Reading::open(chain, 0), files)?;
     opening.iter().try_for_each(&mut *visit)?;
-    let mut index = 0;
-    while let Some(transition) = in_files(chain.transition(index), files)? {
-        let events = in_files(differ.events(chain.store(), &transition), files)?;
-        events.iter().try_for_each(&mut *visit)?;
-        index += 1;
+    for events in reading {
+        in_files(events, files)?.iter().try_for_each(&mut *visit)?;
     }
     Ok(())
 }

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use chain::{Cars, Chain, Day};
+use chain::{Cars, Chain, Day, Epoch};
 use ingest::Report;
 use lake::Lake;
 
@@ -13,8 +13,8 @@ use crate::output;
 
 pub(crate) async fn run(arguments: Ingest) -> anyhow::Result<()> {
     match arguments.source {
-        Source::Car { files, data } => {
-            output::say(format_args!("{}", cars(&data, &files).await?));
+        Source::Car { files, head, data } => {
+            output::say(format_args!("{}", cars(&data, &files, head).await?));
         }
     }
     Ok(())
@@ -22,10 +22,10 @@ pub(crate) async fn run(arguments: Ingest) -> anyhow::Result<()> {
 
 /// Takes in snapshot files and says in a sentence what that did. The chain is opened before the lake is, so
 /// that bad files leave no trace.
-pub(crate) async fn cars(data: &DataDir, files: &[PathBuf]) -> anyhow::Result<String> {
+pub(crate) async fn cars(data: &DataDir, files: &[PathBuf], head: Option<Epoch>) -> anyhow::Result<String> {
     let bars = Bars::default();
     let cars = Cars::open(files, &data.cache()?, &bars)?;
-    let chain = in_files(Chain::open(&cars, cars.roots()), files)?;
+    let chain = in_files(Chain::open_at(&cars, cars.roots(), head), files)?;
     let mut lake = Lake::open(&data.lake()?).await?;
     match ingest::cars(&mut lake, &chain, files, &bars).await {
         Ok(report) => Ok(said(&report, lake.last_closed())),

@@ -2,120 +2,232 @@
 
 use std::collections::BTreeMap;
 
-use anyhow::{Context, bail};
-use chain::state::{Codes, Miner as MinerState, StateTree};
-use chain::{Cars, Chain};
-use ledger::{Claims, Holding, Portrait};
+use anyhow::bail;
+use chain::{Cars, Clock, Epoch, MinerId};
+use ledger::{Holding, Portrait, Power};
+use serde::Serialize;
 
+use super::in_files;
+use super::moment::Moment;
 use crate::bars::Bars;
-use crate::cli::Miner;
+use crate::cli::{LookFormat, Miner};
 use crate::human;
 use crate::output::{self, Align};
 
-/// Months of expirations shown.
-const MONTHS: usize = 24;
+/// Lines of expirations shown.
+const MOST_LINES: usize = 36;
+/// Epochs that are one line of expirations where no clock tells months.
+const SPAN: i64 = 30 * chain::EPOCHS_PER_DAY;
+
+/// Everything that is told of a miner.
+#[derive(Serialize)]
+struct Told {
+    miner: String,
+    /// The state is that before the tipset of this height.
+    height: Option<i64>,
+    day: Option<String>,
+    state_root: String,
+    actors_version: u8,
+    sectors_in_state: u64,
+    active: Sum,
+    faulty: Sum,
+    unproven: Sum,
+    claim: PowerText,
+    /// Whether the active sectors' power is the claim.
+    reconciles: bool,
+    current_deadline: u64,
+    deadlines: Vec<Deadline>,
+    /// Live sectors by month of expiration, or by 30 days' epochs.
+    expirations: Vec<Expiring>,
+}
+
+#[derive(Serialize)]
+struct Sum {
+    sectors: u64,
+    #[serde(flatten)]
+    power: PowerText,
+}
+
+/// Bytes as decimal strings.
+#[derive(Serialize)]
+struct PowerText {
+    rbp: String,
+    qap: String,
+}
+
+#[derive(Serialize)]
+struct Deadline {
+    deadline: u64,
+    partitions: u64,
+    live: u64,
+    faulty: u64,
+    unproven: u64,
+}
+
+#[derive(Serialize)]
+struct Expiring {
+    period: String,
+    #[serde(flatten)]
+    sum: Sum,
+}
+
+impl PowerText {
+    fn of(power: Power) -> Self {
+        Self { rbp: power.rbp.to_string(), qap: power.qap.to_string() }
+    }
+}
+
+impl Sum {
+    fn of(holding: &Holding) -> Self {
+        Self { sectors: holding.sectors, power: PowerText::of(holding.power) }
+    }
+
+    fn cells(&self) -> [String; 3] {
+        let bytes = |text: &str| human::bytes(text.parse().unwrap_or_default());
+        [self.sectors.to_string(), bytes(&self.power.rbp), bytes(&self.power.qap)]
+    }
+}
 
 pub(crate) fn run(arguments: &Miner) -> anyhow::Result<()> {
     let cars = Cars::open(&arguments.cars, &arguments.data.cache()?, &Bars::default())?;
-    let chain = Chain::open(&cars, cars.roots())?;
-    let head = chain.tipsets().last().context("the chain has no tipset")?;
-    let tree = StateTree::open(&cars, &head.parent_state_root)?;
-    let mut codes = Codes::new();
-    codes.learn(&tree)?;
-    let miner = match tree.actor(arguments.miner.0)? {
-        Some(actor) => MinerState::of(&cars, &actor, &codes)?,
-        None => None,
+    let moment = in_files(Moment::open(&cars, &arguments.at), &arguments.cars)?;
+    let Some(told) = in_files(gather(&moment, arguments.miner), &arguments.cars)? else {
+        let place =
+            moment.height().map_or("in that state".to_owned(), |height| format!("at height {height}"));
+        bail!(
+            "{} is no storage provider {place}; `sectorscope car info` lists those that are",
+            arguments.miner
+        )
     };
-    let Some(miner) = miner else {
-        bail!("{} is no storage provider at height {}", arguments.miner, head.height)
-    };
-    let mut claims = Claims::default();
-    claims.advance(&cars, &head.parent_state_root, &codes)?;
-    let claim = claims.of(arguments.miner);
-    let portrait = Portrait::of(&miner, chain.clock())?;
-
-    output::say(format_args!(
-        "{} before height {} ({}), actors v{}\n",
-        arguments.miner,
-        head.height,
-        chain.clock().day_of(head.height),
-        miner.layout().version
-    ));
-    holdings(&portrait)?;
-    let verdict = if portrait.active.power == claim { "equal to" } else { "NOT equal to" };
-    output::say(format_args!(
-        "\nactive power is {verdict} the power actor's claim: {} raw, {} quality-adjusted\n",
-        human::bytes(claim.rbp.0),
-        human::bytes(claim.qap.0)
-    ));
-    deadlines(&miner, &portrait)?;
-    output::say("");
-    expirations(&portrait)?;
-    Ok(())
+    match arguments.format {
+        LookFormat::Json => output::json(&told),
+        LookFormat::Table => print(&told),
+    }
 }
 
-fn holdings(portrait: &Portrait) -> std::io::Result<()> {
-    let header =
-        [("sectors", Align::Left), ("number", Align::Right), ("RBP", Align::Right), ("QAP", Align::Right)];
-    let line = |name: &str, holding: &Holding| {
-        let power = holding.power;
-        vec![
-            name.to_owned(),
-            holding.sectors.to_string(),
-            human::bytes(power.rbp.0),
-            human::bytes(power.qap.0),
-        ]
+/// `None` if it is no storage provider.
+fn gather(moment: &Moment<'_>, id: MinerId) -> chain::Result<Option<Told>> {
+    let Some(actor) = moment.tree.actor(id.0)? else { return Ok(None) };
+    let Some(miner) = chain::state::Miner::of(moment.tree.store(), &actor, &moment.codes)? else {
+        return Ok(None);
     };
-    let gone = portrait.in_state.saturating_sub(portrait.live());
-    let mut lines = vec![
-        line("active", &portrait.active),
-        line("faulty", &portrait.faulty),
-        line("unproven", &portrait.unproven),
-    ];
-    lines.push(vec!["gone, not yet compacted".to_owned(), gone.to_string(), String::new(), String::new()]);
-    output::table(&header, lines)
+    let portrait = Portrait::of(&miner)?;
+    let (claim, clock) = (moment.claims.of(id), moment.clock());
+    let deadline = |(index, of): (&u64, &ledger::DeadlinePortrait)| Deadline {
+        deadline: *index,
+        partitions: of.partitions,
+        live: of.live,
+        faulty: of.faulty,
+        unproven: of.unproven,
+    };
+    Ok(Some(Told {
+        miner: id.to_string(),
+        height: moment.height().map(|height| height.0),
+        day: clock.zip(moment.height()).map(|(clock, height)| clock.day_of(height).to_string()),
+        state_root: moment.state.to_string(),
+        actors_version: miner.layout().version,
+        sectors_in_state: portrait.in_state,
+        active: Sum::of(&portrait.active),
+        faulty: Sum::of(&portrait.faulty),
+        unproven: Sum::of(&portrait.unproven),
+        claim: PowerText::of(claim),
+        reconciles: portrait.active.power == claim,
+        current_deadline: miner.current_deadline,
+        deadlines: portrait.deadlines.iter().map(deadline).collect(),
+        expirations: expirations(&portrait, clock),
+    }))
 }
 
-fn deadlines(miner: &MinerState<'_>, portrait: &Portrait) -> std::io::Result<()> {
-    let header = ["deadline", "partitions", "live", "faulty", "unproven", ""]
-        .map(|name| (name, if name.is_empty() { Align::Left } else { Align::Right }));
-    let lines = portrait.deadlines.iter().map(|(index, deadline)| {
-        let open = if *index == miner.current_deadline { "open" } else { "" };
-        vec![
-            index.to_string(),
-            deadline.partitions.to_string(),
-            deadline.live.to_string(),
-            deadline.faulty.to_string(),
-            deadline.unproven.to_string(),
-            open.to_owned(),
-        ]
-    });
-    output::table(&header, lines)
-}
-
-/// Expirations by month.
-fn expirations(portrait: &Portrait) -> std::io::Result<()> {
-    let mut months: BTreeMap<String, Holding> = BTreeMap::new();
-    for (day, holding) in &portrait.expirations {
-        let month = day.to_string().chars().take(7).collect();
-        let sum = months.entry(month).or_default();
+/// Expirations by month, or by spans of epochs where no clock tells months.
+fn expirations(portrait: &Portrait, clock: Option<Clock>) -> Vec<Expiring> {
+    let mut periods: BTreeMap<i64, (String, Holding)> = BTreeMap::new();
+    for (epoch, holding) in &portrait.expirations {
+        let (order, name) = period(*epoch, clock);
+        let (_, sum) = periods.entry(order).or_insert_with(|| (name, Holding::default()));
         sum.sectors += holding.sectors;
         sum.power.rbp.0 += holding.power.rbp.0;
         sum.power.qap.0 += holding.power.qap.0;
     }
+    periods.into_values().map(|(period, sum)| Expiring { period, sum: Sum::of(&sum) }).collect()
+}
+
+/// The period of an epoch: what orders it among others, and its name.
+fn period(epoch: Epoch, clock: Option<Clock>) -> (i64, String) {
+    match clock {
+        Some(clock) => {
+            let month: String = clock.day_of(epoch).to_string().chars().take(7).collect();
+            // 2027-01 as 202701: years and months in order.
+            let digits = month.bytes().filter(u8::is_ascii_digit);
+            (digits.fold(0, |sum, digit| sum * 10 + i64::from(digit - b'0')), month)
+        }
+        None => {
+            let span = epoch.0.div_euclid(SPAN);
+            (span, format!("epochs {} to {}", span * SPAN, (span + 1) * SPAN - 1))
+        }
+    }
+}
+
+fn print(told: &Told) -> anyhow::Result<()> {
+    let place = match (told.height, &told.day) {
+        (Some(height), Some(day)) => format!("before height {height} ({day})"),
+        _ => format!("in state {}", told.state_root),
+    };
+    output::say(format_args!("{} {place}, actors v{}\n", told.miner, told.actors_version));
+    holdings(told)?;
+    let verdict = if told.reconciles { "equal to" } else { "NOT equal to" };
+    let bytes = |text: &str| human::bytes(text.parse().unwrap_or_default());
+    output::say(format_args!(
+        "\nactive power is {verdict} the power actor's claim: {} raw, {} quality-adjusted\n",
+        bytes(&told.claim.rbp),
+        bytes(&told.claim.qap)
+    ));
+    deadlines(told)?;
+    output::say("");
     let header = [
         ("expiring in", Align::Left),
         ("sectors", Align::Right),
         ("RBP", Align::Right),
         ("QAP", Align::Right),
     ];
-    let lines = months.iter().take(MONTHS).map(|(month, holding)| {
-        vec![
-            month.clone(),
-            holding.sectors.to_string(),
-            human::bytes(holding.power.rbp.0),
-            human::bytes(holding.power.qap.0),
-        ]
+    let lines = told.expirations.iter().take(MOST_LINES).map(|expiring| {
+        let mut line = vec![expiring.period.clone()];
+        line.extend(expiring.sum.cells());
+        line
+    });
+    output::table(&header, lines)?;
+    if told.expirations.len() > MOST_LINES {
+        output::say(format_args!(
+            "… and {} later ones (--format json has all)",
+            told.expirations.len() - MOST_LINES
+        ));
+    }
+    Ok(())
+}
+
+fn holdings(told: &Told) -> std::io::Result<()> {
+    let header =
+        [("sectors", Align::Left), ("number", Align::Right), ("RBP", Align::Right), ("QAP", Align::Right)];
+    let named = [("active", &told.active), ("faulty", &told.faulty), ("unproven", &told.unproven)];
+    let live: u64 = named.iter().map(|(_, sum)| sum.sectors).sum();
+    let gone = told.sectors_in_state.saturating_sub(live);
+    let mut lines: Vec<Vec<String>> = named
+        .iter()
+        .map(|(name, sum)| std::iter::once((*name).to_owned()).chain(sum.cells()).collect())
+        .collect();
+    lines.push(vec!["gone, not yet compacted".to_owned(), gone.to_string(), String::new(), String::new()]);
+    output::table(&header, lines)
+}
+
+fn deadlines(told: &Told) -> std::io::Result<()> {
+    let header = ["deadline", "partitions", "live", "faulty", "unproven", ""]
+        .map(|name| (name, if name.is_empty() { Align::Left } else { Align::Right }));
+    let lines = told.deadlines.iter().map(|deadline| {
+        let open = if deadline.deadline == told.current_deadline { "open" } else { "" };
+        let numbers =
+            [deadline.deadline, deadline.partitions, deadline.live, deadline.faulty, deadline.unproven];
+        let mut line: Vec<String> = numbers.map(|number| number.to_string()).into();
+        line.push(open.to_owned());
+        line
     });
     output::table(&header, lines)
 }

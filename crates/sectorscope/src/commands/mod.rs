@@ -5,6 +5,7 @@ pub(crate) mod columns;
 pub(crate) mod events;
 pub(crate) mod ingest;
 pub(crate) mod miner;
+mod moment;
 pub(crate) mod serve;
 pub(crate) mod stats;
 pub(crate) mod up;

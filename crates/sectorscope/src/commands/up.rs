@@ -39,7 +39,7 @@ pub(crate) async fn run(arguments: Up) -> anyhow::Result<()> {
             "no lake in {} yet: reading the bundled sample chain",
             directory.display()
         );
-        output::say(format_args!("{}", cars(&arguments.data, &[sample(&arguments.data)?]).await?));
+        output::say(format_args!("{}", cars(&arguments.data, &[sample(&arguments.data)?], None).await?));
     }
     let reader = Arc::new(Reader::open(&directory).await?);
     greet(&reader, &door).await?;

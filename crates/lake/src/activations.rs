@@ -1,0 +1,43 @@
+//! What the ledger knows of activations that the chain's state may show no more.
+
+use std::path::PathBuf;
+
+use chain::{Epoch, MinerId, SectorNumber};
+use datafusion::arrow::array::AsArray;
+use datafusion::arrow::datatypes::Int64Type;
+use datafusion::prelude::{ParquetReadOptions, SessionContext, col, lit};
+use futures::StreamExt;
+use ledger::Kind;
+
+use crate::{Error, Result};
+
+const DOING: &str = "looking up activations";
+
+/// First-seen activations of the sectors whose state may show another one: those that were snapped, and those that
+/// stood in the opening state, where a snap before it may have overwritten theirs. 24 bytes each.
+pub(crate) async fn read(files: Vec<PathBuf>) -> Result<Vec<(MinerId, SectorNumber, Epoch)>> {
+    if files.is_empty() {
+        return Ok(Vec::new());
+    }
+    let paths: Vec<String> = files.iter().map(|path| path.to_string_lossy().into_owned()).collect();
+    let rows = async {
+        let kinds = [Kind::Snap, Kind::Opening].map(|kind| lit(kind.name())).to_vec();
+        let table = SessionContext::new().read_parquet(paths, ParquetReadOptions::default()).await?;
+        let table = table.filter(col("kind").in_list(kinds, false))?;
+        table.select_columns(&["miner", "sector", "activation"])?.execute_stream().await
+    };
+    let mut rows = rows.await.map_err(Error::query(DOING))?;
+    let mut found = Vec::new();
+    while let Some(batch) = rows.next().await {
+        let batch = batch.map_err(Error::query(DOING))?;
+        let column = |at: usize| {
+            let values = batch.column(at).as_primitive_opt::<Int64Type>();
+            values.into_iter().flat_map(|values| values.values().iter().copied())
+        };
+        for ((miner, sector), activation) in column(0).zip(column(1)).zip(column(2)) {
+            let (Ok(miner), Ok(sector)) = (u64::try_from(miner), u64::try_from(sector)) else { continue };
+            found.push((MinerId(miner), SectorNumber(sector), Epoch(activation)));
+        }
+    }
+    Ok(found)
+}

@@ -1,0 +1,98 @@
+//! A chain read from some tipset on, several tipsets at once.
+
+use std::collections::VecDeque;
+
+use chain::state::Codes;
+use chain::{Chain, Epoch, MinerId, Result, SectorNumber};
+use rayon::prelude::*;
+
+use crate::differ::{Differ, Unsettled};
+use crate::event::Event;
+
+/// Tipsets compared at once, at first and at most.
+const FIRST_AHEAD: usize = 8;
+const MOST_AHEAD: usize = 64;
+/// Events of one batch above which the next takes fewer tipsets: an event takes some 250 bytes, so what is read
+/// ahead stays around 50 MB.
+const MOST_EVENTS: usize = 200_000;
+
+/// The events of a chain, tipset by tipset in the chain's order. Tipsets are compared ahead on all cores, as many at
+/// once as keeps what is held small.
+///
+/// An error stands in the place of its tipset; the tipsets after it can be read on.
+pub struct Reading<'c, 's> {
+    chain: &'c Chain<'s>,
+    differ: Differ,
+    /// The first tipset that is not compared yet.
+    next: usize,
+    ahead: usize,
+    ready: VecDeque<Result<Unsettled>>,
+}
+
+impl<'c, 's> Reading<'c, 's> {
+    /// Begins with the state before tipset number `first`: its events ([`Differ::open`]), and a reading of the tipsets
+    /// from there on.
+    ///
+    /// # Errors
+    /// If the state does not read.
+    pub fn open(chain: &'c Chain<'s>, first: usize) -> Result<(Vec<Event>, Self)> {
+        let mut differ = Differ::new();
+        let events = match chain.tipsets().get(first) {
+            Some(tipset) => differ.open(chain.store(), &tipset.parent_state_root, tipset.height)?,
+            None => Vec::new(),
+        };
+        Ok((events, Self::with(chain, first, differ)))
+    }
+
+    /// Goes on from the state before tipset number `first`. `activations` are those first seen of sectors whose state
+    /// may show another one since.
+    ///
+    /// # Errors
+    /// If the state does not read.
+    pub fn go_on(
+        chain: &'c Chain<'s>,
+        first: usize,
+        activations: Vec<(MinerId, SectorNumber, Epoch)>,
+    ) -> Result<Self> {
+        let mut differ = Differ::new();
+        if let Some(tipset) = chain.tipsets().get(first) {
+            differ.learn(chain.store(), &tipset.parent_state_root, activations)?;
+        }
+        Ok(Self::with(chain, first, differ))
+    }
+
+    fn with(chain: &'c Chain<'s>, next: usize, differ: Differ) -> Self {
+        Self { chain, differ, next, ahead: FIRST_AHEAD, ready: VecDeque::new() }
+    }
+
+    /// The code CIDs known so far.
+    #[must_use]
+    pub const fn codes(&self) -> &Codes {
+        self.differ.codes()
+    }
+
+    /// Compares the next tipsets.
+    fn read_ahead(&mut self) {
+        let end = self.next.saturating_add(self.ahead).min(self.chain.tipsets().len());
+        let compare = |index| match self.chain.transition(index)? {
+            Some(transition) => self.differ.compare(self.chain.store(), &transition).map(Some),
+            None => Ok(None),
+        };
+        let batch: Vec<_> = (self.next..end).into_par_iter().map(compare).collect();
+        self.ready.extend(batch.into_iter().filter_map(Result::transpose));
+        self.next = end;
+        let events: usize = self.ready.iter().flatten().map(Unsettled::len).sum();
+        self.ahead = if events > MOST_EVENTS { self.ahead / 2 } else { self.ahead * 2 }.clamp(1, MOST_AHEAD);
+    }
+}
+
+impl Iterator for Reading<'_, '_> {
+    type Item = Result<Vec<Event>>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.ready.is_empty() {
+            self.read_ahead();
+        }
+        Some(self.ready.pop_front()?.map(|transition| self.differ.settle(transition)))
+    }
+}

@@ -1,0 +1,209 @@
+//! `sectorscope car info`: what the files are, how far the chain reads, and who is in its newest state.
+
+use chain::{CarFile, Cars};
+use ledger::Portrait;
+use serde::Serialize;
+
+use super::super::in_files;
+use super::super::moment::Moment;
+use crate::bars::Bars;
+use crate::cli::{At, Look, LookFormat};
+use crate::human;
+use crate::output::{self, Align};
+
+/// Roots shown of a file; the rest is counted.
+const MOST_ROOTS: usize = 8;
+
+/// Everything that is told.
+#[derive(Serialize)]
+struct Info {
+    files: Vec<FileInfo>,
+    network: Option<&'static str>,
+    /// Unix time of epoch 0.
+    genesis: Option<i64>,
+    states: Option<States>,
+    /// Height of the chain's head, if that has no state here.
+    head_without_state: Option<i64>,
+    state_root: String,
+    actors_version: Option<u8>,
+    providers: usize,
+    miners: Vec<MinerInfo>,
+}
+
+#[derive(Serialize)]
+struct FileInfo {
+    path: String,
+    form: String,
+    bytes: u64,
+    blocks: u64,
+    roots: Vec<String>,
+}
+
+/// The tipsets whose state is in the files.
+#[derive(Serialize)]
+struct States {
+    tipsets: usize,
+    first: Point,
+    head: Point,
+}
+
+#[derive(Serialize)]
+struct Point {
+    height: i64,
+    day: String,
+    tipset: String,
+}
+
+#[derive(Serialize)]
+struct MinerInfo {
+    miner: String,
+    in_state: u64,
+    live: u64,
+    faulty: u64,
+    unproven: u64,
+    rbp: String,
+    qap: String,
+}
+
+pub(super) fn run(look: &Look) -> anyhow::Result<()> {
+    let cars = Cars::open(&look.files, &look.data.cache()?, &Bars::default())?;
+    let info = in_files(gather(&cars, &look.at), &look.files)?;
+    match look.format {
+        LookFormat::Json => output::json(&info),
+        LookFormat::Table => print(&info),
+    }
+}
+
+fn gather(cars: &Cars, at: &At) -> chain::Result<Info> {
+    let (moment, head_without_state) = newest(cars, at)?;
+    let miners = moment.miners()?;
+    let mut told = Vec::new();
+    for (miner, state) in &miners {
+        let portrait = Portrait::of(state)?;
+        if portrait.in_state == 0 {
+            continue;
+        }
+        let claim = moment.claims.of(*miner);
+        told.push(MinerInfo {
+            miner: miner.to_string(),
+            in_state: portrait.in_state,
+            live: portrait.live(),
+            faulty: portrait.faulty.sectors,
+            unproven: portrait.unproven.sectors,
+            rbp: claim.rbp.to_string(),
+            qap: claim.qap.to_string(),
+        });
+    }
+    let clock = moment.clock();
+    Ok(Info {
+        files: cars.files().iter().map(FileInfo::of).collect(),
+        network: clock.map(chain::Clock::network),
+        genesis: clock.map(chain::Clock::genesis),
+        states: moment.chain.as_ref().and_then(States::of),
+        head_without_state,
+        state_root: moment.state.to_string(),
+        actors_version: miners.iter().map(|(_, miner)| miner.layout().version).max(),
+        providers: miners.len(),
+        miners: told,
+    })
+}
+
+/// The newest state there is: looking goes on where deriving events would have to stop.
+fn newest<'c>(cars: &'c Cars, at: &At) -> chain::Result<(Moment<'c>, Option<i64>)> {
+    match Moment::open(cars, at) {
+        Err(chain::Error::HeadWithoutState { height, newest: Some(newest) }) => {
+            let at = At { head: Some(newest), state_root: None };
+            Ok((Moment::open(cars, &at)?, Some(height.0)))
+        }
+        Err(chain::Error::BareState(root)) => {
+            let at = At { head: None, state_root: Some(*root) };
+            Ok((Moment::open(cars, &at)?, None))
+        }
+        moment => Ok((moment?, None)),
+    }
+}
+
+impl FileInfo {
+    fn of(file: &CarFile) -> Self {
+        Self {
+            path: file.path.display().to_string(),
+            form: format!("CARv{}{}", file.version, file.form),
+            bytes: file.bytes,
+            blocks: file.blocks,
+            roots: file.roots.iter().map(ToString::to_string).collect(),
+        }
+    }
+}
+
+impl States {
+    fn of(chain: &chain::Chain<'_>) -> Option<Self> {
+        let point = |tipset: &chain::Tipset| Point {
+            height: tipset.height.0,
+            day: chain.clock().day_of(tipset.height).to_string(),
+            tipset: tipset.key.to_string(),
+        };
+        let (first, head) = (chain.tipsets().first()?, chain.tipsets().last()?);
+        Some(Self { tipsets: chain.tipsets().len(), first: point(first), head: point(head) })
+    }
+}
+
+fn print(info: &Info) -> anyhow::Result<()> {
+    let header = [
+        ("file", Align::Left),
+        ("form", Align::Left),
+        ("size", Align::Right),
+        ("blocks", Align::Right),
+        ("roots", Align::Right),
+    ];
+    let lines = info.files.iter().map(|file| {
+        let name = file.path.rsplit(std::path::MAIN_SEPARATOR).next().unwrap_or_default();
+        let size = human::bytes(i128::from(file.bytes));
+        vec![name.to_owned(), file.form.clone(), size, file.blocks.to_string(), file.roots.len().to_string()]
+    });
+    output::table(&header, lines)?;
+    output::say("");
+    for (at, root) in info.files.iter().flat_map(|file| &file.roots).take(MOST_ROOTS).enumerate() {
+        output::say(format_args!("{:<8} {root}", if at == 0 { "roots" } else { "" }));
+    }
+    let roots: usize = info.files.iter().map(|file| file.roots.len()).sum();
+    if roots > MOST_ROOTS {
+        output::say(format_args!("{:<8} … and {} more", "", roots - MOST_ROOTS));
+    }
+    if let (Some(network), Some(genesis)) = (info.network, info.genesis) {
+        output::say(format_args!("network  {network} (epoch 0 at unix time {genesis})"));
+    }
+    match &info.states {
+        Some(states) => output::say(format_args!(
+            "states   {} {}, height {} ({}) to {} ({})",
+            states.tipsets,
+            if states.tipsets == 1 { "tipset" } else { "tipsets" },
+            states.first.height,
+            states.first.day,
+            states.head.height,
+            states.head.day
+        )),
+        None => output::say(format_args!("state    {}", info.state_root)),
+    }
+    if let Some(height) = info.head_without_state {
+        output::say(format_args!("head     height {height}, whose state is not in the files"));
+    }
+    let version =
+        info.actors_version.map_or("no storage provider".to_owned(), |version| format!("v{version}"));
+    output::say(format_args!("actors   {version}\n"));
+    output::say(format_args!(
+        "{} storage providers, {} with sectors; in the newest state:\n",
+        info.providers,
+        info.miners.len()
+    ));
+    let header = ["miner", "in state", "live", "faulty", "unproven", "RBP", "QAP"]
+        .map(|name| (name, if name == "miner" { Align::Left } else { Align::Right }));
+    let lines = info.miners.iter().map(|miner| {
+        let power = |bytes: &str| human::bytes(bytes.parse().unwrap_or_default());
+        let mut line = vec![miner.miner.clone()];
+        line.extend([miner.in_state, miner.live, miner.faulty, miner.unproven].map(|n| n.to_string()));
+        line.extend([power(&miner.rbp), power(&miner.qap)]);
+        line
+    });
+    output::table(&header, lines)?;
+    Ok(())
+}

@@ -1,0 +1,129 @@
+//! `sectorscope car verify`: checks every hash, and reads everything that deriving events reads.
+
+use anyhow::bail;
+use chain::{Cars, Chain, Epoch, Progress, Unit};
+use ledger::{Claims, Portrait, Reading};
+use serde::Serialize;
+
+use super::super::in_files;
+use super::super::moment::Moment;
+use crate::bars::Bars;
+use crate::cli::{Look, LookFormat};
+use crate::output;
+
+/// Problems listed in full; the rest is counted.
+const MOST_LISTED: usize = 20;
+
+/// What was found.
+#[derive(Default, Serialize)]
+struct Findings {
+    blocks: u64,
+    tipsets: usize,
+    problems: Vec<Problem>,
+}
+
+/// Something that does not read, and where that was met.
+#[derive(Serialize)]
+struct Problem {
+    problem: String,
+    /// First and last height at which it was met; `None` in a bare state.
+    heights: Option<[i64; 2]>,
+    times: usize,
+}
+
+pub(super) fn run(look: &Look) -> anyhow::Result<()> {
+    let bars = Bars::default();
+    let cars = Cars::open_anew(&look.files, &look.data.cache()?, &bars)?;
+    let mut findings = Findings { blocks: cars.blocks(), ..Findings::default() };
+    let moment = in_files(Moment::open(&cars, &look.at), &look.files)?;
+    match &moment.chain {
+        Some(chain) => follow(chain, &mut findings, &bars),
+        None => look_at(&moment, &mut findings),
+    }
+    match look.format {
+        LookFormat::Json => output::json(&findings)?,
+        LookFormat::Table => print(&findings),
+    }
+    if !findings.problems.is_empty() {
+        bail!("{} problems: what hangs from them does not read", findings.problems.len());
+    }
+    Ok(())
+}
+
+/// Reads every state and every transition of a chain.
+fn follow(chain: &Chain<'_>, findings: &mut Findings, bars: &Bars) {
+    let tipsets = chain.tipsets();
+    findings.tipsets = tipsets.len();
+    bars.begin("following links".to_owned(), tipsets.len() as u64, Unit::Tipsets);
+    let Some(first) = tipsets.first() else { return };
+    let mut reading = match Reading::open(chain, 0) {
+        Ok((_, reading)) => reading,
+        Err(error) => {
+            findings.note(Some(first.height), &error);
+            match Reading::go_on(chain, 0, Vec::new()) {
+                Ok(reading) => reading,
+                Err(error) => return findings.note(Some(first.height), &error),
+            }
+        }
+    };
+    let mut claims = Claims::default();
+    for (done, tipset) in (1..).zip(tipsets) {
+        if let Err(error) = claims.advance(chain.store(), &tipset.parent_state_root, reading.codes()) {
+            findings.note(Some(tipset.height), &error);
+        }
+        if let Some(Err(error)) = reading.next() {
+            findings.note(Some(tipset.height), &error);
+        }
+        bars.at(done);
+    }
+    bars.end();
+}
+
+/// Reads everything of a single state.
+fn look_at(moment: &Moment<'_>, findings: &mut Findings) {
+    match moment.miners() {
+        Ok(miners) => {
+            for (_, miner) in miners {
+                if let Err(error) = Portrait::of(&miner) {
+                    findings.note(None, &error);
+                }
+            }
+        }
+        Err(error) => findings.note(None, &error),
+    }
+}
+
+impl Findings {
+    fn note(&mut self, height: Option<Epoch>, error: &chain::Error) {
+        let problem = error.to_string();
+        let height = height.map(|height| height.0);
+        if let Some(known) = self.problems.iter_mut().find(|known| known.problem == problem) {
+            known.times += 1;
+            known.heights = known.heights.zip(height).map(|([first, _], height)| [first, height]);
+        } else {
+            self.problems.push(Problem { problem, heights: height.map(|at| [at, at]), times: 1 });
+        }
+    }
+}
+
+fn print(findings: &Findings) {
+    for problem in findings.problems.iter().take(MOST_LISTED) {
+        let at = match problem.heights {
+            Some([first, last]) if first == last => format!("height {first}: "),
+            Some([first, last]) => format!("heights {first} to {last}, {} times: ", problem.times),
+            None => String::new(),
+        };
+        output::say(format_args!("{at}{}", problem.problem));
+    }
+    let more = findings.problems.len().saturating_sub(MOST_LISTED);
+    if more > 0 {
+        output::say(format_args!("… and {more} more"));
+    }
+    if findings.problems.is_empty() {
+        let links = match findings.tipsets {
+            0 => "every link of the state there".to_owned(),
+            tipsets => format!("{tipsets} tipsets, every link there"),
+        };
+        output::say(format_args!("{} blocks, every hash good; {links}", findings.blocks));
+    }
+}

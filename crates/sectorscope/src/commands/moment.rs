@@ -1,0 +1,56 @@
+//! The state that a command looks at.
+
+use chain::state::{Codes, Miner, StateTree};
+use chain::{Cars, Chain, Cid, Clock, Epoch, MinerId};
+use ledger::Claims;
+
+use crate::cli::At;
+
+/// One state of the chain and what reading it needs.
+pub(crate) struct Moment<'s> {
+    /// The chain that ends with it; `None` for a bare state root.
+    pub(crate) chain: Option<Chain<'s>>,
+    pub(crate) state: Cid,
+    pub(crate) tree: StateTree<'s>,
+    pub(crate) codes: Codes,
+    pub(crate) claims: Claims,
+}
+
+impl<'s> Moment<'s> {
+    /// Opens the state that is meant.
+    pub(crate) fn open(cars: &'s Cars, at: &At) -> chain::Result<Self> {
+        match at.state_root {
+            Some(root) => Self::of(cars, root, None),
+            None => {
+                let chain = Chain::open_at(cars, cars.roots(), at.head)?;
+                let head = chain.tipsets().last().map(|head| head.parent_state_root);
+                let head = head.ok_or_else(|| chain::Error::Chain("the chain has no tipset".into()))?;
+                Self::of(cars, head, Some(chain))
+            }
+        }
+    }
+
+    fn of(cars: &'s Cars, state: Cid, chain: Option<Chain<'s>>) -> chain::Result<Self> {
+        let tree = StateTree::open(cars, &state)?;
+        let codes = Codes::new();
+        codes.learn(&tree)?;
+        let mut claims = Claims::default();
+        claims.advance(cars, &state, &codes)?;
+        Ok(Self { chain, state, tree, codes, claims })
+    }
+
+    /// All miners, by number.
+    pub(crate) fn miners(&self) -> chain::Result<Vec<(MinerId, Miner<'s>)>> {
+        Miner::all(&self.tree, &self.codes)
+    }
+
+    /// Height of the tipset that the state stands before.
+    pub(crate) fn height(&self) -> Option<Epoch> {
+        Some(self.chain.as_ref()?.tipsets().last()?.height)
+    }
+
+    /// The chain's clock; a bare state tells no time.
+    pub(crate) fn clock(&self) -> Option<Clock> {
+        self.chain.as_ref().map(Chain::clock)
+    }
+}
