@@ -16,6 +16,7 @@ mod error;
 mod hamt;
 mod header;
 mod message;
+mod networks;
 mod progress;
 pub mod state;
 mod tipset;
@@ -32,9 +33,9 @@ pub use error::{Error, Result};
 pub use hamt::{Hamt, HamtChange};
 pub use header::Header;
 pub use message::{Executed, Message, Receipt};
+pub use networks::{MAINNET_GENESIS, Network, Upgrade};
 pub use progress::{NoProgress, Progress, Unit};
 pub use tipset::{Chain, Tipset, TipsetKey, Transition};
 pub use units::{
-    Bytes, Clock, Day, EPOCHS_PER_DAY, Epoch, MAINNET_GENESIS, MinerId, ParseDayError, ParseMinerIdError,
-    SectorNumber,
+    Bytes, Clock, Day, EPOCHS_PER_DAY, Epoch, MinerId, ParseDayError, ParseMinerIdError, SectorNumber,
 };

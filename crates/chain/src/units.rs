@@ -6,14 +6,10 @@ use std::str::FromStr;
 
 use chrono::{Datelike, NaiveDate};
 
+use crate::networks::Network;
+
 /// Epochs in a day of 30-second epochs.
 pub const EPOCHS_PER_DAY: i64 = 2880;
-
-/// Unix time of mainnet's epoch 0, 2020-08-24T22:00:00Z.
-pub const MAINNET_GENESIS: i64 = 1_598_306_400;
-
-/// Unix time of calibnet's epoch 0, 2022-11-01T18:13:00Z.
-const CALIBNET_GENESIS: i64 = 1_667_326_380;
 
 const EPOCH_SECONDS: i64 = 30;
 const DAY_SECONDS: i64 = 86_400;
@@ -131,14 +127,10 @@ impl Clock {
         self.genesis
     }
 
-    /// The network whose epoch 0 is then: `mainnet`, `calibnet`, or `unknown` for any other.
+    /// Name of the [`Network`] whose epoch 0 is then; `unknown` for any other.
     #[must_use]
-    pub const fn network(self) -> &'static str {
-        match self.genesis {
-            MAINNET_GENESIS => "mainnet",
-            CALIBNET_GENESIS => "calibnet",
-            _ => "unknown",
-        }
+    pub fn network(self) -> &'static str {
+        Network::with_genesis(self.genesis).map_or("unknown", Network::name)
     }
 
     /// Unix time at which `epoch` begins.
@@ -212,6 +204,7 @@ impl fmt::Display for Bytes {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::networks::MAINNET_GENESIS;
 
     #[test]
     fn a_mainnet_day_begins_at_an_epoch_of_240_modulo_2880() {

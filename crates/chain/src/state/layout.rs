@@ -177,4 +177,40 @@ mod tests {
         }
         assert!(Layout::of(0).is_none() && Layout::of(20).is_none());
     }
+
+    #[test]
+    fn tuples_are_as_long_as_each_version_published_them() {
+        // Miner state, newest sector, deadline, partition, power state.
+        let lengths = [
+            (1..=1, [13, 11, 7, 9, 16]),
+            (2..=2, [14, 13, 7, 11, 15]),
+            (3..=3, [14, 13, 10, 11, 15]),
+            (4..=6, [15, 13, 10, 11, 15]),
+            (7..=8, [15, 14, 11, 11, 15]),
+            (9..=14, [15, 15, 11, 11, 15]),
+            (15..=15, [15, 15, 11, 11, 17]),
+            (16..=19, [15, 16, 13, 11, 17]),
+        ];
+        for (versions, lengths) in lengths {
+            for layout in versions.filter_map(Layout::of) {
+                let Layout { miner, sector, deadline, partition, power, .. } = layout;
+                let found =
+                    [miner.fields, sector.most_fields, deadline.fields, partition.fields, power.fields];
+                assert_eq!(found, lengths, "v{}", layout.version);
+            }
+        }
+    }
+
+    #[test]
+    fn a_sectors_flags_and_power_base_are_where_each_version_put_them() {
+        for layout in &LAYOUTS {
+            let Layout { version, sector, precommit, .. } = layout;
+            assert_eq!(sector.flags, (*version >= 9).then_some(14), "v{version}");
+            assert_eq!(sector.power_base, (*version >= 12).then_some(11), "v{version}");
+            assert_eq!(precommit.weights, *version <= 8, "v{version}");
+            // From v16 on sectors of 15 fields live on beside those of 16.
+            let shorter = sector.most_fields - u64::from(*version >= 16);
+            assert_eq!(sector.fewest_fields, shorter, "v{version}");
+        }
+    }
 }

@@ -14,6 +14,6 @@ pub use codes::{ActorKind, Codes};
 pub use layout::Layout;
 pub use market::{Market, Proposal};
 pub use miner::{ChangedPartition, Miner, Partition};
-pub use params::{Extension, Op, Place};
+pub use params::{Extension, Op, Place, QualityUpgrade};
 pub use power::{ClaimedPower, Claims};
 pub use sector::{Precommit, Sector, SectorRef};

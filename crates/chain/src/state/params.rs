@@ -28,6 +28,15 @@ pub struct Extension {
     pub expiration: Epoch,
 }
 
+/// An upgrade of some sectors of a partition to full quality (FIP-0118): from then on QAP is ten times the size.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct QualityUpgrade {
+    /// The sectors it names. One that has full quality stays as it is.
+    pub sectors: SectorSet,
+    /// Their new expiration, where it is to move, too.
+    pub expiration: Option<Epoch>,
+}
+
 /// What a successful message asked of a miner. Sectors that the answer says were refused are left out.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Op {
@@ -39,6 +48,8 @@ pub enum Op {
     Update(Vec<SectorNumber>),
     /// Methods 8 and 32.
     Extend(Vec<Extension>),
+    /// Method 37, from actors v19.
+    UpgradeQuality(Vec<QualityUpgrade>),
     /// Method 9.
     Terminate(Vec<Place>),
     /// Method 10.
@@ -88,6 +99,7 @@ impl Op {
             35 => Self::Update(accepted(numbers(&mut reader, 0)?, returned)),
             8 => Self::Extend(extensions(&mut reader, false)?),
             32 => Self::Extend(extensions(&mut reader, true)?),
+            37 => Self::UpgradeQuality(quality_upgrades(&mut reader)?),
             9 => Self::Terminate(places(&mut reader)?),
             10 => Self::DeclareFaults(places(&mut reader)?),
             11 => Self::DeclareRecoveries(places(&mut reader)?),
@@ -158,6 +170,20 @@ fn extensions(reader: &mut Reader<'_>, with_claims: bool) -> Result<Vec<Extensio
         .collect()
 }
 
+/// `[[[deadline, partition, sectors, new expiration or null], …]]`.
+fn quality_upgrades(reader: &mut Reader<'_>) -> Result<Vec<QualityUpgrade>> {
+    reader.array()?;
+    (0..reader.array()?)
+        .map(|_| {
+            reader.tuple(4)?;
+            reader.skip_many(2)?; // deadline, partition
+            let sectors = SectorSet::decode(reader.bytes()?)?;
+            let expiration = if reader.null()? { None } else { Some(Epoch(reader.int()?)) };
+            Ok(QualityUpgrade { sectors, expiration })
+        })
+        .collect()
+}
+
 /// `[[sector, [claims kept], [claims dropped]], …]`: all sectors, and those with claims dropped.
 fn claims(reader: &mut Reader<'_>) -> Result<(SectorSet, SectorSet)> {
     let (mut all, mut dropping) = (Vec::new(), Vec::new());
@@ -221,5 +247,44 @@ fn updated(sectors: Vec<SectorNumber>, returned: &[u8]) -> Vec<SectorNumber> {
     match Reader::new(returned).bytes().and_then(SectorSet::decode) {
         Ok(done) => sectors.into_iter().filter(|sector| done.contains(sector.0)).collect(),
         Err(_) => sectors,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use cid::Cid;
+
+    use super::*;
+    use crate::address::Address;
+    use crate::message::{Message, Receipt};
+
+    fn executed(method: u64, params: &[u8], exit_code: i64) -> Executed {
+        let miner = Address::id(1000);
+        let message = Message {
+            cid: Cid::default(),
+            unsigned: Cid::default(),
+            to: miner.clone(),
+            from: miner,
+            nonce: 0,
+            method,
+            params: params.to_vec(),
+        };
+        Executed { message, receipt: Receipt { exit_code, returned: Vec::new() } }
+    }
+
+    #[test]
+    fn an_upgrade_of_quality_names_sectors_and_may_move_their_expiration() {
+        // Deadline 2, partition 0, sector 7; deadline 3, partition 1, sector 7 until epoch 500.
+        let in_place = [0x84, 0x02, 0x00, 0x42, 0xf0, 0x02, 0xf6];
+        let longer = [0x84, 0x03, 0x01, 0x42, 0xf0, 0x02, 0x19, 0x01, 0xf4];
+        let params = [&[0x81, 0x82][..], &in_place, &longer].concat();
+        let sectors = SectorSet::from_numbers(vec![7]);
+        let upgrades = vec![
+            QualityUpgrade { sectors: sectors.clone(), expiration: None },
+            QualityUpgrade { sectors, expiration: Some(Epoch(500)) },
+        ];
+        assert_eq!(Op::of(&executed(37, &params, 0)).expect("it decodes"), Op::UpgradeQuality(upgrades));
+        assert_eq!(Op::of(&executed(37, &params, 16)).expect("it failed"), Op::Other);
+        assert!(Op::of(&executed(37, &params[..9], 0)).is_err(), "cut off");
     }
 }

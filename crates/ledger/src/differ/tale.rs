@@ -182,6 +182,13 @@ impl<'a, 's> Tale<'a, 's> {
                     self.extend((Stage::Message(call.index), 0), extension.expiration, call);
                 }
             }
+            Op::UpgradeQuality(upgrades) => {
+                let sector = self.sector.0;
+                for upgrade in upgrades.iter().filter(|upgrade| upgrade.sectors.contains(sector)) {
+                    let expiration = upgrade.expiration.unwrap_or(self.terms.expiration);
+                    self.extend((Stage::Message(call.index), 0), expiration, call);
+                }
+            }
             Op::Terminate(places) => {
                 if let Some(place) = self.named(places)
                     && self.is_live()
@@ -241,6 +248,7 @@ impl<'a, 's> Tale<'a, 's> {
         self.add(at, Kind::Snap, None, self.status, Some(terms), call);
     }
 
+    /// An extension, or an upgrade of quality, which may extend, too.
     fn extend(&mut self, at: (Stage, u64), expiration: Epoch, call: &Call) {
         if !self.is_live() || expiration < self.terms.expiration {
             return;
@@ -249,18 +257,31 @@ impl<'a, 's> Tale<'a, 's> {
             Some(settled) if !self.requalified_after(call) => settled.qap,
             _ => self.terms.qap,
         };
-        let kind = if expiration > self.terms.expiration { Kind::Extend } else { Kind::Adjust };
-        let cause = (kind == Kind::Adjust).then_some(Cause::Extension);
+        let upgrade = matches!(call.op, Op::UpgradeQuality(_));
+        let (kind, cause) = if expiration > self.terms.expiration {
+            (Kind::Extend, None)
+        } else if !upgrade {
+            (Kind::Adjust, Some(Cause::Extension))
+        } else if qap != self.terms.qap {
+            (Kind::Adjust, Some(Cause::Other))
+        } else {
+            // It had full quality before, and was left as it is.
+            return;
+        };
         let terms = Terms { expiration, qap, ..self.terms.clone() };
         self.add(at, kind, cause, self.status, Some(terms), Some(call));
     }
 
-    /// Whether a message after `call` changes what the sector weighs: a snap, or an extension that drops claims.
+    /// Whether a message after `call` changes what the sector weighs: a snap, an extension that drops claims, or an
+    /// upgrade of quality.
     fn requalified_after(&self, call: &Call) -> bool {
         self.scene.calls.iter().filter(|later| later.index > call.index).any(|later| match &later.op {
             Op::Update(sectors) => sectors.contains(&self.sector),
             Op::Extend(extensions) => {
                 extensions.iter().any(|extension| extension.drops_claims.contains(self.sector.0))
+            }
+            Op::UpgradeQuality(upgrades) => {
+                upgrades.iter().any(|upgrade| upgrade.sectors.contains(self.sector.0))
             }
             _ => false,
         })
