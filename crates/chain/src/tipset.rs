@@ -158,7 +158,7 @@ impl<'s> Chain<'s> {
         }
         if tipsets.is_empty() {
             let height = tipset.height;
-            let newest = newest_with_state(store, tipset)?.map(|tipset| tipset.height);
+            let newest = look_down(store, tipset)?.with_state;
             return Err(Error::HeadWithoutState { height, newest });
         }
         check_for_hole(store, tipset)?;
@@ -227,34 +227,44 @@ fn has_state(store: &dyn BlockStore, tipset: &Tipset) -> Result<bool> {
 }
 
 /// How far below a tipset without state others are looked for that have one.
-const LOOKED_AT: usize = 2880;
 
 /// Snapshots without states below some height are normal; one with states further down has lost some. Looks down
 /// from the first tipset without state for a while.
 fn check_for_hole(store: &dyn BlockStore, first_without: Tipset) -> Result<()> {
+    /// Snapshots keep the states of hundreds of tipsets (and genesis its own), so where genesis is so near, those
+    /// between are lost.
+    const FEW: usize = 8;
     let missing = first_without.parent_state_root;
-    match newest_with_state(store, first_without)? {
-        // Genesis keeps its state in every snapshot.
-        Some(tipset) if tipset.height.0 > 0 => {
-            Err(Error::Missing(Box::new(missing), "a state between others that are here"))
-        }
-        _ => Ok(()),
+    let below = look_down(store, first_without)?;
+    let lost = below.with_state.is_some_and(|height| height.0 > 0);
+    if lost || (below.reached_genesis && below.passed < FEW) {
+        return Err(Error::Missing(Box::new(missing), "a state between others that are here"));
     }
+    Ok(())
 }
 
-/// The first tipset below that has its state here.
-fn newest_with_state(store: &dyn BlockStore, mut tipset: Tipset) -> Result<Option<Tipset>> {
-    for _ in 0..LOOKED_AT {
-        if has_state(store, &tipset)? {
-            return Ok(Some(tipset));
-        }
-        if tipset.height.0 == 0 {
-            break;
+/// What lies below a tipset without state.
+struct Below {
+    /// Height of the first that has one.
+    with_state: Option<Epoch>,
+    /// How many have none before that, or before the look ended.
+    passed: usize,
+    reached_genesis: bool,
+}
+
+fn look_down(store: &dyn BlockStore, mut tipset: Tipset) -> Result<Below> {
+    /// How far is looked.
+    const LOOKED_AT: usize = 2880;
+    for passed in 0..LOOKED_AT {
+        let with_state = has_state(store, &tipset)?.then_some(tipset.height);
+        let reached_genesis = tipset.height.0 == 0;
+        if with_state.is_some() || reached_genesis {
+            return Ok(Below { with_state, passed, reached_genesis });
         }
         // Snapshots reach back to genesis with all their headers: where one is missing, the file was cut off.
         tipset = Tipset::read(store, &tipset.parents.0)?;
     }
-    Ok(None)
+    Ok(Below { with_state: None, passed: LOOKED_AT, reached_genesis: false })
 }
 
 /// Blocks of the highest tipset among the roots. A root is a block header, or the metadata of a version 2

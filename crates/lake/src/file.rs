@@ -18,6 +18,8 @@ use datafusion::parquet::file::properties::{EnabledStatistics, WriterProperties}
 use crate::schema::{MINER_ID, TableName};
 use crate::{Error, Result};
 
+/// Files of fewer rows are written as they are.
+const SMALL: usize = 256;
 /// Rows in a row group: what a reader that looks for a few sectors skips by.
 const ROW_GROUP: usize = 131_072;
 
@@ -63,8 +65,13 @@ fn encode(table: TableName, rows: &RecordBatch) -> std::result::Result<Vec<u8>, 
         TableName::Events => EnabledStatistics::Page,
         _ => EnabledStatistics::Chunk,
     };
+    // A compressor for each of some eighty columns takes longer than all else about a small file, and saves nothing:
+    // its size is that of the footer.
+    let small = rows.num_rows() < SMALL;
+    let compression = if small { Compression::UNCOMPRESSED } else { Compression::ZSTD(ZstdLevel::default()) };
     let properties = WriterProperties::builder()
-        .set_compression(Compression::ZSTD(ZstdLevel::default()))
+        .set_compression(compression)
+        .set_dictionary_enabled(!small)
         .set_max_row_group_row_count(Some(ROW_GROUP))
         .set_statistics_enabled(statistics)
         .set_created_by(concat!("sectorscope ", env!("CARGO_PKG_VERSION")).to_owned())

@@ -1,10 +1,13 @@
 //! One chain in every container it may come in: each reads to the same events.
 #![allow(clippy::unwrap_used)]
 
+mod common;
+
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use chain::{Cars, Chain, Cid, NoProgress, Progress, Unit, message_cid};
+use chain::{BlockStore, Cars, Chain, Cid, Form, NoProgress, Progress, Unit, message_cid};
+use common::{forest, shared};
 use ledger::{Differ, Event};
 
 fn sample() -> Vec<u8> {
@@ -101,6 +104,12 @@ fn a_chain_reads_alike_in_every_container() {
     many.extend([0x50, 0x2a, 0x4d, 0x18, 3, 0, 0, 0, 1, 2, 3]);
     assert_eq!(read(&write("many.car.zst", &many), folder.path()), expected);
 
+    // Forest's form, read in place: nothing is unpacked into the cache.
+    let indexed = write("snapshot.forest.car.zst", &forest::packed(&car));
+    let cache = folder.path().join("untouched");
+    assert_eq!(read(&indexed, &cache), expected);
+    assert!(!cache.exists());
+
     // Two files as one store: the head's roots and half of the blocks each, the cut between two sections.
     let mut cut = 0;
     while cut < sections.len() / 2 {
@@ -164,4 +173,49 @@ fn a_file_is_read_through_once_until_it_or_its_index_changes() {
         .set_modified(std::time::SystemTime::UNIX_EPOCH)
         .unwrap();
     assert_eq!((passes(), passes()), (1, 0), "a file of another time is read again");
+}
+
+#[test]
+fn indexed_zstd_finds_every_block_by_its_own_index() {
+    let folder = tempfile::tempdir().unwrap();
+    let car = sample();
+    let path = folder.path().join("sample.forest.car.zst");
+    std::fs::write(&path, forest::packed(&car)).unwrap();
+    let cars = Cars::open_anew(std::slice::from_ref(&path), folder.path(), &NoProgress).unwrap();
+    assert_eq!((cars.files()[0].form, cars.blocks()), (Form::IndexedZstd, 66_079));
+    let (_, sections) = forest::sections(&car);
+    for section in &sections {
+        let block = cars.get(&section.cid).unwrap().expect("every block is found");
+        assert!(car[section.begin..section.end].ends_with(&block));
+    }
+    assert!(cars.get(&message_cid(b"nobody's block")).unwrap().is_none());
+}
+
+#[test]
+fn a_real_indexed_file_holds_the_blocks_of_its_plain_form() {
+    let Some(path) = shared("real/mainnet-epochs-0-3.forest.car.zst") else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let cars = Cars::open_anew(std::slice::from_ref(&path), folder.path(), &NoProgress).unwrap();
+    assert_eq!(cars.files()[0].form, Form::IndexedZstd);
+    let plain = zstd::decode_all(std::fs::File::open(&path).unwrap()).unwrap();
+    let (_, sections) = forest::sections(&plain);
+    assert_eq!(cars.blocks(), sections.len() as u64);
+    for section in &sections {
+        let block = cars.get(&section.cid).unwrap().expect("every block is found");
+        assert!(plain[section.begin..section.end].ends_with(&block));
+    }
+}
+
+#[test]
+fn zstd_whose_index_is_of_another_kind_is_read_from_start_to_end() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut file = forest::packed(&sample());
+    // Another version of the index: its first number.
+    let footer = file.len() - 8;
+    let index = usize::try_from(u64::from_le_bytes(file[footer..].try_into().unwrap())).unwrap();
+    file[index] = 0xef;
+    let path = folder.path().join("older.forest.car.zst");
+    std::fs::write(&path, file).unwrap();
+    let cars = Cars::open(std::slice::from_ref(&path), folder.path(), &NoProgress).unwrap();
+    assert_eq!((cars.files()[0].form, cars.blocks()), (Form::Zstd, 66_079));
 }

@@ -99,6 +99,11 @@ fn damage(car: &[u8], sections: &[Range<usize>], copy: u64, dice: &mut Dice) -> 
     damaged
 }
 
+/// Whether an error names a file, a block or a height.
+fn names_a_place(said: &str) -> bool {
+    ["small.", "block baf", "at height "].iter().any(|place| said.contains(place))
+}
+
 #[test]
 fn five_hundred_damaged_copies_read_as_the_whole_or_fail_by_name() {
     let Some(path) = common::shared("small.car.zst") else { return };
@@ -117,10 +122,68 @@ fn five_hundred_damaged_copies_read_as_the_whole_or_fail_by_name() {
             Err(error) => {
                 failed += 1;
                 let said = error.to_string();
-                assert!(said.contains("small.car") || said.contains("block baf"), "copy {copy}: {said}");
+                assert!(names_a_place(&said), "copy {copy}: {said}");
             }
         }
     }
     // Blocks may stand anywhere in a file, and not all are needed.
     assert!(failed > COPIES / 2 && failed < COPIES, "{failed} of {COPIES} failed");
+}
+
+#[test]
+fn no_state_can_be_lost_without_an_error() {
+    let Some(path) = common::shared("small.car.zst") else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let car = zstd::decode_all(std::fs::File::open(path).unwrap()).unwrap();
+    let file = folder.path().join("small.car");
+    std::fs::write(&file, &car).unwrap();
+    let cars = Cars::open(std::slice::from_ref(&file), folder.path(), &NoProgress).unwrap();
+    let chain = Chain::open(&cars, cars.roots()).unwrap();
+    let states: Vec<_> = chain.tipsets().iter().map(|tipset| tipset.parent_state_root).collect();
+    let (_, sections) = common::forest::sections(&car);
+    // The last ones, the first ones, and some between.
+    let chosen = |at: &usize| *at < 20 || *at + 20 > states.len() || at.is_multiple_of(40);
+    for state in (0..states.len()).filter(chosen).map(|at| states[at]) {
+        let lost = sections.iter().find(|section| section.cid == state).unwrap();
+        std::fs::write(&file, [&car[..lost.begin], &car[lost.end..]].concat()).unwrap();
+        let error = read(&file).expect_err("a state is missing").to_string();
+        assert!(names_a_place(&error), "{error}");
+    }
+}
+
+#[test]
+fn damaged_copies_in_indexed_zstd_read_as_the_whole_or_fail_by_name() {
+    let Some(path) = common::shared("small.car.zst") else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let car = zstd::decode_all(std::fs::File::open(path).unwrap()).unwrap();
+    let packed = common::forest::packed(&car);
+    let file = folder.path().join("small.forest.car.zst");
+    std::fs::write(&file, &packed).unwrap();
+    let whole = read(&file).unwrap();
+    let mut dice = Dice(0xf0_2e57);
+    let mut failed = 0;
+    for copy in 0..COPIES / 5 {
+        let mut damaged = packed.clone();
+        match copy % 3 {
+            0 => damaged.truncate(dice.below(packed.len())),
+            1 => damaged[dice.below(packed.len())] ^= 1 << dice.below(8),
+            _ => {
+                // A slot of the index, or its header.
+                let footer = damaged.len() - 8;
+                let index = u64::from_le_bytes(damaged[footer..].try_into().unwrap()) as usize;
+                let at = index + dice.below(footer - index);
+                damaged[at] ^= 1 << dice.below(8);
+            }
+        }
+        std::fs::write(&file, damaged).unwrap();
+        match read(&file) {
+            Ok(events) => assert!(events == whole, "copy {copy} read otherwise than the whole"),
+            Err(error) => {
+                failed += 1;
+                let said = error.to_string();
+                assert!(names_a_place(&said), "copy {copy}: {said}");
+            }
+        }
+    }
+    assert!(failed > 20, "{failed} failed");
 }

@@ -5,40 +5,72 @@ mod common;
 
 use std::collections::BTreeMap;
 
-use chain::state::{Codes, Miner, StateTree};
-use chain::{Cars, Chain, NoProgress};
+use chain::state::{Claims as ChainClaims, Codes, Miner, StateTree};
+use chain::{Cars, Chain, Cid, Epoch, MinerId, NoProgress};
 use common::{Balance, shared};
-use ledger::{Claims, DeadlinePortrait, Differ, Kind, Portrait, Status};
+use ledger::{Claims, DeadlinePortrait, Differ, Event, Kind, Portrait, Status};
+
+/// Every real file, with the height up to which its states are there, where that is not its head's; `None` for the bare
+/// state.
+const FILES: [(&str, Option<Option<Epoch>>); 9] = [
+    ("mainnet-genesis.car.zst", Some(None)),
+    ("calibnet-genesis.car.zst", Some(None)),
+    ("interopnet-genesis.car.zst", Some(None)),
+    ("butterflynet-genesis.car.zst", Some(None)),
+    ("carv2.car.zst", Some(None)),
+    ("calibnet-chain-16800.car.zst", Some(None)),
+    ("mainnet-epochs-0-39.car", Some(Some(Epoch(1)))),
+    ("mainnet-epochs-0-3.forest.car.zst", Some(Some(Epoch(1)))),
+    ("calibnet-state-16800.car.zst", None),
+];
+
+/// Opens a file and hands over its newest state, and the height of the tipset after it, if it has tipsets.
+fn with_state<T>(name: &str, with: impl FnOnce(&Cars, &Cid, Option<Epoch>) -> T) -> Option<T> {
+    let path = shared(&format!("real/{name}"))?;
+    let (_, highest) = FILES.iter().find(|(file, _)| *file == name).unwrap();
+    let cache = tempfile::tempdir().unwrap();
+    let cars = Cars::open(&[path], cache.path(), &NoProgress).unwrap();
+    Some(match highest {
+        Some(highest) => {
+            let chain = Chain::open_at(&cars, cars.roots(), *highest).unwrap();
+            let head = chain.tipsets().last().unwrap();
+            with(&cars, &head.parent_state_root, Some(head.height))
+        }
+        None => with(&cars, &cars.roots().next().unwrap(), None),
+    })
+}
 
 /// Opens a state and checks every miner's active power against its claim; returns miners with sectors, live,
 /// faulty and unproven sectors, and the sum of claims.
 fn opened(name: &str) -> Option<(usize, [i128; 3], (i128, i128))> {
-    let path = shared(&format!("real/{name}"))?;
-    let cache = tempfile::tempdir().unwrap();
-    let cars = Cars::open(&[path], cache.path(), &NoProgress).unwrap();
-    let chain = Chain::open(&cars, cars.roots()).unwrap();
-    let first = chain.tipsets().last().unwrap();
-    let mut differ = Differ::new();
-    let events = differ.open(&cars, &first.parent_state_root, first.height).unwrap();
-    let mut claims = Claims::default();
-    claims.advance(&cars, &first.parent_state_root, differ.codes()).unwrap();
+    with_state(name, |cars, state, height| {
+        let mut differ = Differ::new();
+        let events = differ.open(cars, state, height.unwrap_or(Epoch(16_801))).unwrap();
+        let mut claims = Claims::default();
+        claims.advance(cars, state, differ.codes()).unwrap();
+        let kind = if height == Some(Epoch(0)) { Kind::Onboard } else { Kind::Opening };
+        assert!(events.iter().all(|event| event.kind == kind));
+        let balances = balances(&events);
+        let mut sums = [0; 3];
+        for (miner, balance) in &balances {
+            let (active, claim) = (balance.get(Status::Active), claims.of(*miner));
+            assert_eq!((active.rbp, active.qap), (claim.rbp.0, claim.qap.0), "{name}: {miner}");
+            sums[0] += balance.live().count;
+            sums[1] += balance.get(Status::Faulty).count;
+            sums[2] += balance.get(Status::Unproven).count;
+        }
+        let claimed =
+            claims.iter().fold((0, 0), |sum, claim| (sum.0 + claim.power.rbp.0, sum.1 + claim.power.qap.0));
+        (balances.len(), sums, claimed)
+    })
+}
+
+fn balances(events: &[Event]) -> BTreeMap<MinerId, Balance> {
     let mut balances: BTreeMap<_, Balance> = BTreeMap::new();
-    let kind = if first.height.0 == 0 { Kind::Onboard } else { Kind::Opening };
-    for event in &events {
-        assert_eq!(event.kind, kind);
+    for event in events {
         balances.entry(event.miner).or_default().apply(event);
     }
-    let mut sums = [0; 3];
-    for (miner, balance) in &balances {
-        let (active, claim) = (balance.get(Status::Active), claims.of(*miner));
-        assert_eq!((active.rbp, active.qap), (claim.rbp.0, claim.qap.0), "{name}: {miner}");
-        sums[0] += balance.live().count;
-        sums[1] += balance.get(Status::Faulty).count;
-        sums[2] += balance.get(Status::Unproven).count;
-    }
-    let claimed =
-        claims.iter().fold((0, 0), |sum, claim| (sum.0 + claim.power.rbp.0, sum.1 + claim.power.qap.0));
-    Some((balances.len(), sums, claimed))
+    balances
 }
 
 #[test]
@@ -56,39 +88,84 @@ fn genesis_states_of_four_networks_hold_the_sectors_they_are_known_to_hold() {
 
 #[test]
 fn the_state_of_calibnet_at_epoch_16800_opens_with_its_known_totals() {
-    let Some((miners, [live, faulty, unproven], claimed)) = opened("calibnet-chain-16800.car.zst") else {
-        return;
-    };
-    assert_eq!(claimed, (130_773_164_228_608, 843_256_699_027_456));
-    assert_eq!((miners, faulty, unproven), (39, 529, 199));
-    // 4,534 sectors in state, some of them terminated and not yet compacted away.
-    assert!(live > 3_000 && live <= 4_534, "{live}");
+    for name in ["calibnet-chain-16800.car.zst", "calibnet-state-16800.car.zst"] {
+        let Some((miners, [live, faulty, unproven], claimed)) = opened(name) else { return };
+        assert_eq!(claimed, (130_773_164_228_608, 843_256_699_027_456));
+        assert_eq!((miners, faulty, unproven), (39, 529, 199));
+        // 4,534 sectors in state, some of them terminated and not yet compacted away.
+        assert!(live > 3_000 && live <= 4_534, "{live}");
+    }
+    with_state("calibnet-state-16800.car.zst", |cars, state, _| {
+        let tree = StateTree::open(cars, state).unwrap();
+        let (mut sectors, mut precommits) = (0, 0);
+        let miners = Miner::all(&tree, &Codes::new()).unwrap();
+        for (_, miner) in &miners {
+            sectors += Portrait::of(miner).unwrap().in_state;
+            miner
+                .for_each_precommit(&mut |_| {
+                    precommits += 1;
+                    Ok(())
+                })
+                .unwrap();
+        }
+        assert_eq!((miners.len(), sectors, precommits), (161, 4_534, 275));
+    });
 }
 
 #[test]
-fn every_miners_sectors_add_up_to_its_partitions_and_its_claim() {
-    for name in ["mainnet-genesis", "interopnet-genesis", "butterflynet-genesis", "calibnet-chain-16800"] {
-        let Some(path) = shared(&format!("real/{name}.car.zst")) else { return };
-        let cache = tempfile::tempdir().unwrap();
-        let cars = Cars::open(&[path], cache.path(), &NoProgress).unwrap();
-        let chain = Chain::open(&cars, cars.roots()).unwrap();
-        let state = chain.tipsets().last().unwrap().parent_state_root;
-        let tree = StateTree::open(&cars, &state).unwrap();
-        let codes = Codes::new();
-        codes.learn(&tree).unwrap();
-        let mut claims = Claims::default();
-        claims.advance(&cars, &state, &codes).unwrap();
-        for (id, miner) in Miner::all(&tree, &codes).unwrap() {
-            let portrait = Portrait::of(&miner).unwrap();
-            let sum = |of: fn(&DeadlinePortrait) -> u64| portrait.deadlines.values().map(of).sum::<u64>();
-            assert_eq!(sum(|deadline| deadline.live), portrait.live(), "{name}: {id}");
-            assert_eq!(sum(|deadline| deadline.faulty), portrait.faulty.sectors, "{name}: {id}");
-            assert_eq!(sum(|deadline| deadline.unproven), portrait.unproven.sectors, "{name}: {id}");
-            assert_eq!(
-                portrait.expirations.values().map(|holding| holding.sectors).sum::<u64>(),
-                portrait.live()
-            );
-            assert_eq!(portrait.active.power, claims.of(id), "{name}: {id}");
+fn every_real_file_opens_and_its_miners_add_up_to_partitions_claims_and_network_totals() {
+    for (name, _) in FILES {
+        let found = with_state(name, |cars, state, _| {
+            let tree = StateTree::open(cars, state).unwrap();
+            let codes = Codes::new();
+            codes.learn(&tree).unwrap();
+            let mut claims = Claims::default();
+            claims.advance(cars, state, &codes).unwrap();
+            for (id, miner) in Miner::all(&tree, &codes).unwrap() {
+                let portrait = Portrait::of(&miner).unwrap();
+                let sum = |of: fn(&DeadlinePortrait) -> u64| portrait.deadlines.values().map(of).sum::<u64>();
+                assert_eq!(sum(|deadline| deadline.live), portrait.live(), "{name}: {id}");
+                assert_eq!(sum(|deadline| deadline.faulty), portrait.faulty.sectors, "{name}: {id}");
+                assert_eq!(sum(|deadline| deadline.unproven), portrait.unproven.sectors, "{name}: {id}");
+                assert_eq!(
+                    portrait.expirations.values().map(|holding| holding.sectors).sum::<u64>(),
+                    portrait.live()
+                );
+                assert_eq!(portrait.active.power, claims.of(id), "{name}: {id}");
+            }
+            let total = ChainClaims::open(&tree, &codes).unwrap().committed();
+            let sum = claims
+                .iter()
+                .fold((0, 0), |sum, claim| (sum.0 + claim.power.rbp.0, sum.1 + claim.power.qap.0));
+            assert_eq!(sum, (total.raw.0, total.quality_adjusted.0), "{name}");
+        });
+        if found.is_none() {
+            return;
         }
     }
+}
+
+#[test]
+fn a_head_without_state_is_an_error_that_names_the_newest_state_there_is() {
+    let Some(path) = shared("real/mainnet-epochs-0-39.car") else { return };
+    let cache = tempfile::tempdir().unwrap();
+    let cars = Cars::open(&[path], cache.path(), &NoProgress).unwrap();
+    match Chain::open(&cars, cars.roots()).map(|chain| chain.tipsets().len()) {
+        Err(chain::Error::HeadWithoutState { height: Epoch(39), newest: Some(Epoch(1)) }) => {}
+        other => panic!("{other:?}"),
+    }
+    let chain = Chain::open_at(&cars, cars.roots(), Some(Epoch(1))).unwrap();
+    assert_eq!(chain.tipsets().iter().map(|tipset| tipset.height.0).collect::<Vec<_>>(), [0, 1]);
+    assert!(chain.transition(0).unwrap().is_some());
+}
+
+#[test]
+fn a_bare_state_is_told_from_a_chain() {
+    let Some(path) = shared("real/calibnet-state-16800.car.zst") else { return };
+    let cache = tempfile::tempdir().unwrap();
+    let cars = Cars::open(&[path], cache.path(), &NoProgress).unwrap();
+    let error = Chain::open(&cars, cars.roots()).map(|chain| chain.tipsets().len()).unwrap_err();
+    let root = cars.roots().next().unwrap();
+    assert!(matches!(&error, chain::Error::BareState(state) if **state == root), "{error}");
+    assert!(error.to_string().contains(&format!("--state-root {root}")), "{error}");
 }

@@ -17,6 +17,7 @@ use crate::units::{Epoch, MinerId, SectorNumber};
 
 const DEADLINES: u64 = 48;
 const SECTORS: &str = "sectors";
+const PRECOMMITS: &str = "pre-committed sectors";
 const PARTITIONS: &str = "partitions";
 
 /// A miner's state at some moment.
@@ -233,6 +234,15 @@ impl<'s> Miner<'s> {
         })
     }
 
+    /// Calls `visit` with every pre-committed sector, in no order.
+    ///
+    /// # Errors
+    /// If a block is missing or malformed, or `visit` fails.
+    pub fn for_each_precommit(&self, visit: &mut dyn FnMut(Precommit) -> Result<()>) -> Result<()> {
+        Hamt::new(self.store, &self.precommits, PRECOMMITS)
+            .for_each(&mut |_, raw| visit(Precommit::decode(raw, self.layout)?))
+    }
+
     /// Calls `visit` with each number whose pre-commit is not the same as `before`.
     ///
     /// # Errors
@@ -242,9 +252,8 @@ impl<'s> Miner<'s> {
         before: &Miner<'_>,
         visit: &mut dyn FnMut(SectorNumber, Option<Precommit>, Option<Precommit>) -> Result<()>,
     ) -> Result<()> {
-        const WHAT: &str = "pre-committed sectors";
-        let old = Hamt::new(before.store, &before.precommits, WHAT);
-        Hamt::new(self.store, &self.precommits, WHAT).diff(&old, &mut |key, old, new| {
+        let old = Hamt::new(before.store, &before.precommits, PRECOMMITS);
+        Hamt::new(self.store, &self.precommits, PRECOMMITS).diff(&old, &mut |key, old, new| {
             let number =
                 uvarint(key).ok_or_else(|| Error::malformed("a pre-commit whose key is no number"))?;
             let old = old.map(|raw| Precommit::decode(raw, before.layout)).transpose()?;

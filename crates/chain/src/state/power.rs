@@ -15,6 +15,8 @@ use crate::units::{Bytes, MinerId};
 /// The power actor, `f04`.
 const POWER: u64 = 4;
 const WHAT: &str = "power claims";
+/// Totals at the beginning of its state, the same in every version.
+const TOTALS: usize = 4;
 
 /// What the power actor says a miner has.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -30,6 +32,7 @@ pub struct Claims<'s> {
     map: Hamt<'s>,
     root: Cid,
     layout: &'static Layout,
+    committed: ClaimedPower,
 }
 
 impl<'s> Claims<'s> {
@@ -50,14 +53,27 @@ impl<'s> Claims<'s> {
             }
         };
         let block = tree.store().need(&actor.head, "state of the power actor")?;
-        let root = || -> Result<Cid> {
+        let read = || -> Result<(ClaimedPower, Cid)> {
             let mut reader = Reader::new(&block);
             reader.tuple(layout.power.fields)?;
-            reader.skip_many(layout.power.claims)?;
-            cid_of(reader.link()?)
+            // Total raw power, bytes committed, total quality-adjusted power, quality-adjusted bytes committed.
+            reader.skip()?;
+            let raw = Bytes(reader.bigint()?);
+            reader.skip()?;
+            let quality_adjusted = Bytes(reader.bigint()?);
+            reader.skip_many(layout.power.claims.saturating_sub(TOTALS))?;
+            Ok((ClaimedPower { raw, quality_adjusted }, cid_of(reader.link()?)?))
         };
-        let root = root().map_err(|error| error.in_block(&actor.head, "state of the power actor"))?;
-        Ok(Self { map: Hamt::new(tree.store(), &root, WHAT), root, layout })
+        let (committed, root) =
+            read().map_err(|error| error.in_block(&actor.head, "state of the power actor"))?;
+        Ok(Self { map: Hamt::new(tree.store(), &root, WHAT), root, layout, committed })
+    }
+
+    /// The power actor's own sum over all claims, those below the consensus minimum included (`TotalBytesCommitted`
+    /// and `TotalQABytesCommitted`).
+    #[must_use]
+    pub const fn committed(&self) -> ClaimedPower {
+        self.committed
     }
 
     /// Calls `visit` with every miner's claim.

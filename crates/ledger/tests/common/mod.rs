@@ -2,6 +2,8 @@
 //! skipped and say so.
 #![allow(dead_code, unreachable_pub, clippy::unwrap_used)]
 
+pub mod forest;
+
 use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::path::PathBuf;

@@ -1,6 +1,6 @@
 //! `sectorscope car info`: what the files are, how far the chain reads, and who is in its newest state.
 
-use chain::{CarFile, Cars};
+use chain::{CarFile, Cars, Network};
 use ledger::Portrait;
 use serde::Serialize;
 
@@ -22,10 +22,14 @@ struct Info {
     /// Unix time of epoch 0.
     genesis: Option<i64>,
     states: Option<States>,
+    /// What the network runs at the head, by its table of upgrades.
+    upgrade: Option<UpgradeInfo>,
     /// Height of the chain's head, if that has no state here.
     head_without_state: Option<i64>,
     state_root: String,
     actors_version: Option<u8>,
+    /// The power actor's own total.
+    committed: Committed,
     providers: usize,
     miners: Vec<MinerInfo>,
 }
@@ -52,6 +56,23 @@ struct Point {
     height: i64,
     day: String,
     tipset: String,
+}
+
+/// Bytes as decimal strings.
+#[derive(Serialize)]
+struct Committed {
+    rbp: String,
+    qap: String,
+}
+
+#[derive(Serialize)]
+struct UpgradeInfo {
+    name: &'static str,
+    network_version: u32,
+    /// The last epoch of the version before.
+    height: i64,
+    /// Version of the actors that left the newest state, by the table.
+    actors_version: Option<u8>,
 }
 
 #[derive(Serialize)]
@@ -95,14 +116,18 @@ fn gather(cars: &Cars, at: &At) -> chain::Result<Info> {
         });
     }
     let clock = moment.clock();
+    let committed = chain::state::Claims::open(&moment.tree, &moment.codes)?.committed();
+    let version = miners.iter().map(|(_, miner)| miner.layout().version).max();
     Ok(Info {
         files: cars.files().iter().map(FileInfo::of).collect(),
         network: clock.map(chain::Clock::network),
         genesis: clock.map(chain::Clock::genesis),
         states: moment.chain.as_ref().and_then(States::of),
+        upgrade: moment.chain.as_ref().and_then(UpgradeInfo::of),
         head_without_state,
         state_root: moment.state.to_string(),
-        actors_version: miners.iter().map(|(_, miner)| miner.layout().version).max(),
+        actors_version: version,
+        committed: Committed { rbp: committed.raw.to_string(), qap: committed.quality_adjusted.to_string() },
         providers: miners.len(),
         miners: told,
     })
@@ -147,6 +172,23 @@ impl States {
     }
 }
 
+impl UpgradeInfo {
+    /// The upgrade in force at the head, if the network is known.
+    fn of(chain: &chain::Chain<'_>) -> Option<Self> {
+        let network = Network::with_genesis(chain.clock().genesis())?;
+        let mut newest_first = chain.tipsets().iter().rev();
+        let upgrade = network.upgrade_at(newest_first.next()?.height)?;
+        // The state at the head was left by its parent.
+        let of_state = newest_first.next().and_then(|parent| network.upgrade_at(parent.height));
+        Some(Self {
+            name: upgrade.name,
+            network_version: upgrade.network_version,
+            height: upgrade.epoch.0,
+            actors_version: of_state.map(|upgrade| upgrade.actors_version),
+        })
+    }
+}
+
 fn print(info: &Info) -> anyhow::Result<()> {
     let header = [
         ("file", Align::Left),
@@ -172,6 +214,12 @@ fn print(info: &Info) -> anyhow::Result<()> {
     if let (Some(network), Some(genesis)) = (info.network, info.genesis) {
         output::say(format_args!("network  {network} (epoch 0 at unix time {genesis})"));
     }
+    if let Some(upgrade) = &info.upgrade {
+        output::say(format_args!(
+            "upgrade  {}: network version {} (after height {})",
+            upgrade.name, upgrade.network_version, upgrade.height
+        ));
+    }
     match &info.states {
         Some(states) => output::say(format_args!(
             "states   {} {}, height {} ({}) to {} ({})",
@@ -189,7 +237,19 @@ fn print(info: &Info) -> anyhow::Result<()> {
     }
     let version =
         info.actors_version.map_or("no storage provider".to_owned(), |version| format!("v{version}"));
-    output::say(format_args!("actors   {version}\n"));
+    let expected = info.upgrade.as_ref().and_then(|upgrade| upgrade.actors_version);
+    match expected.filter(|expected| info.actors_version.is_some_and(|found| found != *expected)) {
+        Some(expected) => output::say(format_args!(
+            "actors   {version}, where this network had v{expected}: a fork, or a test chain on its clock"
+        )),
+        None => output::say(format_args!("actors   {version}")),
+    }
+    let bytes = |text: &str| human::bytes(text.parse().unwrap_or_default());
+    output::say(format_args!(
+        "power    {} raw, {} quality-adjusted, committed by all of the network\n",
+        bytes(&info.committed.rbp),
+        bytes(&info.committed.qap)
+    ));
     output::say(format_args!(
         "{} storage providers, {} with sectors; in the newest state:\n",
         info.providers,
@@ -198,10 +258,9 @@ fn print(info: &Info) -> anyhow::Result<()> {
     let header = ["miner", "in state", "live", "faulty", "unproven", "RBP", "QAP"]
         .map(|name| (name, if name == "miner" { Align::Left } else { Align::Right }));
     let lines = info.miners.iter().map(|miner| {
-        let power = |bytes: &str| human::bytes(bytes.parse().unwrap_or_default());
         let mut line = vec![miner.miner.clone()];
         line.extend([miner.in_state, miner.live, miner.faulty, miner.unproven].map(|n| n.to_string()));
-        line.extend([power(&miner.rbp), power(&miner.qap)]);
+        line.extend([bytes(&miner.rbp), bytes(&miner.qap)]);
         line
     });
     output::table(&header, lines)?;

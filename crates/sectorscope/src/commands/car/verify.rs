@@ -122,6 +122,7 @@ fn print(findings: &Findings) {
     if findings.problems.is_empty() {
         let links = match findings.tipsets {
             0 => "every link of the state there".to_owned(),
+            1 => "1 tipset, every link there".to_owned(),
             tipsets => format!("{tipsets} tipsets, every link there"),
         };
         output::say(format_args!("{} blocks, every hash good; {links}", findings.blocks));
