@@ -9,6 +9,7 @@ use datafusion::prelude::{ParquetReadOptions, SessionContext, col, lit};
 use futures::StreamExt;
 use ledger::Kind;
 
+use crate::schema::MINER_ID;
 use crate::{Error, Result};
 
 const DOING: &str = "looking up activations";
@@ -24,7 +25,7 @@ pub(crate) async fn read(files: Vec<PathBuf>) -> Result<Vec<(MinerId, SectorNumb
         let kinds = [Kind::Snap, Kind::Opening].map(|kind| lit(kind.name())).to_vec();
         let table = SessionContext::new().read_parquet(paths, ParquetReadOptions::default()).await?;
         let table = table.filter(col("kind").in_list(kinds, false))?;
-        table.select_columns(&["miner", "sector", "activation"])?.execute_stream().await
+        table.select_columns(&[MINER_ID, "sector", "activation"])?.execute_stream().await
     };
     let mut rows = rows.await.map_err(Error::query(DOING))?;
     let mut found = Vec::new();

@@ -2,11 +2,11 @@
 
 mod common;
 
-use chain::MinerId;
+use chain::{Epoch, MinerId, SectorNumber};
 use common::{SIZE, claim, day, fault, finished, onboard};
 use lake::{Error, FinishedDay, Lake, Reader};
 use ledger::columns::{COLUMNS, Endpoint, column};
-use ledger::{Event, Value};
+use ledger::{Event, Kind, Status, Value};
 use std::io::Write as _;
 use tempfile::TempDir;
 
@@ -80,6 +80,32 @@ async fn a_lake_opened_again_goes_on_where_it_stopped() {
     assert_eq!(progress[2], finished(2, vec![], vec![]).progress);
     let reader = Reader::open(dir.path()).await.expect("a reader");
     assert_eq!(value(&reader, 2, 1000, "total_num_sector").await, Value::Integer(3));
+}
+
+#[tokio::test]
+async fn activations_first_seen_are_told_for_sectors_that_were_snapped_or_opened() {
+    let dir = TempDir::new().expect("a directory");
+    let mut lake = Lake::open(dir.path()).await.expect("a lake");
+    assert_eq!(lake.first_activations().await.expect("none yet"), []);
+    let opening = Event { kind: Kind::Opening, cause: None, message: None, ..onboard(70, 5, 0) };
+    let snapped = Event {
+        kind: Kind::Snap,
+        cause: None,
+        qap_before: Some(chain::Bytes(SIZE)),
+        status_before: Status::Active,
+        activation: Some(Epoch(77)),
+        ..onboard(1000, 1, 2)
+    };
+    let days = [
+        finished(0, vec![opening, onboard(1000, 1, 1), onboard(1000, 2, 1)], vec![]),
+        finished(1, vec![snapped, fault(1000, 2)], vec![]),
+    ];
+    lake.close_days(&days).await.expect("days that close");
+    let mut found = lake.first_activations().await.expect("those of two sectors");
+    found.sort_unstable();
+    let expected = [(70, 5, 100), (1000, 1, 77)]
+        .map(|(miner, sector, epoch)| (MinerId(miner), SectorNumber(sector), Epoch(epoch)));
+    assert_eq!(found, expected);
 }
 
 #[tokio::test]

@@ -1,8 +1,9 @@
-//! How fast state is read: a walk over every sector of a chain's head, and the events of one tipset.
+//! How fast state is read: a walk over every sector of a chain's head, the events of one tipset, and those of a chain.
 //!
 //! `cargo bench -p sectorscope-ledger` reads `large` of the chains with known truth (1.3 million sectors) where it
-//! lies beside the project, or else the bundled sample. Everything runs on one core; the last line says what one
-//! tipset costs in parts of the walk.
+//! lies beside the project, or else the bundled sample; the chain is always the sample. Everything runs on one core,
+//! but for the chain on all of them. The last lines say what one tipset costs in parts of the walk, and what more cores
+//! gain.
 #![allow(clippy::unwrap_used)]
 
 use std::hint::black_box;
@@ -14,7 +15,8 @@ use chain::state::{Codes, Miner, StateTree};
 use chain::{Cars, Chain, NoProgress, Transition};
 use divan::Bencher;
 use divan::counter::ItemsCount;
-use ledger::Differ;
+use ledger::{Differ, Reading};
+use rayon::{ThreadPool, ThreadPoolBuilder};
 
 fn main() {
     println!("reading {}", path().file_name().unwrap().to_string_lossy());
@@ -24,6 +26,14 @@ fn main() {
         "{:.2} million sectors per second; one tipset takes {:.3} % of a full walk",
         walk_all() as f64 / walked.as_secs_f64() / 1e6,
         told.as_secs_f64() / walked.as_secs_f64() * 100.0
+    );
+    let (one, all) = (best(|| read_chain(&ONE_CORE)), best(|| read_chain(&ALL_CORES)));
+    println!(
+        "the sample's {} events: {:.0} ms on one core, {:.2} times as fast on {}",
+        read_chain(&ALL_CORES),
+        one.as_secs_f64() * 1e3,
+        one.as_secs_f64() / all.as_secs_f64(),
+        ALL_CORES.current_num_threads()
     );
 }
 
@@ -38,16 +48,44 @@ fn one_tipset_with_few_changes(bencher: Bencher<'_, '_>) {
     bencher.bench(tell);
 }
 
-fn path() -> PathBuf {
-    let root = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../..");
-    let large = root.join("../shared/data/large.car.zst");
-    if large.exists() { large } else { root.join("samples/long.car.zst") }
+#[divan::bench]
+fn events_of_the_sample_on_one_core(bencher: Bencher<'_, '_>) {
+    LazyLock::force(&SAMPLE);
+    bencher.bench(|| read_chain(&ONE_CORE));
 }
 
-static CARS: LazyLock<Cars> = LazyLock::new(|| {
+#[divan::bench]
+fn events_of_the_sample_on_all_cores(bencher: Bencher<'_, '_>) {
+    LazyLock::force(&SAMPLE);
+    bencher.bench(|| read_chain(&ALL_CORES));
+}
+
+fn root() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../..")
+}
+
+fn sample() -> PathBuf {
+    root().join("samples/long.car.zst")
+}
+
+fn path() -> PathBuf {
+    let large = root().join("../shared/data/large.car.zst");
+    if large.exists() { large } else { sample() }
+}
+
+fn open(path: PathBuf) -> Cars {
     let cache = tempfile::tempdir().unwrap();
-    Cars::open(&[path()], cache.path(), &NoProgress).unwrap()
-});
+    Cars::open(&[path], cache.path(), &NoProgress).unwrap()
+}
+
+fn threads(count: usize) -> ThreadPool {
+    ThreadPoolBuilder::new().num_threads(count).build().unwrap()
+}
+
+static CARS: LazyLock<Cars> = LazyLock::new(|| open(path()));
+static SAMPLE: LazyLock<Cars> = LazyLock::new(|| open(sample()));
+static ONE_CORE: LazyLock<ThreadPool> = LazyLock::new(|| threads(1));
+static ALL_CORES: LazyLock<ThreadPool> = LazyLock::new(|| threads(0));
 
 static MINERS: LazyLock<Vec<Miner<'static>>> = LazyLock::new(|| {
     let chain = Chain::open(&*CARS, CARS.roots()).unwrap();
@@ -82,7 +120,16 @@ fn walk_all() -> u64 {
 }
 
 fn tell() -> usize {
-    Differ::new().events(&*CARS, &QUIET).unwrap().len()
+    ONE_CORE.install(|| Differ::new().events(&*CARS, &QUIET).unwrap().len())
+}
+
+/// Derives every event of the sample.
+fn read_chain(threads: &ThreadPool) -> usize {
+    let chain = Chain::open(&*SAMPLE, SAMPLE.roots()).unwrap();
+    threads.install(|| {
+        let (opening, reading) = Reading::open(&chain, 0).unwrap();
+        opening.len() + reading.map(|events| events.unwrap().len()).sum::<usize>()
+    })
 }
 
 /// The shortest of several runs.

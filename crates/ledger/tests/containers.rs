@@ -3,6 +3,7 @@
 
 mod common;
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -128,6 +129,23 @@ fn a_chain_reads_alike_in_every_container() {
         write("b.car", &[header(&roots), sections[cut..].to_vec()].concat()),
     ];
     assert_eq!(read(&halves.concat(), folder.path()), expected);
+
+    // A snapshot and the diff after it: each names its own head, and the newest is the chain's.
+    let older = {
+        let cars = Cars::open(&plain, folder.path(), &NoProgress).unwrap();
+        Chain::open(&cars, cars.roots()).unwrap().tipsets()[900].key.0.clone()
+    };
+    let lite = write("lite.car", &[header(&older), sections[..cut].to_vec()].concat());
+    let diff = write("diff.car", &[header(&roots), sections[cut..].to_vec()].concat());
+    for files in [[lite.clone(), diff.clone()], [diff, lite]] {
+        let cars = Cars::open(&files.concat(), folder.path(), &NoProgress).unwrap();
+        let chain = Chain::open(&cars, cars.roots()).unwrap();
+        assert_eq!(
+            chain.tipsets().last().unwrap().key.0.iter().collect::<BTreeSet<_>>(),
+            roots.iter().collect()
+        );
+        assert_eq!(read(&files.concat(), folder.path()), expected);
+    }
 }
 
 /// Counts the passes over files.

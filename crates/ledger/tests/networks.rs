@@ -50,7 +50,7 @@ fn the_state_of_calibnets_last_epoch_before_an_upgrade_is_of_the_old_actors() {
 /// The actors version of a state, by its miners' layout.
 fn miners_version(cars: &Cars, state: &Cid) -> u8 {
     let tree = StateTree::open(cars, state).unwrap();
-    let mut codes = Codes::new();
+    let codes = Codes::new();
     codes.learn(&tree).unwrap();
     let miners = Miner::all(&tree, &codes).unwrap();
     let versions: BTreeSet<_> = miners.iter().map(|(_, miner)| miner.layout().version).collect();
