@@ -4,7 +4,7 @@ use std::cell::OnceCell;
 use std::collections::BTreeMap;
 
 use chain::state::{ChangedPartition, Miner, Partition, Precommit};
-use chain::{Epoch, Error, Result, SectorNumber, SectorSet, Transition};
+use chain::{BlockStore, Epoch, Error, Result, SectorNumber, SectorSet, Transition};
 
 use super::terms::Terms;
 use crate::event::Status;
@@ -183,6 +183,11 @@ impl<'s> MinerChanges<'s> {
             self.sectors.insert(found.sector.number, (None, Some(Terms::of(&found)?)));
             Ok(())
         })
+    }
+
+    /// Where the blocks of both states come from.
+    pub(super) fn store(&self) -> &'s dyn BlockStore {
+        self.after.store()
     }
 
     /// The numbers of the sectors that changed in standing or in terms.
