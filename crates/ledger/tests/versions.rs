@@ -277,6 +277,25 @@ fn a_pre_commit_that_leaves_is_valued_by_the_state_before() {
     }
 }
 
+#[test]
+fn what_a_miner_does_in_the_tipset_that_creates_it_is_seen() {
+    let (precommit, deal) = precommit();
+    for actors in [1, 2, 9, 16] {
+        let fresh = Sector { activation: CLOSING, power_base: CLOSING, ..sector(1) };
+        let after = State {
+            unproven: if actors > 1 { vec![1] } else { vec![] },
+            precommits: vec![precommit.clone()],
+            deals: vec![deal],
+            ..one(actors, fresh)
+        };
+        let before = State { without_miner: true, ..after.clone() };
+        let sent = [(25, list(&[list(&[list(&precommit_info(&precommit))])]), vec![])];
+        let seen = events(&mut Differ::new(), &before, &after, CLOSING, &sent);
+        let of = |kind| seen.iter().find(|event| event.kind == kind).map(|event| event.sector.0);
+        assert_eq!((of(Kind::Precommit), of(Kind::Onboard)), (Some(NUMBER), Some(1)), "v{actors}");
+    }
+}
+
 /// From actors v7 to v11 a snap overwrites the activation; the migration to v12 restores it.
 #[test]
 fn a_sector_keeps_the_activation_first_seen_through_a_snap_and_a_migration() {

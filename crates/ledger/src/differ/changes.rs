@@ -182,6 +182,10 @@ impl<'s> MinerChanges<'s> {
         new.for_each_sector(&mut |found| {
             self.sectors.insert(found.sector.number, (None, Some(Terms::of(&found)?)));
             Ok(())
+        })?;
+        new.for_each_precommit(&mut |precommit| {
+            self.precommits.insert(precommit.number, (None, Some(precommit)));
+            Ok(())
         })
     }
 

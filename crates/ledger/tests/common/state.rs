@@ -56,6 +56,8 @@ pub struct Deal {
 #[derive(Clone, Default)]
 pub struct State {
     pub actors: u8,
+    /// Before the miner was created.
+    pub without_miner: bool,
     /// The proving period that began with this epoch, and which of its deadlines is open.
     pub period_start: i64,
     pub open_deadline: u64,
@@ -185,7 +187,7 @@ impl State {
     fn put(&self, blocks: &mut Blocks) -> Cid {
         let (miner, market) = (self.miner(blocks), self.market(blocks));
         let actors = [(MINER.0, "storageminer", miner), (MARKET, "storagemarket", market)];
-        let entries = actors.map(|(id, name, head)| {
+        let entry = |(id, name, head): (u64, &str, Vec<u8>)| {
             // Actors are told by the name that their code CID spells, which works for every version.
             let name = format!("fil/{}/{name}", self.actors);
             let code = [&[1, 0x55, 0, name.len() as u8], name.as_bytes()].concat();
@@ -194,7 +196,8 @@ impl State {
                 actor.push(NULL.to_vec());
             }
             (Address::id(id).as_bytes().to_vec(), list(&actor))
-        });
+        };
+        let entries: Vec<_> = actors.into_iter().skip(usize::from(self.without_miner)).map(entry).collect();
         let mut root = blocks.hamt(self.actors, &entries);
         if self.actors > 1 {
             let info = blocks.put(list(&[]));
