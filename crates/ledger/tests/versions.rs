@@ -107,16 +107,33 @@ fn a_migration_that_changes_what_a_sector_weighs_adjusts_it() {
 }
 
 #[test]
-fn from_actors_v19_a_flagged_sector_weighs_ten_times_its_size_whatever_it_holds() {
+fn from_actors_v19_an_upgraded_sector_weighs_ten_times_its_size_whatever_it_holds() {
     const UPGRADE_SECTOR_QUALITY: u64 = 37;
     let verified = Sector { verified_weight: SIZE * 100, ..sector(NUMBER) };
-    let flagged = Sector { full_qap: true, ..verified };
-    let sent = [(UPGRADE_SECTOR_QUALITY, list(&[set(&[NUMBER])]), vec![])];
-    let told = events(&mut Differ::new(), &one(19, verified), &one(19, flagged), CLOSING, &sent);
-    let [event] = &told[..] else { panic!("one event") };
-    assert_eq!((event.kind, event.cause), (Kind::Adjust, Some(Cause::Other)));
-    assert!(event.qap_before < event.qap_after);
-    assert_eq!(event.qap_after, Some(Bytes(SIZE * 10)));
+    let upgraded = Sector { full_qap: true, ..verified };
+    let extended = Sector { expiration: LATER + DAY, ..upgraded };
+    let to = |expiration: Vec<u8>| {
+        let upgrade = list(&[uint(0), uint(0), set(&[NUMBER]), expiration]);
+        (UPGRADE_SECTOR_QUALITY, list(&[list(&[upgrade])]), vec![])
+    };
+    let upgrade_only = to(state::NULL.to_vec());
+    for (after, sent, kind, cause) in [
+        (upgraded, vec![upgrade_only.clone()], Kind::Adjust, Some(Cause::Other)),
+        // By a call from inside another actor.
+        (upgraded, vec![], Kind::Adjust, Some(Cause::Other)),
+        (extended, vec![to(int(LATER + DAY))], Kind::Extend, None),
+        // Once is enough.
+        (upgraded, vec![upgrade_only.clone(), upgrade_only], Kind::Adjust, Some(Cause::Other)),
+    ] {
+        let seen = events(&mut Differ::new(), &one(19, verified), &one(19, after), CLOSING, &sent);
+        let [event] = &seen[..] else { panic!("one event") };
+        assert_eq!((event.kind, event.cause), (kind, cause));
+        assert!(event.qap_before > Some(Bytes(SIZE)) && event.qap_before < event.qap_after);
+        assert_eq!(event.qap_after, Some(Bytes(SIZE * 10)));
+        assert_eq!(event.expiration_after, Some(Epoch(after.expiration)));
+        let by = event.message.map(|message| (message.method, message.sectors));
+        assert_eq!(by, (!sent.is_empty()).then_some((UPGRADE_SECTOR_QUALITY, 1)));
+    }
 }
 
 #[test]

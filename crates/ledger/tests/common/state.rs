@@ -360,7 +360,7 @@ fn sealed_cid(seed: u8) -> Vec<u8> {
     message_cid(&[seed]).to_bytes()
 }
 
-const NULL: [u8; 1] = [0xf6];
+pub const NULL: [u8; 1] = [0xf6];
 
 fn head(major: u8, value: u64) -> Vec<u8> {
     let bytes = value.to_be_bytes();
