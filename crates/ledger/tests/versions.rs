@@ -295,6 +295,51 @@ fn a_pre_commit_that_leaves_is_valued_by_the_state_before() {
 }
 
 #[test]
+fn a_second_snap_of_a_sector_counts_again() {
+    let differ = &mut Differ::new();
+    let update = |sealed| Sector { sealed, power_base: CLOSING, ..sector(NUMBER) };
+    let states = [one(13, sector(NUMBER)), one(13, update(2)), one(13, update(3))];
+    let sent = [(29, list(&[list(&[list(&[uint(NUMBER), uint(0), uint(0)])])]), set(&[NUMBER]))];
+    for pair in states.windows(2) {
+        let snap = events(differ, &pair[0], &pair[1], CLOSING, &sent);
+        assert_eq!(told(&snap), ["snap"]);
+        assert_eq!(snap[0].message.unwrap().method, 29);
+    }
+}
+
+#[test]
+fn a_partition_that_is_renumbered_or_moves_to_another_deadline_is_no_event() {
+    let before = State {
+        sectors: vec![sector(1), sector(2), sector(3)],
+        unproven: vec![2],
+        faults: vec![3],
+        ..one(16, sector(1))
+    };
+    for seat in [(0, 1), (5, 0), (47, 9)] {
+        let after = State { seat, ..before.clone() };
+        assert_eq!(events(&mut Differ::new(), &before, &after, PERIOD + 5, &[]), []);
+        let fallen = State { faults: vec![1, 3], ..after };
+        let fallen = events(&mut Differ::new(), &before, &fallen, PERIOD + 5, &[]);
+        assert_eq!(told(&fallen), ["fault declared"]);
+    }
+}
+
+#[test]
+fn a_dispute_takes_whole_partitions_and_leaves_other_faults_to_what_found_them() {
+    let before = State { sectors: vec![sector(1), sector(2), sector(3)], ..one(16, sector(1)) };
+    let dispute = (24, list(&[uint(0), uint(0)]), vec![]);
+    let declare = (10, places(&[2]), vec![]);
+    let after = |faults| State { faults, ..before.clone() };
+    let seen =
+        |faults, sent: &[_]| told(&events(&mut Differ::new(), &before, &after(faults), PERIOD + 999, sent));
+    let disputed = ["fault disputed"; 3];
+    assert_eq!(seen(vec![1, 2, 3], &[dispute.clone()]), disputed);
+    assert_eq!(seen(vec![1, 2, 3], &[dispute.clone(), declare.clone()]), disputed);
+    // What was disputed is another partition of that deadline.
+    assert_eq!(seen(vec![2], &[dispute, declare]), ["fault declared"]);
+}
+
+#[test]
 fn what_a_miner_does_in_the_tipset_that_creates_it_is_seen() {
     let (precommit, deal) = precommit();
     for actors in [1, 2, 9, 16] {

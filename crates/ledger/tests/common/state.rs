@@ -52,7 +52,7 @@ pub struct Deal {
     pub end: i64,
 }
 
-/// A state. Its partition is the first of deadline 0.
+/// A state.
 #[derive(Clone, Default)]
 pub struct State {
     pub actors: u8,
@@ -61,6 +61,8 @@ pub struct State {
     /// The proving period that began with this epoch, and which of its deadlines is open.
     pub period_start: i64,
     pub open_deadline: u64,
+    /// Deadline and index of the partition.
+    pub seat: (u64, u64),
     pub sectors: Vec<Sector>,
     pub unproven: Vec<u64>,
     pub faults: Vec<u64>,
@@ -227,10 +229,10 @@ impl State {
         let sectors = self.sectors.iter().map(|sector| (sector.number, self.sector(sector))).collect();
         let sectors = blocks.amt(self.actors, 5, &sectors);
         let partition = self.partition(blocks);
-        let deadline = self.deadline(blocks, &BTreeMap::from([(0, partition)]));
+        let deadline = self.deadline(blocks, &BTreeMap::from([(self.seat.1, partition)]));
         let empty = self.deadline(blocks, &BTreeMap::new());
         let deadlines: Vec<_> =
-            (0..48).map(|at| if at == 0 { deadline.clone() } else { empty.clone() }).collect();
+            (0..48).map(|at| if at == self.seat.0 { deadline.clone() } else { empty.clone() }).collect();
         let deadlines = blocks.put(list(&[list(&deadlines)]));
         let (zero, early_terminations) = (bytes(&[]), set(&[]));
         let vesting = if self.actors >= 16 { NULL.to_vec() } else { none.clone() };
