@@ -251,18 +251,22 @@ fn precommit() -> (Precommit, Deal) {
     (precommit, deal)
 }
 
+/// What it weighs: a fifth of its space-time counts ten times.
+fn precommit_qap() -> Bytes {
+    Bytes((SIZE * ((14 << 20) / 5)) >> 20)
+}
+
 #[test]
 fn a_pre_commit_weighs_by_its_stored_weights_up_to_actors_v8_and_by_the_markets_deals_from_v9() {
     let (precommit, deal) = precommit();
-    // A tenth of the space-time? No: half the space for two fifths of the time, a fifth, weighs ten times.
-    let (size, tenfold) = (Bytes(SIZE), Bytes((SIZE * ((14 << 20) / 5)) >> 20));
+    let (size, verified) = (Bytes(SIZE), precommit_qap());
     for (actors, deals, weight, expected) in [
-        (1, vec![], precommit.verified_weight, tenfold),
-        (8, vec![], precommit.verified_weight, tenfold),
+        (1, vec![], precommit.verified_weight, verified),
+        (8, vec![], precommit.verified_weight, verified),
         // What the market says does not matter yet.
         (8, vec![deal], 0, size),
-        (9, vec![deal], 0, tenfold),
-        (13, vec![deal], 0, tenfold),
+        (9, vec![deal], 0, verified),
+        (13, vec![deal], 0, verified),
         (9, vec![Deal { verified: false, ..deal }], 0, size),
         (9, vec![], 0, size),
     ] {
@@ -290,7 +294,7 @@ fn a_pre_commit_that_leaves_is_valued_by_the_state_before() {
             panic!("one event")
         };
         assert_eq!((event.kind, event.qap_after), (Kind::PrecommitExpired, None));
-        assert_eq!(event.qap_before, Some(Bytes((SIZE * ((14 << 20) / 5)) >> 20)), "v{actors}");
+        assert_eq!(event.qap_before, Some(precommit_qap()), "v{actors}");
     }
 }
 
@@ -333,10 +337,11 @@ fn a_dispute_takes_whole_partitions_and_leaves_other_faults_to_what_found_them()
     let seen =
         |faults, sent: &[_]| told(&events(&mut Differ::new(), &before, &after(faults), PERIOD + 999, sent));
     let disputed = ["fault disputed"; 3];
-    assert_eq!(seen(vec![1, 2, 3], &[dispute.clone()]), disputed);
-    assert_eq!(seen(vec![1, 2, 3], &[dispute.clone(), declare.clone()]), disputed);
+    let both = [dispute, declare];
+    assert_eq!(seen(vec![1, 2, 3], &both[..1]), disputed);
+    assert_eq!(seen(vec![1, 2, 3], &both), disputed);
     // What was disputed is another partition of that deadline.
-    assert_eq!(seen(vec![2], &[dispute, declare]), ["fault declared"]);
+    assert_eq!(seen(vec![2], &both), ["fault declared"]);
 }
 
 #[test]
