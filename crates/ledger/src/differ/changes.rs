@@ -4,7 +4,7 @@ use std::cell::OnceCell;
 use std::collections::BTreeMap;
 
 use chain::state::{ChangedPartition, Miner, Partition, Precommit};
-use chain::{Epoch, Error, Result, SectorNumber, SectorSet, Transition};
+use chain::{BlockStore, Epoch, Error, Result, SectorNumber, SectorSet, Transition};
 
 use super::terms::Terms;
 use crate::event::Status;
@@ -110,6 +110,7 @@ struct PartitionChange<'s> {
     miner: Option<Miner<'s>>,
     due: OnceCell<(SectorSet, SectorSet)>,
     posted: OnceCell<bool>,
+    fallen: OnceCell<bool>,
 }
 
 impl<'s> MinerChanges<'s> {
@@ -148,6 +149,7 @@ impl<'s> MinerChanges<'s> {
             miner: Some(old.clone()),
             due: OnceCell::new(),
             posted: OnceCell::new(),
+            fallen: OnceCell::new(),
         };
         self.partitions = new.changed_partitions(old)?.into_iter().map(partition).collect();
         new.diff_sectors(old, &mut |number, old, new| {
@@ -176,13 +178,23 @@ impl<'s> MinerChanges<'s> {
                 miner: None,
                 due: OnceCell::new(),
                 posted: OnceCell::new(),
+                fallen: OnceCell::new(),
             });
             Ok(())
         })?;
         new.for_each_sector(&mut |found| {
             self.sectors.insert(found.sector.number, (None, Some(Terms::of(&found)?)));
             Ok(())
+        })?;
+        new.for_each_precommit(&mut |precommit| {
+            self.precommits.insert(precommit.number, (None, Some(precommit)));
+            Ok(())
         })
+    }
+
+    /// Where the blocks of both states come from.
+    pub(super) fn store(&self) -> &'s dyn BlockStore {
+        self.after.store()
     }
 
     /// The numbers of the sectors that changed in standing or in terms.
@@ -268,6 +280,16 @@ impl<'s> MinerChanges<'s> {
             None => false,
         };
         Ok(*found.posted.get_or_init(|| posted))
+    }
+
+    /// Whether none of the sectors that were active in the sector's partition is so any more.
+    pub(super) fn fell_whole(&self, sector: SectorNumber) -> bool {
+        self.partition_of(sector).is_some_and(|found| {
+            *found.fallen.get_or_init(|| {
+                let active = |side: &Option<Partition>| Standing::over(side.iter()).active;
+                active(&found.change.before).intersection(&active(&found.change.after)).is_empty()
+            })
+        })
     }
 
     /// Whether the state before schedules the sector to leave by now: on time, or early.

@@ -7,7 +7,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use chain::state::{Op, Precommit};
+use chain::state::{Op, Precommit, StateTree};
 use chain::{Epoch, Executed, MinerId, Result, SectorNumber, Transition};
 
 use super::calls::Call;
@@ -92,8 +92,13 @@ pub(super) fn tell(
             told.overwritten.extend(overwritten.map(|before| (miner, sector, before)));
         }
     }
+    if changes.precommits.is_empty() {
+        return Ok(told);
+    }
+    // The market drops the deals of a pre-commit that came to nothing: what it weighed, the state before tells.
+    let deals_before = Deals::of(StateTree::open(changes.store(), &transition.before)?);
     for (number, (before, after)) in &changes.precommits {
-        scene.precommit(*number, before.as_ref(), after.as_ref(), deals, &mut told.steps)?;
+        scene.precommit(*number, before.as_ref(), after.as_ref(), (&deals_before, deals), &mut told.steps)?;
     }
     Ok(told)
 }
@@ -115,13 +120,13 @@ impl Scene<'_, '_> {
         self.calls.iter().any(|call| matches!(&call.op, Op::Prove(sectors) if sectors.contains(&sector)))
     }
 
-    /// The events of a pre-commit that appeared, left or was replaced.
+    /// The events of a pre-commit that appeared, left or was replaced; the deals are those before and after.
     fn precommit(
         &self,
         number: SectorNumber,
         before: Option<&Precommit>,
         after: Option<&Precommit>,
-        deals: &Deals<'_>,
+        (deals_before, deals_after): (&Deals<'_>, &Deals<'_>),
         steps: &mut Vec<Step>,
     ) -> Result<()> {
         let replaced = before.is_some_and(|old| after.is_some_and(|new| new.epoch != old.epoch));
@@ -130,7 +135,7 @@ impl Scene<'_, '_> {
             && (replaced || (after.is_none() && !onboarded))
         {
             let stage = self.changes.closings.first().map_or(Stage::Cron, |closing| self.stage_of(closing));
-            let qap = deals.precommitted_qap(old)?;
+            let qap = deals_before.precommitted_qap(old)?;
             let event = Event {
                 qap_before: Some(qap),
                 expiration_before: Some(old.expiration),
@@ -146,7 +151,7 @@ impl Scene<'_, '_> {
             let call = self.calls.iter().find(names);
             // A pre-commit from inside another actor shows no method; batches are what such callers use.
             let cause = if call.is_some_and(|call| call.method == 6) { Cause::Single } else { Cause::Batch };
-            let qap = deals.precommitted_qap(new)?;
+            let qap = deals_after.precommitted_qap(new)?;
             let event = Event {
                 qap_after: Some(qap),
                 expiration_after: Some(new.expiration),

@@ -206,7 +206,10 @@ impl<'a, 's> Tale<'a, 's> {
             Op::DeclareRecoveries(places) => self.recovering |= self.named(places).is_some(),
             Op::Post { deadline, partitions } => self.post(*deadline, partitions, call),
             Op::Dispute { deadline } => {
-                if self.seat.is_some_and(|seat| seat.deadline == *deadline) && self.outcome == Status::Faulty
+                // It takes whole partitions: where sectors stay active, something else found the faults.
+                if self.seat.is_some_and(|seat| seat.deadline == *deadline)
+                    && self.outcome == Status::Faulty
+                    && self.scene.changes.fell_whole(self.sector)
                 {
                     self.fault((Stage::Message(call.index), 0), Cause::Disputed, call);
                 }

@@ -42,7 +42,7 @@ impl Terms {
     }
 }
 
-/// The market's deals after a tipset, read only if a pre-commit has some.
+/// The market's deals before or after a tipset, read only if a pre-commit has some.
 pub(super) struct Deals<'s> {
     state: StateTree<'s>,
     market: OnceLock<Option<Market<'s>>>,

@@ -1,0 +1,295 @@
+//! Small states of any actors version, written down as the blocks a chain would hold: one miner, whose sectors are all
+//! in one partition, and the market's deals. Two of them that differ in one thing show what the differ makes of it.
+#![allow(unreachable_pub, clippy::unwrap_used)]
+
+#[path = "blocks.rs"]
+mod blocks;
+
+use std::collections::BTreeMap;
+
+use chain::{Address, Cid, Epoch, Executed, Message, MinerId, Receipt, Transition, message_cid};
+use ledger::{Differ, Event};
+
+use blocks::Blocks;
+pub use blocks::{NULL, big, bytes, int, link, list, set, uint};
+
+pub const MINER: MinerId = MinerId(1000);
+const MARKET: u64 = 5;
+/// Sectors of 32 GiB, by their seal proof.
+pub const SIZE: i128 = 32 << 30;
+const SEAL_PROOF: u64 = 8;
+
+/// A sector on chain.
+#[derive(Clone, Copy)]
+pub struct Sector {
+    pub number: u64,
+    pub activation: i64,
+    /// From when its power counts; not the activation if it was snapped (in actors v7 to v11) or extended (later).
+    pub power_base: i64,
+    pub expiration: i64,
+    pub verified_weight: i128,
+    /// Stands for its sealed CID.
+    pub sealed: u8,
+    /// The flag of actors v19: ten times its size whatever it holds.
+    pub full_qap: bool,
+}
+
+/// A pre-commit on chain.
+#[derive(Clone)]
+pub struct Precommit {
+    pub number: u64,
+    pub epoch: i64,
+    pub expiration: i64,
+    pub deals: Vec<u64>,
+    /// Stored with it up to actors v8.
+    pub verified_weight: i128,
+}
+
+/// A deal of the market.
+#[derive(Clone, Copy)]
+pub struct Deal {
+    pub id: u64,
+    pub size: u64,
+    pub verified: bool,
+    pub start: i64,
+    pub end: i64,
+}
+
+/// A state.
+#[derive(Clone, Default)]
+pub struct State {
+    pub actors: u8,
+    /// Before the miner was created.
+    pub without_miner: bool,
+    /// The proving period that began with this epoch, and which of its deadlines is open.
+    pub period_start: i64,
+    pub open_deadline: u64,
+    /// Deadline and index of the partition.
+    pub seat: (u64, u64),
+    pub sectors: Vec<Sector>,
+    pub unproven: Vec<u64>,
+    pub faults: Vec<u64>,
+    pub recoveries: Vec<u64>,
+    pub terminated: Vec<u64>,
+    /// The queue of expirations: epoch, sectors that leave on time, sectors that leave early.
+    pub queue: Vec<(u64, Vec<u64>, Vec<u64>)>,
+    pub precommits: Vec<Precommit>,
+    pub deals: Vec<Deal>,
+}
+
+/// A message to the miner: method, parameters, what it returned.
+pub type Sent = (u64, Vec<u8>, Vec<u8>);
+
+/// Tells `differ` of a tipset at `height` that led from one state to the other.
+pub fn events(differ: &mut Differ, before: &State, after: &State, height: i64, sent: &[Sent]) -> Vec<Event> {
+    let mut blocks = Blocks::default();
+    let (before, after) = (before.put(&mut blocks), after.put(&mut blocks));
+    let executed = |(nonce, (method, params, returned)): (u64, &Sent)| {
+        let (to, from) = (Address::id(MINER.0), Address::id(100));
+        let zero = bytes(&[]);
+        let message = list(&[
+            uint(0),
+            bytes(to.as_bytes()),
+            bytes(from.as_bytes()),
+            uint(nonce),
+            zero.clone(),
+            uint(0),
+            zero.clone(),
+            zero,
+            uint(*method),
+            bytes(params),
+        ]);
+        Executed {
+            message: Message::decode(&message).unwrap(),
+            receipt: Receipt { exit_code: 0, returned: returned.clone() },
+        }
+    };
+    let messages = (0..).zip(sent).map(executed).collect();
+    let transition = Transition { height: Epoch(height), before, after, messages };
+    differ.events(&blocks, &transition).unwrap()
+}
+
+/// Lets `differ` open a chain whose first state this is.
+pub fn open(differ: &mut Differ, state: &State, height: i64) -> Vec<Event> {
+    let mut blocks = Blocks::default();
+    let root = state.put(&mut blocks);
+    differ.open(&blocks, &root, Epoch(height)).unwrap()
+}
+
+impl State {
+    /// Writes the state down and returns its root.
+    fn put(&self, blocks: &mut Blocks) -> Cid {
+        let (miner, market) = (self.miner(blocks), self.market(blocks));
+        let actors = [(MINER.0, "storageminer", miner), (MARKET, "storagemarket", market)];
+        let entry = |(id, name, head): (u64, &str, Vec<u8>)| {
+            // Actors are told by the name that their code CID spells, which works for every version.
+            let name = format!("fil/{}/{name}", self.actors);
+            let code = [&[1, 0x55, 0, name.len() as u8], name.as_bytes()].concat();
+            let mut actor = vec![link(&code), head, uint(0), bytes(&[])];
+            if self.actors >= 10 {
+                actor.push(NULL.to_vec());
+            }
+            (Address::id(id).as_bytes().to_vec(), list(&actor))
+        };
+        let entries: Vec<_> = actors.into_iter().skip(usize::from(self.without_miner)).map(entry).collect();
+        let mut root = blocks.hamt(self.actors, &entries);
+        if self.actors > 1 {
+            let info = blocks.put(list(&[]));
+            root = blocks.put(list(&[uint(u64::from(self.actors)), root, info]));
+        }
+        Cid::try_from(chain::Reader::new(&root).link().unwrap()).unwrap()
+    }
+
+    /// The market's state, of which only the proposals are ever read.
+    fn market(&self, blocks: &mut Blocks) -> Vec<u8> {
+        let proposal = |deal: &Deal| {
+            let (size, verified) = (uint(deal.size), vec![if deal.verified { 0xf5 } else { 0xf4 }]);
+            let (piece, party, price) = (link(&sealed_cid(0)), bytes(&[0, 1]), bytes(&[]));
+            let (start, end) = (int(deal.start), int(deal.end));
+            let parties = [party.clone(), party, bytes(&[])];
+            let rest = [start, end, price.clone(), price.clone(), price];
+            (deal.id, list(&[&[piece, size, verified][..], &parties, &rest].concat()))
+        };
+        let proposals = blocks.amt(self.actors, 5, &self.deals.iter().map(proposal).collect());
+        blocks.put(list(&[proposals]))
+    }
+
+    fn miner(&self, blocks: &mut Blocks) -> Vec<u8> {
+        let none = blocks.amt(self.actors, 3, &BTreeMap::new());
+        let precommits: Vec<_> = self.precommits.iter().map(|precommit| self.precommit(precommit)).collect();
+        let precommits = blocks.hamt(self.actors, &precommits);
+        let sectors = self.sectors.iter().map(|sector| (sector.number, self.sector(sector))).collect();
+        let sectors = blocks.amt(self.actors, 5, &sectors);
+        let partition = self.partition(blocks);
+        let deadline = self.deadline(blocks, &BTreeMap::from([(self.seat.1, partition)]));
+        let empty = self.deadline(blocks, &BTreeMap::new());
+        let deadlines: Vec<_> =
+            (0..48).map(|at| if at == self.seat.0 { deadline.clone() } else { empty.clone() }).collect();
+        let deadlines = blocks.put(list(&[list(&deadlines)]));
+        let (zero, early_terminations) = (bytes(&[]), set(&[]));
+        let vesting = if self.actors >= 16 { NULL.to_vec() } else { none.clone() };
+        let mut state = vec![none.clone(), zero.clone(), zero.clone(), vesting, zero.clone()];
+        if self.actors > 1 {
+            state.insert(4, zero);
+        }
+        state.extend([precommits, none.clone(), none, sectors]);
+        state.extend([int(self.period_start), uint(self.open_deadline), deadlines, early_terminations]);
+        if self.actors >= 4 {
+            state.push(vec![0xf5]);
+        }
+        blocks.put(list(&state))
+    }
+
+    fn deadline(&self, blocks: &mut Blocks, partitions: &BTreeMap<u64, Vec<u8>>) -> Vec<u8> {
+        let none = blocks.amt(self.actors, 3, &BTreeMap::new());
+        let partitions = blocks.amt(self.actors, 3, partitions);
+        let (zero, power) = (uint(0), list(&[bytes(&[]), bytes(&[])]));
+        let mut deadline =
+            vec![partitions, none.clone(), set(&[]), set(&[]), zero.clone(), zero, power.clone()];
+        let links = match self.actors {
+            ..3 => 0,
+            3..7 => 3,
+            7.. => 4,
+        };
+        deadline.extend(vec![none; links]);
+        if self.actors >= 16 {
+            deadline.extend([power, bytes(&[])]);
+        }
+        blocks.put(list(&deadline))
+    }
+
+    fn partition(&self, blocks: &mut Blocks) -> Vec<u8> {
+        let power = list(&[bytes(&[]), bytes(&[])]);
+        let entry = |(epoch, on_time, early): &(u64, Vec<u64>, Vec<u64>)| {
+            let mut entry = vec![set(on_time), set(early), bytes(&[]), power.clone(), power.clone()];
+            if self.actors >= 16 {
+                entry.push(bytes(&[]));
+            }
+            (*epoch, list(&entry))
+        };
+        let queue = blocks.amt(self.actors, 4, &self.queue.iter().map(entry).collect());
+        let early_terminated = blocks.amt(self.actors, 3, &BTreeMap::new());
+        let sectors: Vec<_> = self.sectors.iter().map(|sector| sector.number).collect();
+        let all = [&sectors[..], &self.terminated].concat();
+        let mut partition = vec![set(&all), set(&self.faults), set(&self.recoveries), set(&self.terminated)];
+        partition.extend([queue, early_terminated, power.clone(), power.clone(), power.clone()]);
+        if self.actors > 1 {
+            partition.insert(1, set(&self.unproven));
+            partition.push(power);
+        }
+        list(&partition)
+    }
+
+    fn sector(&self, sector: &Sector) -> Vec<u8> {
+        let snapped = sector.power_base != sector.activation;
+        let overwritten = snapped && (7..12).contains(&self.actors);
+        let activation = if overwritten { sector.power_base } else { sector.activation };
+        let zero = bytes(&[]);
+        let reward = if self.actors >= 16 { NULL.to_vec() } else { zero.clone() };
+        let mut fields = vec![
+            uint(sector.number),
+            uint(SEAL_PROOF),
+            link(&sealed_cid(sector.sealed)),
+            list(&[]),
+            int(activation),
+            int(sector.expiration),
+            zero.clone(),
+            big(sector.verified_weight),
+            zero.clone(),
+            reward.clone(),
+            reward.clone(),
+        ];
+        let age = if overwritten { sector.power_base - sector.activation } else { 0 };
+        match self.actors {
+            ..2 => {}
+            2..12 => fields.extend([int(age), reward]),
+            12.. => fields.extend([int(sector.power_base), reward]),
+        }
+        if self.actors >= 7 {
+            fields.push(if snapped { link(&sealed_cid(0)) } else { NULL.to_vec() });
+        }
+        match self.actors {
+            ..9 => {}
+            9..12 => fields.push(vec![0xf5]),
+            12.. => fields.push(uint(1 | u64::from(sector.full_qap) << 1)),
+        }
+        // Sectors from before actors v16 stay without the daily fee.
+        if self.actors >= 16 && sector.number.is_multiple_of(2) {
+            fields.push(zero);
+        }
+        list(&fields)
+    }
+
+    fn precommit(&self, precommit: &Precommit) -> (Vec<u8>, Vec<u8>) {
+        let mut info = precommit_info(precommit);
+        if self.actors >= 9 {
+            info.truncate(6);
+            info.push(NULL.to_vec());
+        }
+        let mut value = vec![list(&info), bytes(&[]), int(precommit.epoch)];
+        if self.actors < 9 {
+            value.extend([bytes(&[]), big(precommit.verified_weight)]);
+        }
+        // The key is the number as a varint: what follows the first byte of its address.
+        (Address::id(precommit.number).as_bytes()[1..].to_vec(), list(&value))
+    }
+}
+
+/// What methods 6 and 25 are sent of a sector.
+pub fn precommit_info(precommit: &Precommit) -> Vec<Vec<u8>> {
+    let deals: Vec<_> = precommit.deals.iter().map(|deal| uint(*deal)).collect();
+    let replaced = [vec![0xf4], uint(0), uint(0), uint(0)];
+    let info = [
+        uint(SEAL_PROOF),
+        uint(precommit.number),
+        link(&sealed_cid(1)),
+        int(precommit.epoch - 100),
+        list(&deals),
+        int(precommit.expiration),
+    ];
+    [&info[..], &replaced].concat()
+}
+
+fn sealed_cid(seed: u8) -> Vec<u8> {
+    message_cid(&[seed]).to_bytes()
+}

@@ -1,0 +1,229 @@
+//! A vector: one mainnet message with the state it touched, read apart from the code under test by the positions
+//! written down here.
+#![allow(unreachable_pub, clippy::unwrap_used)]
+
+use std::io::Read;
+use std::path::Path;
+use std::sync::Mutex;
+
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
+use chain::state::{Codes, StateTree};
+use chain::{Amt, Block, BlockStore, Bytes, Cars, Cid, Epoch, Hamt, Message, NoProgress, Reader, SectorSet};
+use serde_json::Value;
+
+/// A store that notes what it was asked for and has not.
+pub struct Watched {
+    pub blocks: Cars,
+    pub absent: Mutex<Vec<Cid>>,
+}
+
+impl BlockStore for Watched {
+    fn get(&self, cid: &Cid) -> chain::Result<Option<Block<'_>>> {
+        let found = self.blocks.get(cid)?;
+        if found.is_none() {
+            self.absent.lock().unwrap().push(*cid);
+        }
+        Ok(found)
+    }
+}
+
+/// A message with its outcome and the states before and after.
+pub struct Vector {
+    pub name: String,
+    pub actors: u8,
+    pub epoch: Epoch,
+    pub message: Message,
+    pub exit_code: i64,
+    pub returned: Vec<u8>,
+    pub before: Cid,
+    pub after: Cid,
+    pub store: Watched,
+}
+
+impl Vector {
+    pub fn read(path: &Path) -> Self {
+        let vector: Value = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
+        let base64 = |value: &Value| BASE64_STANDARD.decode(value.as_str().unwrap_or_default()).unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let mut car = Vec::new();
+        flate2::read::GzDecoder::new(&*base64(&vector["car"])).read_to_end(&mut car).unwrap();
+        let file = folder.path().join("vector.car");
+        std::fs::write(&file, car).unwrap();
+        let blocks = Cars::open(&[file], folder.path(), &NoProgress).unwrap();
+        let root =
+            |side: &str| vector[side]["state_tree"]["root_cid"]["/"].as_str().unwrap().parse().unwrap();
+        let (messages, receipts) = (&vector["apply_messages"], &vector["postconditions"]["receipts"]);
+        let variants = &vector["preconditions"]["variants"];
+        assert!([messages, receipts, variants].iter().all(|list| list.as_array().unwrap().len() == 1));
+        Self {
+            name: path.file_stem().unwrap().to_string_lossy().into_owned(),
+            actors: match variants[0]["nv"].as_u64().unwrap() {
+                0..=3 => 1,
+                14 => 6,
+                15 => 7,
+                17 => 9,
+                18 => 10,
+                other => panic!("no vectors of network version {other} are known"),
+            },
+            epoch: Epoch(variants[0]["epoch"].as_i64().unwrap()),
+            message: Message::decode(&base64(&messages[0]["bytes"])).unwrap(),
+            exit_code: receipts[0]["exit_code"].as_i64().unwrap(),
+            returned: base64(&receipts[0]["return"]),
+            before: root("preconditions"),
+            after: root("postconditions"),
+            store: Watched { blocks, absent: Mutex::default() },
+        }
+    }
+
+    /// The receiver, by its number.
+    pub fn receiver(&self) -> u64 {
+        let tree = StateTree::open(&self.store.blocks, &self.before).unwrap();
+        tree.resolve(&self.message.to).unwrap().unwrap()
+    }
+
+    pub fn side(&self, root: &Cid, miner: u64) -> Side<'_> {
+        let tree = StateTree::open(&self.store.blocks, root).unwrap();
+        let actor = tree.actor(miner).unwrap().unwrap();
+        let (_, layout) = Codes::new().kind_of(&actor.code).unwrap().unwrap();
+        assert_eq!(layout.version, self.actors, "{}", self.name);
+        let state = self.store.blocks.get(&actor.head).unwrap().unwrap().to_vec();
+        Side { store: &self.store.blocks, root: *root, state, actors: self.actors }
+    }
+
+    pub fn sides(&self) -> (Side<'_>, Side<'_>) {
+        let miner = self.receiver();
+        (self.side(&self.before, miner), self.side(&self.after, miner))
+    }
+}
+
+/// A miner's state on one side of a vector. Positions are those of actors v1.
+pub struct Side<'v> {
+    pub store: &'v Cars,
+    pub root: Cid,
+    pub state: Vec<u8>,
+    pub actors: u8,
+}
+
+/// Of a sector, what its events say.
+pub struct Sector {
+    pub size: i128,
+    pub sealed: Cid,
+    pub activation: Epoch,
+    pub expiration: Epoch,
+    pub qap: Bytes,
+}
+
+/// Where the sectors of a partition stand.
+pub struct Standing {
+    pub unproven: SectorSet,
+    pub faults: SectorSet,
+    pub recoveries: SectorSet,
+    pub terminated: SectorSet,
+}
+
+impl Side<'_> {
+    /// A link of the miner's state; from actors v2 on the fee debt stands before the pre-commits.
+    pub fn link(&self, position: usize) -> Cid {
+        link(tuple(&self.state)[position + usize::from(self.actors > 1)])
+    }
+
+    pub fn block(&self, cid: &Cid) -> Vec<u8> {
+        self.store.get(cid).unwrap().unwrap().to_vec()
+    }
+
+    pub fn element(&self, root: &Cid, index: u64) -> Vec<u8> {
+        let amt = Amt::open(self.store, root, "array").unwrap();
+        amt.get(index, |value| Ok(value.raw()?.to_vec())).unwrap().unwrap()
+    }
+
+    pub fn precommit(&self, sector: u64) -> Option<Vec<u8>> {
+        let mut key = Vec::new();
+        let mut rest = sector;
+        while rest > 0x7f {
+            key.push(rest as u8 | 0x80);
+            rest >>= 7;
+        }
+        key.push(rest as u8);
+        Hamt::new(self.store, &self.link(5), "pre-commits").get(&key).unwrap()
+    }
+
+    /// `[number, seal proof, sealed CID, deals, activation, expiration, deal weight, verified weight, …]`.
+    pub fn sector(&self, number: u64) -> Sector {
+        let raw = self.element(&self.link(8), number);
+        let fields = tuple(&raw);
+        let (size, activation, expiration) = (size_of(fields[1]), int(fields[4]), int(fields[5]));
+        Sector {
+            size,
+            sealed: link(fields[2]),
+            activation: Epoch(activation),
+            expiration: Epoch(expiration),
+            // Up to actors v11 power counts from the activation.
+            qap: qap(size, expiration - activation, big(fields[7])),
+        }
+    }
+
+    /// `[sectors, faults, recoveries, terminated, …]`, from actors v2 on with the unproven after the first.
+    pub fn standing(&self, deadline: u64, partition: u64) -> Standing {
+        let deadlines = self.block(&self.link(11));
+        let deadline = link(tuple(tuple(&deadlines)[0])[usize::try_from(deadline).unwrap()]);
+        let raw = self.element(&link(tuple(&self.block(&deadline))[0]), partition);
+        let mut sets = tuple(&raw).into_iter().skip(1);
+        let mut next = || set(sets.next().unwrap());
+        let unproven = if self.actors > 1 { next() } else { SectorSet::new() };
+        Standing { unproven, faults: next(), recoveries: next(), terminated: next() }
+    }
+
+    /// What a deal weighs if it is verified: `[piece CID, piece size, verified, client, provider, label, start, end, …]`.
+    pub fn verified_weight(&self, deal: u64) -> i128 {
+        const MARKET: u64 = 5;
+        let market = StateTree::open(self.store, &self.root).unwrap().actor(MARKET).unwrap().unwrap();
+        let proposals = link(tuple(&self.block(&market.head))[0]);
+        let raw = self.element(&proposals, deal);
+        let proposal = tuple(&raw);
+        let verified = Reader::new(proposal[2]).bool().unwrap();
+        let duration = int(proposal[7]) - int(proposal[6]);
+        if verified { i128::from(uint(proposal[1])) * i128::from(duration) } else { 0 }
+    }
+}
+
+/// The definition's formula with its two divisions made one, which rounds down to the same.
+pub fn qap(size: i128, duration: i64, verified_weight: i128) -> Bytes {
+    let space_time = size * i128::from(duration);
+    Bytes((size * (((space_time + 9 * verified_weight) << 20) / space_time)) >> 20)
+}
+
+/// Mainnet has sectors of 32 GiB and 64 GiB, each by two seal proofs.
+pub fn size_of(proof: &[u8]) -> i128 {
+    match uint(proof) {
+        3 | 8 => 32 << 30,
+        4 | 9 => 64 << 30,
+        other => panic!("seal proof {other}"),
+    }
+}
+
+/// The raw items of an array.
+pub fn tuple(raw: &[u8]) -> Vec<&[u8]> {
+    let mut reader = Reader::new(raw);
+    (0..reader.array().unwrap()).map(|_| reader.raw().unwrap()).collect()
+}
+
+pub fn uint(raw: &[u8]) -> u64 {
+    Reader::new(raw).uint().unwrap()
+}
+
+pub fn int(raw: &[u8]) -> i64 {
+    Reader::new(raw).int().unwrap()
+}
+
+pub fn big(raw: &[u8]) -> i128 {
+    Reader::new(raw).bigint().unwrap()
+}
+
+pub fn link(raw: &[u8]) -> Cid {
+    Cid::try_from(Reader::new(raw).link().unwrap()).unwrap()
+}
+
+pub fn set(raw: &[u8]) -> SectorSet {
+    SectorSet::decode(Reader::new(raw).bytes().unwrap()).unwrap()
+}
