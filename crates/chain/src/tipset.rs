@@ -226,8 +226,6 @@ fn has_state(store: &dyn BlockStore, tipset: &Tipset) -> Result<bool> {
     Ok(store.get(&tipset.parent_state_root)?.is_some())
 }
 
-/// How far below a tipset without state others are looked for that have one.
-
 /// Snapshots without states below some height are normal; one with states further down has lost some. Looks down
 /// from the first tipset without state for a while.
 fn check_for_hole(store: &dyn BlockStore, first_without: Tipset) -> Result<()> {

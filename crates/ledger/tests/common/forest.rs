@@ -55,7 +55,7 @@ pub fn packed(car: &[u8]) -> Vec<u8> {
     let buckets = (slots.len() * 5 / 4) as u64;
     let (mut table, mut next, mut longest) = (Vec::new(), 0_u64, 0);
     for (hash, offset) in slots {
-        let ideal = (u128::from(hash) * u128::from(buckets) >> 64) as u64;
+        let ideal = ((u128::from(hash) * u128::from(buckets)) >> 64) as u64;
         while next < ideal {
             table.extend(SLOT_EMPTY);
             next += 1;
