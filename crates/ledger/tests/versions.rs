@@ -8,7 +8,7 @@ mod state;
 use chain::{Bytes, Epoch};
 use ledger::{Cause, Differ, Event, Kind, Status};
 use state::{
-    Deal, Precommit, SIZE, Sector, State, bytes, events, int, list, open, precommit_info, set, uint,
+    Deal, Precommit, SIZE, Sector, State, bytes, events, gone_on, int, list, open, precommit_info, set, uint,
 };
 
 const DAY: i64 = 2880;
@@ -394,4 +394,16 @@ fn a_sector_that_opens_the_ledger_snapped_keeps_the_activation_its_state_showed(
     assert_eq!(events(differ, &old, &new, PERIOD + 5, &[]), []);
     let gone = events(differ, &new, &terminated(&new), CLOSING, &[]);
     assert_eq!(gone[0].activation, opening[0].activation);
+}
+
+#[test]
+fn a_reading_that_goes_on_after_a_snap_keeps_the_activation_that_the_ledger_has() {
+    let plain = sector(NUMBER);
+    let snapped = Sector { sealed: 2, power_base: CLOSING, verified_weight: SIZE * 1000, ..plain };
+    for actors in 7..=18 {
+        let state = one(actors, snapped);
+        let mut differ = gone_on(&state, NUMBER, plain.activation);
+        let gone = events(&mut differ, &state, &terminated(&state), CLOSING + 120, &[]);
+        assert_eq!(gone[0].activation, Some(Epoch(plain.activation)), "v{actors}");
+    }
 }

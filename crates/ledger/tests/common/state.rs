@@ -7,7 +7,9 @@ mod blocks;
 
 use std::collections::BTreeMap;
 
-use chain::{Address, Cid, Epoch, Executed, Message, MinerId, Receipt, Transition, message_cid};
+use chain::{
+    Address, Cid, Epoch, Executed, Message, MinerId, Receipt, SectorNumber, Transition, message_cid,
+};
 use ledger::{Differ, Event};
 
 use blocks::Blocks;
@@ -114,6 +116,15 @@ pub fn open(differ: &mut Differ, state: &State, height: i64) -> Vec<Event> {
     let mut blocks = Blocks::default();
     let root = state.put(&mut blocks);
     differ.open(&blocks, &root, Epoch(height)).unwrap()
+}
+
+/// A differ that goes on from a state, told the first activation of one sector.
+pub fn gone_on(state: &State, sector: u64, first: i64) -> Differ {
+    let mut blocks = Blocks::default();
+    let root = state.put(&mut blocks);
+    let mut differ = Differ::new();
+    differ.learn(&blocks, &root, vec![(MINER, SectorNumber(sector), Epoch(first))]).unwrap();
+    differ
 }
 
 impl State {
