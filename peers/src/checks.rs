@@ -196,10 +196,8 @@ pub fn compare_queue(at: &str, miner: &Miner<'_>, ours: &Partition, theirs: &Que
 fn precommits(miner: &Miner<'_>, peer: &dyn Actors) -> Result<BTreeMap<SectorNumber, Precommit>> {
     let store = Memory::default();
     let head = peer.make_empty_miner(&store)?;
-    let tree = StateTree::open(
-        &store,
-        &trees::plant(&store, peer.version(), &[(1000, trees::Kind::Miner, head)])?,
-    )?;
+    let tree =
+        StateTree::open(&store, &trees::plant(&store, peer.version(), &[(1000, trees::Kind::Miner, head)])?)?;
     let mut codes = Codes::new();
     codes.learn(&tree)?;
     let empty = Miner::of(&store, &tree.actor(1000)?.context("no actor")?, &codes)?.context("no miner")?;

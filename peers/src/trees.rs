@@ -66,7 +66,8 @@ pub fn plant(store: &Memory, version: u8, actors: &[(u64, Kind, Cid)]) -> Result
     let manifest: Vec<_> = Kind::ALL.map(|kind| (kind.name(), kind.code(version))).into();
     let manifest = store.put_cbor(&manifest, Blake2b256)?;
     let system = store.put_cbor(&(manifest,), Blake2b256)?;
-    let mut tree = Hamt::<_, (Cid, Cid, u64, TokenAmount, Option<Address>)>::new_with_bit_width(store, MAP_WIDTH);
+    let mut tree =
+        Hamt::<_, (Cid, Cid, u64, TokenAmount, Option<Address>)>::new_with_bit_width(store, MAP_WIDTH);
     let mut add = |id: u64, code: Cid, head: Cid| {
         let actor = (code, head, id, TokenAmount::from_atto(id), Some(Address::new_id(id)));
         tree.set(BytesKey(Address::new_id(id).to_bytes()), actor).map(drop).context("an actor")

@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 
 use chain::state::{Codes, Sector, SectorRef, StateTree};
 use chain::{MinerId, SectorNumber};
+use peers::Random;
 use peers::actors::{ALL, Actors, MinerSeen};
 use peers::checks::{Compared, compare_state, miner_of, peer_of};
 use peers::store::{Memory, Seen};
 use peers::trees::{Kind, MARKET, POWER, plant};
-use peers::Random;
 
 /// Sectors of the largest made miner, before some are left out.
 const SECTORS: u64 = 900;
@@ -36,9 +36,12 @@ fn made_states_of_every_version_read_as_the_peers_read_them() {
         for seed in 0..3 {
             let mut random = Random::new(u64::from(version) << 8 | seed);
             let store = Memory::default();
-            let miners: Vec<_> = (0..).zip(MINERS).map(|(at, id)| {
-                (id, Kind::Miner, actors.make_miner(&store, &mut random, SECTORS >> (2 * at)).unwrap())
-            }).collect();
+            let miners: Vec<_> = (0..)
+                .zip(MINERS)
+                .map(|(at, id)| {
+                    (id, Kind::Miner, actors.make_miner(&store, &mut random, SECTORS >> (2 * at)).unwrap())
+                })
+                .collect();
             let claimed: Vec<_> = (0..400).map(|miner| MinerId(miner * miner)).collect();
             let mut all = miners.clone();
             all.push((POWER, Kind::Power, actors.make_power(&store, &mut random, &claimed).unwrap()));
@@ -47,7 +50,10 @@ fn made_states_of_every_version_read_as_the_peers_read_them() {
             let compared = compare_state(&StateTree::open(&store, &root).unwrap()).unwrap();
             assert_eq!((compared.miners, compared.claims, compared.proposals), (3, 400, 300), "v{version}");
             let Compared { sectors, precommits, partitions, expirations, .. } = compared;
-            assert!(sectors > 700 && precommits > 200 && partitions > 30 && expirations > 100, "{compared:?}");
+            assert!(
+                sectors > 700 && precommits > 200 && partitions > 30 && expirations > 100,
+                "{compared:?}"
+            );
         }
     }
 }
@@ -75,7 +81,8 @@ fn made_changes_of_sectors_are_the_differences_of_what_the_peers_read() {
         let store = Memory::default();
         let before = actors.make_miner(&store, &mut random, SECTORS).unwrap();
         let after = actors.change_miner(&store, &mut random, &before).unwrap();
-        let root = plant(&store, actors.version(), &[(1, Kind::Miner, before), (2, Kind::Miner, after)]).unwrap();
+        let root =
+            plant(&store, actors.version(), &[(1, Kind::Miner, before), (2, Kind::Miner, after)]).unwrap();
         let tree = StateTree::open(&store, &root).unwrap();
         let mut codes = Codes::new();
         codes.learn(&tree).unwrap();
@@ -93,7 +100,8 @@ fn made_changes_of_sectors_are_the_differences_of_what_the_peers_read() {
         .unwrap();
         let seen = |head| actors.miner(Seen(&store), head).unwrap();
         let expected = expected(seen(&before), seen(&after));
-        let count = |is: fn(&(Option<_>, Option<_>)) -> bool| expected.values().filter(|both| is(both)).count();
+        let count =
+            |is: fn(&(Option<_>, Option<_>)) -> bool| expected.values().filter(|both| is(both)).count();
         assert_eq!(count(|(before, _)| before.is_none()), 3);
         assert!(count(|(_, after)| after.is_none()) > 5);
         assert!(count(|(before, after)| before.is_some() && after.is_some()) > 5);

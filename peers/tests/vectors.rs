@@ -103,8 +103,7 @@ fn compare_change(
     })
     .unwrap();
     for partition in new.changed_partitions(&old).unwrap() {
-        for (head, ours, miner) in
-            [(&old_head, &partition.before, &old), (&new_head, &partition.after, &new)]
+        for (head, ours, miner) in [(&old_head, &partition.before, &old), (&new_head, &partition.after, &new)]
         {
             let at = format!("{id}, deadline {}, partition {}", partition.deadline, partition.index);
             let theirs = peer.partition(store, head, partition.deadline, partition.index).unwrap();
