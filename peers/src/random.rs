@@ -21,7 +21,7 @@ impl Random {
     }
 
     /// Any number.
-    pub fn next(&mut self) -> u64 {
+    pub fn any(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mixed = (self.0 ^ self.0 >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         let mixed = (mixed ^ mixed >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
@@ -30,7 +30,7 @@ impl Random {
 
     /// A number below `bound`.
     pub fn below(&mut self, bound: u64) -> u64 {
-        self.next() % bound
+        self.any() % bound
     }
 
     /// True once in `times`.
@@ -46,7 +46,7 @@ impl Random {
 
     /// A quantity of any width up to 110 bits, zero now and then: weights, powers, amounts.
     pub fn quantity(&mut self) -> u128 {
-        let wide = u128::from(self.next()) << 64 | u128::from(self.next());
+        let wide = u128::from(self.any()) << 64 | u128::from(self.any());
         wide.checked_shr(self.below(110) as u32 + 18).unwrap_or(0) * u128::from(!self.once_in(8))
     }
 
@@ -61,7 +61,7 @@ impl Random {
     }
 
     fn commitment(&mut self, (codec, hash): (u64, u64)) -> Cid {
-        let digest: Vec<u8> = (0..4).flat_map(|_| self.next().to_le_bytes()).collect();
+        let digest: Vec<u8> = (0..4).flat_map(|_| self.any().to_le_bytes()).collect();
         Cid::new_v1(codec, Multihash::wrap(hash, &digest).expect("32 bytes fit"))
     }
 

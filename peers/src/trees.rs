@@ -77,5 +77,6 @@ pub fn plant(store: &Memory, version: u8, actors: &[(u64, Kind, Cid)]) -> Result
         add(*id, kind.code(version), *head)?;
     }
     let tree = tree.flush()?;
-    Ok(store.put_cbor(&(5_u64, tree, store.put_cbor(&(), Blake2b256)?), Blake2b256)?)
+    let info = store.put_cbor(&(), Blake2b256)?;
+    store.put_cbor(&(5_u64, tree, info), Blake2b256)
 }
