@@ -21,61 +21,82 @@ const NULL: u8 = 0xf6;
 /// A cursor over DAG-CBOR bytes.
 #[derive(Clone, Debug)]
 pub struct Reader<'a> {
-    bytes: &'a [u8],
-    at: usize,
+    /// What has not been read.
+    rest: &'a [u8],
+    /// How many bytes there were.
+    length: usize,
 }
 
+// Sectors are read by the hundred million, so the way through well-formed items is inlined at each field, where the
+// processor learns what comes, and what goes wrong is put together elsewhere.
 impl<'a> Reader<'a> {
     /// A cursor at the beginning of `bytes`.
     #[must_use]
     pub const fn new(bytes: &'a [u8]) -> Self {
-        Self { bytes, at: 0 }
+        Self { rest: bytes, length: bytes.len() }
     }
 
     /// Whether everything has been read.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
-        self.at >= self.bytes.len()
+        self.rest.is_empty()
     }
 
     /// Offset of the next item.
     pub(crate) const fn position(&self) -> usize {
-        self.at
+        self.length - self.rest.len()
     }
 
+    #[inline(always)]
     fn take(&mut self, count: u64) -> Result<&'a [u8]> {
-        let rest = &self.bytes[self.at..];
-        let count = usize::try_from(count).ok().filter(|count| *count <= rest.len());
-        let count = count.ok_or_else(|| Error::malformed("it ends in the middle of an item"))?;
-        self.at += count;
-        Ok(&rest[..count])
+        let split = usize::try_from(count).ok().and_then(|count| self.rest.split_at_checked(count));
+        let Some((taken, rest)) = split else {
+            return Err(cut());
+        };
+        self.rest = rest;
+        Ok(taken)
     }
 
-    #[inline]
+    /// A big-endian number of a fixed width.
+    #[inline(always)]
+    fn number<const WIDTH: usize>(&mut self) -> Result<[u8; WIDTH]> {
+        let Some((number, rest)) = self.rest.split_first_chunk() else {
+            return Err(cut());
+        };
+        self.rest = rest;
+        Ok(*number)
+    }
+
+    #[inline(always)]
     fn peek(&self) -> Result<u8> {
-        self.bytes.get(self.at).copied().ok_or_else(|| Error::malformed("it ends where an item should begin"))
+        match self.rest.first() {
+            Some(first) => Ok(*first),
+            None => Err(ended()),
+        }
     }
 
-    #[inline]
+    #[inline(always)]
     fn head(&mut self) -> Result<(u8, u64)> {
-        let first = self.peek()?;
-        self.at += 1;
+        let Some((first, rest)) = self.rest.split_first() else {
+            return Err(ended());
+        };
+        self.rest = rest;
         let value = match first & 0x1f {
             small @ 0..=23 => u64::from(small),
-            24 => u64::from(self.take(1)?[0]),
-            25 => self.take(2)?.iter().fold(0, |value, byte| value << 8 | u64::from(*byte)),
-            26 => self.take(4)?.iter().fold(0, |value, byte| value << 8 | u64::from(*byte)),
-            27 => self.take(8)?.iter().fold(0, |value, byte| value << 8 | u64::from(*byte)),
-            _ => return Err(Error::malformed("an item of indefinite length")),
+            24 => u64::from(u8::from_be_bytes(self.number()?)),
+            25 => u64::from(u16::from_be_bytes(self.number()?)),
+            26 => u64::from(u32::from_be_bytes(self.number()?)),
+            27 => u64::from_be_bytes(self.number()?),
+            _ => return Err(indefinite()),
         };
         Ok((first >> 5, value))
     }
 
-    #[inline]
+    #[inline(always)]
     fn expect(&mut self, major: u8, what: &str) -> Result<u64> {
         match self.head()? {
             (found, value) if found == major => Ok(value),
-            (found, _) => Err(Error::malformed(format!("expected {what}, found CBOR type {found}"))),
+            (found, _) => Err(unexpected(what, found)),
         }
     }
 
@@ -83,6 +104,7 @@ impl<'a> Reader<'a> {
     ///
     /// # Errors
     /// If the next item is no array.
+    #[inline]
     pub fn array(&mut self) -> Result<u64> {
         self.expect(ARRAY, "an array")
     }
@@ -91,6 +113,7 @@ impl<'a> Reader<'a> {
     ///
     /// # Errors
     /// If the next item is no map.
+    #[inline]
     pub fn map(&mut self) -> Result<u64> {
         self.expect(MAP, "a map")
     }
@@ -99,10 +122,11 @@ impl<'a> Reader<'a> {
     ///
     /// # Errors
     /// If the next item is no array of that length.
+    #[inline]
     pub fn tuple(&mut self, count: u64) -> Result<()> {
         match self.array()? {
             found if found == count => Ok(()),
-            found => Err(Error::malformed(format!("expected a tuple of {count} fields, found {found}"))),
+            found => Err(wrong_tuple(count, found)),
         }
     }
 
@@ -110,6 +134,7 @@ impl<'a> Reader<'a> {
     ///
     /// # Errors
     /// If the next item is none.
+    #[inline]
     pub fn uint(&mut self) -> Result<u64> {
         self.expect(UNSIGNED, "an unsigned integer")
     }
@@ -118,13 +143,16 @@ impl<'a> Reader<'a> {
     ///
     /// # Errors
     /// If the next item is no integer of 64 bits.
+    #[inline]
     pub fn int(&mut self) -> Result<i64> {
         let (major, value) = self.head()?;
-        let value = i64::try_from(value).map_err(|_| Error::malformed("an integer beyond 64 bits"))?;
+        let Ok(value) = i64::try_from(value) else {
+            return Err(beyond_64_bits());
+        };
         match major {
             UNSIGNED => Ok(value),
             NEGATIVE => Ok(-1 - value),
-            _ => Err(Error::malformed(format!("expected an integer, found CBOR type {major}"))),
+            _ => Err(unexpected("an integer", major)),
         }
     }
 
@@ -132,6 +160,7 @@ impl<'a> Reader<'a> {
     ///
     /// # Errors
     /// If the next item is none.
+    #[inline(always)]
     pub fn bytes(&mut self) -> Result<&'a [u8]> {
         let length = self.expect(BYTES, "a byte string")?;
         self.take(length)
@@ -158,7 +187,7 @@ impl<'a> Reader<'a> {
                 return Err(Error::malformed(format!("expected true or false, found byte {other:#x}")));
             }
         };
-        self.at += 1;
+        self.rest = &self.rest[1..];
         Ok(value)
     }
 
@@ -166,9 +195,10 @@ impl<'a> Reader<'a> {
     ///
     /// # Errors
     /// If nothing comes next.
+    #[inline]
     pub fn null(&mut self) -> Result<bool> {
         let null = self.peek()? == NULL;
-        self.at += usize::from(null);
+        self.rest = &self.rest[usize::from(null)..];
         Ok(null)
     }
 
@@ -176,6 +206,7 @@ impl<'a> Reader<'a> {
     ///
     /// # Errors
     /// If the next item is no tag 42 with a CID.
+    #[inline]
     pub fn link(&mut self) -> Result<&'a [u8]> {
         if self.expect(TAG, "a link")? != 42 {
             return Err(Error::malformed("expected a link, found another tag"));
@@ -190,15 +221,17 @@ impl<'a> Reader<'a> {
     ///
     /// # Errors
     /// If the next item is none, or wider than any weight or power can be.
+    #[inline]
     pub fn bigint(&mut self) -> Result<i128> {
         let bytes = self.bytes()?;
         let Some((sign, magnitude)) = bytes.split_first() else {
             return Ok(0);
         };
-        if magnitude.len() > 15 {
-            return Err(Error::malformed("a big integer beyond 120 bits"));
-        }
-        let value = magnitude.iter().fold(0_i128, |value, byte| value << 8 | i128::from(*byte));
+        let value = match magnitude.len() {
+            0..=8 => i128::from(magnitude.iter().fold(0_u64, |value, byte| value << 8 | u64::from(*byte))),
+            9..=15 => magnitude.iter().fold(0_i128, |value, byte| value << 8 | i128::from(*byte)),
+            _ => return Err(Error::malformed("a big integer beyond 120 bits")),
+        };
         match sign {
             0 => Ok(value),
             1 => Ok(-value),
@@ -222,6 +255,7 @@ impl<'a> Reader<'a> {
     }
 
     /// Whether the next item is `true` or `false`.
+    #[inline]
     pub(crate) fn next_is_bool(&self) -> Result<bool> {
         Ok(matches!(self.peek()?, FALSE | TRUE))
     }
@@ -230,26 +264,40 @@ impl<'a> Reader<'a> {
     ///
     /// # Errors
     /// If it is malformed.
+    #[inline(always)]
     pub fn skip(&mut self) -> Result<()> {
-        let mut left = 1_u64;
+        match self.head()? {
+            (UNSIGNED | NEGATIVE | SIMPLE, _) => Ok(()),
+            (BYTES | TEXT, length) => self.take(length).map(drop),
+            (major, count) => self.skip_inside(major, count),
+        }
+    }
+
+    /// Steps over what is inside an item of that head.
+    fn skip_inside(&mut self, major: u8, count: u64) -> Result<()> {
+        let mut left = self.inside(0, major, count)?;
         while left > 0 {
-            left -= 1;
-            match self.head()? {
-                (BYTES | TEXT, length) => drop(self.take(length)?),
-                (ARRAY, count) => left = self.more(left, count)?,
-                (MAP, count) => left = self.more(left, count.saturating_mul(2))?,
-                (TAG, _) => left += 1,
-                (UNSIGNED | NEGATIVE | SIMPLE, _) => {}
-                _ => return Err(Error::malformed("an unknown CBOR type")),
-            }
+            let (major, count) = self.head()?;
+            left = self.inside(left - 1, major, count)?;
         }
         Ok(())
     }
 
+    /// How many items are left to step over after the head of one, of `left` and those inside it.
+    fn inside(&mut self, left: u64, major: u8, count: u64) -> Result<u64> {
+        match major {
+            UNSIGNED | NEGATIVE | SIMPLE => Ok(left),
+            BYTES | TEXT => self.take(count).map(|_| left),
+            ARRAY => self.more(left, count),
+            MAP => self.more(left, count.saturating_mul(2)),
+            TAG => Ok(left + 1),
+            _ => Err(Error::malformed("an unknown CBOR type")),
+        }
+    }
+
     fn more(&self, left: u64, count: u64) -> Result<u64> {
-        let rest = (self.bytes.len() - self.at) as u64;
         left.checked_add(count)
-            .filter(|left| *left <= rest)
+            .filter(|left| *left <= self.rest.len() as u64)
             .ok_or_else(|| Error::malformed("a length beyond the end"))
     }
 
@@ -266,10 +314,40 @@ impl<'a> Reader<'a> {
     /// # Errors
     /// If it is malformed.
     pub fn raw(&mut self) -> Result<&'a [u8]> {
-        let start = self.at;
+        let all = self.rest;
         self.skip()?;
-        Ok(&self.bytes[start..self.at])
+        Ok(&all[..all.len() - self.rest.len()])
     }
+}
+
+#[cold]
+fn ended() -> Error {
+    Error::malformed("it ends where an item should begin")
+}
+
+#[cold]
+fn cut() -> Error {
+    Error::malformed("it ends in the middle of an item")
+}
+
+#[cold]
+fn indefinite() -> Error {
+    Error::malformed("an item of indefinite length")
+}
+
+#[cold]
+fn beyond_64_bits() -> Error {
+    Error::malformed("an integer beyond 64 bits")
+}
+
+#[cold]
+fn unexpected(what: &str, found: u8) -> Error {
+    Error::malformed(format!("expected {what}, found CBOR type {found}"))
+}
+
+#[cold]
+fn wrong_tuple(count: u64, found: u64) -> Error {
+    Error::malformed(format!("expected a tuple of {count} fields, found {found}"))
 }
 
 #[cfg(test)]
