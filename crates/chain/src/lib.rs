@@ -18,6 +18,8 @@ mod header;
 mod message;
 mod progress;
 pub mod state;
+#[cfg(test)]
+mod testing;
 mod tipset;
 mod units;
 
