@@ -28,7 +28,8 @@ pub struct Extension {
     pub expiration: Epoch,
 }
 
-/// What a successful message asked of a miner. Sectors that the answer says were refused are left out.
+/// What a successful message asked of a miner. Sectors that the answer says were refused are left out; lists of
+/// sectors are in rising order.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Op {
     /// Methods 6, 25 and 28.
@@ -77,7 +78,7 @@ impl Op {
             5 => post(&mut reader)?,
             6 => Self::Precommit(vec![number_at(&mut reader, 1)?]),
             7 => Self::Prove(vec![number_at(&mut reader, 0)?]),
-            25 | 28 => Self::Precommit(numbers(&mut reader, 1)?),
+            25 | 28 => Self::Precommit(sorted(numbers(&mut reader, 1)?)),
             26 => {
                 reader.array()?;
                 Self::Prove(bounded(&SectorSet::decode(reader.bytes()?)?))
@@ -102,6 +103,11 @@ impl Op {
 
 /// Sectors an aggregate can name (819), with room to spare: a bound on what a bitfield unfolds to.
 const MOST_AGGREGATED: usize = 1 << 16;
+
+fn sorted(mut sectors: Vec<SectorNumber>) -> Vec<SectorNumber> {
+    sectors.sort_unstable();
+    sectors
+}
 
 fn bounded(set: &SectorSet) -> Vec<SectorNumber> {
     set.iter().take(MOST_AGGREGATED).map(SectorNumber).collect()
@@ -206,20 +212,20 @@ fn accepted(sectors: Vec<SectorNumber>, returned: &[u8]) -> Vec<SectorNumber> {
             })
             .collect()
     };
-    match failures() {
+    sorted(match failures().map(SectorSet::from_numbers) {
         Ok(failed) => (0..)
             .zip(sectors)
-            .filter(|(index, _)| !failed.contains(index))
+            .filter(|(index, _)| !failed.contains(*index))
             .map(|(_, sector)| sector)
             .collect(),
         Err(_) => sectors,
-    }
+    })
 }
 
 /// Keeps what the answer, a bitfield of the sectors updated, names; an answer of another form says nothing.
 fn updated(sectors: Vec<SectorNumber>, returned: &[u8]) -> Vec<SectorNumber> {
-    match Reader::new(returned).bytes().and_then(SectorSet::decode) {
+    sorted(match Reader::new(returned).bytes().and_then(SectorSet::decode) {
         Ok(done) => sectors.into_iter().filter(|sector| done.contains(sector.0)).collect(),
         Err(_) => sectors,
-    }
+    })
 }
