@@ -428,4 +428,21 @@ mod tests {
         assert_eq!(count([0, 1]).unwrap(), 2);
         assert!(count([0, 0]).is_err());
     }
+
+    #[test]
+    fn a_miner_has_48_deadlines() {
+        let mut store = Memory::default();
+        let link = link(&store.put(uint(0)));
+        let mut read = |current| {
+            let mut fields = vec![uint(0); 13];
+            for place in [5, 8, 11] {
+                fields[place] = link.clone();
+            }
+            fields[10] = uint(current);
+            let head = store.put(array(&fields));
+            Miner::read(&store, &head, Layout::of(1).unwrap()).map(|miner| miner.current_deadline)
+        };
+        assert_eq!(read(47).unwrap(), 47);
+        assert!(read(48).is_err());
+    }
 }

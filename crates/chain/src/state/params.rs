@@ -229,3 +229,22 @@ fn updated(sectors: Vec<SectorNumber>, returned: &[u8]) -> Vec<SectorNumber> {
         Err(_) => sectors,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{array, bytes, uint};
+
+    #[test]
+    fn the_sectors_that_an_answer_does_not_refuse_come_in_order() {
+        let sectors: Vec<_> = [9, 3, 7, 5].into_iter().map(SectorNumber).collect();
+        let failures = [array(&[uint(1), uint(16)]), array(&[uint(0), uint(16)])];
+        let answer = array(&[uint(2), array(&failures)]);
+        assert_eq!(accepted(sectors.clone(), &answer), [SectorNumber(5), SectorNumber(7)]);
+        assert_eq!(accepted(sectors.clone(), &array(&[answer])), [SectorNumber(5), SectorNumber(7)]);
+        let all = [3, 5, 7, 9].map(SectorNumber);
+        assert_eq!(accepted(sectors.clone(), b"of another form"), all);
+        // Version 00, first value 0, runs of 5 zeros (01 1010) and of 1 one (1): the set of 5.
+        assert_eq!(updated(sectors, &bytes(&[0b1011_0000, 0b10])), [SectorNumber(5)]);
+    }
+}
