@@ -27,6 +27,8 @@ pub use address::{Address, Protocol};
 pub use amt::{Amt, AmtChange};
 pub use bitfield::SectorSet;
 pub use block::{Block, BlockStore, message_cid};
+#[cfg(fuzzing)]
+pub use car::fuzzing;
 pub use car::{CarFile, Cars};
 pub use cbor::Reader;
 pub use cid::Cid;

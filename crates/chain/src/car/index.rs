@@ -35,7 +35,7 @@ const BUCKET: u32 = 4;
 pub(super) const LARGEST: u64 = 1 << OFFSET_BITS;
 
 /// What tells whether a file is still the one that was indexed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Stamp {
     size: u64,
     /// Nanoseconds since 1970.
@@ -138,6 +138,12 @@ impl Index {
         Self::open(path, stamp).ok_or_else(|| io::Error::other("an index does not read back"))
     }
 
+    /// An index in memory, as [`kept`] made it.
+    #[cfg(fuzzing)]
+    pub(super) fn held(bytes: Vec<u8>) -> Option<Self> {
+        Self::read(Bytes::Held(bytes), Stamp::default())
+    }
+
     /// How many blocks it knows.
     pub(super) const fn len(&self) -> usize {
         self.blocks
@@ -159,6 +165,14 @@ impl Index {
             .take_while(move |entry| entry >> OFFSET_BITS == wanted)
             .map(|entry| entry & (LARGEST - 1))
     }
+}
+
+/// The bytes of an index of sorted pairs.
+#[cfg(fuzzing)]
+pub(super) fn kept(entries: Sorted) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    write(&mut bytes, Stamp::default(), entries)?;
+    Ok(bytes)
 }
 
 fn number(bytes: &[u8], at: usize) -> Option<u64> {

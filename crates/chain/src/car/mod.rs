@@ -4,6 +4,8 @@
 //! A plain file is memory-mapped and indexed in one sequential pass that checks every block's hash; the index is
 //! kept, and blocks are handed out in place.
 
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod index;
 mod plain;
 mod sort;

@@ -107,14 +107,14 @@ impl PlainCar {
 }
 
 /// One section of a CAR, by offsets into the file.
-struct Section {
-    cid: Cid,
-    data: usize,
-    end: usize,
+pub(super) struct Section {
+    pub(super) cid: Cid,
+    pub(super) data: usize,
+    pub(super) end: usize,
 }
 
 /// Reads the section at `offset`; on error says at which offset and why.
-fn section(bytes: &[u8], offset: usize) -> std::result::Result<Section, (usize, &'static str)> {
+pub(super) fn section(bytes: &[u8], offset: usize) -> std::result::Result<Section, (usize, &'static str)> {
     let (length, start) =
         varint(bytes, offset).ok_or((offset, "a block's length is cut off or malformed"))?;
     let end = usize::try_from(length)
@@ -140,7 +140,7 @@ fn varint(bytes: &[u8], offset: usize) -> Option<(u64, usize)> {
 }
 
 /// The version, the roots, and where the sections are.
-fn header(bytes: &[u8]) -> std::result::Result<(u64, Vec<Cid>, Range<usize>), String> {
+pub(super) fn header(bytes: &[u8]) -> std::result::Result<(u64, Vec<Cid>, Range<usize>), String> {
     match header_at(bytes, 0)? {
         (1, roots, end) => with_roots(roots).map(|roots| (1, roots, end..bytes.len())),
         (2, _, end) => {
@@ -225,7 +225,7 @@ fn scan(bytes: &[u8], first: usize, named: &Path, progress: &dyn Progress) -> Re
     Ok(entries)
 }
 
-fn check(section: &Section, data: &[u8], named: &Path) -> Result<()> {
+pub(super) fn check(section: &Section, data: &[u8], named: &Path) -> Result<()> {
     let hash = section.cid.hash();
     let good = match hash.code() {
         BLAKE2B_256 => hash.digest() == blake2b(data),
