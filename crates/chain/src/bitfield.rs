@@ -89,6 +89,11 @@ impl SectorSet {
         self.ranges.iter().fold(0, |sum, range| sum.saturating_add(range.end - range.start))
     }
 
+    /// How many runs of numbers it is: what it takes in memory.
+    pub(crate) const fn runs(&self) -> usize {
+        self.ranges.len()
+    }
+
     /// Whether nothing is in it.
     #[must_use]
     pub fn is_empty(&self) -> bool {
@@ -245,7 +250,7 @@ mod tests {
     #[test]
     fn padding_is_no_run_and_zeros_before_the_last_bit_are() {
         // version 00, first value 1, a run of one, zeros to the end of the byte and beyond: padding.
-        assert_eq!(SectorSet::decode(&[0b1100, 0, 0]).ok(), Some(set(&[0..1])));
+        assert_eq!(SectorSet::decode(&[0b1100, 0, 0]).ok(), Some(SectorSet::from_numbers(vec![0])));
         // The same zeros with a bit behind them: runs of no length, then one of one.
         let mut bytes = vec![0_u8; LONGEST];
         bytes[0] = 0b1100;

@@ -23,6 +23,9 @@ const MOST_IN_PARTITION: u64 = 1 << 14;
 /// Most epochs at which sectors of a partition leave; the actors round them to proving periods, some 1,900 in the
 /// longest life of a sector.
 const MOST_IN_QUEUE: u64 = 1 << 14;
+/// Most runs in the sets of the partitions that one tipset changes, a gigabyte: a miner of the largest size may have
+/// every partition rewritten. One block may stand for very many partitions.
+const MOST_RUNS: usize = 1 << 26;
 const SECTORS: &str = "sectors";
 const PARTITIONS: &str = "partitions";
 
@@ -81,6 +84,14 @@ impl Partition {
             return Err(Error::malformed(format!("a partition of {} sectors", partition.sectors.len())));
         }
         Ok(partition)
+    }
+
+    /// How many runs its sets have.
+    fn runs(&self) -> usize {
+        [&self.sectors, &self.unproven, &self.faults, &self.recoveries, &self.terminated]
+            .map(SectorSet::runs)
+            .iter()
+            .sum()
     }
 
     /// Live = all − terminated.
@@ -345,7 +356,7 @@ impl<'s> Miner<'s> {
     /// # Errors
     /// If a block that differs is missing or malformed.
     pub fn changed_partitions(&self, before: &Miner<'_>) -> Result<Vec<ChangedPartition>> {
-        let mut changed = Vec::new();
+        let (mut changed, mut runs) = (Vec::new(), 0);
         if before.deadlines == self.deadlines {
             return Ok(changed);
         }
@@ -362,6 +373,10 @@ impl<'s> Miner<'s> {
                 let old =
                     old.map(|raw| Partition::decode(&mut Reader::new(raw), before.layout)).transpose()?;
                 let new = new.map(|raw| Partition::decode(&mut Reader::new(raw), self.layout)).transpose()?;
+                runs += [&old, &new].into_iter().flatten().map(Partition::runs).sum::<usize>();
+                if runs > MOST_RUNS {
+                    return Err(Error::malformed("partitions whose sets no memory should hold"));
+                }
                 changed.push(ChangedPartition { deadline, index, before: old, after: new });
                 Ok(())
             })?;
