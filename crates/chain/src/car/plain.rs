@@ -28,7 +28,7 @@ use super::CarFile;
 use super::index::{self, Index, Stamp, prefix};
 use super::sort::Unsorted;
 use super::task;
-use crate::block::{BLAKE2B_256, IDENTITY, SHA2_256, blake2b, cid_of, sha2};
+use crate::block::{BLAKE2B_256, IDENTITY, SHA2_256, blake2b, cid_of, read_cid, sha2};
 use crate::cbor::Reader;
 use crate::error::{Error, Result};
 use crate::progress::{Progress, Unit};
@@ -123,7 +123,7 @@ pub(super) fn section(bytes: &[u8], offset: usize) -> std::result::Result<Sectio
         .filter(|end| *end <= bytes.len())
         .ok_or((offset, "a block is longer than the rest of the file"))?;
     let mut rest = &bytes[start..end];
-    let cid = Cid::read_bytes(&mut rest).map_err(|_| (start, "a block does not begin with a CID"))?;
+    let cid = read_cid(&mut rest).ok_or((start, "a block does not begin with a CID"))?;
     Ok(Section { cid, data: end - rest.len(), end })
 }
 
