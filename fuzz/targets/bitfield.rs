@@ -54,7 +54,7 @@ fn decoded(bytes: &[u8]) -> Option<SectorSet> {
         }
     }
     let set = ours.ok()?;
-    assert_eq!(set.is_empty(), set.len() == 0);
+    assert_eq!(set.is_empty(), set.iter().next().is_none());
     if set.len() <= MOST {
         let numbers: Vec<u64> = set.iter().collect();
         assert!(numbers.is_sorted_by(|a, b| a < b));
