@@ -7,6 +7,9 @@
 //!                                        bit of the first byte first) says whether slot i is there
 //! ```
 //!
+//! A node may stand in several places of a tree, so a small file can hold a tree that takes forever to walk. A walk
+//! therefore ends where it has met more values, or more nodes, than a tree of the root's count can have.
+//!
 //! Comparing follows only links that differ, so its cost grows with what changed, and a block that is absent
 //! though unchanged is never asked for.
 
@@ -20,6 +23,10 @@ use crate::error::{Error, Result};
 const OLD_WIDTH: u32 = 3;
 /// Widest node taken; the widest on chain is 5.
 const WIDEST: u32 = 8;
+/// Most values taken; the deals ever proposed on mainnet are a tenth of it.
+const MOST_VALUES: u64 = 1 << 32;
+/// Empty nodes taken, which deletions may have left behind in the earliest versions.
+const SPARE_NODES: u64 = 1 << 10;
 
 /// An array of values under a root.
 pub struct Amt<'s> {
@@ -34,9 +41,37 @@ pub struct Amt<'s> {
     node: usize,
 }
 
+/// What a walk may still meet of the tree under a root.
+struct Budget {
+    values: u64,
+    nodes: u64,
+}
+
+impl Budget {
+    /// Each value takes one node of each height at most.
+    const fn of(amt: &Amt<'_>) -> Self {
+        let nodes = amt.count.saturating_mul(amt.height as u64 + 1).saturating_add(SPARE_NODES);
+        Self { values: amt.count, nodes }
+    }
+
+    /// Takes a node, and the values in it if it is a leaf.
+    fn take(&mut self, node: &Node<'_>, height: u32) -> Result<()> {
+        let values = if height == 0 { node.present } else { 0 };
+        match (self.values.checked_sub(values), self.nodes.checked_sub(1)) {
+            (Some(values), Some(nodes)) => {
+                *self = Self { values, nodes };
+                Ok(())
+            }
+            _ => Err(Error::malformed("an AMT that holds more than its root counts")),
+        }
+    }
+}
+
 /// A decoded node: slots present, and where their links or values begin.
 struct Node<'b> {
     bitmap: &'b [u8],
+    /// How many slots are.
+    present: u64,
     links: Vec<&'b [u8]>,
     values: Reader<'b>,
 }
@@ -63,7 +98,7 @@ impl<'s> Amt<'s> {
     /// # Errors
     /// If a block is missing or malformed, or `visit` fails.
     pub fn for_each(&self, visit: &mut dyn FnMut(u64, &mut Reader<'_>) -> Result<()>) -> Result<()> {
-        self.walk(&self.root[self.node..], self.height, 0, visit)
+        self.walk(&self.root[self.node..], self.height, 0, &mut Budget::of(self), visit)
             .map_err(|error| error.in_block(&self.cid, self.what))
     }
 
@@ -72,19 +107,22 @@ impl<'s> Amt<'s> {
         node: &[u8],
         height: u32,
         first: u64,
+        budget: &mut Budget,
         visit: &mut dyn FnMut(u64, &mut Reader<'_>) -> Result<()>,
     ) -> Result<()> {
         let mut node = self.decode(node, height)?;
+        budget.take(&node, height)?;
         if height == 0 {
             for slot in slots(node.bitmap, self.width) {
-                visit(first.saturating_add(slot), &mut node.values)?;
+                visit(first + slot, &mut node.values)?;
             }
             return Ok(());
         }
         for (slot, link) in slots(node.bitmap, self.width).zip(&node.links) {
             let (cid, block) = self.follow(link)?;
-            let begin = first.saturating_add(self.span(slot, height));
-            self.walk(&block, height - 1, begin, visit).map_err(|error| error.in_block(&cid, self.what))?;
+            let begin = self.begin(first, slot, height)?;
+            self.walk(&block, height - 1, begin, budget, visit)
+                .map_err(|error| error.in_block(&cid, self.what))?;
         }
         Ok(())
     }
@@ -127,7 +165,8 @@ impl<'s> Amt<'s> {
             return self.diff_by_value(before, visit);
         }
         let (old, new) = (&before.root[before.node..], &self.root[self.node..]);
-        self.compare(before, Some((old, before.height)), Some((new, self.height)), 0, visit)
+        let mut budgets = (Budget::of(before), Budget::of(self));
+        self.compare(before, Some((old, before.height)), Some((new, self.height)), 0, &mut budgets, visit)
             .map_err(|error| error.in_block(&self.cid, self.what))
     }
 
@@ -139,12 +178,15 @@ impl<'s> Amt<'s> {
         old: Option<(&[u8], u32)>,
         new: Option<(&[u8], u32)>,
         first: u64,
+        budgets: &mut (Budget, Budget),
         visit: &mut AmtChange<'_>,
     ) -> Result<()> {
         let height = old.iter().chain(&new).map(|(_, height)| *height).max().unwrap_or(0);
         // A subtree lower than the level we are at is passed down through slot 0 until its level comes.
         let lower = |side: Option<(&'_ [u8], u32)>| side.is_some_and(|(_, level)| level < height);
         let (old_node, new_node) = (before.node_at(old, height)?, self.node_at(new, height)?);
+        old_node.iter().try_for_each(|node| budgets.0.take(node, height))?;
+        new_node.iter().try_for_each(|node| budgets.1.take(node, height))?;
         if height == 0 {
             return compare_leaves(old_node, new_node, self.width, first, visit);
         }
@@ -161,12 +203,14 @@ impl<'s> Amt<'s> {
             let new_block = new_link.map(|link| self.follow(link)).transpose()?;
             let old_side = old_lower.or(old_block.as_ref().map(|(_, block)| (&**block, height - 1)));
             let new_side = new_lower.or(new_block.as_ref().map(|(_, block)| (&**block, height - 1)));
-            let begin = first.saturating_add(self.span(slot, height));
+            let begin = self.begin(first, slot, height)?;
             let named = new_block.as_ref().or(old_block.as_ref()).map(|(cid, _)| *cid);
-            self.compare(before, old_side, new_side, begin, visit).map_err(|error| match &named {
-                Some(cid) => error.in_block(cid, self.what),
-                None => error,
-            })?;
+            self.compare(before, old_side, new_side, begin, budgets, visit).map_err(
+                |error| match &named {
+                    Some(cid) => error.in_block(cid, self.what),
+                    None => error,
+                },
+            )?;
         }
         Ok(())
     }
@@ -179,21 +223,20 @@ impl<'s> Amt<'s> {
         }
     }
 
-    /// For two forms of tree (at a migration): every value of both.
+    /// For two forms of tree (at a migration): every value of both, looked up in the other, so that none is held.
     fn diff_by_value(&self, before: &Amt<'_>, visit: &mut AmtChange<'_>) -> Result<()> {
-        let mut old = std::collections::BTreeMap::new();
-        before.for_each(&mut |index, value| {
-            old.insert(index, value.raw()?.to_vec());
-            Ok(())
-        })?;
         self.for_each(&mut |index, value| {
             let new = value.raw()?;
-            match old.remove(&index) {
-                Some(old) if old == new => Ok(()),
-                old => visit(index, old.as_deref(), Some(new)),
-            }
+            let told = before.get(index, |old| match old.raw()? {
+                old if old == new => Ok(()),
+                old => visit(index, Some(old), Some(new)),
+            })?;
+            told.map_or_else(|| visit(index, None, Some(new)), Ok)
         })?;
-        old.into_iter().try_for_each(|(index, old)| visit(index, Some(&old), None))
+        before.for_each(&mut |index, value| {
+            let old = value.raw()?;
+            self.get(index, |_| Ok(()))?.map_or_else(|| visit(index, Some(old), None), Ok)
+        })
     }
 
     fn follow(&self, link: &[u8]) -> Result<(Cid, Block<'s>)> {
@@ -201,9 +244,14 @@ impl<'s> Amt<'s> {
         Ok((cid, self.store.need(&cid, self.what)?))
     }
 
-    /// First index of a slot, relative to its node's.
-    fn span(&self, slot: u64, height: u32) -> u64 {
-        slot.checked_shl(self.width * height).unwrap_or(u64::MAX)
+    /// First index of a slot of a node that begins at `first`.
+    fn begin(&self, first: u64, slot: u64, height: u32) -> Result<u64> {
+        let shift = self.width * height;
+        match slot.checked_shl(shift) {
+            _ if slot == 0 => Ok(first),
+            Some(span) if span >> shift == slot => Ok(first | span),
+            _ => Err(Error::malformed("an AMT with an index beyond 2^64")),
+        }
     }
 
     fn decode<'b>(&self, bytes: &'b [u8], height: u32) -> Result<Node<'b>> {
@@ -213,6 +261,9 @@ impl<'s> Amt<'s> {
         let length = if self.width <= 3 { 1 } else { 1 << (self.width - 3) };
         if bitmap.len() != length {
             return Err(Error::malformed("an AMT node whose bitmap has the wrong length"));
+        }
+        if self.width < 3 && bitmap[0] >> (1 << self.width) != 0 {
+            return Err(Error::malformed("an AMT node with slots beyond its width"));
         }
         let present = bitmap.iter().map(|byte| u64::from(byte.count_ones())).sum::<u64>();
         let link_count = reader.array()?;
@@ -224,7 +275,7 @@ impl<'s> Amt<'s> {
         if value_count != if height == 0 { present } else { 0 } {
             return Err(Error::malformed("an AMT node whose values do not match its bitmap"));
         }
-        Ok(Node { bitmap, links, values: reader })
+        Ok(Node { bitmap, present, links, values: reader })
     }
 }
 
@@ -246,6 +297,9 @@ fn read_root(block: &[u8]) -> Result<(u32, u32, u64, usize)> {
         .filter(|height| *height <= 64 / width)
         .ok_or_else(|| Error::malformed("an AMT of an impossible height"))?;
     let count = reader.uint()?;
+    if count > MOST_VALUES {
+        return Err(Error::malformed(format!("an AMT that claims {count} values")));
+    }
     Ok((width, height, count, reader.position()))
 }
 
@@ -291,4 +345,109 @@ fn leaf_values(node: Option<Node<'_>>, width: u32) -> Result<Vec<(u64, &[u8])>> 
         return Ok(Vec::new());
     };
     slots(node.bitmap, width).map(|slot| Ok((slot, node.values.raw()?))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{Memory, array, bytes, link, uint};
+
+    fn leaf(values: &[u64]) -> Vec<u8> {
+        let bitmap = u8::try_from((1_u32 << values.len()) - 1).unwrap();
+        array(&[
+            bytes(&[bitmap]),
+            array(&[]),
+            array(&values.iter().map(|value| uint(*value)).collect::<Vec<_>>()),
+        ])
+    }
+
+    fn root(height: u64, count: u64, node: Vec<u8>) -> Vec<u8> {
+        array(&[uint(height), uint(count), node])
+    }
+
+    /// A tree in which every node links its one child eight times.
+    fn folded(store: &mut Memory, height: u64, count: u64, leaf: Vec<u8>) -> Cid {
+        let node = (0..height).fold(leaf, |node, _| {
+            let child = link(&store.put(node));
+            array(&[bytes(&[0xff]), array(&vec![child; 8]), array(&[])])
+        });
+        store.put(root(height, count, node))
+    }
+
+    fn values(store: &Memory, root: &Cid) -> Result<Vec<u64>> {
+        let mut found = Vec::new();
+        Amt::open(store, root, "test")?.for_each(&mut |_, value| {
+            found.push(value.uint()?);
+            Ok(())
+        })?;
+        Ok(found)
+    }
+
+    #[test]
+    fn a_tree_folded_into_a_few_blocks_ends_with_the_count_of_its_root() {
+        let mut store = Memory::default();
+        let honest = folded(&mut store, 1, 16, leaf(&[7, 8]));
+        assert_eq!(values(&store, &honest).unwrap(), [7, 8].repeat(8));
+        for leaf in [leaf(&[7, 8]), leaf(&[])] {
+            let hostile = folded(&mut store, 20, 100, leaf);
+            let error = values(&store, &hostile).unwrap_err().to_string();
+            assert!(error.contains("more than its root counts"), "{error}");
+        }
+        let claiming = folded(&mut store, 20, u64::MAX, leaf(&[7, 8]));
+        assert!(values(&store, &claiming).is_err());
+    }
+
+    #[test]
+    fn comparing_folded_trees_ends_though_no_value_differs() {
+        let mut store = Memory::default();
+        // The same value, written in one byte and in nine.
+        let long = array(&[bytes(&[1]), array(&[]), vec![0x9b, 0, 0, 0, 0, 0, 0, 0, 1, 7]]);
+        let [a, b] = [leaf(&[7]), long].map(|leaf| folded(&mut store, 20, 100, leaf));
+        let (a, b) = (Amt::open(&store, &a, "test").unwrap(), Amt::open(&store, &b, "test").unwrap());
+        assert!(b.diff(&a, &mut |_, _, _| panic!("nothing differs")).is_err());
+    }
+
+    #[test]
+    fn what_differs_is_told_whatever_the_widths() {
+        let mut store = Memory::default();
+        let old = store.put(root(0, 3, leaf(&[1, 2, 3])));
+        let new = store.put(array(&[uint(4), uint(0), uint(2), {
+            let node = [bytes(&[0b1010, 0]), array(&[]), array(&[uint(2), uint(9)])];
+            array(&node)
+        }]));
+        let (old, new) = (Amt::open(&store, &old, "test").unwrap(), Amt::open(&store, &new, "test").unwrap());
+        let mut changes = Vec::new();
+        new.diff(&old, &mut |index, before, after| {
+            changes.push((index, before.map(<[u8]>::to_vec), after.map(<[u8]>::to_vec)));
+            Ok(())
+        })
+        .unwrap();
+        changes.sort();
+        let expected = [(0, Some(vec![1]), None), (2, Some(vec![3]), None), (3, None, Some(vec![9]))];
+        assert_eq!(changes, expected);
+    }
+
+    #[test]
+    fn slots_and_indexes_beyond_what_there_can_be_are_refused() {
+        let mut store = Memory::default();
+        let node = |bitmap: &[u8], links: &[Vec<u8>], values: &[Vec<u8>]| {
+            array(&[bytes(bitmap), array(links), array(values)])
+        };
+        // A width of one has two slots.
+        let wide = store.put(array(&[uint(1), uint(0), uint(3), node(&[7], &[], &vec![uint(1); 3])]));
+        assert!(values(&store, &wide).is_err());
+        // Height 21 of width 3: bit 63 and two more.
+        let below = (0..21).fold(leaf(&[7]), |below, _| {
+            let child = link(&store.put(below));
+            node(&[1], &[child], &[])
+        });
+        let low = store.put(root(21, 1, below.clone()));
+        assert_eq!(values(&store, &low).unwrap(), [7]);
+        let mut high = below;
+        // The bitmap's byte, in the root node, from slot 0 to slot 2.
+        assert_eq!(high[2], 1);
+        high[2] = 4;
+        let high = store.put(root(21, 1, high));
+        assert!(values(&store, &high).is_err());
+    }
 }

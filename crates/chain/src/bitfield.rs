@@ -40,7 +40,7 @@ impl SectorSet {
         if bytes.len() > LONGEST {
             return Err(Error::malformed("a bitfield longer than the actors accept"));
         }
-        let mut bits = Bits { bytes, at: 0 };
+        let mut bits = Bits::new(bytes);
         if bits.take(2) != 0 {
             return Err(Error::malformed("a bitfield of an unknown version"));
         }
@@ -87,6 +87,11 @@ impl SectorSet {
     #[must_use]
     pub fn len(&self) -> u64 {
         self.ranges.iter().fold(0, |sum, range| sum.saturating_add(range.end - range.start))
+    }
+
+    /// How many runs of numbers it is: what it takes in memory.
+    pub(crate) const fn runs(&self) -> usize {
+        self.ranges.len()
     }
 
     /// Whether nothing is in it.
@@ -174,9 +179,17 @@ impl SectorSet {
 struct Bits<'a> {
     bytes: &'a [u8],
     at: usize,
+    /// Where the last bit that is set ends: what follows is padding.
+    end: usize,
 }
 
-impl Bits<'_> {
+impl<'a> Bits<'a> {
+    fn new(bytes: &'a [u8]) -> Self {
+        let last = bytes.iter().rposition(|byte| *byte != 0);
+        let end = last.map_or(0, |last| 8 * last + (u8::BITS - bytes[last].leading_zeros()) as usize);
+        Self { bytes, at: 0, end }
+    }
+
     fn take(&mut self, count: usize) -> u64 {
         (0..count).fold(0, |value, bit| {
             let byte = self.bytes.get(self.at / 8).copied().unwrap_or(0);
@@ -186,12 +199,9 @@ impl Bits<'_> {
         })
     }
 
-    /// Whether a bit is set from here on: what follows the last run is padding.
-    fn any_left(&self) -> bool {
-        let Some((first, rest)) = self.bytes.get(self.at / 8..).and_then(<[u8]>::split_first) else {
-            return false;
-        };
-        first >> (self.at % 8) != 0 || rest.iter().any(|byte| *byte != 0)
+    /// Whether a bit is set from here on.
+    const fn any_left(&self) -> bool {
+        self.at < self.end
     }
 
     fn run(&mut self) -> Result<u64> {
@@ -235,6 +245,19 @@ mod tests {
         assert_eq!(SectorSet::decode(&bytes).ok(), Some(set(&[0..1, 6..26])));
         assert_eq!(SectorSet::decode(&[]).ok(), Some(SectorSet::new()));
         assert!(SectorSet::decode(&[3]).is_err());
+    }
+
+    #[test]
+    fn padding_is_no_run_and_zeros_before_the_last_bit_are() {
+        // version 00, first value 1, a run of one, zeros to the end of the byte and beyond: padding.
+        assert_eq!(SectorSet::decode(&[0b1100, 0, 0]).ok(), Some(SectorSet::from_numbers(vec![0])));
+        // The same zeros with a bit behind them: runs of no length, then one of one.
+        let mut bytes = vec![0_u8; LONGEST];
+        bytes[0] = 0b1100;
+        bytes[LONGEST - 2] = 0b0100_0000;
+        assert_eq!(SectorSet::decode(&bytes).ok().map(|set| set.len()), Some(2));
+        bytes.push(0);
+        assert!(SectorSet::decode(&bytes).is_err());
     }
 
     #[test]

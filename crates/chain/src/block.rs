@@ -60,7 +60,19 @@ pub trait BlockStore: Send + Sync {
 
 /// Decodes the bytes of a link.
 pub(crate) fn cid_of(bytes: &[u8]) -> Result<Cid> {
-    Cid::try_from(bytes).map_err(|error| Error::malformed(format!("a link that is no CID ({error})")))
+    let mut rest = bytes;
+    match read_cid(&mut rest) {
+        Some(cid) if rest.is_empty() => Ok(cid),
+        _ => Err(Error::malformed("a link that is no CID")),
+    }
+}
+
+/// Reads the CID that `bytes` begin with, and leaves the rest. A CID has one spelling: varints that pass 64 bits, of
+/// which the decoder drops what it cannot hold, are refused.
+pub(crate) fn read_cid(bytes: &mut &[u8]) -> Option<Cid> {
+    let length = bytes.len();
+    let cid = Cid::read_bytes(&mut *bytes).ok()?;
+    (cid.encoded_len() == length - bytes.len()).then_some(cid)
 }
 
 /// The CID of a DAG-CBOR block with these bytes.
@@ -94,4 +106,21 @@ pub(crate) fn blake2b(bytes: &[u8]) -> [u8; 32] {
     let mut digest = [0; 32];
     digest.copy_from_slice(hash.as_bytes());
     digest
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cid_has_one_spelling() {
+        let cid = message_cid(b"block");
+        let bytes = cid.to_bytes();
+        assert_eq!(cid_of(&bytes).unwrap(), cid);
+        assert!(cid_of(&[&bytes[..], &[0]].concat()).is_err());
+        // The codec with 2^65 added, which 64 bits drop.
+        let codec = [0xf1, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 4];
+        let folded = [&bytes[..1], &codec, &bytes[2..]].concat();
+        assert!(cid_of(&folded).is_err());
+    }
 }

@@ -4,11 +4,14 @@
 //! node      [bitfield, [pointers]]    bit i of the bitfield (a big-endian number) says whether slot i is there
 //! pointer   before actors v3: {"0": link to a node} or {"1": bucket}
 //!           since:            link to a node       or bucket
-//! bucket    [[key, value], …]
+//! bucket    [[key, value], …]     three at most, each key once (in order since actors v3)
 //! ```
 //!
 //! A key's slots are the bits of its sha-256, five a level, highest first. The two forms are told apart by what a
 //! pointer looks like, so one reader serves all versions.
+//!
+//! Each key is held to its place by its hash, and nodes below the root are not empty. So a node cannot stand in two
+//! places, and no tree takes longer to walk than its blocks are long.
 
 use std::collections::BTreeMap;
 
@@ -22,6 +25,8 @@ const WIDTH: usize = 5;
 const SLOTS: usize = 1 << WIDTH;
 /// A sha-256 of 256 bits is used up after this many levels.
 const DEEPEST: usize = 256 / WIDTH;
+/// Most entries of a bucket; with more it becomes a node.
+const MOST_IN_BUCKET: u64 = 3;
 
 /// A map from keys to values under a root.
 pub struct Hamt<'s> {
@@ -32,6 +37,30 @@ pub struct Hamt<'s> {
 
 /// Told of a key whose value differs, with the raw values before and after.
 pub type HamtChange<'v> = dyn FnMut(&[u8], Option<&[u8]>, Option<&[u8]>) -> Result<()> + 'v;
+
+/// The slots that lead from the root to a pointer.
+#[derive(Clone, Copy)]
+struct Path {
+    slots: [u8; DEEPEST],
+    depth: usize,
+}
+
+impl Path {
+    const ROOT: Self = Self { slots: [0; DEEPEST], depth: 0 };
+
+    /// The path on through a slot. Nodes are loaded only above [`DEEPEST`].
+    fn through(mut self, slot: usize) -> Self {
+        self.slots[self.depth] = slot as u8;
+        self.depth += 1;
+        self
+    }
+
+    /// Whether a key has its place under this path.
+    fn leads_to(&self, key: &[u8]) -> bool {
+        let hash = sha2(key);
+        (0..self.depth).all(|depth| slot_of(&hash, depth) == usize::from(self.slots[depth]))
+    }
+}
 
 /// What a slot of a node holds.
 enum Pointer<'b> {
@@ -51,16 +80,19 @@ impl<'s> Hamt<'s> {
     /// # Errors
     /// If a block is missing or malformed, or `visit` fails.
     pub fn for_each(&self, visit: &mut dyn FnMut(&[u8], &[u8]) -> Result<()>) -> Result<()> {
-        self.walk(&self.root, 0, visit)
+        self.walk(&self.root, Path::ROOT, visit)
     }
 
-    fn walk(&self, cid: &Cid, depth: usize, visit: &mut dyn FnMut(&[u8], &[u8]) -> Result<()>) -> Result<()> {
-        let block = self.load(cid, depth)?;
+    fn walk(&self, cid: &Cid, path: Path, visit: &mut dyn FnMut(&[u8], &[u8]) -> Result<()>) -> Result<()> {
+        let block = self.load(cid, path.depth)?;
         let here = |error: Error| error.in_block(cid, self.what);
-        for (_, pointer) in pointers(&block).map_err(here)? {
+        for (slot, pointer) in pointers(&block, path.depth).map_err(here)? {
+            let path = path.through(slot);
             match pointer {
-                Pointer::Link(link) => self.walk(&cid_of(link).map_err(here)?, depth + 1, visit)?,
-                Pointer::Bucket(reader, count) => bucket(reader, count, visit).map_err(here)?,
+                Pointer::Link(link) => self.walk(&cid_of(link).map_err(here)?, path, visit)?,
+                Pointer::Bucket(reader, count) => {
+                    bucket_under(&path, reader, count, visit).map_err(here)?;
+                }
             }
         }
         Ok(())
@@ -77,7 +109,8 @@ impl<'s> Hamt<'s> {
             let block = self.load(&cid, depth)?;
             let here = |error: Error| error.in_block(&cid, self.what);
             let slot = slot_of(&hash, depth);
-            let found = pointers(&block).map_err(here)?.into_iter().find(|(present, _)| *present == slot);
+            let found =
+                pointers(&block, depth).map_err(here)?.into_iter().find(|(present, _)| *present == slot);
             match found {
                 None => return Ok(None),
                 Some((_, Pointer::Link(link))) => cid = cid_of(link).map_err(here)?,
@@ -102,7 +135,7 @@ impl<'s> Hamt<'s> {
     /// # Errors
     /// If a block that differs is missing or malformed, or `visit` fails.
     pub fn diff(&self, before: &Hamt<'_>, visit: &mut HamtChange<'_>) -> Result<()> {
-        self.compare(before, &before.root, &self.root, 0, visit)
+        self.compare(before, &before.root, &self.root, Path::ROOT, visit)
     }
 
     fn compare(
@@ -110,32 +143,34 @@ impl<'s> Hamt<'s> {
         before: &Hamt<'_>,
         old: &Cid,
         new: &Cid,
-        depth: usize,
+        path: Path,
         visit: &mut HamtChange<'_>,
     ) -> Result<()> {
         if old == new {
             return Ok(());
         }
+        let depth = path.depth;
         let (old_block, new_block) = (before.load(old, depth)?, self.load(new, depth)?);
         let in_old = |error: Error| error.in_block(old, self.what);
         let in_new = |error: Error| error.in_block(new, self.what);
-        let mut old_pointers = by_slot(pointers(&old_block).map_err(in_old)?);
-        let mut new_pointers = by_slot(pointers(&new_block).map_err(in_new)?);
+        let mut old_pointers = by_slot(pointers(&old_block, depth).map_err(in_old)?);
+        let mut new_pointers = by_slot(pointers(&new_block, depth).map_err(in_new)?);
         for slot in 0..SLOTS {
+            let path = path.through(slot);
             match (old_pointers[slot].take(), new_pointers[slot].take()) {
                 (None, None) => {}
                 (Some(Pointer::Link(old)), Some(Pointer::Link(new))) => {
                     if old != new {
                         let (old, new) = (cid_of(old).map_err(in_old)?, cid_of(new).map_err(in_new)?);
-                        self.compare(before, &old, &new, depth + 1, visit)?;
+                        self.compare(before, &old, &new, path, visit)?;
                     }
                 }
                 (old, new) => {
                     // A bucket on one side at least: few entries, compared by key.
                     let mut old_entries = BTreeMap::new();
-                    before.gather(old, depth, &mut old_entries).map_err(in_old)?;
+                    before.gather(old, path, &mut old_entries).map_err(in_old)?;
                     let mut new_entries = BTreeMap::new();
-                    self.gather(new, depth, &mut new_entries).map_err(in_new)?;
+                    self.gather(new, path, &mut new_entries).map_err(in_new)?;
                     compare_entries(old_entries, &new_entries, visit)?;
                 }
             }
@@ -143,11 +178,11 @@ impl<'s> Hamt<'s> {
         Ok(())
     }
 
-    /// All entries under a pointer.
+    /// All entries under a pointer that `path` leads to.
     fn gather(
         &self,
         pointer: Option<Pointer<'_>>,
-        depth: usize,
+        path: Path,
         entries: &mut BTreeMap<Vec<u8>, Vec<u8>>,
     ) -> Result<()> {
         let mut add = |key: &[u8], value: &[u8]| {
@@ -156,8 +191,8 @@ impl<'s> Hamt<'s> {
         };
         match pointer {
             None => Ok(()),
-            Some(Pointer::Link(link)) => self.walk(&cid_of(link)?, depth + 1, &mut add),
-            Some(Pointer::Bucket(reader, count)) => bucket(reader, count, &mut add),
+            Some(Pointer::Link(link)) => self.walk(&cid_of(link)?, path, &mut add),
+            Some(Pointer::Bucket(reader, count)) => bucket_under(&path, reader, count, &mut add),
         }
     }
 
@@ -198,8 +233,8 @@ fn slot_of(hash: &[u8; 32], depth: usize) -> usize {
     })
 }
 
-/// A node's pointers with their slots.
-fn pointers(block: &[u8]) -> Result<Vec<(usize, Pointer<'_>)>> {
+/// The pointers of a node at some depth, with their slots.
+fn pointers(block: &[u8], depth: usize) -> Result<Vec<(usize, Pointer<'_>)>> {
     let mut reader = Reader::new(block);
     reader.tuple(2)?;
     let bitfield = reader.bytes()?;
@@ -209,6 +244,9 @@ fn pointers(block: &[u8]) -> Result<Vec<(usize, Pointer<'_>)>> {
     let bits = bitfield.iter().fold(0_u32, |bits, byte| bits << 8 | u32::from(*byte));
     if reader.array()? != u64::from(bits.count_ones()) {
         return Err(Error::malformed("a HAMT node whose pointers do not match its bitfield"));
+    }
+    if bits == 0 && depth > 0 {
+        return Err(Error::malformed("an empty HAMT node below the root"));
     }
     (0..SLOTS).filter(|slot| bits >> slot & 1 == 1).map(|slot| Ok((slot, pointer(&mut reader)?))).collect()
 }
@@ -226,18 +264,122 @@ fn pointer<'b>(reader: &mut Reader<'b>) -> Result<Pointer<'b>> {
     let mut inside = reader.clone();
     reader.skip()?;
     let count = inside.array()?;
+    if !(1..=MOST_IN_BUCKET).contains(&count) {
+        return Err(Error::malformed(format!("a HAMT bucket of {count} entries")));
+    }
     Ok(Pointer::Bucket(inside, count))
 }
 
+/// Calls `visit` with each entry of a bucket.
 fn bucket(
     mut reader: Reader<'_>,
     count: u64,
     visit: &mut dyn FnMut(&[u8], &[u8]) -> Result<()>,
 ) -> Result<()> {
+    // Of three at most, each has two before it.
+    let (mut last, mut last_but_one): (Option<&[u8]>, Option<&[u8]>) = (None, None);
     for _ in 0..count {
         reader.tuple(2)?;
         let key = reader.bytes()?;
+        if last == Some(key) || last_but_one == Some(key) {
+            return Err(Error::malformed("a HAMT bucket with a key twice"));
+        }
+        last_but_one = last.replace(key);
         visit(key, reader.raw()?)?;
     }
     Ok(())
+}
+
+/// As [`bucket`], but each key must have its place under `path`.
+fn bucket_under(
+    path: &Path,
+    reader: Reader<'_>,
+    count: u64,
+    visit: &mut dyn FnMut(&[u8], &[u8]) -> Result<()>,
+) -> Result<()> {
+    bucket(reader, count, &mut |key, value| {
+        if !path.leads_to(key) {
+            return Err(Error::malformed("a HAMT key in a place that is not its own"));
+        }
+        visit(key, value)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{Memory, array, bytes, link, uint};
+
+    fn node(slots: &[usize], pointers: &[Vec<u8>]) -> Vec<u8> {
+        let bits = slots.iter().fold(0_u32, |bits, slot| bits | 1 << slot);
+        array(&[bytes(&bits.to_be_bytes()), array(pointers)])
+    }
+
+    fn entry(key: &[u8], value: u64) -> Vec<u8> {
+        array(&[bytes(key), uint(value)])
+    }
+
+    fn keys(store: &Memory, root: &Cid) -> Result<Vec<Vec<u8>>> {
+        let mut found = Vec::new();
+        Hamt::new(store, root, "test").for_each(&mut |key, _| {
+            found.push(key.to_vec());
+            Ok(())
+        })?;
+        Ok(found)
+    }
+
+    #[test]
+    fn a_key_stands_only_where_its_hash_puts_it() {
+        let mut store = Memory::default();
+        let slot = slot_of(&sha2(b"key"), 0);
+        let bucket = || array(&[entry(b"key", 1)]);
+        let right = store.put(node(&[slot], &[bucket()]));
+        assert_eq!(keys(&store, &right).unwrap(), [b"key".to_vec()]);
+        assert_eq!(Hamt::new(&store, &right, "test").get(b"key").unwrap(), Some(vec![1]));
+        let wrong = store.put(node(&[slot ^ 1], &[bucket()]));
+        assert!(keys(&store, &wrong).is_err());
+        let empty = store.put(node(&[], &[]));
+        assert!(keys(&store, &empty).unwrap().is_empty());
+        for (old, new) in [(&empty, &wrong), (&wrong, &empty)] {
+            let old = Hamt::new(&store, old, "test");
+            assert!(Hamt::new(&store, new, "test").diff(&old, &mut |_, _, _| Ok(())).is_err());
+        }
+    }
+
+    #[test]
+    fn a_tree_folded_into_a_few_blocks_is_refused() {
+        let mut store = Memory::default();
+        let all: Vec<usize> = (0..SLOTS).collect();
+        let bucket = array(&[entry(b"key", 1)]);
+        for bottom in [node(&[], &[]), node(&all, &vec![bucket; SLOTS]), node(&all, &vec![array(&[]); SLOTS])]
+        {
+            let root = (0..20).fold(bottom, |node_below, _| {
+                let child = link(&store.put(node_below));
+                node(&all, &vec![child; SLOTS])
+            });
+            let root = store.put(root);
+            assert!(keys(&store, &root).is_err());
+        }
+    }
+
+    #[test]
+    fn buckets_hold_one_to_three_keys_each_once() {
+        let mut store = Memory::default();
+        let slot = slot_of(&sha2(b"key"), 0);
+        let same: Vec<Vec<u8>> = (0_u32..)
+            .map(|number| number.to_be_bytes().to_vec())
+            .filter(|key| slot_of(&sha2(key), 0) == slot)
+            .take(4)
+            .collect();
+        let mut with = |keys: &[Vec<u8>]| {
+            let entries: Vec<_> = keys.iter().map(|key| entry(key, 1)).collect();
+            store.put(node(&[slot], &[array(&entries)]))
+        };
+        let (good, many) = (with(&same[..3]), with(&same));
+        let twice = with(&[same[0].clone(), same[1].clone(), same[0].clone()]);
+        assert_eq!(keys(&store, &good).unwrap().len(), 3);
+        for root in [many, twice] {
+            assert!(keys(&store, &root).is_err());
+        }
+    }
 }

@@ -4,7 +4,7 @@ use cid::Cid;
 
 use crate::block::{BlockStore, blake2b, cid_of};
 use crate::cbor::Reader;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::units::Epoch;
 
 /// Of a block header's 16 fields, those that tipsets and states are found by.
@@ -29,6 +29,8 @@ pub struct Header {
 }
 
 const WHAT: &str = "block header";
+/// Most parents: five blocks an epoch are expected, by a lottery that never comes near this. Each is read in turn.
+const MOST_PARENTS: u64 = 256;
 
 impl Header {
     /// Reads the header of that CID.
@@ -46,7 +48,11 @@ impl Header {
         reader.skip()?; // miner
         let ticket = ticket(&mut reader)?;
         reader.skip_many(3)?; // election proof, beacon entries, winning PoSt proof
-        let parents = (0..reader.array()?).map(|_| cid_of(reader.link()?)).collect::<Result<_>>()?;
+        let count = reader.array()?;
+        if count > MOST_PARENTS {
+            return Err(Error::malformed(format!("{count} parents")));
+        }
+        let parents = (0..count).map(|_| cid_of(reader.link()?)).collect::<Result<_>>()?;
         reader.skip()?; // parent weight
         let height = Epoch(reader.int()?);
         let parent_state_root = cid_of(reader.link()?)?;
@@ -74,4 +80,40 @@ fn ticket(reader: &mut Reader<'_>) -> Result<[u8; 32]> {
     }
     reader.tuple(1)?;
     reader.bytes().map(blake2b)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{Memory, array, bytes, link, uint};
+
+    #[test]
+    fn a_header_has_a_bounded_number_of_parents() {
+        let mut store = Memory::default();
+        let other = link(&store.put(uint(0)));
+        let mut read = |parents: usize| {
+            let null = || vec![0xf6];
+            let ticket = array(&[bytes(b"proof")]);
+            let links = [other.clone(), other.clone(), other.clone()];
+            let fields = [
+                vec![
+                    null(),
+                    ticket,
+                    null(),
+                    null(),
+                    null(),
+                    array(&vec![other.clone(); parents]),
+                    null(),
+                    uint(7),
+                ],
+                links.to_vec(),
+                vec![null(), uint(1), null(), null(), null()],
+            ];
+            let cid = store.put(array(&fields.concat()));
+            Header::read(&store, &cid)
+        };
+        let header = read(256).unwrap();
+        assert_eq!((header.parents.len(), header.height), (256, Epoch(7)));
+        assert!(read(257).is_err());
+    }
 }

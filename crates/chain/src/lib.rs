@@ -19,6 +19,8 @@ mod message;
 mod networks;
 mod progress;
 pub mod state;
+#[cfg(test)]
+mod testing;
 mod tipset;
 mod units;
 
@@ -26,6 +28,8 @@ pub use address::{Address, Protocol};
 pub use amt::{Amt, AmtChange};
 pub use bitfield::SectorSet;
 pub use block::{Block, BlockStore, message_cid};
+#[cfg(fuzzing)]
+pub use car::fuzzing;
 pub use car::{CarFile, Cars, Form};
 pub use cbor::Reader;
 pub use cid::Cid;

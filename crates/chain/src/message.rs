@@ -1,5 +1,7 @@
 //! Messages and what became of them.
 
+use std::collections::HashSet;
+
 use cid::Cid;
 
 use crate::address::Address;
@@ -7,6 +9,12 @@ use crate::amt::Amt;
 use crate::block::{BlockStore, cid_of, message_cid};
 use crate::cbor::Reader;
 use crate::error::{Error, Result};
+
+/// Bytes of all answers to a tipset's messages that are taken; the gas of a tipset pays for half of it. A node of
+/// the array may stand in several places, so that a small file could hold answers without end.
+const MOST_RETURNED: usize = 1 << 28;
+/// Receipts of a tipset that are taken; 15 blocks of 10,000 messages are the most there can be.
+const MOST_RECEIPTS: u64 = 150_000;
 
 /// A message in a block.
 #[derive(Clone, Debug)]
@@ -81,10 +89,13 @@ pub(crate) fn of_block(store: &dyn BlockStore, messages: &Cid) -> Result<Vec<Mes
         Ok((cid_of(reader.link()?)?, cid_of(reader.link()?)?))
     };
     let (bls, secp) = links().map_err(|error| error.in_block(messages, WHAT))?;
-    let mut found = Vec::new();
+    let (mut found, mut seen) = (Vec::new(), HashSet::new());
     for (root, signed) in [(bls, false), (secp, true)] {
         Amt::open(store, &root, WHAT)?.for_each(&mut |_, value| {
             let cid = cid_of(value.link()?)?;
+            if !seen.insert(cid) {
+                return Err(Error::malformed(format!("message {cid} twice")));
+            }
             let block = store.need(&cid, "message")?;
             let message = if signed { Message::decode_signed(&block, &cid) } else { Message::decode(&block) };
             found.push(message.map_err(|error| error.in_block(&cid, "message"))?);
@@ -96,14 +107,23 @@ pub(crate) fn of_block(store: &dyn BlockStore, messages: &Cid) -> Result<Vec<Mes
 
 /// All receipts under a root, in order.
 pub(crate) fn receipts(store: &dyn BlockStore, root: &Cid) -> Result<Vec<Receipt>> {
-    let mut found = Vec::new();
-    Amt::open(store, root, "message receipts")?.for_each(&mut |index, value| {
+    const WHAT: &str = "message receipts";
+    let (mut found, mut bytes) = (Vec::new(), 0);
+    let receipts = Amt::open(store, root, WHAT)?;
+    if receipts.count() > MOST_RECEIPTS {
+        return Err(Error::malformed(format!("{} receipts", receipts.count())).in_block(root, WHAT));
+    }
+    receipts.for_each(&mut |index, value| {
         if index != found.len() as u64 {
             return Err(Error::malformed("receipts with a gap"));
         }
         let fields = value.array()?;
         let exit_code = value.int()?;
         let returned = value.bytes()?.to_vec();
+        bytes += returned.len();
+        if bytes > MOST_RETURNED {
+            return Err(Error::malformed("receipts with more answers than a tipset's gas can pay for"));
+        }
         // Gas used, and the events root since network version 18.
         let rest = fields.checked_sub(2).ok_or_else(|| Error::malformed("a receipt of too few fields"))?;
         (0..rest).try_for_each(|_| value.skip())?;
@@ -111,4 +131,55 @@ pub(crate) fn receipts(store: &dyn BlockStore, root: &Cid) -> Result<Vec<Receipt
         Ok(())
     })?;
     Ok(found)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{Memory, array, bytes, link, uint};
+
+    fn amt(store: &mut Memory, height: u64, count: u64, node: Vec<u8>) -> Cid {
+        store.put(array(&[uint(height), uint(count), node]))
+    }
+
+    fn leaf(values: &[Vec<u8>]) -> Vec<u8> {
+        let bitmap = u8::try_from((1_u32 << values.len()) - 1).unwrap();
+        array(&[bytes(&[bitmap]), array(&[]), array(values)])
+    }
+
+    #[test]
+    fn a_block_that_names_a_message_twice_is_refused() {
+        let mut store = Memory::default();
+        let message = |store: &mut Memory, nonce| {
+            let address = || bytes(Address::id(100).as_bytes());
+            let fee = || bytes(&[]);
+            let head =
+                vec![uint(0), address(), address(), uint(nonce), fee(), uint(1), fee(), fee(), uint(0)];
+            link(&store.put(array(&[head, vec![bytes(&[])]].concat())))
+        };
+        let (one, two) = (message(&mut store, 1), message(&mut store, 2));
+        let empty = amt(&mut store, 0, 0, leaf(&[]));
+        let mut read = |messages: &[Vec<u8>]| {
+            let bls = amt(&mut store, 0, messages.len() as u64, leaf(messages));
+            let meta = store.put(array(&[link(&bls), link(&empty)]));
+            of_block(&store, &meta)
+        };
+        assert_eq!(read(&[one.clone(), two.clone()]).unwrap().len(), 2);
+        assert!(read(&[one.clone(), two, one]).is_err());
+    }
+
+    #[test]
+    fn receipts_are_bounded_in_number() {
+        let mut store = Memory::default();
+        let receipt = array(&[uint(0), bytes(b"answer"), uint(1)]);
+        let mut node = leaf(&vec![receipt; 8]);
+        let small = amt(&mut store, 0, 8, node.clone());
+        assert_eq!(receipts(&store, &small).unwrap().len(), 8);
+        for _ in 0..6 {
+            let child = link(&store.put(node));
+            node = array(&[bytes(&[0xff]), array(&vec![child; 8]), array(&[])]);
+        }
+        let folded = amt(&mut store, 6, 8_u64.pow(7), node);
+        assert!(receipts(&store, &folded).is_err());
+    }
 }

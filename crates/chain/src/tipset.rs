@@ -268,11 +268,16 @@ fn look_down(store: &dyn BlockStore, mut tipset: Tipset) -> Result<Below> {
 /// Blocks of the highest tipset among the roots. A root is a block header, or the metadata of a version 2
 /// snapshot (FRC-0108), which names the head's blocks.
 fn head(store: &dyn BlockStore, roots: impl IntoIterator<Item = Cid>) -> Result<Vec<Cid>> {
+    /// More than any number of snapshots names; each is read.
+    const MOST_ROOTS: usize = 4096;
     let mut blocks = Vec::new();
     for root in roots {
         match snapshot_head(store, &root)? {
             Some(head) => blocks.extend(head),
             None => blocks.push(root),
+        }
+        if blocks.len() > MOST_ROOTS {
+            return Err(Error::Chain(format!("the files name more than {MOST_ROOTS} roots")));
         }
     }
     let header = |block: &Cid| {

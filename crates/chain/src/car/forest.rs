@@ -31,7 +31,7 @@ use quick_cache::Weighter;
 use quick_cache::sync::Cache;
 use zstd::zstd_safe;
 
-use super::index::prefix;
+use super::index::{Bytes, prefix};
 use super::plain::{FETCH_AGAIN, NOT_A_CAR, REPORT_EVERY, check, header, section};
 use super::{CarFile, Form, task};
 use crate::block::Block;
@@ -67,7 +67,7 @@ const USUAL_FRAME: u64 = 32 << 10;
 /// A CAR in indexed zstd.
 #[derive(Debug)]
 pub(super) struct ForestCar {
-    map: Mmap,
+    bytes: Bytes,
     /// The file, as it was named.
     path: PathBuf,
     version: u64,
@@ -122,19 +122,24 @@ impl ForestCar {
         let file = File::open(path).map_err(io)?;
         // SAFETY: as for a plain CAR, the mapping is read-only and private, and nobody truncates a snapshot under us.
         let map = unsafe { Mmap::map(&file) }.map_err(io)?;
-        let Some(index) = Index::of(&map) else { return Ok(None) };
         let _ = map.advise(Advice::Random);
+        Self::of(Bytes::Mapped(map), path)
+    }
+
+    /// As [`ForestCar::open`], of a file's bytes.
+    fn of(bytes: Bytes, path: &Path) -> Result<Option<Self>> {
+        let Some(index) = Index::of(bytes.get()) else { return Ok(None) };
         let damaged = |problem: &str| Error::File {
             path: path.to_owned(),
             offset: 0,
             problem: problem.to_owned(),
             advice: NOT_A_CAR,
         };
-        let first = content(&map[..index.slots.start]).map_err(|problem| damaged(&problem))?;
+        let first = content(&bytes.get()[..index.slots.start]).map_err(|problem| damaged(&problem))?;
         let (version, roots, sections) = header(&first).map_err(|problem| damaged(&problem))?;
         let frames = Cache::with_weighter((CACHED / USUAL_FRAME) as usize, CACHED, ByContent);
         Ok(Some(Self {
-            map,
+            bytes,
             path: path.to_owned(),
             version,
             roots,
@@ -144,14 +149,20 @@ impl ForestCar {
         }))
     }
 
+    /// One in memory.
+    #[cfg(fuzzing)]
+    pub(super) fn held(bytes: Vec<u8>) -> Result<Option<Self>> {
+        Self::of(Bytes::Held(bytes), Path::new("fuzzed"))
+    }
+
     /// What it is.
     pub(super) fn about(&self) -> CarFile {
         CarFile {
             path: self.path.clone(),
             version: self.version,
             form: Form::IndexedZstd,
-            bytes: self.map.len() as u64,
-            blocks: self.index.occupied(&self.map),
+            bytes: self.bytes.get().len() as u64,
+            blocks: self.index.occupied(self.bytes.get()),
             roots: self.roots.clone(),
         }
     }
@@ -171,7 +182,7 @@ impl ForestCar {
     /// # Errors
     /// If the frame it is in does not decompress to sections of a CAR, or the hash is wrong.
     pub(super) fn get(&self, cid: &Cid) -> Result<Option<Block<'_>>> {
-        for offset in self.index.candidates(&self.map, hash_of(cid)).take(MOST_CANDIDATES) {
+        for offset in self.index.candidates(self.bytes.get(), hash_of(cid)).take(MOST_CANDIDATES) {
             let frame = self.frames.get_or_insert_with(&offset, || self.frame(offset).map(Arc::new))?;
             if let Some(block) = self.block(&frame, cid, offset)? {
                 return Ok(Some(block));
@@ -207,7 +218,7 @@ impl ForestCar {
         let frames = self.index.slots.start - INDEX_HEADER - SKIPPABLE_HEADER;
         let bytes = usize::try_from(offset)
             .ok()
-            .and_then(|offset| self.map.get(offset..frames))
+            .and_then(|offset| self.bytes.get().get(offset..frames))
             .ok_or_else(|| damaged("is said to be where no frame can be".to_owned()))?;
         let content = content(bytes).map_err(&damaged)?;
         let mut sections = Vec::new();
@@ -243,12 +254,13 @@ impl ForestCar {
                 let section = section(&frame.content, found.offset)
                     .map_err(|(_, problem)| damaged(problem.to_owned()))?;
                 check(&section.cid, &frame.content[section.data..section.end], &self.path, at as u64)?;
-                let mut led = self.index.candidates(&self.map, hash_of(&section.cid)).take(MOST_CANDIDATES);
+                let mut led =
+                    self.index.candidates(self.bytes.get(), hash_of(&section.cid)).take(MOST_CANDIDATES);
                 if !led.any(|offset| offset == at as u64) {
                     return Err(damaged(format!("the index does not lead to block {}", section.cid)));
                 }
             }
-            let length = zstd_safe::find_frame_compressed_size(&self.map[at..end])
+            let length = zstd_safe::find_frame_compressed_size(&self.bytes.get()[at..end])
                 .ok()
                 .filter(|length| *length > 0)
                 .ok_or_else(|| damaged("the zstd frame there is cut off".to_owned()))?;

@@ -35,7 +35,7 @@ const BUCKET: u32 = 4;
 pub(super) const LARGEST: u64 = 1 << OFFSET_BITS;
 
 /// What tells whether a file is still the one that was indexed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Stamp {
     size: u64,
     /// Nanoseconds since 1970.
@@ -58,15 +58,17 @@ pub(super) struct Index {
     bits: u32,
 }
 
+/// A file's bytes.
 #[derive(Debug)]
-enum Bytes {
+pub(super) enum Bytes {
+    /// Mapped into memory.
     Mapped(Mmap),
     /// Where there is no place to keep it.
     Held(Vec<u8>),
 }
 
 impl Bytes {
-    fn get(&self) -> &[u8] {
+    pub(super) fn get(&self) -> &[u8] {
         match self {
             Self::Mapped(map) => map,
             Self::Held(bytes) => bytes,
@@ -138,6 +140,12 @@ impl Index {
         Self::open(path, stamp).ok_or_else(|| io::Error::other("an index does not read back"))
     }
 
+    /// An index in memory, as [`kept`] made it.
+    #[cfg(fuzzing)]
+    pub(super) fn held(bytes: Vec<u8>) -> Option<Self> {
+        Self::read(Bytes::Held(bytes), Stamp::default())
+    }
+
     /// How many blocks it knows.
     pub(super) const fn len(&self) -> usize {
         self.blocks
@@ -159,6 +167,14 @@ impl Index {
             .take_while(move |entry| entry >> OFFSET_BITS == wanted)
             .map(|entry| entry & (LARGEST - 1))
     }
+}
+
+/// The bytes of an index of sorted pairs.
+#[cfg(fuzzing)]
+pub(super) fn kept(entries: Sorted) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    write(&mut bytes, Stamp::default(), entries)?;
+    Ok(bytes)
 }
 
 fn number(bytes: &[u8], at: usize) -> Option<u64> {

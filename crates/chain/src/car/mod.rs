@@ -6,6 +6,8 @@
 //! read where it is.
 
 mod forest;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod index;
 mod plain;
 mod sort;

@@ -28,7 +28,7 @@ use super::index::{self, Index, Stamp, prefix};
 use super::sort::Unsorted;
 use super::task;
 use super::{CarFile, Form};
-use crate::block::{cid_of, has_hash};
+use crate::block::{cid_of, has_hash, read_cid};
 use crate::cbor::Reader;
 use crate::error::{Error, Result};
 use crate::progress::{Progress, Unit};
@@ -128,7 +128,7 @@ pub(super) fn section(bytes: &[u8], offset: usize) -> std::result::Result<Sectio
         .filter(|end| *end <= bytes.len())
         .ok_or((offset, "a block is longer than the rest of the file"))?;
     let mut rest = &bytes[start..end];
-    let cid = Cid::read_bytes(&mut rest).map_err(|_| (start, "a block does not begin with a CID"))?;
+    let cid = read_cid(&mut rest).ok_or((start, "a block does not begin with a CID"))?;
     Ok(Section { cid, data: end - rest.len(), end })
 }
 

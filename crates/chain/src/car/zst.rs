@@ -4,7 +4,7 @@
 //! It is written under another name and renamed when whole.
 
 use std::fs::{self, File};
-use std::io::{self, BufReader, Read, Write};
+use std::io::{self, BufRead, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
 use std::time::UNIX_EPOCH;
 
@@ -14,6 +14,14 @@ use crate::progress::{Progress, Unit};
 
 const MAGIC: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
 const BUFFER: usize = 1 << 20;
+/// Widest window taken, as a power of two: what the zstd tool itself takes unasked. A decoder allocates it at once.
+const WIDEST_WINDOW: u32 = 27;
+/// The same for a file under [`SMALL`], so that few bytes do not ask for much memory. Level 20 makes such windows.
+const WIDEST_SMALL_WINDOW: u32 = 25;
+const SMALL: u64 = 1 << 20;
+/// How many times its size a file may unfold to, so that few bytes do not fill the disk. Blocks come with their
+/// hashes, which do not compress: real snapshots unfold to less than ten times.
+const MOST_UNFOLDED: u64 = 1000;
 
 /// Whether the file begins as a zstd frame.
 pub(super) fn is_zstd(path: &Path) -> Result<bool> {
@@ -67,13 +75,13 @@ fn decompress(path: &Path, partial: &Path, progress: &dyn Progress) -> Result<()
     let length = source.metadata().map_err(io)?.len();
     progress.begin(task("decompressing", path), length, Unit::Bytes);
     let counted = Counted { inner: source, read: 0, progress };
-    let mut decoder = zstd::Decoder::with_buffer(BufReader::with_capacity(BUFFER, counted)).map_err(io)?;
+    let mut decoder = decoder(BufReader::with_capacity(BUFFER, counted), length).map_err(io)?;
     let out_error = |source| Error::Io { path: partial.to_owned(), source };
     let mut out = File::create(partial).map_err(out_error)?;
     let mut buffer = vec![0; BUFFER];
     let mut written = 0_u64;
     loop {
-        match decoder.read(&mut buffer) {
+        match unfold(&mut decoder, &mut buffer, written, length) {
             Ok(0) => return Ok(()),
             Ok(count) => {
                 out.write_all(&buffer[..count]).map_err(out_error)?;
@@ -94,6 +102,27 @@ fn decompress(path: &Path, partial: &Path, progress: &dyn Progress) -> Result<()
     }
 }
 
+/// A decoder of a file of `length` bytes, bounded in memory.
+pub(super) fn decoder<R: BufRead>(source: R, length: u64) -> io::Result<zstd::Decoder<'static, R>> {
+    let mut decoder = zstd::Decoder::with_buffer(source)?;
+    decoder.window_log_max(if length < SMALL { WIDEST_SMALL_WINDOW } else { WIDEST_WINDOW })?;
+    Ok(decoder)
+}
+
+/// Reads on from a file of `length` bytes that has unfolded to `written` so far.
+pub(super) fn unfold(
+    decoder: &mut impl Read,
+    buffer: &mut [u8],
+    written: u64,
+    length: u64,
+) -> io::Result<usize> {
+    let count = decoder.read(buffer)?;
+    if written.saturating_add(count as u64) > length.saturating_mul(MOST_UNFOLDED) {
+        return Err(io::Error::other(format!("it unfolds to over {MOST_UNFOLDED} times its size")));
+    }
+    Ok(count)
+}
+
 /// Counts what is read, for progress and for errors.
 struct Counted<'a> {
     inner: File,
@@ -107,5 +136,37 @@ impl Read for Counted<'_> {
         self.read += count as u64;
         self.progress.at(self.read);
         Ok(count)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::progress::NoProgress;
+
+    /// What a file of these bytes fails with.
+    fn failure(bytes: &[u8]) -> String {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("hostile.car.zst");
+        fs::write(&path, bytes).unwrap();
+        decompressed(&path, folder.path(), &NoProgress).unwrap_err().to_string()
+    }
+
+    /// A frame of blocks that each repeat one byte 128 KiB times, under a window of 2^`log`.
+    fn frame(log: u8, blocks: usize) -> Vec<u8> {
+        let block = |last: u32| (last | 1 << 1 | (128 << 10) << 3).to_le_bytes();
+        let mut frame = [&MAGIC[..], &[0, (log - 10) << 3]].concat();
+        for at in 1..=blocks {
+            frame.extend(&block(u32::from(at == blocks))[..3]);
+            frame.push(0);
+        }
+        frame
+    }
+
+    #[test]
+    fn few_bytes_fill_neither_memory_nor_disk() {
+        assert!(failure(&frame(27, 2)).contains("memory"));
+        let said = failure(&frame(20, 1000));
+        assert!(said.contains("over 1000 times its size") && said.contains("hostile.car.zst"), "{said}");
     }
 }

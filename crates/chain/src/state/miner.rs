@@ -16,6 +16,16 @@ use crate::hamt::Hamt;
 use crate::units::{Epoch, MinerId, SectorNumber};
 
 const DEADLINES: u64 = 48;
+/// Most partitions of a deadline; the actors stop at 3,000.
+const MOST_PARTITIONS: u64 = 1 << 12;
+/// Most sectors of a partition; the actors put at most 2,349 into one. A bitfield of few bytes could claim 2^64.
+const MOST_IN_PARTITION: u64 = 1 << 14;
+/// Most epochs at which sectors of a partition leave; the actors round them to proving periods, some 1,900 in the
+/// longest life of a sector.
+const MOST_IN_QUEUE: u64 = 1 << 14;
+/// Most runs in the sets of the partitions that one tipset changes, a gigabyte: a miner of the largest size may have
+/// every partition rewritten. One block may stand for very many partitions.
+const MOST_RUNS: usize = 1 << 26;
 const SECTORS: &str = "sectors";
 const PRECOMMITS: &str = "pre-committed sectors";
 const PARTITIONS: &str = "partitions";
@@ -71,7 +81,18 @@ impl Partition {
         for _ in at.expirations as u64 + 1..at.fields {
             reader.skip()?;
         }
+        if partition.sectors.len() > MOST_IN_PARTITION {
+            return Err(Error::malformed(format!("a partition of {} sectors", partition.sectors.len())));
+        }
         Ok(partition)
+    }
+
+    /// How many runs its sets have.
+    fn runs(&self) -> usize {
+        [&self.sectors, &self.unproven, &self.faults, &self.recoveries, &self.terminated]
+            .map(SectorSet::runs)
+            .iter()
+            .sum()
     }
 
     /// Live = all − terminated.
@@ -89,7 +110,12 @@ impl Partition {
         let Some(root) = &self.expirations else {
             return Ok(due);
         };
-        Amt::open(store, root, "queue of expirations")?.for_each(&mut |index, value| {
+        const WHAT: &str = "queue of expirations";
+        let queue = Amt::open(store, root, WHAT)?;
+        if queue.count() > MOST_IN_QUEUE {
+            return Err(Error::malformed(format!("{} entries", queue.count())).in_block(root, WHAT));
+        }
+        queue.for_each(&mut |index, value| {
             if i64::try_from(index).is_ok_and(|index| index <= epoch.0) {
                 let fields = value.array()?;
                 due.0 = due.0.union(&SectorSet::decode(value.bytes()?)?);
@@ -101,6 +127,22 @@ impl Partition {
         })?;
         Ok(due)
     }
+}
+
+fn open_partitions<'s>(store: &'s dyn BlockStore, root: &Cid) -> Result<Amt<'s>> {
+    let partitions = Amt::open(store, root, PARTITIONS)?;
+    if partitions.count() > MOST_PARTITIONS {
+        return Err(Error::malformed(format!("{} partitions", partitions.count())).in_block(root, PARTITIONS));
+    }
+    Ok(partitions)
+}
+
+/// A sector must stand where its number says. So one block cannot stand for any number of sectors.
+fn numbered(index: u64, found: SectorRef<'_>) -> Result<SectorRef<'_>> {
+    if found.sector.number.0 == index {
+        return Ok(found);
+    }
+    Err(Error::malformed(format!("sector {} in the place of sector {index}", found.sector.number)))
 }
 
 /// A partition that is not the same before and after.
@@ -165,6 +207,9 @@ impl<'s> Miner<'s> {
                 }
             }
             match (precommits, sectors, deadlines) {
+                _ if current >= DEADLINES => {
+                    Err(Error::malformed(format!("deadline {current} of {DEADLINES}")))
+                }
                 (Some(precommits), Some(sectors), Some(deadlines)) => Ok(Self {
                     store,
                     layout,
@@ -198,7 +243,7 @@ impl<'s> Miner<'s> {
     /// If a block is missing or malformed, or `visit` fails.
     pub fn for_each_sector(&self, visit: &mut dyn FnMut(SectorRef<'_>) -> Result<()>) -> Result<()> {
         Amt::open(self.store, &self.sectors, SECTORS)?
-            .for_each(&mut |_, value| visit(Sector::decode(value, self.layout)?))
+            .for_each(&mut |index, value| visit(numbered(index, Sector::decode(value, self.layout)?)?))
     }
 
     /// Calls `with` on the sector of that number.
@@ -228,8 +273,9 @@ impl<'s> Miner<'s> {
         }
         let old = Amt::open(before.store, &before.sectors, SECTORS)?;
         Amt::open(self.store, &self.sectors, SECTORS)?.diff(&old, &mut |index, old, new| {
-            let old = old.map(|raw| Sector::decode(&mut Reader::new(raw), before.layout)).transpose()?;
-            let new = new.map(|raw| Sector::decode(&mut Reader::new(raw), self.layout)).transpose()?;
+            let decode = |raw, layout| numbered(index, Sector::decode(&mut Reader::new(raw), layout)?);
+            let old = old.map(|raw| decode(raw, before.layout)).transpose()?;
+            let new = new.map(|raw| decode(raw, self.layout)).transpose()?;
             visit(SectorNumber(index), old, new)
         })
     }
@@ -307,7 +353,7 @@ impl<'s> Miner<'s> {
     pub fn for_each_partition(&self, visit: &mut dyn FnMut(u64, u64, Partition) -> Result<()>) -> Result<()> {
         for (deadline, cid) in (0..).zip(self.deadlines()?) {
             let (partitions, _) = self.deadline(&cid)?;
-            Amt::open(self.store, &partitions, PARTITIONS)?.for_each(&mut |index, value| {
+            open_partitions(self.store, &partitions)?.for_each(&mut |index, value| {
                 visit(deadline, index, Partition::decode(value, self.layout)?)
             })?;
         }
@@ -319,7 +365,7 @@ impl<'s> Miner<'s> {
     /// # Errors
     /// If a block that differs is missing or malformed.
     pub fn changed_partitions(&self, before: &Miner<'_>) -> Result<Vec<ChangedPartition>> {
-        let mut changed = Vec::new();
+        let (mut changed, mut runs) = (Vec::new(), 0);
         if before.deadlines == self.deadlines {
             return Ok(changed);
         }
@@ -331,15 +377,96 @@ impl<'s> Miner<'s> {
             if old == new {
                 continue;
             }
-            let old = Amt::open(before.store, &old, PARTITIONS)?;
-            Amt::open(self.store, &new, PARTITIONS)?.diff(&old, &mut |index, old, new| {
+            let old = open_partitions(before.store, &old)?;
+            open_partitions(self.store, &new)?.diff(&old, &mut |index, old, new| {
                 let old =
                     old.map(|raw| Partition::decode(&mut Reader::new(raw), before.layout)).transpose()?;
                 let new = new.map(|raw| Partition::decode(&mut Reader::new(raw), self.layout)).transpose()?;
+                runs += [&old, &new].into_iter().flatten().map(Partition::runs).sum::<usize>();
+                if runs > MOST_RUNS {
+                    return Err(Error::malformed("partitions whose sets no memory should hold"));
+                }
                 changed.push(ChangedPartition { deadline, index, before: old, after: new });
                 Ok(())
             })?;
         }
         Ok(changed)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{Memory, array, bytes, link, uint};
+
+    /// The bitfield of one run of that many sectors from 0 on.
+    fn run(sectors: u64) -> Vec<u8> {
+        // Bits from the lowest on: version 00, first value 1, a long run 00, its length as a varint.
+        let varint = (0..10).fold(0_u128, |varint, at| {
+            let (group, rest) =
+                (u128::from(sectors >> (7 * at).min(63) & 0x7f), sectors >> (7 * at + 7).min(63));
+            varint | (group | if rest > 0 { 0x80 } else { 0 }) << (8 * at)
+        });
+        bytes(&(varint << 5 | 0b100).to_le_bytes())
+    }
+
+    #[test]
+    fn a_partition_of_absurdly_many_sectors_is_refused() {
+        let layout = Layout::of(1).unwrap();
+        let decode = |sectors| {
+            let (none, link) = (|| bytes(&[]), link(&Memory::default().put(uint(0))));
+            let fields = [run(sectors), none(), none(), none(), link, none(), none(), none(), none()];
+            Partition::decode(&mut Reader::new(&array(&fields)), layout)
+        };
+        assert_eq!(decode(2349).unwrap().live().len(), 2349);
+        assert!(decode(1 << 60).is_err());
+    }
+
+    #[test]
+    fn a_sector_in_the_place_of_another_is_refused() {
+        let mut store = Memory::default();
+        let cid = store.put(uint(0));
+        let sector = |number| {
+            let head = vec![uint(number), uint(3), link(&cid), array(&[]), uint(1), uint(2)];
+            array(&[head, vec![bytes(&[]); 5]].concat())
+        };
+        let mut count = |numbers: [u64; 2]| {
+            let node = array(&[bytes(&[3]), array(&[]), array(&numbers.map(sector))]);
+            let sectors = store.put(array(&[uint(0), uint(2), node]));
+            let miner = Miner {
+                store: &store,
+                layout: Layout::of(1).unwrap(),
+                precommits: cid,
+                sectors,
+                deadlines: cid,
+                proving_period_start: Epoch(0),
+                current_deadline: 0,
+            };
+            let mut found = 0;
+            miner.for_each_sector(&mut |_| {
+                found += 1;
+                Ok(())
+            })?;
+            Ok::<_, Error>(found)
+        };
+        assert_eq!(count([0, 1]).unwrap(), 2);
+        assert!(count([0, 0]).is_err());
+    }
+
+    #[test]
+    fn a_miner_has_48_deadlines() {
+        let mut store = Memory::default();
+        let link = link(&store.put(uint(0)));
+        let mut read = |current| {
+            let mut fields = vec![uint(0); 13];
+            for place in [5, 8, 11] {
+                fields[place] = link.clone();
+            }
+            fields[10] = uint(current);
+            let head = store.put(array(&fields));
+            Miner::read(&store, &head, Layout::of(1).unwrap()).map(|miner| miner.current_deadline)
+        };
+        assert_eq!(read(47).unwrap(), 47);
+        assert!(read(48).is_err());
     }
 }

@@ -37,7 +37,8 @@ pub struct QualityUpgrade {
     pub expiration: Option<Epoch>,
 }
 
-/// What a successful message asked of a miner. Sectors that the answer says were refused are left out.
+/// What a successful message asked of a miner. Sectors that the answer says were refused are left out; lists of
+/// sectors are in rising order.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Op {
     /// Methods 6, 25 and 28.
@@ -88,7 +89,7 @@ impl Op {
             5 => post(&mut reader)?,
             6 => Self::Precommit(vec![number_at(&mut reader, 1)?]),
             7 => Self::Prove(vec![number_at(&mut reader, 0)?]),
-            25 | 28 => Self::Precommit(numbers(&mut reader, 1)?),
+            25 | 28 => Self::Precommit(sorted(numbers(&mut reader, 1)?)),
             26 => {
                 reader.array()?;
                 Self::Prove(bounded(&SectorSet::decode(reader.bytes()?)?))
@@ -114,6 +115,11 @@ impl Op {
 
 /// Sectors an aggregate can name (819), with room to spare: a bound on what a bitfield unfolds to.
 const MOST_AGGREGATED: usize = 1 << 16;
+
+fn sorted(mut sectors: Vec<SectorNumber>) -> Vec<SectorNumber> {
+    sectors.sort_unstable();
+    sectors
+}
 
 fn bounded(set: &SectorSet) -> Vec<SectorNumber> {
     set.iter().take(MOST_AGGREGATED).map(SectorNumber).collect()
@@ -232,22 +238,22 @@ fn accepted(sectors: Vec<SectorNumber>, returned: &[u8]) -> Vec<SectorNumber> {
             })
             .collect()
     };
-    match failures() {
+    sorted(match failures().map(SectorSet::from_numbers) {
         Ok(failed) => (0..)
             .zip(sectors)
-            .filter(|(index, _)| !failed.contains(index))
+            .filter(|(index, _)| !failed.contains(*index))
             .map(|(_, sector)| sector)
             .collect(),
         Err(_) => sectors,
-    }
+    })
 }
 
 /// Keeps what the answer, a bitfield of the sectors updated, names; an answer of another form says nothing.
 fn updated(sectors: Vec<SectorNumber>, returned: &[u8]) -> Vec<SectorNumber> {
-    match Reader::new(returned).bytes().and_then(SectorSet::decode) {
+    sorted(match Reader::new(returned).bytes().and_then(SectorSet::decode) {
         Ok(done) => sectors.into_iter().filter(|sector| done.contains(sector.0)).collect(),
         Err(_) => sectors,
-    }
+    })
 }
 
 #[cfg(test)]
@@ -257,6 +263,7 @@ mod tests {
     use super::*;
     use crate::address::Address;
     use crate::message::{Message, Receipt};
+    use crate::testing::{array, bytes, uint};
 
     fn executed(method: u64, params: &[u8], exit_code: i64) -> Executed {
         let miner = Address::id(1000);
@@ -286,5 +293,18 @@ mod tests {
         assert_eq!(Op::of(&executed(37, &params, 0)).expect("it decodes"), Op::UpgradeQuality(upgrades));
         assert_eq!(Op::of(&executed(37, &params, 16)).expect("it failed"), Op::Other);
         assert!(Op::of(&executed(37, &params[..9], 0)).is_err(), "cut off");
+    }
+
+    #[test]
+    fn the_sectors_that_an_answer_does_not_refuse_come_in_order() {
+        let sectors: Vec<_> = [9, 3, 7, 5].into_iter().map(SectorNumber).collect();
+        let failures = [array(&[uint(1), uint(16)]), array(&[uint(0), uint(16)])];
+        let answer = array(&[uint(2), array(&failures)]);
+        assert_eq!(accepted(sectors.clone(), &answer), [SectorNumber(5), SectorNumber(7)]);
+        assert_eq!(accepted(sectors.clone(), &array(&[answer])), [SectorNumber(5), SectorNumber(7)]);
+        let all = [3, 5, 7, 9].map(SectorNumber);
+        assert_eq!(accepted(sectors.clone(), b"of another form"), all);
+        // Version 00, first value 0, runs of 5 zeros (01 1010) and of 1 one (1): the set of 5.
+        assert_eq!(updated(sectors, &bytes(&[0b1011_0000, 0b10])), [SectorNumber(5)]);
     }
 }

@@ -17,6 +17,10 @@ const MOST_CLOSINGS: i64 = 4 * DEADLINES;
 /// More sectors than a miner ever changes in a tipset, far above `SECTORS_MAX` of one proving period's faults.
 const MOST_CHANGED: u64 = 1 << 26;
 
+/// Partitions held at once while all of a miner's are read. One block may stand for very many of them, whose sets
+/// would fill the memory, while their union is no larger than one.
+const HELD_PARTITIONS: usize = 256;
+
 /// Where the sectors of some partitions stand. The sets are unions over partitions: compaction renumbers
 /// partitions and may move them, so they are never compared one by one.
 #[derive(Clone, Debug, Default)]
@@ -30,12 +34,23 @@ pub(crate) struct Standing {
 impl Standing {
     /// Of all partitions of a miner.
     pub(crate) fn of(miner: &Miner<'_>) -> Result<Self> {
-        let mut partitions = Vec::new();
+        let (mut all, mut partitions) = (Self::default(), Vec::new());
         miner.for_each_partition(&mut |_, _, partition| {
             partitions.push(partition);
+            if partitions.len() == HELD_PARTITIONS {
+                all = all.with(&Self::over(partitions.iter()));
+                partitions.clear();
+            }
             Ok(())
         })?;
-        Ok(Self::over(partitions.iter()))
+        Ok(all.with(&Self::over(partitions.iter())))
+    }
+
+    /// Of its own partitions and those of another.
+    fn with(&self, other: &Self) -> Self {
+        let (faulty, unproven) = (self.faulty.union(&other.faulty), self.unproven.union(&other.unproven));
+        let active = self.active.union(&other.active).difference(&faulty).difference(&unproven);
+        Self { active, faulty, unproven, recovering: self.recovering.union(&other.recovering) }
     }
 
     fn over<'p>(partitions: impl Iterator<Item = &'p Partition> + Clone) -> Self {

@@ -103,6 +103,11 @@ pub(super) fn tell(
     Ok(told)
 }
 
+/// Whether a message's list of sectors, which is in rising order, names one.
+pub(super) fn names(sectors: &[SectorNumber], sector: SectorNumber) -> bool {
+    sectors.binary_search(&sector).is_ok()
+}
+
 /// One miner in one tipset.
 pub(super) struct Scene<'a, 's> {
     pub(super) miner: MinerId,
@@ -117,7 +122,7 @@ impl Scene<'_, '_> {
     }
 
     fn proves(&self, sector: SectorNumber) -> bool {
-        self.calls.iter().any(|call| matches!(&call.op, Op::Prove(sectors) if sectors.contains(&sector)))
+        self.calls.iter().any(|call| matches!(&call.op, Op::Prove(sectors) if names(sectors, sector)))
     }
 
     /// The events of a pre-commit that appeared, left or was replaced; the deals are those before and after.
@@ -146,9 +151,9 @@ impl Scene<'_, '_> {
         if let Some(new) = after
             && (replaced || before.is_none())
         {
-            let names =
-                |call: &&Call| matches!(&call.op, Op::Precommit(sectors) if sectors.contains(&number));
-            let call = self.calls.iter().find(names);
+            let precommits =
+                |call: &&Call| matches!(&call.op, Op::Precommit(sectors) if names(sectors, number));
+            let call = self.calls.iter().find(precommits);
             // A pre-commit from inside another actor shows no method; batches are what such callers use.
             let cause = if call.is_some_and(|call| call.method == 6) { Cause::Single } else { Cause::Batch };
             let qap = deals_after.precommitted_qap(new)?;

@@ -8,7 +8,7 @@ use chain::{Epoch, Result, SectorNumber};
 
 use super::calls::Call;
 use super::changes::{Closing, Due, Seat};
-use super::story::{Scene, Stage, Step};
+use super::story::{Scene, Stage, Step, names};
 use super::terms::Terms;
 use crate::event::{Cause, Event, Kind, Status};
 
@@ -167,12 +167,12 @@ impl<'a, 's> Tale<'a, 's> {
     fn call(&mut self, call: &Call) {
         match &call.op {
             Op::Prove(sectors) => {
-                if sectors.contains(&self.sector) {
+                if names(sectors, self.sector) {
                     self.onboard((Stage::Message(call.index), 0), Some(call));
                 }
             }
             Op::Update(sectors) => {
-                if sectors.contains(&self.sector) {
+                if names(sectors, self.sector) {
                     self.snap((Stage::Message(call.index), 0), Some(call));
                 }
             }
@@ -279,7 +279,7 @@ impl<'a, 's> Tale<'a, 's> {
     /// upgrade of quality.
     fn requalified_after(&self, call: &Call) -> bool {
         self.scene.calls.iter().filter(|later| later.index > call.index).any(|later| match &later.op {
-            Op::Update(sectors) => sectors.contains(&self.sector),
+            Op::Update(sectors) => names(sectors, self.sector),
             Op::Extend(extensions) => {
                 extensions.iter().any(|extension| extension.drops_claims.contains(self.sector.0))
             }
