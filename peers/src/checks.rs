@@ -60,7 +60,7 @@ pub fn peer_of(codes: &Codes, actor: &Actor) -> Result<(ActorKind, &'static dyn 
 /// If the two do not read the same.
 pub fn compare_state(tree: &StateTree<'_>) -> Result<Compared> {
     let store = Seen(tree.store());
-    let mut codes = Codes::new();
+    let codes = Codes::new();
     codes.learn(tree)?;
     let mut compared = Compared::default();
     let mut actors = Vec::new();
@@ -198,7 +198,7 @@ fn precommits(miner: &Miner<'_>, peer: &dyn Actors) -> Result<BTreeMap<SectorNum
     let head = peer.make_empty_miner(&store)?;
     let tree =
         StateTree::open(&store, &trees::plant(&store, peer.version(), &[(1000, trees::Kind::Miner, head)])?)?;
-    let mut codes = Codes::new();
+    let codes = Codes::new();
     codes.learn(&tree)?;
     let empty = Miner::of(&store, &tree.actor(1000)?.context("no actor")?, &codes)?.context("no miner")?;
     let mut precommits = BTreeMap::new();

@@ -35,7 +35,10 @@ impl Memory {
 
 impl BlockStore for Memory {
     fn get(&self, cid: &Cid) -> chain::Result<Option<Block<'_>>> {
-        Ok(self.find(cid).map(Block::Shared))
+        Ok(self.find(cid).map(|bytes| {
+            let whole = 0..bytes.len();
+            Block::Shared(bytes, whole)
+        }))
     }
 }
 

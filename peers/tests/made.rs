@@ -22,7 +22,7 @@ fn every_version_from_8_on_has_a_peer_and_is_read_by_its_own_layout() {
         let head = actors.make_empty_miner(&store).unwrap();
         let root = plant(&store, actors.version(), &[(1000, Kind::Miner, head)]).unwrap();
         let tree = StateTree::open(&store, &root).unwrap();
-        let mut codes = Codes::new();
+        let codes = Codes::new();
         codes.learn(&tree).unwrap();
         let (_, peer) = peer_of(&codes, &tree.actor(1000).unwrap().unwrap()).unwrap();
         assert_eq!(peer.version(), actors.version());
@@ -84,7 +84,7 @@ fn made_changes_of_sectors_are_the_differences_of_what_the_peers_read() {
         let root =
             plant(&store, actors.version(), &[(1, Kind::Miner, before), (2, Kind::Miner, after)]).unwrap();
         let tree = StateTree::open(&store, &root).unwrap();
-        let mut codes = Codes::new();
+        let codes = Codes::new();
         codes.learn(&tree).unwrap();
         let (old, ..) = miner_of(&tree, &codes, MinerId(1)).unwrap();
         let (new, ..) = miner_of(&tree, &codes, MinerId(2)).unwrap();

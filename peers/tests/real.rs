@@ -18,7 +18,7 @@ fn compare_chain(name: &str, states: usize) -> Option<(u8, Compared)> {
     let step = tipsets.len().div_ceil(states);
     for tipset in tipsets.iter().rev().step_by(step) {
         let tree = StateTree::open(&cars, &tipset.parent_state_root).unwrap();
-        let mut codes = Codes::new();
+        let codes = Codes::new();
         codes.learn(&tree).unwrap();
         let power = tree.actor(peers::trees::POWER).unwrap().unwrap();
         version = peer_of(&codes, &power).unwrap().1.version();

@@ -171,7 +171,7 @@ fn walk_theirs(store: &impl Blockstore, heads: &[Cid]) -> Result<Sums> {
 /// The miners under a state root with the roots of their states.
 fn miners<'s>(store: &'s dyn BlockStore, root: &Cid) -> Result<Vec<(Miner<'s>, Cid)>> {
     let tree = StateTree::open(store, root)?;
-    let mut codes = Codes::new();
+    let codes = Codes::new();
     codes.learn(&tree)?;
     let mut miners = BTreeMap::new();
     tree.for_each(&mut |id, actor| {
