@@ -1,4 +1,9 @@
 //! Block headers.
+//!
+//! ```text
+//! [miner, [ticket's proof], election proof, beacon entries, winning PoSt, [parents], parent weight, height,
+//!  parent state root, parent message receipts, messages, BLS aggregate, timestamp, signature, fork signaling, base fee]
+//! ```
 
 use cid::Cid;
 

@@ -1,4 +1,11 @@
 //! Messages and what became of them.
+//!
+//! ```text
+//! header ─ messages ─► [BLS array, secp256k1 array]      arrays of the old form, of links
+//!                         message          [version, to, from, nonce, value, gas limit, fee cap, premium, method, params]
+//!                         signed message   [message, signature]
+//! child's header ─ parent message receipts ─► array of [exit code, return, gas used(, events root)]
+//! ```
 
 use std::collections::HashSet;
 

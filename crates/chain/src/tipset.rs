@@ -1,4 +1,12 @@
 //! Tipsets and the way from one state to the next.
+//!
+//! ```text
+//! roots ──► head's blocks                                        snapshot version 1
+//! root  ──► {"Version", "HeadTipsetKey": [head's blocks], "F3Data"}   version 2 (FRC-0108)
+//!
+//! tipset ── parents ──► tipset ── parents ──► … ──► genesis
+//!   └ parent state root: the state that its parent left, before its own messages
+//! ```
 
 use std::collections::{HashMap, HashSet};
 use std::fmt;

@@ -1,5 +1,11 @@
 //! A CAR inside zstd: decompressed once into a cache, from where it is mapped.
 //!
+//! ```text
+//! ┌────────────┬────────┬───┬──────────────────────────────────────┐
+//! │ 28 b5 2f fd│ frame  │ … │ 5? 2a 4d 18, length, skipped bytes   │ …   the frames' contents, one after another, are a CAR
+//! └────────────┴────────┴───┴──────────────────────────────────────┘
+//! ```
+//!
 //! The copy's name is the file's own and a hash of its path, size and time, so a changed file gets a new copy.
 //! It is written under another name and renamed when whole.
 
