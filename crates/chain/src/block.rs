@@ -70,9 +70,10 @@ pub(crate) fn cid_of(bytes: &[u8]) -> Result<Cid> {
 /// Reads the CID that `bytes` begin with, and leaves the rest. A CID has one spelling: varints that pass 64 bits, of
 /// which the decoder drops what it cannot hold, are refused.
 pub(crate) fn read_cid(bytes: &mut &[u8]) -> Option<Cid> {
-    let length = bytes.len();
+    let all = *bytes;
     let cid = Cid::read_bytes(&mut *bytes).ok()?;
-    (cid.encoded_len() == length - bytes.len()).then_some(cid)
+    let spelled = &all[..all.len() - bytes.len()];
+    (spelled == cid.to_bytes()).then_some(cid)
 }
 
 /// The CID of a DAG-CBOR block with these bytes.
@@ -122,5 +123,10 @@ mod tests {
         let codec = [0xf1, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 4];
         let folded = [&bytes[..1], &codec, &bytes[2..]].concat();
         assert!(cid_of(&folded).is_err());
+        // A hash code of as many bytes as its one spelling has, but with bits beyond 64.
+        let hash_code = |last| [0xff, 0xff, 0xba, 0xff, 0xff, 0xff, 0xff, 0x82, 0x8c, last];
+        let hashed = |last| [&[1, 0x71][..], &hash_code(last), &[1, 7]].concat();
+        assert!(cid_of(&hashed(0x01)).is_ok());
+        assert!(cid_of(&hashed(0x35)).is_err());
     }
 }
