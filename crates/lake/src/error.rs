@@ -59,6 +59,16 @@ pub enum Error {
         /// The table.
         table: &'static str,
     },
+    /// Another process has the lake open for writing.
+    #[error(
+        "{dir}: another process is writing to this lake: {holder}; wait until it has ended, or stop it (its lock ends with it)"
+    )]
+    Locked {
+        /// The lake.
+        dir: PathBuf,
+        /// Who it is, as it has said itself.
+        holder: String,
+    },
     /// A table holds something this program did not put there.
     #[error("table {table}: {problem}; {advice}")]
     Table {

@@ -1,7 +1,6 @@
 //! Data files: a table's rows of one day as Parquet.
 
 use std::fs::File;
-use std::io::Write;
 use std::path::Path;
 
 use chain::Day;
@@ -15,6 +14,7 @@ use datafusion::parquet::basic::{Compression, ZstdLevel};
 use datafusion::parquet::errors::ParquetError;
 use datafusion::parquet::file::properties::{EnabledStatistics, WriterProperties};
 
+use crate::disk::Disk;
 use crate::schema::{MINER_ID, TableName};
 use crate::{Error, Result};
 
@@ -40,24 +40,23 @@ pub(crate) struct DataFile {
 
 /// Writes a day's rows into the table's directory. The name is new each time: a replaced file stays readable for those
 /// who still read the version it belongs to.
-pub(crate) fn write(directory: &Path, table: TableName, day: Day, rows: &RecordBatch) -> Result<DataFile> {
+pub(crate) fn write(
+    disk: &Disk,
+    directory: &Path,
+    table: TableName,
+    day: Day,
+    rows: &RecordBatch,
+) -> Result<DataFile> {
     let name = format!("{day}-{}.parquet", uuid::Uuid::new_v4().simple());
     let path = directory.join(&name);
     let bytes = encode(table, rows).map_err(|source| Error::Parquet { path: path.clone(), source })?;
-    put(&path, &bytes)?;
+    disk.lay_down(&path, &bytes).map_err(Error::io(&path))?;
     let miners = rows
         .column_by_name(MINER_ID)
         .and_then(|column| column.as_primitive_opt::<Int64Type>())
         .and_then(|miners| Some((min(miners)?, max(miners)?)));
     let size = i64::try_from(bytes.len()).unwrap_or(i64::MAX);
     Ok(DataFile { day, name, size, rows: rows.num_rows(), miners })
-}
-
-/// Puts a data file on disk: the only place that does, and so the place for making it last through a power cut
-/// (flush the file, then its directory) before the commit that names it.
-fn put(path: &Path, bytes: &[u8]) -> Result<()> {
-    let mut file = File::create_new(path).map_err(Error::io(path))?;
-    file.write_all(bytes).map_err(Error::io(path))
 }
 
 fn encode(table: TableName, rows: &RecordBatch) -> std::result::Result<Vec<u8>, ParquetError> {

@@ -11,25 +11,31 @@
 //!
 //! [`Lake`] writes: it closes days, in order and whole. Each table gets one commit for the days closed together,
 //! `sp_sector_daily` last; that one publishes them. A writer that dies in between leaves days behind in the other
-//! tables, which nobody is shown and which the next commit replaces. [`Reader`] reads closed days.
+//! tables, which nobody is shown and which the next commit replaces. What a commit names is flushed to the disk before
+//! the commit, and the commit before [`Lake::close_days`] returns. [`Reader`] reads closed days.
 
 mod activations;
 mod cache;
 mod close;
 mod day;
+mod disk;
 mod error;
 mod events;
 mod file;
 mod fit;
+mod lock;
+mod mend;
 mod progress;
 mod reader;
 mod reconciliation;
 mod schema;
 mod sql;
+mod store;
 mod table;
 mod writer;
 
 pub use day::DayRows;
+pub use disk::{Disk, Step};
 pub use error::{Error, Result};
 pub use progress::Progress;
 pub use reader::Reader;

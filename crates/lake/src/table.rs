@@ -1,7 +1,8 @@
 //! One Delta table on disk: its files by day, and commits that put days in.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use chain::Day;
 use deltalake::kernel::transaction::{CommitBuilder, CommitProperties, TransactionError};
@@ -10,12 +11,15 @@ use deltalake::operations::create::CreateBuilder;
 use deltalake::protocol::{DeltaOperation, SaveMode};
 use deltalake::table::config::TableProperty;
 use deltalake::{DeltaTable, DeltaTableBuilder, DeltaTableError};
+use futures::TryStreamExt;
 use serde_json::{Map, Value, json};
 use url::Url;
 
+use crate::disk::Disk;
 use crate::file::DataFile;
 use crate::schema::{MINER_ID, STAT_DATE, TableName, delta_fields};
-use crate::{Error, Result};
+use crate::store::DurableStore;
+use crate::{Error, Result, mend};
 
 /// Who commits, in the `txn` action.
 const APPLICATION: &str = "sectorscope";
@@ -36,6 +40,7 @@ pub(crate) struct Table {
     directory: PathBuf,
     delta: DeltaTable,
     days: BTreeMap<Day, StoredFile>,
+    disk: Disk,
 }
 
 impl Table {
@@ -45,25 +50,42 @@ impl Table {
         if !directory.is_dir() {
             return Ok(false);
         }
-        let delta = handle(&directory, name)?;
+        let delta = handle(&directory, name, &Disk::default())?;
         delta.verify_deltatable_existence().await.map_err(Error::delta(name.name(), "look for it"))
     }
 
-    /// Opens the table at its newest version.
+    /// Opens the table for reading, at its newest version. A torn last commit is passed over: its writer has died, and
+    /// the next one removes it.
     pub(crate) async fn open(lake: &Path, name: TableName) -> Result<Self> {
         let directory = lake.join(name.name());
-        let mut delta = handle(&directory, name)?;
-        delta.load().await.map_err(Error::delta(name.name(), "open it"))?;
-        Self::loaded(directory, name, delta)
+        let mut delta = handle(&directory, name, &Disk::default())?;
+        let loaded = match mend::torn_last_commit(&directory).and_then(|torn| torn.checked_sub(1)) {
+            None => delta.load().await,
+            Some(before) => delta.load_version(before).await,
+        };
+        loaded.map_err(Error::delta(name.name(), "open it"))?;
+        Self::loaded(directory, name, delta, Disk::default())
     }
 
-    /// Opens the table, or makes it where there is none.
-    pub(crate) async fn open_or_create(lake: &Path, name: TableName) -> Result<Self> {
+    /// Opens the table for writing, or makes it where there is none; clears away what a crash has left. Only the holder
+    /// of the lake's lock may.
+    pub(crate) async fn open_or_create(lake: &Path, name: TableName, disk: &Disk) -> Result<Self> {
         let directory = lake.join(name.name());
         std::fs::create_dir_all(&directory).map_err(Error::io(&directory))?;
-        if Self::exists(lake, name).await? {
-            return Self::open(lake, name).await;
-        }
+        mend::log(disk, &directory)?;
+        let table = if Self::exists(lake, name).await? {
+            let mut delta = handle(&directory, name, disk)?;
+            delta.load().await.map_err(Error::delta(name.name(), "open it"))?;
+            Self::loaded(directory, name, delta, disk.clone())?
+        } else {
+            Self::create(directory, name, disk).await?
+        };
+        let known = table.known_files().await?;
+        mend::orphans(disk, &table.directory, &known)?;
+        Ok(table)
+    }
+
+    async fn create(directory: PathBuf, name: TableName, disk: &Disk) -> Result<Self> {
         let fields = delta_fields(name)
             .ok_or_else(|| Error::Registry { what: format!("Delta type for {}", name.name()) })?;
         // Statistics on the two columns that files are looked for by; on all of them the log would be the larger part.
@@ -73,7 +95,7 @@ impl Table {
             format!("{STAT_DATE},{MINER_ID}")
         };
         let delta = CreateBuilder::new()
-            .with_log_store(handle(&directory, name)?.log_store())
+            .with_log_store(handle(&directory, name, disk)?.log_store())
             .with_table_name(name.name())
             .with_comment(name.description())
             .with_columns(fields)
@@ -81,13 +103,24 @@ impl Table {
             .with_configuration_property(TableProperty::CheckpointInterval, Some(CHECKPOINT_INTERVAL))
             .await
             .map_err(Error::delta(name.name(), "make it"))?;
-        Self::loaded(directory, name, delta)
+        Self::loaded(directory, name, delta, disk.clone())
     }
 
-    fn loaded(directory: PathBuf, name: TableName, delta: DeltaTable) -> Result<Self> {
+    fn loaded(directory: PathBuf, name: TableName, delta: DeltaTable, disk: Disk) -> Result<Self> {
         check_schema(name, &delta)?;
         let days = days(name, &delta)?;
-        Ok(Self { name, directory, delta, days })
+        Ok(Self { name, directory, delta, days, disk })
+    }
+
+    /// Names of the files that it has, and of those that it had and readers of older versions may still read.
+    async fn known_files(&self) -> Result<HashSet<String>> {
+        let failed = || Error::delta(self.name.name(), "list the files it had");
+        let state = self.delta.snapshot().map_err(failed())?;
+        let log = self.delta.log_store();
+        let had = state.all_tombstones(&*log).map_ok(|file| file.path().into_owned());
+        let mut known: HashSet<String> = had.try_collect().await.map_err(failed())?;
+        known.extend(self.days.values().map(|file| file.name.clone()));
+        Ok(known)
     }
 
     /// The version that was read last.
@@ -124,6 +157,8 @@ impl Table {
         let (Some(first), Some(last)) = (files.first(), files.last()) else {
             return Ok(self.version());
         };
+        // The files' bytes have been flushed; now their names, before the log speaks of them.
+        self.disk.sync_directory(&self.directory).map_err(Error::io(&self.directory))?;
         let now = now_millis();
         let mut actions: Vec<Action> =
             self.days.range(first.day..).map(|(_, file)| remove(file, now)).collect();
@@ -154,7 +189,7 @@ impl Table {
 }
 
 /// The Delta library's handle on the table, nothing read yet.
-fn handle(directory: &Path, name: TableName) -> Result<DeltaTable> {
+fn handle(directory: &Path, name: TableName, disk: &Disk) -> Result<DeltaTable> {
     let absolute = directory.canonicalize().map_err(Error::io(directory))?;
     let url = Url::from_directory_path(&absolute).map_err(|()| Error::Table {
         table: name.name(),
@@ -162,7 +197,9 @@ fn handle(directory: &Path, name: TableName) -> Result<DeltaTable> {
         advice: "put the lake into another directory",
     })?;
     let failed = || Error::delta(name.name(), "open it");
-    DeltaTableBuilder::from_url(url).map_err(failed())?.build().map_err(failed())
+    let store = Arc::new(DurableStore::new(disk.clone()));
+    let builder = DeltaTableBuilder::from_url(url.clone()).map_err(failed())?;
+    builder.with_storage_backend(store, url).build().map_err(failed())
 }
 
 /// The table's columns must be those that this version writes.

@@ -6,9 +6,12 @@ use chain::{Day, Epoch, MinerId, SectorNumber};
 use datafusion::arrow::array::RecordBatch;
 use ledger::{Claim, Event};
 use serde_json::{Map, Value, json};
+use tokio::task::JoinHandle;
 
 use crate::close::Closer;
+use crate::disk::Disk;
 use crate::file::DataFile;
+use crate::lock::WriterLock;
 use crate::progress::Progress;
 use crate::schema::TableName;
 use crate::table::Table;
@@ -27,8 +30,10 @@ pub struct FinishedDay {
     pub progress: Progress,
 }
 
-/// The writer of a lake. There is one to a lake at a time.
+/// The writer of a lake. There is one to a lake at a time: it holds the lake's lock until it is dropped.
 pub struct Lake {
+    disk: Disk,
+    _lock: WriterLock,
     events: Table,
     reconciliation: Table,
     progress: Table,
@@ -50,16 +55,28 @@ impl Lake {
     /// Opens the lake in `dir` for writing, making directory and tables where they are absent.
     ///
     /// # Errors
-    /// If a table cannot be made or read, or was made by another version of the program.
+    /// If another process is writing to it, a table cannot be made or read, or was made by another version of the
+    /// program.
     pub async fn open(dir: &Path) -> Result<Self> {
+        Self::open_on(dir, Disk::default()).await
+    }
+
+    /// As [`Lake::open`], writing through `disk`.
+    ///
+    /// # Errors
+    /// As [`Lake::open`].
+    pub async fn open_on(dir: &Path, disk: Disk) -> Result<Self> {
         std::fs::create_dir_all(dir).map_err(Error::io(dir))?;
+        let lock = WriterLock::take(dir)?;
         Ok(Self {
-            events: Table::open_or_create(dir, TableName::Events).await?,
-            reconciliation: Table::open_or_create(dir, TableName::Reconciliation).await?,
-            progress: Table::open_or_create(dir, TableName::Progress).await?,
-            rows: Table::open_or_create(dir, TableName::Rows).await?,
+            events: Table::open_or_create(dir, TableName::Events, &disk).await?,
+            reconciliation: Table::open_or_create(dir, TableName::Reconciliation, &disk).await?,
+            progress: Table::open_or_create(dir, TableName::Progress, &disk).await?,
+            rows: Table::open_or_create(dir, TableName::Rows, &disk).await?,
             closer: Closer::new().await?,
             last: None,
+            disk,
+            _lock: lock,
         })
     }
 
@@ -83,8 +100,30 @@ impl Lake {
             expected = expected.next();
         }
 
-        let mut previous = self.last_rows().await?;
+        let previous = self.last_rows().await?;
         let mut writing = Vec::with_capacity(days.len());
+        let closed = self.close_in_turn(days, previous, &mut writing).await;
+        // Whatever went wrong, nothing may still be writing when the lake's lock is let go.
+        let mut written = Vec::with_capacity(days.len());
+        for task in writing {
+            written.push(task.await.map_err(|source| Error::Task { doing: "writing a day's files", source }));
+        }
+        let previous = closed?;
+        let files =
+            written.into_iter().map(|task| task.and_then(|files| files)).collect::<Result<Vec<_>>>()?;
+        self.commit(&files).await?;
+        self.last = Some((last.day, previous));
+        tracing::debug!(first = %first.day, last = %last.day, "days closed");
+        Ok(())
+    }
+
+    /// Closes day after day, and gives their files to other cores to compress and write; returns the last day's rows.
+    async fn close_in_turn(
+        &self,
+        days: &[FinishedDay],
+        mut previous: RecordBatch,
+        writing: &mut Vec<JoinHandle<Result<DayFiles>>>,
+    ) -> Result<RecordBatch> {
         for finished in days {
             let day = finished.day;
             let events = events::batch(day, &finished.events)?;
@@ -96,20 +135,10 @@ impl Lake {
                 (TableName::Progress, progress::batch(&finished.progress)?),
                 (TableName::Rows, rows),
             ];
-            // Compressing is work for another core, while this one closes the next day.
-            let directories = self.directories();
-            writing.push(tokio::task::spawn_blocking(move || write(&directories, day, &batches)));
+            let (disk, directories) = (self.disk.clone(), self.directories());
+            writing.push(tokio::task::spawn_blocking(move || write(&disk, &directories, day, &batches)));
         }
-        let mut files = Vec::with_capacity(days.len());
-        for task in writing {
-            let written =
-                task.await.map_err(|source| Error::Task { doing: "writing a day's files", source })?;
-            files.push(written?);
-        }
-        self.commit(&files).await?;
-        self.last = Some((last.day, previous));
-        tracing::debug!(first = %first.day, last = %last.day, "days closed");
-        Ok(())
+        Ok(previous)
     }
 
     /// Where the closed days came from, ordered by day.
@@ -197,10 +226,15 @@ fn check(finished: &FinishedDay, expected: Day) -> Result<()> {
 }
 
 /// Writes a day's four files, given in the order of [`Lake::directories`].
-fn write(directories: &[PathBuf; 4], day: Day, batches: &[(TableName, RecordBatch); 4]) -> Result<DayFiles> {
+fn write(
+    disk: &Disk,
+    directories: &[PathBuf; 4],
+    day: Day,
+    batches: &[(TableName, RecordBatch); 4],
+) -> Result<DayFiles> {
     let file = |at: usize| {
         let (table, rows) = &batches[at];
-        file::write(&directories[at], *table, day, rows)
+        file::write(disk, &directories[at], *table, day, rows)
     };
     Ok(DayFiles { events: file(0)?, reconciliation: file(1)?, progress: file(2)?, rows: file(3)? })
 }

@@ -232,12 +232,30 @@ async fn a_directory_without_a_lake_says_how_to_make_one() {
 }
 
 #[tokio::test]
-async fn a_second_writer_is_told_so() {
+async fn a_second_writer_is_told_who_the_first_is() {
     let dir = TempDir::new().expect("a directory");
     let mut first = Lake::open(dir.path()).await.expect("a lake");
-    let mut second = Lake::open(dir.path()).await.expect("a lake");
+    let refused = Lake::open(dir.path()).await.err().expect("one writer at a time");
+    let said = refused.to_string();
+    assert!(
+        matches!(refused, Error::Locked { .. }) && said.contains(&std::process::id().to_string()),
+        "{said}"
+    );
     first.close_days(&[finished(0, vec![], vec![])]).await.expect("a day");
-    let failed = second.close_days(&[finished(0, vec![], vec![])]).await.expect_err("a conflict");
+    drop(first);
+    Lake::open(dir.path()).await.expect("the lock ends with its holder");
+}
+
+/// Somebody who heeds no lock: another program that writes Delta tables.
+#[tokio::test]
+async fn a_commit_of_another_program_is_not_overwritten() {
+    let dir = TempDir::new().expect("a directory");
+    let mut lake = Lake::open(dir.path()).await.expect("a lake");
+    lake.close_days(&[finished(0, vec![], vec![])]).await.expect("a day");
+    let log = dir.path().join("sp_sector_daily/_delta_log");
+    let ours = std::fs::read(log.join("00000000000000000001.json")).expect("our commit");
+    std::fs::write(log.join("00000000000000000002.json"), ours).expect("theirs");
+    let failed = lake.close_days(&[finished(1, vec![], vec![])]).await.expect_err("a conflict");
     assert!(matches!(failed, Error::OtherWriter { .. }), "{failed}");
 }
 

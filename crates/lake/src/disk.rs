@@ -1,0 +1,120 @@
+//! Writing to a disk so that it lasts.
+//!
+//! Everything that a lake writes goes through here. A file is there whole or not at all, and once a function has
+//! returned, a power cut does not take back what it did: bytes are flushed before they get their name, and names are
+//! flushed with the directory that holds them.
+
+use std::fmt;
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::path::Path;
+use std::sync::Arc;
+
+use uuid::Uuid;
+
+/// What a file is called until it is whole; whatever ends so and is found on opening was left by a crash.
+pub(crate) const PARTIAL: &str = ".partial";
+
+/// One thing done to the disk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// Writing a new file's bytes.
+    Write,
+    /// Flushing a file.
+    SyncFile,
+    /// Giving a whole file its name, where none may have it yet.
+    Link,
+    /// Giving a whole file its name, in the place of another.
+    Rename,
+    /// Flushing a directory.
+    SyncDirectory,
+    /// Removing a file.
+    Remove,
+}
+
+type Watch = dyn Fn(Step, &Path) -> io::Result<()> + Send + Sync;
+
+/// The disk that a lake is written to.
+#[derive(Clone, Default)]
+pub struct Disk {
+    watch: Option<Arc<Watch>>,
+}
+
+impl fmt::Debug for Disk {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Disk").field("watched", &self.watch.is_some()).finish()
+    }
+}
+
+impl Disk {
+    /// A disk that asks `watch` before each step. If that is an error, the step fails with it, a write half done: the
+    /// way to try what a failing or full disk does.
+    #[must_use]
+    pub fn watched(watch: impl Fn(Step, &Path) -> io::Result<()> + Send + Sync + 'static) -> Self {
+        Self { watch: Some(Arc::new(watch)) }
+    }
+
+    fn ask(&self, step: Step, path: &Path) -> io::Result<()> {
+        self.watch.as_ref().map_or(Ok(()), |watch| watch(step, path))
+    }
+
+    /// Makes a file that nobody reads until something else names it. It lasts once its directory is flushed, too.
+    pub(crate) fn lay_down(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
+        let mut file = File::create_new(path)?;
+        if let Err(error) = self.ask(Step::Write, path) {
+            let _ = file.write_all(&bytes[..bytes.len() / 2]);
+            return Err(error);
+        }
+        file.write_all(bytes)?;
+        self.ask(Step::SyncFile, path)?;
+        file.sync_all()
+    }
+
+    /// Makes a file under a name that nothing has yet: whole, or not at all.
+    ///
+    /// # Errors
+    /// [`io::ErrorKind::AlreadyExists`] if something has the name.
+    pub(crate) fn create(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
+        self.under_name(path, bytes, |partial| {
+            self.ask(Step::Link, path)?;
+            fs::hard_link(partial, path)
+        })
+    }
+
+    /// Makes a file, or puts it in the place of the one that has its name: at every instant one of the two is there.
+    pub(crate) fn replace(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
+        self.under_name(path, bytes, |partial| {
+            self.ask(Step::Rename, path)?;
+            fs::rename(partial, path)
+        })
+    }
+
+    fn under_name(
+        &self,
+        path: &Path,
+        bytes: &[u8],
+        name: impl FnOnce(&Path) -> io::Result<()>,
+    ) -> io::Result<()> {
+        let mut partial = path.as_os_str().to_owned();
+        partial.push(format!(".{}{PARTIAL}", Uuid::new_v4().simple()));
+        let partial = Path::new(&partial);
+        let named = self.lay_down(partial, bytes).and_then(|()| name(partial));
+        // After a renaming there is nothing left to remove.
+        let _ = fs::remove_file(partial);
+        named?;
+        self.sync_directory(path.parent().unwrap_or(path))
+    }
+
+    /// Flushes a directory: the names in it last.
+    pub(crate) fn sync_directory(&self, directory: &Path) -> io::Result<()> {
+        self.ask(Step::SyncDirectory, directory)?;
+        // Only Unix has directories that can be opened and flushed; elsewhere the file system does so by itself.
+        if cfg!(unix) { File::open(directory)?.sync_all() } else { Ok(()) }
+    }
+
+    /// Removes a file.
+    pub(crate) fn remove(&self, path: &Path) -> io::Result<()> {
+        self.ask(Step::Remove, path)?;
+        fs::remove_file(path)
+    }
+}

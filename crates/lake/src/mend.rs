@@ -1,0 +1,126 @@
+//! What a crash may have left in a table's directory, and how a writer clears it away on opening.
+//!
+//! Our own writes leave a file whole or not at all, so of a crash there remain only files that nothing names: partial
+//! ones, and data files whose commit never came. Other programs, older file systems and failing disks can do worse: a
+//! commit or checkpoint of no length, or cut off. The last commit can be taken back, since what it named was not yet
+//! answered for; what is damaged further down is damage, and said so when the table is read.
+
+use std::collections::HashSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+
+use crate::disk::{Disk, PARTIAL};
+use crate::{Error, Result};
+
+const LOG: &str = "_delta_log";
+const LAST_CHECKPOINT: &str = "_last_checkpoint";
+/// How a Parquet file begins and ends.
+const PARQUET: &[u8; 4] = b"PAR1";
+
+/// Removes a torn last commit, torn checkpoints and partial files from a table's log.
+///
+/// # Errors
+/// If the directory cannot be read, or something in it cannot be removed.
+pub(crate) fn log(disk: &Disk, table: &Path) -> Result<()> {
+    let log = table.join(LOG);
+    let mut commits = Vec::new();
+    let mut removed = false;
+    for path in files(&log)? {
+        let name = name(&path);
+        if name.ends_with(PARTIAL) {
+            removed |= remove(disk, &path, "a file that was being written when its writer died")?;
+        } else if name.ends_with(".checkpoint.parquet") && !is_parquet(&path) {
+            removed |= remove(disk, &path, "a torn checkpoint; the commits under it are read instead")?;
+        } else if name == LAST_CHECKPOINT && !is_json(&path) {
+            removed |= remove(disk, &path, "a torn note of the last checkpoint")?;
+        } else if name
+            .strip_suffix(".json")
+            .is_some_and(|version| version.bytes().all(|b| b.is_ascii_digit()))
+        {
+            commits.push(path);
+        }
+    }
+    // Names are zero-padded numbers, so the greatest is the last.
+    if let Some(last) = commits.iter().max()
+        && torn(last)
+    {
+        removed |= remove(disk, last, "a torn last commit; its days will be closed again")?;
+    }
+    if removed {
+        disk.sync_directory(&log).map_err(Error::io(&log))?;
+    }
+    Ok(())
+}
+
+/// The version of a torn last commit, which is to be passed over by those who may not remove it.
+pub(crate) fn torn_last_commit(table: &Path) -> Option<u64> {
+    let number = |path: &PathBuf| name(path).strip_suffix(".json")?.parse::<u64>().ok();
+    let commits = files(&table.join(LOG)).ok()?;
+    let (version, last) = commits.iter().filter_map(|path| Some((number(path)?, path))).max()?;
+    torn(last).then_some(version)
+}
+
+/// Removes partial files, and data files that the table does not know (`known` are those that it has or had).
+///
+/// # Errors
+/// If the directory cannot be read, or something in it cannot be removed.
+pub(crate) fn orphans(disk: &Disk, table: &Path, known: &HashSet<String>) -> Result<()> {
+    let mut removed = 0;
+    for path in files(table)? {
+        let name = name(&path);
+        if name.ends_with(PARTIAL) || (name.ends_with(".parquet") && !known.contains(&name)) {
+            disk.remove(&path).map_err(Error::io(&path))?;
+            removed += 1;
+        }
+    }
+    if removed > 0 {
+        tracing::warn!(table = %table.display(), removed, "removed files whose commit never came");
+    }
+    Ok(())
+}
+
+/// Plain files of a directory; none if it is not there.
+fn files(directory: &Path) -> Result<Vec<PathBuf>> {
+    let entries = match fs::read_dir(directory) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(Error::io(directory)(error)),
+    };
+    let mut files = Vec::new();
+    for entry in entries {
+        let path = entry.map_err(Error::io(directory))?.path();
+        if path.is_file() {
+            files.push(path);
+        }
+    }
+    Ok(files)
+}
+
+fn name(path: &Path) -> String {
+    path.file_name().unwrap_or_default().to_string_lossy().into_owned()
+}
+
+fn remove(disk: &Disk, path: &Path, what: &str) -> Result<bool> {
+    disk.remove(path).map_err(Error::io(path))?;
+    tracing::warn!(file = %path.display(), "removed {what}");
+    Ok(true)
+}
+
+/// A commit is lines of JSON objects, one at least, the last of them ended or whole.
+fn torn(path: &Path) -> bool {
+    let Ok(text) = fs::read_to_string(path) else { return true };
+    let mut lines = text.lines().filter(|line| !line.trim().is_empty()).peekable();
+    lines.peek().is_none()
+        || !lines.all(|line| serde_json::from_str::<Value>(line).is_ok_and(|v| v.is_object()))
+}
+
+fn is_json(path: &Path) -> bool {
+    fs::read(path).is_ok_and(|text| serde_json::from_slice::<Value>(&text).is_ok())
+}
+
+fn is_parquet(path: &Path) -> bool {
+    fs::read(path)
+        .is_ok_and(|bytes| bytes.len() > 12 && bytes.starts_with(PARQUET) && bytes.ends_with(PARQUET))
+}
