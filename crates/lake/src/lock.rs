@@ -17,7 +17,14 @@ const LONGEST: u64 = 4096;
 #[derive(Debug)]
 pub(crate) struct WriterLock {
     /// Closing it lets go of the lock.
-    _file: File,
+    file: File,
+}
+
+impl Drop for WriterLock {
+    fn drop(&mut self) {
+        // Nobody holds it any more, and a lake that is only looked at again stays byte for byte what it was.
+        let _ = self.file.set_len(0);
+    }
 }
 
 impl WriterLock {
@@ -43,7 +50,7 @@ impl WriterLock {
         }
         // Only a courtesy to whoever is turned away.
         let _ = describe(&mut file);
-        Ok(Self { _file: file })
+        Ok(Self { file })
     }
 }
 
