@@ -212,6 +212,7 @@ async fn many_commits_pass_a_checkpoint_and_stay_readable() {
         let events = vec![onboard(1000, number as u64, number as u64)];
         lake.close_days(&[finished(number, events, vec![])]).await.expect("a day");
     }
+    drop(lake);
     let log = dir.path().join("sp_sector_daily/_delta_log/_last_checkpoint");
     assert!(log.is_file(), "a checkpoint");
     let reader = Reader::open(dir.path()).await.expect("a reader");
