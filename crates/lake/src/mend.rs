@@ -76,7 +76,7 @@ pub(crate) fn orphans(disk: &Disk, table: &Path, known: &HashSet<String>) -> Res
         }
     }
     if removed > 0 {
-        tracing::warn!(table = %table.display(), removed, "removed files whose commit never came");
+        tracing::info!(table = %table.display(), removed, "removed files whose commit never came");
     }
     Ok(())
 }
