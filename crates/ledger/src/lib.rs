@@ -13,13 +13,15 @@ mod portrait;
 mod power;
 mod qap;
 mod reading;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;
 mod value;
 
 pub use claims::Claims;
 pub use differ::Differ;
 pub use event::{Cause, Event, Kind, MessageRef, Status};
 pub use portrait::{DeadlinePortrait, Holding, Portrait};
-pub use power::{Claim, Power};
+pub use power::{ChainPower, Claim, Power};
 pub use qap::quality_adjusted_power;
 pub use reading::Reading;
 pub use value::Value;
