@@ -13,6 +13,7 @@ mod portrait;
 mod power;
 mod qap;
 mod reading;
+mod tally;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
 mod value;
@@ -24,4 +25,5 @@ pub use portrait::{DeadlinePortrait, Holding, Portrait};
 pub use power::{ChainPower, Claim, Power};
 pub use qap::quality_adjusted_power;
 pub use reading::Reading;
+pub use tally::{Row, Tally, TooLarge};
 pub use value::Value;
