@@ -4,25 +4,31 @@ use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use chain::Day;
-use datafusion::arrow::array::{Array, ArrayRef, AsArray, Date32Array, RecordBatch};
+use datafusion::arrow::array::{ArrayRef, Date32Array, RecordBatch};
 use datafusion::arrow::compute::concat_batches;
-use datafusion::arrow::datatypes::{DataType, Decimal128Type, SchemaRef};
+use datafusion::arrow::datatypes::SchemaRef;
 use datafusion::catalog::streaming::StreamingTable;
+use datafusion::error::DataFusionError;
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
+use datafusion::physical_plan::common::collect;
 use datafusion::physical_plan::execution_plan::reset_plan_states;
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::physical_plan::streaming::PartitionStream;
-use datafusion::physical_plan::{ExecutionPlan, collect};
+use datafusion::physical_plan::{ExecutionPlan, execute_stream};
 use datafusion::prelude::{SessionConfig, SessionContext};
-use futures::stream;
-use ledger::Event;
+use futures::{StreamExt, stream};
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
 
 use crate::fit::Fit;
-use crate::schema::{TableName, WIDEST};
+use crate::measured::{Measured, Reach};
+use crate::schema::TableName;
 use crate::{Error, Result, sql};
 
 /// Rows handed to the engine at once.
-const SLICE: usize = 8192;
+const SLICE: usize = 16_384;
+/// Batches of events that wait for the engine.
+const WAITING: usize = 8;
 
 /// The day close's plan, made once and run for day after day: planning some eighty columns takes longer than adding
 /// up an ordinary day.
@@ -40,34 +46,63 @@ impl Closer {
         let mut config = SessionConfig::new().with_target_partitions(1).with_batch_size(SLICE);
         config.options_mut().optimizer.enable_dynamic_filter_pushdown = false;
         let context = SessionContext::new_with_config(config);
-        let events = Slot::register(&context, "events", TableName::Events)?;
-        let previous = Slot::register(&context, "previous", TableName::Rows)?;
+        let events = Slot::register(&context, "events", Measured::schema())?;
+        let previous = Slot::register(&context, "previous", TableName::Rows.schema())?;
         let statement = sql::day_close()?;
         let plan = context.sql(&statement).await.map_err(Error::query("planning"))?;
         let plan = plan.create_physical_plan().await.map_err(Error::query("planning"))?;
         Ok(Self { events, previous, plan, context })
     }
 
-    /// The rows of `day`, ordered by miner.
-    ///
-    /// `events` are the day's as rows of `sector_events` made from `source`, `previous` the rows of the day before
-    /// (empty for the first day ever).
-    pub(crate) async fn close(
-        &self,
-        day: Day,
-        source: &[Event],
-        events: RecordBatch,
-        previous: RecordBatch,
-    ) -> Result<RecordBatch> {
-        within_reach(day, source, &previous)?;
-        self.events.fill(events);
-        self.previous.fill(previous);
-        let plan = reset_plan_states(Arc::clone(&self.plan)).map_err(Error::query("running"))?;
-        let rows = collect(plan, self.context.task_ctx()).await;
-        // Let go of the day's events before they are written.
-        self.events.clear();
-        self.previous.clear();
-        dated(day, &rows.map_err(Error::query("running"))?)
+    /// Begins to close `day` on `previous`, the rows of the day before (empty for the first day ever). The engine runs
+    /// beside the caller, on the events that it is given.
+    pub(crate) fn begin(&self, day: Day, previous: RecordBatch) -> Result<Closing> {
+        let reach = Reach::from(&previous);
+        let (events, arriving) = mpsc::channel(WAITING);
+        let arriving = stream::unfold(arriving, |mut arriving: mpsc::Receiver<RecordBatch>| async {
+            arriving.recv().await.map(|batch| (Ok(batch), arriving))
+        });
+        self.events.fill(slices(arriving));
+        self.previous.fill(slices(stream::iter([Ok(previous)])));
+        let failed = || Error::query("running");
+        let plan = reset_plan_states(Arc::clone(&self.plan)).map_err(failed())?;
+        let rows = execute_stream(plan, self.context.task_ctx()).map_err(failed())?;
+        let measured = Measured::new(day);
+        Ok(Closing { day, reach, measured, events, rows: tokio::spawn(collect(rows)) })
+    }
+}
+
+/// A day that is being closed.
+pub(crate) struct Closing {
+    day: Day,
+    reach: Reach,
+    measured: Measured,
+    events: mpsc::Sender<RecordBatch>,
+    rows: JoinHandle<std::result::Result<Vec<RecordBatch>, DataFusionError>>,
+}
+
+impl Closing {
+    /// Takes more of the day's events: rows of `sector_events`, sorted by miner, texts as such or as dictionaries.
+    pub(crate) async fn add(&mut self, events: &RecordBatch) -> Result<()> {
+        let measured = self.measured.of(events)?;
+        self.reach.add(&measured);
+        // If the engine has gone, it says why in the end.
+        let _ = self.events.send(measured).await;
+        Ok(())
+    }
+
+    /// The day's rows, ordered by miner.
+    pub(crate) async fn finish(self) -> Result<RecordBatch> {
+        drop(self.events);
+        let rows = self.rows.await.map_err(|source| Error::Task { doing: "closing a day", source })?;
+        if !self.reach.is_within() {
+            return Err(Fit(self.day).too_large(
+                "a sum over the day's events",
+                "over 10^38",
+                "38 decimal digits",
+            ));
+        }
+        dated(self.day, &rows.map_err(Error::query("running"))?)
     }
 }
 
@@ -82,61 +117,42 @@ fn dated(day: Day, batches: &[RecordBatch]) -> Result<RecordBatch> {
     RecordBatch::try_new(schema, columns).map_err(wrong)
 }
 
-/// Checks that no sum of the day can pass 38 digits, whichever events it adds up: DataFusion's sums wrap silently.
-fn within_reach(day: Day, events: &[Event], previous: &RecordBatch) -> Result<()> {
-    let start = previous
-        .columns()
-        .iter()
-        .filter(|column| matches!(column.data_type(), DataType::Decimal128(..)))
-        .flat_map(|column| column.as_primitive::<Decimal128Type>().values().iter())
-        .map(|value| value.unsigned_abs())
-        .max()
-        .unwrap_or_default();
-    let reach = events.iter().try_fold(start, |reach, event| reach.checked_add(weight(event)?));
-    if reach.is_some_and(|reach| reach <= WIDEST.unsigned_abs()) {
-        return Ok(());
-    }
-    Err(Fit(day).too_large("a sum over the day's events", "over 10^38", "38 decimal digits"))
-}
+type Batches = stream::BoxStream<'static, std::result::Result<RecordBatch, DataFusionError>>;
 
-/// The most that one event can add to any column, before and after taken together.
-fn weight(event: &Event) -> Option<u128> {
-    let qap = |side: Option<chain::Bytes>| side.unwrap_or_default().0.unsigned_abs();
-    let squared = |expiration: Option<chain::Epoch>| {
-        let (Some(expiration), Some(activation)) = (expiration, event.activation) else {
-            return Some(0);
+/// The same rows in smaller batches.
+fn slices(
+    batches: impl stream::Stream<Item = std::result::Result<RecordBatch, DataFusionError>> + Send + 'static,
+) -> Batches {
+    let slices = batches.flat_map(|batch| {
+        let slices: Vec<_> = match batch {
+            Err(error) => vec![Err(error)],
+            Ok(rows) => (0..rows.num_rows())
+                .step_by(SLICE)
+                .map(|from| Ok(rows.slice(from, SLICE.min(rows.num_rows() - from))))
+                .collect(),
         };
-        let duration = i128::from(expiration.0) - i128::from(activation.0);
-        duration.unsigned_abs().checked_pow(2)
-    };
-    let raw = event.sector_size.0.unsigned_abs().checked_mul(2)?;
-    let adjusted = qap(event.qap_before).checked_add(qap(event.qap_after))?;
-    let duration = squared(event.expiration_before)?.checked_add(squared(event.expiration_after)?)?;
-    Some(raw.max(adjusted).max(duration))
+        stream::iter(slices)
+    });
+    slices.boxed()
 }
 
 /// A table of the plan whose rows are put in anew for each run.
 struct Slot {
     schema: SchemaRef,
-    rows: Mutex<Option<RecordBatch>>,
+    rows: Mutex<Option<Batches>>,
 }
 
 impl Slot {
-    fn register(context: &SessionContext, name: &str, table: TableName) -> Result<Arc<Self>> {
-        let slot = Arc::new(Self { schema: table.schema(), rows: Mutex::new(None) });
+    fn register(context: &SessionContext, name: &str, schema: SchemaRef) -> Result<Arc<Self>> {
+        let slot = Arc::new(Self { schema: Arc::clone(&schema), rows: Mutex::new(None) });
         let partition: Arc<dyn PartitionStream> = Arc::clone(&slot) as _;
-        let provider =
-            StreamingTable::try_new(table.schema(), vec![partition]).map_err(Error::query("planning"))?;
+        let provider = StreamingTable::try_new(schema, vec![partition]).map_err(Error::query("planning"))?;
         context.register_table(name, Arc::new(provider)).map_err(Error::query("planning"))?;
         Ok(slot)
     }
 
-    fn fill(&self, rows: RecordBatch) {
+    fn fill(&self, rows: Batches) {
         *self.rows.lock().unwrap_or_else(PoisonError::into_inner) = Some(rows);
-    }
-
-    fn clear(&self) {
-        self.rows.lock().unwrap_or_else(PoisonError::into_inner).take();
     }
 }
 
@@ -151,14 +167,10 @@ impl PartitionStream for Slot {
         &self.schema
     }
 
+    /// The rows of this run, once.
     fn execute(&self, _context: Arc<TaskContext>) -> SendableRecordBatchStream {
-        let rows = self.rows.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let slices = rows.iter().flat_map(|rows| {
-            (0..rows.num_rows())
-                .step_by(SLICE)
-                .map(|from| rows.slice(from, SLICE.min(rows.num_rows() - from)))
-        });
-        let slices: Vec<_> = slices.map(Ok).collect();
-        Box::pin(RecordBatchStreamAdapter::new(Arc::clone(&self.schema), stream::iter(slices)))
+        let rows = self.rows.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let rows = rows.unwrap_or_else(|| stream::empty().boxed());
+        Box::pin(RecordBatchStreamAdapter::new(Arc::clone(&self.schema), rows))
     }
 }

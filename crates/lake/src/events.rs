@@ -2,96 +2,129 @@
 
 use std::sync::Arc;
 
-use chain::{Cid, Day, Epoch};
+use chain::{Cid, Day, Epoch, MinerId};
 use datafusion::arrow::array::{
-    ArrayRef, Date32Array, Decimal128Builder, Int64Builder, RecordBatch, StringBuilder,
+    ArrayRef, Date32Array, Decimal128Builder, DictionaryArray, Int32Array, Int64Builder, RecordBatch,
+    StringArray, UInt8Builder,
 };
-use ledger::Event;
+use datafusion::arrow::datatypes::{DataType, Field, Schema, SchemaRef, UInt8Type};
+use datafusion::arrow::error::ArrowError;
+use datafusion::common::HashMap;
+use ledger::{Cause, Event, Kind, Status};
 
 use crate::fit::Fit;
 use crate::schema::{DIGITS, TableName};
 use crate::{Error, Result};
 
-/// The day's events, given in chain order, sorted by miner, sector and epoch, so that a sector's life lies
-/// together. `position` keeps the chain order: sorting by it restores the order of execution.
-pub(crate) fn batch(day: Day, events: &[Event]) -> Result<RecordBatch> {
-    let mut order: Vec<(usize, &Event)> = events.iter().enumerate().collect();
-    order.sort_by_key(|(position, event)| (event.miner, event.sector, event.epoch, *position));
+/// Rows made at once. A day is never held as rows whole: its events are there already, and rows of them all would take
+/// as much again. So few stay in the processor's cache until they are added up and written.
+const ROWS_AT_ONCE: usize = 16_384;
 
-    let mut rows = Rows::new(Fit(day), events.len());
-    for (position, event) in order {
-        rows.push(position, event)?;
-    }
-    let mut columns: Vec<ArrayRef> = vec![Arc::new(Date32Array::from_value(day.unix_days(), events.len()))];
-    columns.extend(rows.finish());
-    RecordBatch::try_new(TableName::Events.schema(), columns)
-        .map_err(|source| Error::Rows { table: TableName::Events.name(), source })
+/// The rows of a day's events, given in chain order, sorted by miner, sector and epoch, so that a sector's life lies
+/// together. `position` keeps the chain order: sorting by it restores the order of execution.
+///
+/// Texts are dictionaries, since few differ. The dictionary of messages names a message once for each miner.
+pub(crate) struct Rows<'e> {
+    day: Day,
+    events: &'e [Event],
+    /// Positions of the events that have no row yet, in their order.
+    order: std::vec::IntoIter<u32>,
 }
 
-/// The columns of `sector_events` being filled, in the order of its schema, without the day.
-struct Rows {
+impl<'e> Rows<'e> {
+    /// Sorts the events.
+    pub(crate) fn new(day: Day, events: &'e [Event]) -> Result<Self> {
+        if let Err(source) = u32::try_from(events.len()) {
+            let problem = format!("it has {} events: {source}", events.len());
+            return Err(Error::Inconsistent { day, problem });
+        }
+        // The keys themselves are sorted: looking at the events would miss the cache at each comparison.
+        let key = |(position, event): (u32, &Event)| (event.miner, event.sector, event.epoch, position);
+        let mut keys: Vec<_> = (0..).zip(events).map(key).collect();
+        keys.sort_unstable();
+        let order: Vec<u32> = keys.iter().map(|(.., position)| *position).collect();
+        Ok(Self { day, events, order: order.into_iter() })
+    }
+}
+
+impl Iterator for Rows<'_> {
+    type Item = Result<RecordBatch>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let order: Vec<u32> = self.order.by_ref().take(ROWS_AT_ONCE).collect();
+        (!order.is_empty()).then(|| batch(self.day, self.events, &order))
+    }
+}
+
+/// Rows of the events at these positions. Event by event, not column by column: sorted events lie scattered in memory,
+/// and each is fetched once so.
+fn batch(day: Day, events: &[Event], order: &[u32]) -> Result<RecordBatch> {
+    let mut columns = Columns::new(Fit(day), order.len());
+    for position in order {
+        columns.push(*position, &events[*position as usize])?;
+    }
+    let columns = columns.finish(day, order.len());
+    RecordBatch::try_new(schema(&columns), columns).map_err(wrong)
+}
+
+/// The columns being filled, in the order of the table's schema, without the day.
+struct Columns<'e> {
     fit: Fit,
     position: Int64Builder,
     epoch: Int64Builder,
     miner: Int64Builder,
     sector: Int64Builder,
-    kind: StringBuilder,
-    cause: StringBuilder,
+    kind: UInt8Builder,
+    cause: UInt8Builder,
     sector_size: Decimal128Builder,
     qap_before: Decimal128Builder,
     qap_after: Decimal128Builder,
     activation: Int64Builder,
     expiration_before: Int64Builder,
     expiration_after: Int64Builder,
-    status_before: StringBuilder,
-    status_after: StringBuilder,
-    message: StringBuilder,
+    status_before: UInt8Builder,
+    status_after: UInt8Builder,
+    message: Messages<'e>,
     method: Int64Builder,
     message_sectors: Int64Builder,
-    /// The last message and its text: a batch message's events often lie together.
-    last_message: Option<(Cid, String)>,
 }
 
-impl Rows {
-    fn new(fit: Fit, capacity: usize) -> Self {
-        let integer = || Int64Builder::with_capacity(capacity);
-        let wide = || {
-            Decimal128Builder::with_capacity(capacity)
-                .with_data_type(datafusion::arrow::datatypes::DataType::Decimal128(DIGITS, 0))
-        };
-        let text = || StringBuilder::with_capacity(capacity, capacity * 8);
+impl<'e> Columns<'e> {
+    fn new(fit: Fit, rows: usize) -> Self {
+        let integer = || Int64Builder::with_capacity(rows);
+        let name = || UInt8Builder::with_capacity(rows);
+        let wide = || Decimal128Builder::with_capacity(rows).with_data_type(DataType::Decimal128(DIGITS, 0));
         Self {
             fit,
             position: integer(),
             epoch: integer(),
             miner: integer(),
             sector: integer(),
-            kind: text(),
-            cause: text(),
+            kind: name(),
+            cause: name(),
             sector_size: wide(),
             qap_before: wide(),
             qap_after: wide(),
             activation: integer(),
             expiration_before: integer(),
             expiration_after: integer(),
-            status_before: text(),
-            status_after: text(),
-            message: text(),
+            status_before: name(),
+            status_after: name(),
+            message: Messages::new(rows),
             method: integer(),
             message_sectors: integer(),
-            last_message: None,
         }
     }
 
-    fn push(&mut self, position: usize, event: &Event) -> Result<()> {
+    fn push(&mut self, position: u32, event: &'e Event) -> Result<()> {
         let fit = self.fit;
         let epoch = |epoch: Epoch| epoch.0;
-        self.position.append_value(fit.integer("an event's position", position as u64)?);
+        self.position.append_value(i64::from(position));
         self.epoch.append_value(event.epoch.0);
         self.miner.append_value(fit.integer("a storage provider's ID", event.miner.0)?);
         self.sector.append_value(fit.integer("a sector number", event.sector.0)?);
-        self.kind.append_value(event.kind.name());
-        self.cause.append_option(event.cause.map(ledger::Cause::name));
+        self.kind.append_value(event.kind as u8);
+        self.cause.append_option(event.cause.map(|cause| cause as u8));
         self.sector_size.append_value(fit.wide("a sector's size", event.sector_size)?);
         let qap = |value: Option<_>| value.map(|value| fit.wide("a sector's QAP", value)).transpose();
         self.qap_before.append_option(qap(event.qap_before)?);
@@ -99,42 +132,89 @@ impl Rows {
         self.activation.append_option(event.activation.map(epoch));
         self.expiration_before.append_option(event.expiration_before.map(epoch));
         self.expiration_after.append_option(event.expiration_after.map(epoch));
-        self.status_before.append_value(event.status_before.name());
-        self.status_after.append_value(event.status_after.name());
-        let Some(message) = event.message else {
-            self.message.append_null();
-            self.method.append_null();
-            self.message_sectors.append_null();
-            return Ok(());
-        };
-        if self.last_message.as_ref().is_none_or(|(cid, _)| *cid != message.cid) {
-            self.last_message = Some((message.cid, message.cid.to_string()));
-        }
-        self.message.append_option(self.last_message.as_ref().map(|(_, text)| text));
-        self.method.append_value(fit.integer("a method number", message.method)?);
-        self.message_sectors.append_value(i64::from(message.sectors));
+        self.status_before.append_value(event.status_before as u8);
+        self.status_after.append_value(event.status_after as u8);
+        let message = event.message.as_ref();
+        self.message.push(event.miner, message.map(|message| &message.cid));
+        let method = message.map(|message| fit.integer("a method number", message.method)).transpose()?;
+        self.method.append_option(method);
+        self.message_sectors.append_option(message.map(|message| i64::from(message.sectors)));
         Ok(())
     }
 
-    fn finish(mut self) -> Vec<ArrayRef> {
+    fn finish(mut self, day: Day, rows: usize) -> Vec<ArrayRef> {
         vec![
+            Arc::new(Date32Array::from_value(day.unix_days(), rows)),
             Arc::new(self.position.finish()),
             Arc::new(self.epoch.finish()),
             Arc::new(self.miner.finish()),
             Arc::new(self.sector.finish()),
-            Arc::new(self.kind.finish()),
-            Arc::new(self.cause.finish()),
+            names(Kind::ALL, Kind::name, self.kind),
+            names(Cause::ALL, Cause::name, self.cause),
             Arc::new(self.sector_size.finish()),
             Arc::new(self.qap_before.finish()),
             Arc::new(self.qap_after.finish()),
             Arc::new(self.activation.finish()),
             Arc::new(self.expiration_before.finish()),
             Arc::new(self.expiration_after.finish()),
-            Arc::new(self.status_before.finish()),
-            Arc::new(self.status_after.finish()),
-            Arc::new(self.message.finish()),
+            names(Status::ALL, Status::name, self.status_before),
+            names(Status::ALL, Status::name, self.status_after),
+            self.message.finish(),
             Arc::new(self.method.finish()),
             Arc::new(self.message_sectors.finish()),
         ]
     }
+}
+
+/// The table's schema, with texts as the dictionaries that these columns have.
+fn schema(columns: &[ArrayRef]) -> SchemaRef {
+    let table = TableName::Events.schema();
+    let fields = table.fields().iter().zip(columns);
+    let fields = fields.map(|(field, column)| Field::clone(field).with_data_type(column.data_type().clone()));
+    Arc::new(Schema::new(fields.collect::<Vec<_>>()))
+}
+
+/// Values of an enum that stand at these places among all of them.
+fn names<T: Copy>(all: &[T], name: fn(T) -> &'static str, mut at: UInt8Builder) -> ArrayRef {
+    let names = StringArray::from_iter_values(all.iter().map(|value| name(*value)));
+    Arc::new(DictionaryArray::<UInt8Type>::new(at.finish(), Arc::new(names)))
+}
+
+/// The messages' CIDs. A miner's messages are told apart one miner at a time, so that few have to be kept in mind.
+struct Messages<'e> {
+    miner: MinerId,
+    known: HashMap<&'e Cid, i32>,
+    texts: Vec<String>,
+    keys: Vec<Option<i32>>,
+}
+
+impl<'e> Messages<'e> {
+    fn new(rows: usize) -> Self {
+        Self { miner: MinerId(0), known: HashMap::new(), texts: Vec::new(), keys: Vec::with_capacity(rows) }
+    }
+
+    fn push(&mut self, miner: MinerId, cid: Option<&'e Cid>) {
+        if miner != self.miner {
+            self.miner = miner;
+            self.known.clear();
+        }
+        let texts = &mut self.texts;
+        let key = cid.map(|cid| {
+            *self.known.entry(cid).or_insert_with(|| {
+                texts.push(cid.to_string());
+                // There are not more than rows at once.
+                (texts.len() - 1) as i32
+            })
+        });
+        self.keys.push(key);
+    }
+
+    fn finish(self) -> ArrayRef {
+        let texts = Arc::new(StringArray::from_iter_values(self.texts));
+        Arc::new(DictionaryArray::new(Int32Array::from(self.keys), texts))
+    }
+}
+
+fn wrong(source: ArrowError) -> Error {
+    Error::Rows { table: TableName::Events.name(), source }
 }

@@ -1,7 +1,7 @@
 //! Data files: a table's rows of one day as Parquet.
 
 use std::fs::File;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use chain::Day;
 use datafusion::arrow::array::{AsArray, RecordBatch};
@@ -10,7 +10,7 @@ use datafusion::arrow::datatypes::{Int64Type, SchemaRef};
 use datafusion::arrow::error::ArrowError;
 use datafusion::parquet::arrow::ArrowWriter;
 use datafusion::parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
-use datafusion::parquet::basic::{Compression, ZstdLevel};
+use datafusion::parquet::basic::{Compression, Encoding, ZstdLevel};
 use datafusion::parquet::errors::ParquetError;
 use datafusion::parquet::file::properties::{EnabledStatistics, WriterProperties};
 
@@ -38,8 +38,7 @@ pub(crate) struct DataFile {
     pub(crate) miners: Option<(i64, i64)>,
 }
 
-/// Writes a day's rows into the table's directory. The name is new each time: a replaced file stays readable for those
-/// who still read the version it belongs to.
+/// Writes a day's rows into the table's directory.
 pub(crate) fn write(
     disk: &Disk,
     directory: &Path,
@@ -47,37 +46,82 @@ pub(crate) fn write(
     day: Day,
     rows: &RecordBatch,
 ) -> Result<DataFile> {
-    let name = format!("{day}-{}.parquet", uuid::Uuid::new_v4().simple());
-    let path = directory.join(&name);
-    let bytes = encode(table, rows).map_err(|source| Error::Parquet { path: path.clone(), source })?;
-    disk.lay_down(&path, &bytes).map_err(Error::io(&path))?;
-    let miners = rows
-        .column_by_name(MINER_ID)
-        .and_then(|column| column.as_primitive_opt::<Int64Type>())
-        .and_then(|miners| Some((min(miners)?, max(miners)?)));
-    let size = i64::try_from(bytes.len()).unwrap_or(i64::MAX);
-    Ok(DataFile { day, name, size, rows: rows.num_rows(), miners })
+    let mut file = FileWriter::begin(directory, table, day, rows.num_rows())?;
+    file.write(rows)?;
+    file.end(disk)
 }
 
-fn encode(table: TableName, rows: &RecordBatch) -> std::result::Result<Vec<u8>, ParquetError> {
-    let statistics = match table {
-        TableName::Events => EnabledStatistics::Page,
-        _ => EnabledStatistics::Chunk,
-    };
+/// A data file that is being written.
+pub(crate) struct FileWriter {
+    writer: ArrowWriter<Vec<u8>>,
+    path: PathBuf,
+    file: DataFile,
+}
+
+impl FileWriter {
+    /// Begins a file for a day's rows, of which there will be about `rows`. The name is new each time: a replaced file
+    /// stays readable for those who still read the version it belongs to.
+    pub(crate) fn begin(directory: &Path, table: TableName, day: Day, rows: usize) -> Result<Self> {
+        let name = format!("{day}-{}.parquet", uuid::Uuid::new_v4().simple());
+        let path = directory.join(&name);
+        let writer = ArrowWriter::try_new(Vec::new(), table.schema(), Some(properties(table, rows)))
+            .map_err(|source| Error::Parquet { path: path.clone(), source })?;
+        let file = DataFile { day, name, size: 0, rows: 0, miners: None };
+        Ok(Self { writer, path, file })
+    }
+
+    /// Adds rows; texts may be dictionaries.
+    pub(crate) fn write(&mut self, rows: &RecordBatch) -> Result<()> {
+        self.writer.write(rows).map_err(|source| Error::Parquet { path: self.path.clone(), source })?;
+        self.file.rows += rows.num_rows();
+        let miners = rows
+            .column_by_name(MINER_ID)
+            .and_then(|column| column.as_primitive_opt::<Int64Type>())
+            .and_then(|miners| Some((min(miners)?, max(miners)?)));
+        self.file.miners = match (self.file.miners, miners) {
+            (Some((first, last)), Some((low, high))) => Some((first.min(low), last.max(high))),
+            (known, new) => known.or(new),
+        };
+        Ok(())
+    }
+
+    /// Ends and flushes the file.
+    pub(crate) fn end(self, disk: &Disk) -> Result<DataFile> {
+        let Self { writer, path, file } = self;
+        let bytes = writer.into_inner().map_err(|source| Error::Parquet { path: path.clone(), source })?;
+        disk.lay_down(&path, &bytes).map_err(Error::io(&path))?;
+        Ok(DataFile { size: i64::try_from(bytes.len()).unwrap_or(i64::MAX), ..file })
+    }
+}
+
+/// How a file of about so many rows is written.
+fn properties(table: TableName, rows: usize) -> WriterProperties {
     // A compressor for each of some eighty columns takes longer than all else about a small file, and saves nothing:
     // its size is that of the footer.
-    let small = rows.num_rows() < SMALL;
+    let small = rows < SMALL;
     let compression = if small { Compression::UNCOMPRESSED } else { Compression::ZSTD(ZstdLevel::default()) };
-    let properties = WriterProperties::builder()
+    let mut of = WriterProperties::builder()
         .set_compression(compression)
         .set_dictionary_enabled(!small)
         .set_max_row_group_row_count(Some(ROW_GROUP))
-        .set_statistics_enabled(statistics)
-        .set_created_by(concat!("sectorscope ", env!("CARGO_PKG_VERSION")).to_owned())
-        .build();
-    let mut writer = ArrowWriter::try_new(Vec::new(), rows.schema(), Some(properties))?;
-    writer.write(rows)?;
-    writer.into_inner()
+        .set_created_by(concat!("sectorscope ", env!("CARGO_PKG_VERSION")).to_owned());
+    if table != TableName::Events {
+        return of.set_statistics_enabled(EnabledStatistics::Chunk).build();
+    }
+    if small {
+        return of.set_statistics_enabled(EnabledStatistics::Page).build();
+    }
+    // Nearly every value differs from all others, and less from its neighbours.
+    for column in ["position", "epoch", "sector", "activation", "expiration_before", "expiration_after"] {
+        of = of
+            .set_column_dictionary_enabled(column.into(), false)
+            .set_column_encoding(column.into(), Encoding::DELTA_BINARY_PACKED);
+    }
+    // Nobody looks for a range of these.
+    for column in ["sector_size", "qap_before", "qap_after", "message"] {
+        of = of.set_column_statistics_enabled(column.into(), EnabledStatistics::None);
+    }
+    of.set_statistics_enabled(EnabledStatistics::Page).build()
 }
 
 /// Reads a whole file as the table's rows. Blocks: call it from a thread that may.

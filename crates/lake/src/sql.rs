@@ -3,11 +3,16 @@
 //! It reads two tables, `events` (the day's) and `previous` (the rows of the day before), and gives the day's rows:
 //!
 //! ```sql
-//! WITH measured AS (SELECT …, qap, qap_change, … FROM events),            -- what an event counts for
-//!      day      AS (SELECT miner_id, sum(…) FILTER (WHERE …) AS d0, … FROM measured GROUP BY miner_id),
+//! WITH measured AS (SELECT …, expiration - activation AS duration, … FROM events),
+//!      classes  AS (SELECT miner_id, kind, cause, …, count(*) AS n, sum(rbp) AS rbp, … FROM measured GROUP BY …),
+//!      valued   AS (SELECT …, qap, qap_change FROM classes),              -- what a class counts for
+//!      day      AS (SELECT miner_id, sum(…) FILTER (WHERE …) AS d0, … FROM valued GROUP BY miner_id),
 //!      totals   AS (SELECT …, previous.x + day.d7 AS x, … FROM day FULL OUTER JOIN previous …)
 //! SELECT miner_id, …, quotients … FROM totals ORDER BY miner_id
 //! ```
+//!
+//! Events that no column tells apart are added up first, so that the many conditions are tried on classes of events
+//! instead of on each event. Where a column counts messages, each message is a class of its own.
 //!
 //! The join is full, so a miner once seen keeps its row, and a new one gets one. Columns that add up the same thing
 //! share one sum.
@@ -35,33 +40,67 @@ pub(crate) fn day_close() -> Result<String> {
     let outer = COLUMNS.iter().map(outer).collect::<Result<Vec<_>>>()?;
     Ok(format!(
         "WITH measured AS (\n  SELECT {measured}\n  FROM events\n),\n\
-         day AS (\n  SELECT miner_id,\n    {sums}\n  FROM measured GROUP BY miner_id\n),\n\
+         classes AS (\n  SELECT {keys},\n    {classes}\n  FROM measured\n  GROUP BY {keys}\n),\n\
+         valued AS (\n  SELECT {valued}\n  FROM classes\n),\n\
+         day AS (\n  SELECT miner_id,\n    {sums}\n  FROM valued GROUP BY miner_id\n),\n\
          totals AS (\n  SELECT coalesce(day.miner_id, previous.miner_id) AS miner_id,\n    {totals}\n  \
          FROM day FULL OUTER JOIN previous ON day.miner_id = previous.miner_id\n)\n\
          SELECT miner_id,\n  {outer}\nFROM totals ORDER BY miner_id",
         measured = measured().join(",\n    "),
+        keys = KEYS.join(", "),
+        classes = classes().join(",\n    "),
+        valued = valued().join(",\n    "),
         sums = sums.select().join(",\n    "),
         totals = totals.join(",\n    "),
         outer = outer.join(",\n  "),
     ))
 }
 
-/// What each event counts for, by name; what a state lacks counts nothing.
+/// What tells classes of events apart.
+const KEYS: [&str; 6] = ["miner_id", "kind", "cause", "status_before", "status_after", "message"];
+/// What is added up in each class, beside the number of its events, by name.
+const MEASURES: [(&str, &str); 7] = [
+    ("rbp", "rbp"),
+    ("qap_before", "qap_before"),
+    ("qap_after", "qap_after"),
+    ("duration_before", "duration_before"),
+    ("duration_after", "duration_after"),
+    ("square_before", "duration_before * duration_before"),
+    ("square_after", "duration_after * duration_after"),
+];
+
+/// What is measured of each event.
 fn measured() -> Vec<String> {
-    let before = list(Kind::ALL.iter().filter(|kind| kind.valued_before()).map(|kind| kind.name()));
-    let or_zero = |value: &str| format!("coalesce({value}, CAST(0 AS {WIDE}))");
-    let duration =
-        |side: &str| or_zero(&format!("CAST(expiration_{side} AS {WIDE}) - CAST(activation AS {WIDE})"));
+    let duration = |side: &str| {
+        format!("CAST(expiration_{side} AS {WIDE}) - CAST(activation AS {WIDE}) AS duration_{side}")
+    };
+    let counted = COLUMNS.iter().filter_map(|column| match column.definition {
+        Definition::Messages(select) => Some(condition(select)),
+        _ => None,
+    });
+    let message =
+        format!("CASE WHEN {} THEN message END AS message", counted.collect::<Vec<_>>().join(" OR "));
     let mut columns: Vec<String> =
-        ["miner_id", "kind", "cause", "status_before", "status_after", "message"].map(str::to_owned).into();
-    let mut add = |value: String, name: &str| columns.push(format!("{value} AS {name}"));
-    add("sector_size".to_owned(), "rbp");
-    add(or_zero(&format!("CASE WHEN kind IN ({before}) THEN qap_before ELSE qap_after END")), "qap");
-    add(format!("{} - {}", or_zero("qap_after"), or_zero("qap_before")), "qap_change");
-    for side in ["before", "after"] {
-        add(or_zero(&format!("qap_{side}")), &format!("qap_{side}"));
-        add(duration(side), &format!("duration_{side}"));
-    }
+        ["miner_id", "kind", "cause", "status_before", "status_after"].map(str::to_owned).into();
+    columns.extend([message, "sector_size AS rbp".to_owned()]);
+    columns.extend(["qap_before", "qap_after"].map(str::to_owned));
+    columns.extend(["before", "after"].map(duration));
+    columns
+}
+
+/// The sums over each class; what a state lacks counts nothing.
+fn classes() -> Vec<String> {
+    let sum = |(name, value)| format!("coalesce(sum({value}), {}) AS {name}", zero(Storage::Wide));
+    std::iter::once("count(*) AS n".to_owned()).chain(MEASURES.map(sum)).collect()
+}
+
+/// The classes with what their kind counts for.
+fn valued() -> Vec<String> {
+    let before = list(Kind::ALL.iter().filter(|kind| kind.valued_before()).map(|kind| kind.name()));
+    let measures = MEASURES.iter().map(|(name, _)| *name);
+    let mut columns: Vec<String> = KEYS.into_iter().chain(["n"]).chain(measures).map(str::to_owned).collect();
+    columns.push(format!("CASE WHEN kind IN ({before}) THEN qap_before ELSE qap_after END AS qap"));
+    columns.push("qap_after - qap_before AS qap_change".to_owned());
     columns
 }
 
@@ -87,18 +126,22 @@ impl Sums {
 /// The column in `totals`; `None` for a statistic, which is made from others afterwards.
 fn total(column: &Column, sums: &mut Sums) -> Option<String> {
     let storage = column.unit.storage();
-    let (sum, runs) = match column.definition {
-        Definition::Flow(select, measure) => (flow(select, measure), false),
-        Definition::Total(select, measure) => (flow(select, measure), true),
+    let (day, runs) = match column.definition {
+        Definition::Flow(select, measure) => (sums.value(flow(select, measure), storage), false),
+        Definition::Total(select, measure) => (sums.value(flow(select, measure), storage), true),
         Definition::Messages(select) => {
-            (format!("count(DISTINCT message) FILTER (WHERE {})", condition(select)), true)
+            let messages = format!("count(DISTINCT message) FILTER (WHERE {})", condition(select));
+            (sums.value(messages, storage), true)
         }
-        Definition::State(statuses, holding) => (state(statuses, holding), true),
+        Definition::State(statuses, holding) => {
+            let [came, went] =
+                ["after", "before"].map(|side| sums.value(held(statuses, holding, side), storage));
+            (format!("{came} - {went}"), true)
+        }
         Definition::Quotient { .. } | Definition::MeanDuration | Definition::DeviationDuration => {
             return None;
         }
     };
-    let day = sums.value(sum, storage);
     let name = column.name;
     Some(if runs {
         format!("coalesce(previous.{name}, {}) + {day} AS {name}", zero(storage))
@@ -110,7 +153,7 @@ fn total(column: &Column, sums: &mut Sums) -> Option<String> {
 /// The sum of a measure over the selected events.
 fn flow(select: &[Select], measure: Measure) -> String {
     let value = match measure {
-        Measure::Count => "CAST(1 AS BIGINT)",
+        Measure::Count => "n",
         Measure::Rbp => "rbp",
         Measure::Qap => "qap",
         Measure::QapChange => "qap_change",
@@ -131,22 +174,18 @@ fn condition(select: &[Select]) -> String {
     select.iter().map(one).collect::<Vec<_>>().join(" OR ")
 }
 
-/// How the holding of the sectors that stand so changes: what came in less what went out. A sector that stays is
-/// taken out at its old value and put in at its new one.
-fn state(statuses: &[Status], holding: Holding) -> String {
-    let (storage, value): (Storage, fn(&str) -> String) = match holding {
-        Holding::Count => (Storage::Integer, |_| "CAST(1 AS BIGINT)".to_owned()),
-        Holding::Rbp => (Storage::Wide, |_| "rbp".to_owned()),
-        Holding::Qap => (Storage::Wide, |side| format!("qap_{side}")),
-        Holding::Duration => (Storage::Wide, |side| format!("duration_{side}")),
-        Holding::DurationSquared => (Storage::Wide, |side| format!("duration_{side} * duration_{side}")),
+/// What the sectors hold that stand so on that side of their events. The holding changes by what came in less what
+/// went out: a sector that stays is taken out at its old value and put in at its new one.
+fn held(statuses: &[Status], holding: Holding, side: &str) -> String {
+    let value = match holding {
+        Holding::Count => "n".to_owned(),
+        Holding::Rbp => "rbp".to_owned(),
+        Holding::Qap => format!("qap_{side}"),
+        Holding::Duration => format!("duration_{side}"),
+        Holding::DurationSquared => format!("square_{side}"),
     };
     let statuses = list(statuses.iter().map(|status| status.name()));
-    let held = |side: &str| {
-        let (value, zero) = (value(side), zero(storage));
-        format!("CASE WHEN status_{side} IN ({statuses}) THEN {value} ELSE {zero} END")
-    };
-    format!("sum({} - {})", held("after"), held("before"))
+    format!("sum({value}) FILTER (WHERE status_{side} IN ({statuses}))")
 }
 
 /// The column in the outer projection, in the type it is kept in.

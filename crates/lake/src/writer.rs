@@ -12,10 +12,11 @@ use crate::close::Closer;
 use crate::disk::Disk;
 use crate::file::DataFile;
 use crate::lock::WriterLock;
+use crate::pipeline::close_day;
 use crate::progress::Progress;
 use crate::schema::TableName;
 use crate::table::Table;
-use crate::{Error, Result, activations, events, file, progress, reconciliation};
+use crate::{Error, Result, activations, file, progress, reconciliation};
 
 /// One finished day of the chain, as ingest hands it over.
 #[derive(Clone, Debug)]
@@ -126,17 +127,18 @@ impl Lake {
     ) -> Result<RecordBatch> {
         for finished in days {
             let day = finished.day;
-            let events = events::batch(day, &finished.events)?;
-            let rows = self.closer.close(day, &finished.events, events.clone(), previous).await?;
+            let directories = self.directories();
+            let (rows, events) =
+                close_day(&self.closer, &self.disk, &directories[0], finished, previous).await?;
             previous = rows.clone();
             let batches = [
-                (TableName::Events, events),
                 (TableName::Reconciliation, reconciliation::batch(day, &rows, &finished.claims)?),
                 (TableName::Progress, progress::batch(&finished.progress)?),
                 (TableName::Rows, rows),
             ];
-            let (disk, directories) = (self.disk.clone(), self.directories());
-            writing.push(tokio::task::spawn_blocking(move || write(&disk, &directories, day, &batches)));
+            let disk = self.disk.clone();
+            writing
+                .push(tokio::task::spawn_blocking(move || write(&disk, &directories, day, events, &batches)));
         }
         Ok(previous)
     }
@@ -225,16 +227,17 @@ fn check(finished: &FinishedDay, expected: Day) -> Result<()> {
     Ok(())
 }
 
-/// Writes a day's four files, given in the order of [`Lake::directories`].
+/// Writes a day's other three files, given in the order of [`Lake::directories`].
 fn write(
     disk: &Disk,
     directories: &[PathBuf; 4],
     day: Day,
-    batches: &[(TableName, RecordBatch); 4],
+    events: DataFile,
+    batches: &[(TableName, RecordBatch); 3],
 ) -> Result<DayFiles> {
     let file = |at: usize| {
         let (table, rows) = &batches[at];
-        file::write(disk, &directories[at], *table, day, rows)
+        file::write(disk, &directories[at + 1], *table, day, rows)
     };
-    Ok(DayFiles { events: file(0)?, reconciliation: file(1)?, progress: file(2)?, rows: file(3)? })
+    Ok(DayFiles { events, reconciliation: file(0)?, progress: file(1)?, rows: file(2)? })
 }

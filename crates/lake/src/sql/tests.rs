@@ -76,7 +76,11 @@ async fn try_close(days: &[&[Event]]) -> Result<Vec<DayRows>> {
     let mut previous = RecordBatch::new_empty(TableName::Rows.schema());
     let (mut day, mut closed) = (DAY, Vec::new());
     for source in days {
-        previous = closer.close(day, source, events::batch(day, source)?, previous).await?;
+        let mut closing = closer.begin(day, previous)?;
+        for rows in events::Rows::new(day, source)? {
+            closing.add(&rows?).await?;
+        }
+        previous = closing.finish().await?;
         closed.push(DayRows::new(day, &previous)?);
         day = day.next();
     }
