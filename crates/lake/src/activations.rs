@@ -42,3 +42,13 @@ pub(crate) async fn read(files: Vec<PathBuf>) -> Result<Vec<(MinerId, SectorNumb
     }
     Ok(found)
 }
+
+/// Whether a file of events holds the opening of a ledger that begins in mid-history.
+pub(crate) async fn opens(file: PathBuf) -> Result<bool> {
+    let rows = async {
+        let path = file.to_string_lossy().into_owned();
+        let table = SessionContext::new().read_parquet(path, ParquetReadOptions::default()).await?;
+        table.filter(col("kind").eq(lit(Kind::Opening.name())))?.limit(0, Some(1))?.count().await
+    };
+    rows.await.map(|count| count > 0).map_err(Error::query("looking for the opening"))
+}

@@ -7,7 +7,7 @@
 use std::fmt;
 use std::fs::{self, File};
 use std::io::{self, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use uuid::Uuid;
@@ -18,7 +18,7 @@ pub(crate) const PARTIAL: &str = ".partial";
 /// One thing done to the disk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Step {
-    /// Writing a new file's bytes.
+    /// Writing bytes to a new file.
     Write,
     /// Flushing a file.
     SyncFile,
@@ -58,16 +58,16 @@ impl Disk {
         self.watch.as_ref().map_or(Ok(()), |watch| watch(step, path))
     }
 
-    /// Makes a file that nobody reads until something else names it. It lasts once its directory is flushed, too.
-    pub(crate) fn lay_down(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
-        let mut file = File::create_new(path)?;
-        if let Err(error) = self.ask(Step::Write, path) {
-            let _ = file.write_all(&bytes[..bytes.len() / 2]);
-            return Err(error);
-        }
+    /// Begins a file that nobody reads until something else names it.
+    pub(crate) fn begin(&self, path: &Path) -> io::Result<NewFile> {
+        Ok(NewFile { file: File::create_new(path)?, disk: self.clone(), path: path.to_owned() })
+    }
+
+    /// Makes a file that nobody reads until something else names it.
+    fn lay_down(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
+        let mut file = self.begin(path)?;
         file.write_all(bytes)?;
-        self.ask(Step::SyncFile, path)?;
-        file.sync_all()
+        file.end()
     }
 
     /// Makes a file under a name that nothing has yet: whole, or not at all.
@@ -116,5 +116,34 @@ impl Disk {
     pub(crate) fn remove(&self, path: &Path) -> io::Result<()> {
         self.ask(Step::Remove, path)?;
         fs::remove_file(path)
+    }
+}
+
+/// A file that is being written.
+pub(crate) struct NewFile {
+    file: File,
+    disk: Disk,
+    path: PathBuf,
+}
+
+impl NewFile {
+    /// Flushes the file. It lasts once its directory is flushed, too.
+    pub(crate) fn end(self) -> io::Result<()> {
+        self.disk.ask(Step::SyncFile, &self.path)?;
+        self.file.sync_all()
+    }
+}
+
+impl Write for NewFile {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if let Err(error) = self.disk.ask(Step::Write, &self.path) {
+            let _ = self.file.write_all(&bytes[..bytes.len() / 2]);
+            return Err(error);
+        }
+        self.file.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.flush()
     }
 }

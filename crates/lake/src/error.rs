@@ -69,6 +69,18 @@ pub enum Error {
         /// Who it is, as it has said itself.
         holder: String,
     },
+    /// The lake was made by a newer version of the program.
+    #[error(
+        "{dir}: this lake has layout {found}, and this version knows layouts up to {known}; use the version that wrote it last, or a newer one"
+    )]
+    Layout {
+        /// The lake.
+        dir: PathBuf,
+        /// Its layout.
+        found: u64,
+        /// The newest known one.
+        known: u64,
+    },
     /// A table holds something this program did not put there.
     #[error("table {table}: {problem}; {advice}")]
     Table {
@@ -79,8 +91,8 @@ pub enum Error {
         /// What to do.
         advice: &'static str,
     },
-    /// The day close's query failed.
-    #[error("closing a day: {doing}: {source}")]
+    /// The query engine failed.
+    #[error("{doing}: {source}")]
     Query {
         /// What was being done.
         doing: &'static str,

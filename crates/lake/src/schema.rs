@@ -19,7 +19,7 @@ pub(crate) const DIGITS: u8 = 38;
 pub(crate) const WIDEST: i128 = 10_i128.pow(DIGITS as u32) - 1;
 
 /// A table of the lake.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum TableName {
     Events,
     Rows,
@@ -32,6 +32,9 @@ impl TableName {
     /// All tables, in the order in which they are committed: the last one publishes.
     pub(crate) const ALL: [Self; 5] =
         [Self::Events, Self::Reconciliation, Self::Progress, Self::History, Self::Rows];
+
+    /// All but the one that publishes, in the order in which they are committed.
+    pub(crate) const OTHERS: [Self; 4] = [Self::Events, Self::Reconciliation, Self::Progress, Self::History];
 
     /// The table's directory, and its name in SQL.
     pub(crate) const fn name(self) -> &'static str {
