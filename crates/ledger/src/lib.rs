@@ -13,13 +13,17 @@ mod portrait;
 mod power;
 mod qap;
 mod reading;
+mod tally;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;
 mod value;
 
 pub use claims::Claims;
 pub use differ::Differ;
 pub use event::{Cause, Event, Kind, MessageRef, Status};
 pub use portrait::{DeadlinePortrait, Holding, Portrait};
-pub use power::{Claim, Power};
+pub use power::{ChainPower, Claim, Power};
 pub use qap::quality_adjusted_power;
 pub use reading::Reading;
+pub use tally::{Row, Tally, TooLarge};
 pub use value::Value;

@@ -11,6 +11,23 @@ pub struct Power {
     pub qap: Bytes,
 }
 
+/// What the chain itself says of a miner at some moment. It is checked by consensus, so it ties the ledger to the chain.
+///
+/// The power actor says what is active; the miner's partitions, what is live, faulty and unproven.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ChainPower {
+    /// The storage provider.
+    pub miner: MinerId,
+    /// The power actor's claim: its active sectors. Zero if it has none.
+    pub claim: Power,
+    /// Its live sectors: active, faulty and unproven.
+    pub live: Power,
+    /// Its faulty sectors.
+    pub faulty: Power,
+    /// Its unproven sectors; zero in actors v1, which have none such.
+    pub unproven: Power,
+}
+
 /// What the power actor says a miner has. It is checked by consensus, so it ties the ledger to the chain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Claim {
