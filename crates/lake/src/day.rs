@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use std::sync::LazyLock;
 
 use chain::{Day, MinerId};
-use datafusion::arrow::array::{Array, AsArray, Decimal128Array, Float64Array, Int64Array, RecordBatch};
+use datafusion::arrow::array::{Array, ArrayRef, AsArray, Decimal128Array, Float64Array, Int64Array, RecordBatch};
 use datafusion::arrow::datatypes::{Decimal128Type, Float64Type, Int64Type};
 use ledger::Value;
 use ledger::columns::{COLUMNS, Column, Endpoint};
@@ -28,20 +28,54 @@ pub struct DayRows {
 
 /// A column's values, as they are held.
 #[derive(Debug)]
-enum Cells {
+pub(crate) enum Cells {
     Integer(Int64Array),
     Wide(Decimal128Array),
     Double(Float64Array),
 }
 
 impl Cells {
-    fn value(&self, row: usize) -> Value {
+    /// The registry's columns in a batch of daily rows, in the registry's order; `damaged` makes an error of a problem.
+    pub(crate) fn of_rows(batch: &RecordBatch, damaged: &dyn Fn(String) -> Error) -> Result<Vec<Self>> {
+        let cells = |column: &Column| {
+            let array = whole_column(batch, column.name, damaged)?;
+            let cells = array
+                .as_primitive_opt::<Int64Type>()
+                .map(|values| Self::Integer(values.clone()))
+                .or_else(|| {
+                    array.as_primitive_opt::<Decimal128Type>().map(|values| Self::Wide(values.clone()))
+                })
+                .or_else(|| {
+                    array.as_primitive_opt::<Float64Type>().map(|values| Self::Double(values.clone()))
+                });
+            cells.ok_or_else(|| damaged(format!("column {} is of an unknown type", column.name)))
+        };
+        COLUMNS.iter().map(cells).collect()
+    }
+
+    /// The value in a row.
+    pub(crate) fn value(&self, row: usize) -> Value {
         match self {
             Self::Integer(values) => Value::Integer(values.value(row).into()),
             Self::Wide(values) => Value::Integer(values.value(row)),
             Self::Double(values) => Value::Double(values.value(row)),
         }
     }
+}
+
+/// A column that has a value in every row.
+fn whole_column<'b>(
+    batch: &'b RecordBatch,
+    name: &str,
+    damaged: &dyn Fn(String) -> Error,
+) -> Result<&'b ArrayRef> {
+    let found = batch.column_by_name(name).filter(|array| array.null_count() == 0);
+    found.ok_or_else(|| damaged(format!("column {name} is missing or has holes")))
+}
+
+/// Where a column stands in the registry.
+pub(crate) fn position(column: &Column) -> Option<usize> {
+    POSITIONS.get(column.name).copied()
 }
 
 impl DayRows {
@@ -52,11 +86,7 @@ impl DayRows {
             problem: format!("{day}: {problem}"),
             advice: "another program has rewritten it: ingest into a new lake",
         };
-        let array = |name: &str| {
-            let found = batch.column_by_name(name).filter(|array| array.null_count() == 0);
-            found.ok_or_else(|| damaged(format!("column {name} is missing or has holes")))
-        };
-        let ids = array(MINER_ID)?.as_primitive_opt::<Int64Type>();
+        let ids = whole_column(batch, MINER_ID, &damaged)?.as_primitive_opt::<Int64Type>();
         let ids = ids.ok_or_else(|| damaged(format!("{MINER_ID} is not an integer")))?;
         let mut miners = Vec::with_capacity(ids.len());
         for id in ids.values() {
@@ -66,20 +96,7 @@ impl DayRows {
         if !miners.is_sorted() {
             return Err(damaged(format!("rows are not ordered by {MINER_ID}")));
         }
-        let cells = |column: &Column| {
-            let array = array(column.name)?;
-            let cells = array
-                .as_primitive_opt::<Int64Type>()
-                .map(|values| Cells::Integer(values.clone()))
-                .or_else(|| {
-                    array.as_primitive_opt::<Decimal128Type>().map(|values| Cells::Wide(values.clone()))
-                })
-                .or_else(|| {
-                    array.as_primitive_opt::<Float64Type>().map(|values| Cells::Double(values.clone()))
-                });
-            cells.ok_or_else(|| damaged(format!("column {} is of an unknown type", column.name)))
-        };
-        let columns = COLUMNS.iter().map(cells).collect::<Result<_>>()?;
+        let columns = Cells::of_rows(batch, &damaged)?;
         Ok(Self { day, miners, columns })
     }
 
@@ -152,6 +169,6 @@ impl DayRows {
     }
 
     fn cells(&self, column: &Column) -> Option<&Cells> {
-        self.columns.get(*POSITIONS.get(column.name)?)
+        self.columns.get(position(column)?)
     }
 }

@@ -63,19 +63,12 @@ impl Disk {
         Ok(NewFile { file: File::create_new(path)?, disk: self.clone(), path: path.to_owned() })
     }
 
-    /// Makes a file that nobody reads until something else names it.
-    fn lay_down(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
-        let mut file = self.begin(path)?;
-        file.write_all(bytes)?;
-        file.end()
-    }
-
     /// Makes a file under a name that nothing has yet: whole, or not at all.
     ///
     /// # Errors
     /// [`io::ErrorKind::AlreadyExists`] if something has the name.
     pub(crate) fn create(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
-        self.under_name(path, bytes, |partial| {
+        self.under_name(path, &mut |file| file.write_all(bytes), |partial| {
             self.ask(Step::Link, path)?;
             fs::hard_link(partial, path)
         })
@@ -83,7 +76,16 @@ impl Disk {
 
     /// Makes a file, or puts it in the place of the one that has its name: at every instant one of the two is there.
     pub(crate) fn replace(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
-        self.under_name(path, bytes, |partial| {
+        self.place(path, &mut |file| file.write_all(bytes))
+    }
+
+    /// As [`Disk::replace`], with what `write` writes.
+    pub(crate) fn place(
+        &self,
+        path: &Path,
+        write: &mut dyn FnMut(&mut NewFile) -> io::Result<()>,
+    ) -> io::Result<()> {
+        self.under_name(path, write, |partial| {
             self.ask(Step::Rename, path)?;
             fs::rename(partial, path)
         })
@@ -92,13 +94,17 @@ impl Disk {
     fn under_name(
         &self,
         path: &Path,
-        bytes: &[u8],
+        write: &mut dyn FnMut(&mut NewFile) -> io::Result<()>,
         name: impl FnOnce(&Path) -> io::Result<()>,
     ) -> io::Result<()> {
         let mut partial = path.as_os_str().to_owned();
         partial.push(format!(".{}{PARTIAL}", Uuid::new_v4().simple()));
         let partial = Path::new(&partial);
-        let named = self.lay_down(partial, bytes).and_then(|()| name(partial));
+        let laid_down = self.begin(partial).and_then(|mut file| {
+            write(&mut file)?;
+            file.end()
+        });
+        let named = laid_down.and_then(|()| name(partial));
         // After a renaming there is nothing left to remove.
         let _ = fs::remove_file(partial);
         named?;

@@ -81,6 +81,44 @@ pub enum Error {
         /// The newest known one.
         known: u64,
     },
+    /// The day's reconciliation is of layout 1, and lacks what partitions state.
+    #[error(
+        "{day} was closed under layout 1, which kept nothing of what partitions state; close it again from its source with `sectorscope ingest car FILE --from {day}`"
+    )]
+    ClaimsAlone {
+        /// The day.
+        day: Day,
+    },
+    /// Days after the ones that were closed again stand on another state.
+    #[error(
+        "the state at the end of {last} is another one now, and the closed days {first_later} to {end} stand on the old one; take in a source that reaches {end}, or say --drop-later to give them up"
+    )]
+    LaterDays {
+        /// The last day that was closed again.
+        last: Day,
+        /// The day after it.
+        first_later: Day,
+        /// The last closed day.
+        end: Day,
+    },
+    /// A backup cannot be made or put back.
+    #[error("{path}: {problem}; {advice}")]
+    Backup {
+        /// The directory or file.
+        path: PathBuf,
+        /// What is wrong with it.
+        problem: String,
+        /// What to do.
+        advice: &'static str,
+    },
+    /// A note in the lake does not read.
+    #[error("{path}: it does not read; {advice}")]
+    Note {
+        /// The file.
+        path: PathBuf,
+        /// What to do.
+        advice: &'static str,
+    },
     /// A table holds something this program did not put there.
     #[error("table {table}: {problem}; {advice}")]
     Table {

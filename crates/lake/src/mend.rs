@@ -15,7 +15,8 @@ use serde_json::Value;
 use crate::disk::{Disk, PARTIAL};
 use crate::{Error, Result};
 
-const LOG: &str = "_delta_log";
+/// The directory of a table's log.
+pub(crate) const LOG: &str = "_delta_log";
 const LAST_CHECKPOINT: &str = "_last_checkpoint";
 /// How a Parquet file begins and ends.
 const PARQUET: &[u8; 4] = b"PAR1";
@@ -69,6 +70,22 @@ pub(crate) fn torn(table: &Path) -> HashSet<String> {
 /// Where a table's commit of that version lies.
 pub(crate) fn commit(table: &Path, version: u64) -> PathBuf {
     table.join(LOG).join(format!("{version:020}.json"))
+}
+
+/// Names of a log's commits and checkpoints up to a version, in the order of their versions, checkpoints of a version
+/// after its commit.
+///
+/// # Errors
+/// If the directory cannot be read.
+pub(crate) fn log_up_to(table: &Path, version: u64) -> Result<Vec<String>> {
+    let mut names: Vec<String> = files(&table.join(LOG))?.iter().map(|path| name(path)).collect();
+    names.retain(|name| {
+        let of = name.split('.').next().and_then(|number| number.parse::<u64>().ok());
+        let kind = name.ends_with(".json") || name.ends_with(".checkpoint.parquet");
+        kind && of.is_some_and(|of| of <= version)
+    });
+    names.sort_by_key(|name| (name.split('.').next().map(str::to_owned), name.ends_with(".parquet")));
+    Ok(names)
 }
 
 /// Removes the last commit, whose version is given, because what it stands on is lost.

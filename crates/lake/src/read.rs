@@ -6,11 +6,11 @@ use std::sync::Arc;
 
 use chain::{Day, MinerId};
 use datafusion::arrow::array::{
-    AsArray, Date32Array, Int64Array, RecordBatch, Scalar, new_null_array,
+    Date32Array, Int64Array, RecordBatch, Scalar, new_null_array,
 };
 use datafusion::arrow::compute::kernels::cmp;
 use datafusion::arrow::compute::{concat_batches, filter_record_batch};
-use datafusion::arrow::datatypes::{Date32Type, Field};
+use datafusion::arrow::datatypes::Field;
 use datafusion::arrow::error::ArrowError;
 use datafusion::parquet::arrow::ProjectionMask;
 use datafusion::parquet::arrow::arrow_reader::{
@@ -24,10 +24,27 @@ use crate::schema::{MINER_ID, STAT_DATE, TableName};
 use crate::table::DataFile;
 use crate::{Error, Result};
 
+/// Rows in a batch where a file is read piece by piece.
+const AT_ONCE: usize = 8192;
+
 /// A whole file as the table's rows.
 pub(crate) fn whole(path: &Path, table: TableName) -> Result<RecordBatch> {
     let opened = Opened::open(path, table, PageIndexPolicy::Skip)?;
     opened.rows(opened.builder()?)
+}
+
+/// A whole file as the table's rows, a batch at a time.
+pub(crate) fn each(
+    path: &Path,
+    table: TableName,
+    visit: &mut dyn FnMut(RecordBatch) -> Result<()>,
+) -> Result<()> {
+    let opened = Opened::open(path, table, PageIndexPolicy::Skip)?;
+    let batches = opened.builder()?.with_batch_size(AT_ONCE).build();
+    for batch in batches.map_err(|source| Error::Parquet { path: path.to_owned(), source })? {
+        visit(as_table(&batch.map_err(opened.wrong())?, table).map_err(opened.wrong())?)?;
+    }
+    Ok(())
 }
 
 /// The rows of one of the days that a file holds.
@@ -38,23 +55,33 @@ pub(crate) fn day(path: &Path, table: TableName, file: &DataFile, day: Day) -> R
     }
     let groups = opened.row_groups(STAT_DATE, i64::from(day.unix_days()));
     let rows = opened.rows(opened.builder()?.with_row_groups(groups))?;
-    // A row group may hold a day more.
-    let days = rows.column(0).as_primitive::<Date32Type>();
-    let wanted = cmp::eq(days, &Scalar::new(Date32Array::from(vec![day.unix_days()])));
-    wanted.and_then(|wanted| filter_record_batch(&rows, &wanted)).map_err(opened.wrong())
+    opened.only(&rows, day)
 }
 
-/// A miner's rows in a file, in the file's order.
-pub(crate) fn miner(path: &Path, table: TableName, miner: MinerId) -> Result<RecordBatch> {
+/// A miner's rows in a file, in the file's order; with `day`, only those of that day.
+pub(crate) fn miner(
+    path: &Path,
+    table: TableName,
+    miner: MinerId,
+    day: Option<Day>,
+) -> Result<RecordBatch> {
     let Ok(miner) = i64::try_from(miner.0) else { return Ok(RecordBatch::new_empty(table.schema())) };
     let opened = Opened::open(path, table, PageIndexPolicy::Optional)?;
-    let groups = opened.row_groups(MINER_ID, miner);
+    let mut groups = opened.row_groups(MINER_ID, miner);
+    if let Some(day) = day {
+        let of_day = opened.row_groups(STAT_DATE, i64::from(day.unix_days()));
+        groups.retain(|group| of_day.contains(group));
+    }
     if groups.is_empty() {
         return Ok(RecordBatch::new_empty(table.schema()));
     }
     // The miner's column first, so that no more of the others is read than the pages with its rows.
     let selection = opened.places(&groups, miner)?;
-    opened.rows(opened.builder()?.with_row_groups(groups).with_row_selection(selection))
+    let rows = opened.rows(opened.builder()?.with_row_groups(groups).with_row_selection(selection))?;
+    match day {
+        Some(day) => opened.only(&rows, day),
+        None => Ok(rows),
+    }
 }
 
 /// A data file that is open for reading. Reading blocks: do it on a thread that may.
@@ -117,6 +144,13 @@ impl<'p> Opened<'p> {
             [first, ..] => concat_batches(&first.schema(), &batches).map_err(self.wrong())?,
         };
         as_table(&batch, self.table).map_err(self.wrong())
+    }
+
+    /// The rows of that day: a row group may hold more.
+    fn only(&self, rows: &RecordBatch, day: Day) -> Result<RecordBatch> {
+        let wanted = Scalar::new(Date32Array::from(vec![day.unix_days()]));
+        let wanted = cmp::eq(rows.column(0), &wanted);
+        wanted.and_then(|wanted| filter_record_batch(rows, &wanted)).map_err(self.wrong())
     }
 
     fn wrong(&self) -> impl FnOnce(ArrowError) -> Error + use<> {

@@ -60,6 +60,11 @@ impl Snapshot {
         self.tables.get(&name)
     }
 
+    /// The table that publishes, to be asked for newer versions.
+    pub(crate) fn into_rows(mut self) -> Option<Table> {
+        self.tables.remove(&TableName::Rows)
+    }
+
     /// The published version: that of `sp_sector_daily`.
     pub(crate) fn version(&self) -> u64 {
         self.table(TableName::Rows).map(Table::version).unwrap_or_default()

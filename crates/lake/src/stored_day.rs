@@ -76,8 +76,7 @@ pub(crate) fn events(day: Day, rows: &RecordBatch) -> Result<Vec<Event>> {
     order.into_iter().map(read).collect()
 }
 
-/// What the chain stated at the day's end, from rows of `reconciliation`. Rows of a lake that had layout 1 have the
-/// claims alone; what partitions stated is then taken to be what the ledger had, which is how it was checked.
+/// What the chain stated at the day's end, from rows of `reconciliation`.
 fn powers(day: Day, rows: &RecordBatch) -> Result<Vec<ChainPower>> {
     let of = Columns { table: TableName::Reconciliation, day, rows };
     let miner = of.integers(MINER_ID)?;
@@ -88,13 +87,16 @@ fn powers(day: Day, rows: &RecordBatch) -> Result<Vec<ChainPower>> {
         Some(Power { rbp: Bytes(value(rbp, row)?), qap: Bytes(value(qap, row)?) })
     };
     let read = |row: usize| {
-        let id = u64::try_from(miner.value(row)).map_err(|_| of.damaged(format!("{MINER_ID} is negative")))?;
-        let claim = power(claim, row).unwrap_or_default();
-        let stated = power(live, row).zip(power(faulty, row)).zip(power(unproven, row));
-        let stated = stated.map(|((live, faulty), unproven)| ledger::StatedPower { live, faulty, unproven });
-        Ok(ChainPower { miner: MinerId(id), claim, stated })
+        Some(ChainPower {
+            miner: MinerId(u64::try_from(miner.value(row)).ok()?),
+            claim: power(claim, row)?,
+            live: power(live, row)?,
+            faulty: power(faulty, row)?,
+            unproven: power(unproven, row)?,
+        })
     };
-    (0..rows.num_rows()).map(read).collect()
+    let read: Option<Vec<ChainPower>> = (0..rows.num_rows()).map(read).collect();
+    read.ok_or(Error::ClaimsAlone { day })
 }
 
 /// A table's columns, by name and kind.
