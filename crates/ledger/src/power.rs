@@ -27,12 +27,3 @@ pub struct ChainPower {
     /// Its unproven sectors; zero in actors v1, which have none such.
     pub unproven: Power,
 }
-
-/// What the power actor says a miner has. It is checked by consensus, so it ties the ledger to the chain.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Claim {
-    /// The storage provider.
-    pub miner: MinerId,
-    /// Its claimed power.
-    pub power: Power,
-}

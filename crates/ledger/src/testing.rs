@@ -56,7 +56,7 @@ pub struct MadeUpDay {
     pub first_epoch: Epoch,
     /// Its events, in the chain's order.
     pub events: Vec<Event>,
-    /// What the chain says of every miner at its end, by miner.
+    /// What the chain says of every miner that has power at its end, by miner.
     pub powers: Vec<ChainPower>,
 }
 
@@ -143,7 +143,8 @@ impl Iterator for MadeUp {
             }
             self.crons(slot, epoch, &mut events);
         }
-        let powers = self.providers.iter().map(Provider::power).collect();
+        let powers =
+            self.providers.iter().map(Provider::power).filter(|power| power.live.rbp.0 > 0).collect();
         let day = MadeUpDay { first_epoch: self.first_epoch, events, powers };
         self.first_epoch = self.first_epoch + EPOCHS_PER_DAY;
         Some(day)
