@@ -55,7 +55,9 @@ pub enum Error {
         found: String,
     },
     /// Days are to be closed again from a day that is not closed.
-    #[error("{from} cannot be closed again: the closed days are {first} to {closed}; give one of them, or the day after")]
+    #[error(
+        "{from} cannot be closed again: the closed days are {first} to {closed}; give one of them, or the day after"
+    )]
     NotClosed {
         /// The day that was given.
         from: Day,

@@ -44,7 +44,12 @@ impl Start {
         if tipset.parent_state_root.to_string() != last.state_root {
             // Only a chain that begins here can be of another state and yet agree.
             let begins = tipset.height;
-            return Err(Error::Gap { begins, begins_on: clock.day_of(begins), closed: last.day, missing: next });
+            return Err(Error::Gap {
+                begins,
+                begins_on: clock.day_of(begins),
+                closed: last.day,
+                missing: next,
+            });
         }
         let finished = chain.tipsets().iter().any(|tipset| clock.day_of(tipset.height) > next);
         Ok(finished.then_some(Self::GoOn(index)))

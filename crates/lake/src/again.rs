@@ -1,6 +1,5 @@
 //! Closing days again, and with them the days after them that stand on what they change.
 
-
 use chain::Day;
 use datafusion::arrow::array::RecordBatch;
 use tokio::task::JoinHandle;
@@ -37,11 +36,14 @@ impl Lake {
     /// As [`Lake::close_days`]; or if later days stand on another state and may not be given up. Nothing has changed
     /// then.
     pub async fn finish_closing_again(&mut self, give_up: bool) -> Result<Later> {
-        let Some(Replacing { from, mut files, last }) = self.replacing.take() else { return Ok(Later::default()) };
+        let Some(Replacing { from, mut files, last }) = self.replacing.take() else {
+            return Ok(Later::default());
+        };
         let Some((last, rows, state_root)) = last else { return Ok(Later::default()) };
         let end = self.last_closed().unwrap_or(last).max(last);
         let mut later = Later::default();
-        let count = u64::try_from(i64::from(end.unix_days()) - i64::from(last.unix_days())).unwrap_or_default();
+        let count =
+            u64::try_from(i64::from(end.unix_days()) - i64::from(last.unix_days())).unwrap_or_default();
         if count > 0 {
             if self.stands_on(last, &state_root).await? {
                 later.kept = count;

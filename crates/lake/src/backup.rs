@@ -51,7 +51,11 @@ pub async fn backup(from: &Path, to: &Path, progress: &(dyn Progress + Sync)) ->
     });
     if other && !to.join(SUMS).is_file() {
         let problem = "it holds something that is no backup";
-        return Err(Error::Backup { path: to.to_owned(), problem: problem.into(), advice: "give an empty directory" });
+        return Err(Error::Backup {
+            path: to.to_owned(),
+            problem: problem.into(),
+            advice: "give an empty directory",
+        });
     }
     let _lock = WriterLock::take(to)?;
     let mut attempt = 1;
@@ -59,7 +63,9 @@ pub async fn backup(from: &Path, to: &Path, progress: &(dyn Progress + Sync)) ->
         match copy(from, to, progress).await {
             // A writer has swept away what it replaced; then there is a newer version.
             Err(Error::Io { source, path })
-                if source.kind() == io::ErrorKind::NotFound && path.starts_with(from) && attempt < ATTEMPTS =>
+                if source.kind() == io::ErrorKind::NotFound
+                    && path.starts_with(from)
+                    && attempt < ATTEMPTS =>
             {
                 attempt += 1;
             }
@@ -87,7 +93,8 @@ async fn copy(from: &Path, to: &Path, progress: &(dyn Progress + Sync)) -> Resul
                 if hash(&source)? != sum {
                     return Err(Error::Backup {
                         path: target,
-                        problem: "it is the backup of another lake, or of a past that this one did not have".into(),
+                        problem: "it is the backup of another lake, or of a past that this one did not have"
+                            .into(),
                         advice: "give an empty directory",
                     });
                 }
@@ -124,7 +131,9 @@ fn wanted(snapshot: &Snapshot, lake: &Path) -> Result<Vec<String>> {
             wanted.push(format!("{name}/{}/{entry}", mend::LOG));
         }
     }
-    wanted.extend(["lake.json", "gaps.json"].into_iter().filter(|name| lake.join(name).is_file()).map(str::to_owned));
+    wanted.extend(
+        ["lake.json", "gaps.json"].into_iter().filter(|name| lake.join(name).is_file()).map(str::to_owned),
+    );
     Ok(wanted)
 }
 

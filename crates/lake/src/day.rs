@@ -5,7 +5,9 @@ use std::fmt::Write as _;
 use std::sync::LazyLock;
 
 use chain::{Day, MinerId};
-use datafusion::arrow::array::{Array, ArrayRef, AsArray, Decimal128Array, Float64Array, Int64Array, RecordBatch};
+use datafusion::arrow::array::{
+    Array, ArrayRef, AsArray, Decimal128Array, Float64Array, Int64Array, RecordBatch,
+};
 use datafusion::arrow::datatypes::{Decimal128Type, Float64Type, Int64Type};
 use ledger::Value;
 use ledger::columns::{COLUMNS, Column, Endpoint};
@@ -61,6 +63,34 @@ impl Cells {
             Self::Double(values) => Value::Double(values.value(row)),
         }
     }
+}
+
+/// Appends rows, given by their place, day and miner, as an array of an endpoint's objects.
+pub(crate) fn write_json(
+    endpoint: Endpoint,
+    columns: &[Cells],
+    rows: impl ExactSizeIterator<Item = (usize, Day, MinerId)>,
+    out: &mut String,
+) {
+    let columns: Vec<(&str, &Cells)> = endpoint
+        .columns()
+        .filter_map(|column| Some((column.name, columns.get(position(column)?)?)))
+        .collect();
+    // What a row takes at most, roughly: so that a network's answer grows in one piece.
+    out.reserve(2 + rows.len() * (64 + columns.len() * 56));
+    out.push('[');
+    for (at, (row, day, miner)) in rows.enumerate() {
+        if at > 0 {
+            out.push(',');
+        }
+        // Writing to a String cannot fail.
+        let _ = write!(out, r#"{{"{STAT_DATE}":"{day}T00:00:00Z","{MINER_ID}":"{miner}""#);
+        for (name, cells) in &columns {
+            let _ = write!(out, r#","{name}":{}"#, cells.value(row));
+        }
+        out.push('}');
+    }
+    out.push(']');
 }
 
 /// A column that has a value in every row.
@@ -130,29 +160,11 @@ impl DayRows {
     /// Appends the `data` array of a `/v2` answer: compact JSON, a row per miner, keys in the order `stat_date`,
     /// `miner_id`, then the endpoint's columns. With `miner`, only its row; `[]` if it has none.
     pub fn write_json(&self, endpoint: Endpoint, miner: Option<MinerId>, out: &mut String) {
-        let columns: Vec<(&str, &Cells)> =
-            endpoint.columns().filter_map(|column| Some((column.name, self.cells(column)?))).collect();
         let rows = match miner {
             None => 0..self.miners.len(),
             Some(miner) => self.find(miner).map_or(0..0, |row| row..row + 1),
         };
-        // What a row takes at most, roughly: so that a network's answer grows in one piece.
-        out.reserve(2 + rows.len() * (64 + columns.len() * 56));
-        out.push('[');
-        let start = rows.start;
-        for row in rows {
-            if row > start {
-                out.push(',');
-            }
-            // Writing to a String cannot fail.
-            let (day, miner) = (self.day, self.miners[row]);
-            let _ = write!(out, r#"{{"{STAT_DATE}":"{day}T00:00:00Z","{MINER_ID}":"{miner}""#);
-            for (name, cells) in &columns {
-                let _ = write!(out, r#","{name}":{}"#, cells.value(row));
-            }
-            out.push('}');
-        }
-        out.push(']');
+        write_json(endpoint, &self.columns, rows.map(|row| (row, self.day, self.miners[row])), out);
     }
 
     /// Bytes that the day takes in memory.

@@ -7,9 +7,9 @@ use datafusion::arrow::array::{AsArray, BooleanArray, RecordBatch};
 use datafusion::arrow::compute::{concat_batches, filter_record_batch};
 use datafusion::arrow::datatypes::Date32Type;
 use ledger::Value;
-use ledger::columns::Column;
+use ledger::columns::{Column, Endpoint};
 
-use crate::day::{Cells, position};
+use crate::day::{Cells, position, write_json};
 use crate::schema::TableName;
 use crate::{Error, Result};
 
@@ -25,7 +25,8 @@ impl MinerRows {
     /// The rows of these days in the batches, each of them ordered by day and none overlapping another.
     pub(crate) fn new(miner: MinerId, batches: &[RecordBatch], days: RangeInclusive<Day>) -> Result<Self> {
         let wrong = |source| Error::Rows { table: TableName::History.name(), source };
-        let number = |batch: &RecordBatch| batch.column(0).as_primitive::<Date32Type>().values().first().copied();
+        let number =
+            |batch: &RecordBatch| batch.column(0).as_primitive::<Date32Type>().values().first().copied();
         let mut ordered: Vec<&RecordBatch> = batches.iter().filter(|batch| batch.num_rows() > 0).collect();
         ordered.sort_by_key(|batch| number(batch));
         let rows = concat_batches(&TableName::Rows.schema(), ordered).map_err(wrong)?;
@@ -63,5 +64,11 @@ impl MinerRows {
     pub fn value(&self, row: usize, column: &Column) -> Value {
         let cells = position(column).and_then(|at| self.columns.get(at));
         cells.map_or(Value::Double(f64::NAN), |cells| cells.value(row))
+    }
+
+    /// Appends the rows as compact JSON, as [`DayRows::write_json`](crate::DayRows::write_json) does a day's.
+    pub fn write_json(&self, endpoint: Endpoint, out: &mut String) {
+        let rows = self.days.iter().enumerate().map(|(row, day)| (row, *day, self.miner));
+        write_json(endpoint, &self.columns, rows, out);
     }
 }

@@ -33,7 +33,8 @@ fn damage(table: &Path) -> Result<Vec<(PathBuf, &'static str)>> {
             torn.push((path, "a torn checkpoint; the commits under it are read instead"));
         } else if name == LAST_CHECKPOINT && !is_json(&path) {
             torn.push((path, "a torn note of the last checkpoint"));
-        } else if name.strip_suffix(".json").is_some_and(|number| number.bytes().all(|b| b.is_ascii_digit())) {
+        } else if name.strip_suffix(".json").is_some_and(|number| number.bytes().all(|b| b.is_ascii_digit()))
+        {
             commits.push(path);
         }
     }
@@ -93,7 +94,11 @@ pub(crate) fn log_up_to(table: &Path, version: u64) -> Result<Vec<String>> {
 /// # Errors
 /// If it cannot be removed.
 pub(crate) fn take_back(disk: &Disk, table: &Path, version: u64) -> Result<()> {
-    remove(disk, &commit(table, version), "a last commit that stands on a lost one; its days will be closed again")?;
+    remove(
+        disk,
+        &commit(table, version),
+        "a last commit that stands on a lost one; its days will be closed again",
+    )?;
     // A checkpoint of that version says the same.
     let log = table.join(LOG);
     for path in files(&log)? {

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use chain::Day;
+use chain::{Day, Progress, Unit};
 use datafusion::arrow::array::{AsArray, RecordBatch, UInt32Array};
 use datafusion::arrow::compute::{concat_batches, take_record_batch};
 use datafusion::arrow::datatypes::Int64Type;
@@ -34,18 +34,22 @@ pub struct Compacted {
 
 impl Lake {
     /// Brings each finished month that is in more than one file into one, in every table, and lays its rows by miner,
-    /// too. A month is finished when a day of a later one is closed. `at` is told how many of how many months are done.
+    /// too. A month is finished when a day of a later one is closed.
     ///
     /// # Errors
     /// If a file does not read, the disk fails, or another program writes to the lake; the months done so far stay.
-    pub async fn compact(&mut self, at: &(dyn Fn(u64, u64) + Send + Sync)) -> Result<Compacted> {
+    pub async fn compact(&mut self, progress: &(dyn Progress + Sync)) -> Result<Compacted> {
         let count = |lake: &Self| -> u64 {
             TableName::ALL.iter().map(|name| lake.tables.get(*name).files().iter().count() as u64).sum()
         };
         let mut done = Compacted { files_before: count(self), ..Compacted::default() };
         let months = self.months_to_compact();
-        for (number, days) in months.iter().enumerate() {
-            at(number as u64, months.len() as u64);
+        let count_days = |(first, last): &(Day, Day)| {
+            u64::try_from(i64::from(last.unix_days()) - i64::from(first.unix_days()) + 1).unwrap_or_default()
+        };
+        progress.begin("compacting months".to_owned(), months.iter().map(count_days).sum(), Unit::Days);
+        let mut days_done = 0;
+        for days in &months {
             let mut changes = BTreeMap::new();
             for name in [TableName::Events, TableName::Reconciliation, TableName::Progress, TableName::Rows] {
                 if let Some(change) = self.gather(name, *days).await? {
@@ -55,8 +59,10 @@ impl Lake {
             changes.insert(TableName::History, self.by_miner(*days).await?);
             self.tables.commit(changes).await?;
             done.months += 1;
+            days_done += count_days(days);
+            progress.at(days_done);
         }
-        at(months.len() as u64, months.len() as u64);
+        progress.end();
         done.files_now = count(self);
         Ok(done)
     }
@@ -111,8 +117,7 @@ impl Lake {
         let history = self.tables.get(TableName::History);
         let remove: Vec<DataFile> = history.files().touching(days.0..=days.1).cloned().collect();
         let table = self.tables.get(TableName::Rows);
-        let paths: Vec<_> =
-            table.files().touching(days.0..=days.1).map(|file| table.path(file)).collect();
+        let paths: Vec<_> = table.files().touching(days.0..=days.1).map(|file| table.path(file)).collect();
         let (disk, directory) = (self.disk.clone(), history.directory().to_owned());
         let lay = move || {
             let mut batches = Vec::new();

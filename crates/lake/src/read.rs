@@ -5,9 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use chain::{Day, MinerId};
-use datafusion::arrow::array::{
-    Date32Array, Int64Array, RecordBatch, Scalar, new_null_array,
-};
+use datafusion::arrow::array::{Date32Array, Int64Array, RecordBatch, Scalar, new_null_array};
 use datafusion::arrow::compute::kernels::cmp;
 use datafusion::arrow::compute::{concat_batches, filter_record_batch};
 use datafusion::arrow::datatypes::Field;
@@ -59,12 +57,7 @@ pub(crate) fn day(path: &Path, table: TableName, file: &DataFile, day: Day) -> R
 }
 
 /// A miner's rows in a file, in the file's order; with `day`, only those of that day.
-pub(crate) fn miner(
-    path: &Path,
-    table: TableName,
-    miner: MinerId,
-    day: Option<Day>,
-) -> Result<RecordBatch> {
+pub(crate) fn miner(path: &Path, table: TableName, miner: MinerId, day: Option<Day>) -> Result<RecordBatch> {
     let Ok(miner) = i64::try_from(miner.0) else { return Ok(RecordBatch::new_empty(table.schema())) };
     let opened = Opened::open(path, table, PageIndexPolicy::Optional)?;
     let mut groups = opened.row_groups(MINER_ID, miner);

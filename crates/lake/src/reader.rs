@@ -145,7 +145,8 @@ impl Reader {
         }
         let mut batches = Vec::with_capacity(reading.len());
         for task in reading {
-            let batch = task.await.map_err(|source| Error::Task { doing: "reading a miner's days", source })?;
+            let batch =
+                task.await.map_err(|source| Error::Task { doing: "reading a miner's days", source })?;
             batches.push(batch?);
         }
         MinerRows::new(miner, &batches, days)

@@ -27,7 +27,11 @@ struct LedgerPower {
 
 /// The day's reconciliation, ordered by miner: from its rows, those of the day before, its events and the chain's
 /// powers at its end. What does not hold is reported, not an error: it is there to be seen.
-pub(crate) fn batch(finished: &FinishedDay, previous: &RecordBatch, rows: &RecordBatch) -> Result<RecordBatch> {
+pub(crate) fn batch(
+    finished: &FinishedDay,
+    previous: &RecordBatch,
+    rows: &RecordBatch,
+) -> Result<RecordBatch> {
     let day = finished.day;
     let fit = Fit(day);
     let mut powers: BTreeMap<i64, (LedgerPower, Option<ChainPower>)> = BTreeMap::new();

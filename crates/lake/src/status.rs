@@ -61,6 +61,8 @@ pub struct SourceStatus {
     pub source: String,
     /// The network's name.
     pub network: String,
+    /// Unix time of its epoch 0, in seconds.
+    pub genesis: i64,
     /// The days.
     pub days: RangeInclusive<Day>,
     /// The epochs.
@@ -124,6 +126,7 @@ fn sources(progress: Vec<Progress>) -> Vec<SourceStatus> {
         sources.push(SourceStatus {
             source: row.source,
             network: row.network,
+            genesis: row.genesis,
             days: first_day..=row.day,
             epochs: first_epoch..=row.last_epoch,
             tipset_key: row.tipset_key,

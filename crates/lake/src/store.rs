@@ -106,9 +106,8 @@ impl ObjectStore for DurableStore {
 
     fn list(&self, prefix: Option<&Path>) -> BoxStream<'static, Result<ObjectMeta>> {
         let store = self.clone();
-        let seen = move |file: &Result<ObjectMeta>| {
-            !file.as_ref().is_ok_and(|file| store.is_hidden(&file.location))
-        };
+        let seen =
+            move |file: &Result<ObjectMeta>| !file.as_ref().is_ok_and(|file| store.is_hidden(&file.location));
         self.files.list(prefix).filter(move |file| std::future::ready(seen(file))).boxed()
     }
 

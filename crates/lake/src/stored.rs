@@ -11,7 +11,9 @@ impl Table {
     /// The rows of a day that the table holds; none of one that it does not hold.
     pub(crate) async fn day(&self, day: Day) -> Result<RecordBatch> {
         let name = self.name();
-        let Some(file) = self.files().of(day).cloned() else { return Ok(RecordBatch::new_empty(name.schema())) };
+        let Some(file) = self.files().of(day).cloned() else {
+            return Ok(RecordBatch::new_empty(name.schema()));
+        };
         let path = self.path(&file);
         blocking("reading a day", move || read::day(&path, name, &file, day)).await
     }
@@ -19,7 +21,9 @@ impl Table {
     /// A miner's rows of a day that the table holds, read without the other miners'.
     pub(crate) async fn miner_on(&self, miner: MinerId, day: Day) -> Result<RecordBatch> {
         let name = self.name();
-        let Some(file) = self.files().of(day).cloned() else { return Ok(RecordBatch::new_empty(name.schema())) };
+        let Some(file) = self.files().of(day).cloned() else {
+            return Ok(RecordBatch::new_empty(name.schema()));
+        };
         let path = self.path(&file);
         blocking("reading a day", move || read::miner(&path, name, miner, Some(day))).await
     }

@@ -1,7 +1,9 @@
 //! A closed day as it was handed over, from what the tables keep of it.
 
 use chain::{Bytes, Cid, Day, Epoch, MinerId, SectorNumber};
-use datafusion::arrow::array::{Array, ArrowPrimitiveType, AsArray, PrimitiveArray, RecordBatch, StringArray};
+use datafusion::arrow::array::{
+    Array, ArrowPrimitiveType, AsArray, PrimitiveArray, RecordBatch, StringArray,
+};
 use datafusion::arrow::datatypes::{Decimal128Type, Int64Type};
 use ledger::{Cause, ChainPower, Event, Kind, MessageRef, Power, Status};
 
@@ -21,8 +23,14 @@ pub(crate) fn finished(
         problem: format!("{day} is not in it"),
         advice: "restore a backup, or ingest into a new lake",
     };
-    let progress = progress::rows(stored_progress)?.into_iter().find(|row| row.day == day).ok_or_else(wrong)?;
-    Ok(FinishedDay { day, events: events(day, stored_events)?, powers: powers(day, stored_powers)?, progress })
+    let progress =
+        progress::rows(stored_progress)?.into_iter().find(|row| row.day == day).ok_or_else(wrong)?;
+    Ok(FinishedDay {
+        day,
+        events: events(day, stored_events)?,
+        powers: powers(day, stored_powers)?,
+        progress,
+    })
 }
 
 /// Events in chain order, from rows of `sector_events`.
@@ -80,7 +88,8 @@ pub(crate) fn events(day: Day, rows: &RecordBatch) -> Result<Vec<Event>> {
 fn powers(day: Day, rows: &RecordBatch) -> Result<Vec<ChainPower>> {
     let of = Columns { table: TableName::Reconciliation, day, rows };
     let miner = of.integers(MINER_ID)?;
-    let both = |name: &str| Ok::<_, Error>((of.wides(&format!("{name}_rbp"))?, of.wides(&format!("{name}_qap"))?));
+    let both =
+        |name: &str| Ok::<_, Error>((of.wides(&format!("{name}_rbp"))?, of.wides(&format!("{name}_qap"))?));
     let (claim, live) = (both("claim")?, both("chain_live")?);
     let (faulty, unproven) = (both("chain_faulty")?, both("chain_unproven")?);
     let power = |(rbp, qap): (&PrimitiveArray<Decimal128Type>, &PrimitiveArray<Decimal128Type>), row| {

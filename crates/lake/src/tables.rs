@@ -5,7 +5,7 @@ use std::path::Path;
 
 use crate::disk::Disk;
 use crate::schema::TableName;
-use crate::snapshot::{stands_on, standing_on};
+use crate::snapshot::{standing_on, stands_on};
 use crate::table::{Change, Table};
 use crate::{Result, layout};
 

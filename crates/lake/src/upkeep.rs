@@ -29,7 +29,8 @@ impl Lake {
         for name in TableName::ALL {
             let table = self.tables.get(name);
             let held = |file: &str| table.files().iter().any(|held| held.name == file);
-            for gone in table.gone().await?.into_iter().filter(|gone| gone.at <= before && !held(&gone.name)) {
+            for gone in table.gone().await?.into_iter().filter(|gone| gone.at <= before && !held(&gone.name))
+            {
                 let path = table.directory().join(&gone.name);
                 let Ok(about) = path.metadata() else { continue };
                 self.disk.remove(&path).map_err(Error::io(&path))?;

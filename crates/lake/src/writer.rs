@@ -17,7 +17,7 @@ use crate::replacing::Replacing;
 use crate::schema::TableName;
 use crate::table::Table;
 use crate::tables::Tables;
-use crate::{Error, Result, activations, events, progress, read, reconciliation};
+use crate::{Error, Result, activations, events, progress, reconciliation};
 
 /// One finished day of the chain, as ingest hands it over.
 #[derive(Clone, Debug)]
@@ -53,6 +53,17 @@ impl Lake {
     /// program.
     pub async fn open(dir: &Path) -> Result<Self> {
         Self::open_on(dir, Disk::default()).await
+    }
+
+    /// As [`Lake::open`], of a lake that is there.
+    ///
+    /// # Errors
+    /// As [`Lake::open`], and if there is none.
+    pub async fn open_existing(dir: &Path) -> Result<Self> {
+        if !Table::exists(dir, TableName::Rows).await? {
+            return Err(Error::NoLake { dir: dir.to_owned() });
+        }
+        Self::open(dir).await
     }
 
     /// As [`Lake::open`], writing through `disk`.

@@ -10,6 +10,8 @@ const BYTES: &str =
     "{msg:32!} {wide_bar:.cyan/blue} {bytes:>10}/{total_bytes} {bytes_per_sec:>12} {eta:>4} left";
 const TIPSETS: &str =
     "{msg:32!} {wide_bar:.cyan/blue} {human_pos:>7}/{human_len} tipsets {per_sec:>10} {eta:>4} left";
+const DAYS: &str =
+    "{msg:32!} {wide_bar:.cyan/blue} {human_pos:>7}/{human_len} days {per_sec:>10} {eta:>4} left";
 
 /// One bar at a time, for whatever long work goes on.
 #[derive(Default)]
@@ -32,6 +34,7 @@ impl Progress for Bars {
         let template = match unit {
             Unit::Bytes => BYTES,
             Unit::Tipsets => TIPSETS,
+            Unit::Days => DAYS,
         };
         let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
         let bar = ProgressBar::with_draw_target(Some(total), target).with_style(style).with_message(task);

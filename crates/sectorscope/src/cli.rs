@@ -79,8 +79,46 @@ Examples:
 Examples:
   sectorscope stats total
   sectorscope stats fault --date 2026-09-20 --miner f0110
+  sectorscope stats total --miner f0110 --from 2026-09-01 --format csv > f0110.csv
   sectorscope stats sector_duration --format json")]
     Stats(Stats),
+    /// Tell what is in the lake: closed days, gaps, sources, tables and their sizes, who is writing
+    #[command(after_help = "\
+Examples:
+  sectorscope status
+  sectorscope status --format json | jq .gaps")]
+    Status(Status),
+    /// Bring the days of finished months into one file each, in both orders
+    #[command(after_help = "\
+Ingesting does so by itself. Readers notice nothing but that more days take less time.
+
+Examples:
+  sectorscope compact --data ./lake")]
+    Compact(Compact),
+    /// Remove files that the lake has no more
+    #[command(after_help = "\
+Closing days again and compaction take files out of the tables; they are kept for a while for those who still read an
+older version. Ingesting removes those older than a week by itself.
+
+Examples:
+  sectorscope vacuum
+  sectorscope vacuum --retain-hours 0     when nothing else reads the lake")]
+    Vacuum(Vacuum),
+    /// Copy the lake, while it may be written to
+    #[command(after_help = "\
+The copy is a lake itself, of one published version. A copy into the same directory brings it up to date. Its SHA256SUMS
+can be checked with `sha256sum --check`.
+
+Examples:
+  sectorscope backup /mnt/backup/sectorscope
+  sectorscope backup ./copy --data ./lake")]
+    Backup(Backup),
+    /// Put a copy back as the lake, every byte of it checked
+    #[command(after_help = "\
+Examples:
+  sectorscope restore /mnt/backup/sectorscope
+  sectorscope restore ./copy --data ./elsewhere")]
+    Restore(Restore),
     /// Print what every column means
     #[command(after_help = "\
 Examples:
@@ -157,7 +195,8 @@ pub(crate) enum Source {
     #[command(after_help = "\
 Examples:
   sectorscope ingest car snapshot.car.zst
-  sectorscope ingest car lite.car.zst diff-1.car.zst diff-2.car.zst --data ./lake")]
+  sectorscope ingest car lite.car.zst diff-1.car.zst diff-2.car.zst --data ./lake
+  sectorscope ingest car snapshot.car.zst --from 2026-09-01     close September again")]
     Car {
         /// The files
         #[arg(required = true, value_name = "FILE")]
@@ -165,6 +204,16 @@ Examples:
         /// Read up to this height only, as if the newest tipset at or below it were the head
         #[arg(long, value_name = "EPOCH", value_parser = epoch)]
         head: Option<Epoch>,
+        /// Close days again from this one on, YYYY-MM-DD, in the place of what is closed; days after the source's last
+        /// one are made anew from their own events
+        #[arg(long, value_name = "DAY")]
+        from: Option<Day>,
+        /// With --from: give up closed days after the source's last one if the state they stand on has changed
+        #[arg(long, requires = "from")]
+        drop_later: bool,
+        /// Leave a file for each day; `sectorscope compact` brings finished months together later
+        #[arg(long)]
+        no_compact: bool,
         #[command(flatten)]
         data: DataDir,
     },
@@ -287,6 +336,12 @@ pub(crate) struct Stats {
     /// Only this provider, such as f01000
     #[arg(long)]
     pub(crate) miner: Option<MinerId>,
+    /// The provider's days from this one on
+    #[arg(long, value_name = "DAY", requires = "miner", conflicts_with = "date")]
+    pub(crate) from: Option<Day>,
+    /// The provider's days up to this one
+    #[arg(long, value_name = "DAY", requires = "miner", conflicts_with = "date")]
+    pub(crate) to: Option<Day>,
     /// How to print the rows
     #[arg(long, value_enum, default_value_t = RowFormat::Table)]
     pub(crate) format: RowFormat,
@@ -302,6 +357,46 @@ pub(crate) enum RowFormat {
     Json,
     /// With a header line
     Csv,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Status {
+    /// How to print it
+    #[arg(long, value_enum, default_value_t = LookFormat::Table)]
+    pub(crate) format: LookFormat,
+    #[command(flatten)]
+    pub(crate) data: DataDir,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Compact {
+    #[command(flatten)]
+    pub(crate) data: DataDir,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Vacuum {
+    /// Keep what was taken out in the last hours
+    #[arg(long, value_name = "HOURS", default_value_t = 168)]
+    pub(crate) retain_hours: u64,
+    #[command(flatten)]
+    pub(crate) data: DataDir,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Backup {
+    /// Where to copy it: a new or empty directory, or that of an older copy
+    pub(crate) to: PathBuf,
+    #[command(flatten)]
+    pub(crate) data: DataDir,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Restore {
+    /// The copy
+    pub(crate) from: PathBuf,
+    #[command(flatten)]
+    pub(crate) data: DataDir,
 }
 
 #[derive(Debug, Args)]

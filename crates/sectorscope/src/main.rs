@@ -42,6 +42,11 @@ fn run(cli: Cli) -> anyhow::Result<()> {
             Command::Car(arguments) => commands::car::run(&arguments),
             Command::Miner(arguments) => commands::miner::run(&arguments),
             Command::Stats(arguments) => commands::stats::run(arguments).await,
+            Command::Status(arguments) => commands::status::run(arguments).await,
+            Command::Compact(arguments) => commands::upkeep::compact(arguments).await,
+            Command::Vacuum(arguments) => commands::upkeep::vacuum(arguments).await,
+            Command::Backup(arguments) => commands::upkeep::backup(arguments).await,
+            Command::Restore(arguments) => commands::upkeep::restore(arguments).await,
             Command::Columns(arguments) => commands::columns::run(&arguments),
         }
     })

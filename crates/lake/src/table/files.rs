@@ -88,12 +88,6 @@ impl Files {
         range.into_iter().flatten().map(|(_, file)| file)
     }
 
-    /// The files that hold this day or later ones.
-    pub(crate) fn from(&self, first: Day) -> impl Iterator<Item = &DataFile> {
-        let last = self.days().map_or(first, |days| *days.end());
-        self.touching(first..=last)
-    }
-
     /// All files, by day.
     pub(crate) fn iter(&self) -> Values<'_, Day, DataFile> {
         self.0.values()
@@ -121,7 +115,13 @@ mod tests {
     }
 
     fn file(first: i32, last: i32) -> DataFile {
-        DataFile { name: format!("{first}"), size: 9, rows: 7, days: (day(first), day(last)), miners: Some((1, 2)) }
+        DataFile {
+            name: format!("{first}"),
+            size: 9,
+            rows: 7,
+            days: (day(first), day(last)),
+            miners: Some((1, 2)),
+        }
     }
 
     fn names<'f>(files: impl Iterator<Item = &'f DataFile>) -> Vec<&'f str> {
@@ -138,8 +138,8 @@ mod tests {
         assert_eq!((files.of(day(9)), files.of(day(31))), (None, None));
         assert_eq!(names(files.touching(day(19)..=day(20))), ["10", "20"]);
         assert_eq!(names(files.touching(day(1)..=day(10))), ["10"]);
-        assert_eq!(names(files.from(day(20))), ["20", "21"]);
-        assert_eq!(names(files.from(day(31))), [""; 0]);
+        assert_eq!(names(files.touching(day(20)..=day(40))), ["20", "21"]);
+        assert_eq!(names(files.touching(day(31)..=day(40))), [""; 0]);
         assert_eq!(files.days(), Some(day(10)..=day(30)));
         let twice = file(30, 40);
         assert_eq!(files.insert(twice).map_err(|other| other.name), Err("21".to_owned()));

@@ -6,7 +6,6 @@ use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use chain::Day;
 use deltalake::kernel::transaction::{CommitBuilder, CommitProperties, TransactionError};
 use deltalake::kernel::{Action, Add, Remove, Transaction};
 use deltalake::operations::create::CreateBuilder;
@@ -287,8 +286,7 @@ async fn create(name: TableName, delta: &DeltaTable) -> Result<DeltaTable> {
     let fields = delta_fields(name)
         .ok_or_else(|| Error::Registry { what: format!("Delta type for {}", name.name()) })?;
     // Statistics on the two columns that files are looked for by; on all of them the log would be the larger part.
-    let indexed =
-        if name.has_miners() { format!("{STAT_DATE},{MINER_ID}") } else { STAT_DATE.to_owned() };
+    let indexed = if name.has_miners() { format!("{STAT_DATE},{MINER_ID}") } else { STAT_DATE.to_owned() };
     CreateBuilder::new()
         .with_log_store(delta.log_store())
         .with_table_name(name.name())
@@ -345,12 +343,15 @@ fn files(name: TableName, delta: &DeltaTable) -> Result<Files> {
             problem,
             advice: "another program has rewritten it: ingest into a new lake",
         };
+        let stored = file.stats().and_then(|stats| DataFile::from_stats(path.clone(), file.size(), &stats));
         let stored =
-            file.stats().and_then(|stats| DataFile::from_stats(path.clone(), file.size(), &stats));
-        let stored = stored.ok_or_else(|| foreign(format!("file {path} does not say which days it holds")))?;
+            stored.ok_or_else(|| foreign(format!("file {path} does not say which days it holds")))?;
         let days = stored.days;
         files.insert(stored).map_err(|other| {
-            foreign(format!("a day from {} to {} is in more than one file, one is {}", days.0, days.1, other.name))
+            foreign(format!(
+                "a day from {} to {} is in more than one file, one is {}",
+                days.0, days.1, other.name
+            ))
         })?;
     }
     Ok(files)

@@ -8,7 +8,9 @@ pub(crate) mod miner;
 mod moment;
 pub(crate) mod serve;
 pub(crate) mod stats;
+pub(crate) mod status;
 pub(crate) mod up;
+pub(crate) mod upkeep;
 
 use std::path::PathBuf;
 
