@@ -6,9 +6,11 @@
 //! Everything here is pure: no I/O of its own, no clock, no async.
 
 mod chain_powers;
+pub mod checks;
 pub mod columns;
 mod differ;
 mod event;
+pub mod identities;
 mod portrait;
 mod power;
 mod qap;

@@ -2,6 +2,7 @@
 //! skipped and say so.
 #![allow(dead_code, unreachable_pub, clippy::unwrap_used)]
 
+pub mod days;
 pub mod forest;
 
 use std::collections::BTreeMap;
