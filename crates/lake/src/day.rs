@@ -9,8 +9,8 @@ use datafusion::arrow::array::{
     Array, ArrayRef, AsArray, Decimal128Array, Float64Array, Int64Array, RecordBatch,
 };
 use datafusion::arrow::datatypes::{Decimal128Type, Float64Type, Int64Type};
-use ledger::Value;
 use ledger::columns::{COLUMNS, Column, Endpoint};
+use ledger::{Row, Value};
 
 use crate::schema::{MINER_ID, STAT_DATE, TableName};
 use crate::{Error, Result};
@@ -155,6 +155,15 @@ impl DayRows {
     #[must_use]
     pub fn value(&self, row: usize, column: &Column) -> Value {
         self.cells(column).map_or(Value::Double(f64::NAN), |cells| cells.value(row))
+    }
+
+    /// A row with all its values; `None` if one is not of its column's kind.
+    ///
+    /// # Panics
+    /// If `row` is not below the number of miners.
+    #[must_use]
+    pub fn row(&self, row: usize) -> Option<Row> {
+        Row::new(self.columns.iter().map(|cells| cells.value(row)).collect())
     }
 
     /// Appends the `data` array of a `/v2` answer: compact JSON, a row per miner, keys in the order `stat_date`,

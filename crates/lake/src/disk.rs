@@ -134,7 +134,7 @@ pub(crate) struct NewFile {
 
 impl NewFile {
     /// Flushes the file. It lasts once its directory is flushed, too.
-    pub(crate) fn end(self) -> io::Result<()> {
+    pub(crate) fn end(&self) -> io::Result<()> {
         self.disk.ask(Step::SyncFile, &self.path)?;
         self.file.sync_all()
     }

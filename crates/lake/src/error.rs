@@ -101,6 +101,27 @@ pub enum Error {
         /// The last closed day.
         end: Day,
     },
+    /// No day is closed yet.
+    #[error("the lake has no closed day yet; take in a source with `sectorscope ingest car FILE`")]
+    NothingClosed,
+    /// A day that was asked for is not closed.
+    #[error("{day} is not closed; the closed days are {first} to {last}")]
+    DayNotClosed {
+        /// The day.
+        day: Day,
+        /// The first closed day.
+        first: Day,
+        /// The last closed day.
+        last: Day,
+    },
+    /// A number of stored events passes what can be reckoned with.
+    #[error("{day}: {source}")]
+    Reckoning {
+        /// The day.
+        day: Day,
+        /// What is too large.
+        source: ledger::TooLarge,
+    },
     /// A backup cannot be made or put back.
     #[error("{path}: {problem}; {advice}")]
     Backup {

@@ -86,8 +86,7 @@ impl FileWriter {
     pub(crate) fn end(mut self) -> Result<DataFile> {
         self.writer.finish().map_err(failed(&self.path))?;
         let size = i64::try_from(self.writer.bytes_written()).unwrap_or(i64::MAX);
-        let new = self.writer.into_inner().map_err(failed(&self.path))?;
-        new.end().map_err(Error::io(&self.path))?;
+        self.writer.inner().end().map_err(Error::io(&self.path))?;
         Ok(DataFile { size, ..self.file })
     }
 }

@@ -18,7 +18,9 @@
 
 mod activations;
 mod again;
+mod audit;
 mod backup;
+mod by_miner;
 mod cache;
 mod close;
 mod day;
@@ -26,11 +28,11 @@ mod day_files;
 mod disk;
 mod error;
 mod events;
+mod failures;
 mod file;
 mod fit;
 mod gaps;
 mod history;
-mod identities;
 mod layout;
 mod lock;
 mod mend;
@@ -52,6 +54,7 @@ mod tables;
 mod upkeep;
 mod writer;
 
+pub use audit::{Audited, Finding, Found, Scope, audit, audit_deeply};
 pub use backup::{Copied, backup, restore};
 pub use day::DayRows;
 pub use disk::{Disk, Step};

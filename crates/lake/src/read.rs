@@ -162,7 +162,7 @@ fn bounds(statistics: Option<&Statistics>) -> Option<(i64, i64)> {
 }
 
 /// Rows in the table's columns. A file written under an older layout lacks the last ones, which are unknown then.
-fn as_table(rows: &RecordBatch, table: TableName) -> std::result::Result<RecordBatch, ArrowError> {
+pub(crate) fn as_table(rows: &RecordBatch, table: TableName) -> std::result::Result<RecordBatch, ArrowError> {
     let schema = table.schema();
     let column = |field: &Arc<Field>| match rows.column_by_name(field.name()) {
         Some(column) => Arc::clone(column),

@@ -10,8 +10,8 @@ use datafusion::arrow::array::{
 use datafusion::arrow::datatypes::{Decimal128Type, Int64Type};
 use ledger::{ChainPower, Power};
 
+use crate::failures::failures;
 use crate::fit::Fit;
-use crate::identities::failures;
 use crate::schema::{DIGITS, MINER_ID, TableName};
 use crate::writer::FinishedDay;
 use crate::{Error, Result};
@@ -50,13 +50,7 @@ pub(crate) fn batch(
     let mut figures: [Vec<i128>; 18] = Default::default();
     let mut names: Vec<String> = Vec::with_capacity(powers.len());
     for (miner, (ledger, chain)) in &powers {
-        let chain = chain.unwrap_or(ChainPower {
-            miner: MinerId(0),
-            claim: Power::default(),
-            live: Power::default(),
-            faulty: Power::default(),
-            unproven: Power::default(),
-        });
+        let chain = chain.unwrap_or_else(|| ChainPower::none(MinerId(0)));
         let difference = Power {
             rbp: less(ledger.active.rbp, chain.claim.rbp),
             qap: less(ledger.active.qap, chain.claim.qap),
@@ -76,7 +70,8 @@ pub(crate) fn batch(
             figures[2 * at].push(fit.wide("a storage provider's raw power", power.rbp)?);
             figures[2 * at + 1].push(fit.wide("a storage provider's QAP", power.qap)?);
         }
-        names.push(failed.remove(miner).unwrap_or_default().join(","));
+        let of = u64::try_from(*miner).ok().and_then(|id| failed.remove(&MinerId(id))).unwrap_or_default();
+        names.push(of.into_iter().collect::<Vec<_>>().join(","));
     }
     let mut columns: Vec<ArrayRef> = vec![
         Arc::new(Date32Array::from_value(day.unix_days(), powers.len())),

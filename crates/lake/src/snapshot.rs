@@ -60,6 +60,15 @@ impl Snapshot {
         self.tables.get(&name)
     }
 
+    /// A table that every lake has.
+    pub(crate) fn need(&self, name: TableName) -> Result<&Table> {
+        self.table(name).ok_or_else(|| Error::Table {
+            table: name.name(),
+            problem: "it is not there".to_owned(),
+            advice: "restore a backup, or ingest into a new lake",
+        })
+    }
+
     /// The table that publishes, to be asked for newer versions.
     pub(crate) fn into_rows(mut self) -> Option<Table> {
         self.tables.remove(&TableName::Rows)

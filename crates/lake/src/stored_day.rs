@@ -18,6 +18,16 @@ pub(crate) fn finished(
     stored_powers: &RecordBatch,
     stored_progress: &RecordBatch,
 ) -> Result<FinishedDay> {
+    finished_with(day, events(day, stored_events)?, stored_powers, stored_progress)
+}
+
+/// As [`finished`], with events that were read already.
+pub(crate) fn finished_with(
+    day: Day,
+    events: Vec<Event>,
+    stored_powers: &RecordBatch,
+    stored_progress: &RecordBatch,
+) -> Result<FinishedDay> {
     let wrong = || Error::Table {
         table: TableName::Progress.name(),
         problem: format!("{day} is not in it"),
@@ -25,12 +35,7 @@ pub(crate) fn finished(
     };
     let progress =
         progress::rows(stored_progress)?.into_iter().find(|row| row.day == day).ok_or_else(wrong)?;
-    Ok(FinishedDay {
-        day,
-        events: events(day, stored_events)?,
-        powers: powers(day, stored_powers)?,
-        progress,
-    })
+    Ok(FinishedDay { day, events, powers: powers(day, stored_powers)?, progress })
 }
 
 /// Events in chain order, from rows of `sector_events`.
@@ -109,22 +114,22 @@ fn powers(day: Day, rows: &RecordBatch) -> Result<Vec<ChainPower>> {
 }
 
 /// A table's columns, by name and kind.
-struct Columns<'r> {
-    table: TableName,
-    day: Day,
-    rows: &'r RecordBatch,
+pub(crate) struct Columns<'r> {
+    pub(crate) table: TableName,
+    pub(crate) day: Day,
+    pub(crate) rows: &'r RecordBatch,
 }
 
 impl<'r> Columns<'r> {
-    fn integers(&self, name: &str) -> Result<&'r PrimitiveArray<Int64Type>> {
+    pub(crate) fn integers(&self, name: &str) -> Result<&'r PrimitiveArray<Int64Type>> {
         self.column(name, |column| column.as_primitive_opt())
     }
 
-    fn wides(&self, name: &str) -> Result<&'r PrimitiveArray<Decimal128Type>> {
+    pub(crate) fn wides(&self, name: &str) -> Result<&'r PrimitiveArray<Decimal128Type>> {
         self.column(name, |column| column.as_primitive_opt())
     }
 
-    fn texts(&self, name: &str) -> Result<&'r StringArray> {
+    pub(crate) fn texts(&self, name: &str) -> Result<&'r StringArray> {
         self.column(name, |column| column.as_string_opt())
     }
 
@@ -133,7 +138,7 @@ impl<'r> Columns<'r> {
         column.ok_or_else(|| self.damaged(format!("column {name} is missing or of another type")))
     }
 
-    fn damaged(&self, problem: String) -> Error {
+    pub(crate) fn damaged(&self, problem: String) -> Error {
         Error::Table {
             table: self.table.name(),
             problem: format!("{}: {problem}", self.day),

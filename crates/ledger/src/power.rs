@@ -27,3 +27,12 @@ pub struct ChainPower {
     /// Its unproven sectors; zero in actors v1, which have none such.
     pub unproven: Power,
 }
+
+impl ChainPower {
+    /// What the chain says of a miner that it does not know.
+    #[must_use]
+    pub fn none(miner: MinerId) -> Self {
+        let none = Power::default();
+        Self { miner, claim: none, live: none, faulty: none, unproven: none }
+    }
+}

@@ -19,7 +19,7 @@ Examples:
 Exit codes:
   0  done
   1  something went wrong; stderr says what, where, and what to do
-  2  wrong usage";
+  2  wrong usage; or `reconcile` or `explain` found something that does not close";
 
 /// Open, verifiable statistics of every Filecoin storage provider's sectors.
 #[derive(Debug, Parser)]
@@ -88,6 +88,16 @@ Examples:
   sectorscope status
   sectorscope status --format json | jq .gaps")]
     Status(Status),
+    /// Say which numbers of the lake do not close; exits with 2 if any
+    #[command(after_help = "\
+Every miner's day is held against the chain's own power and against the identities of docs/DEFINITIONS.md when it is closed.
+This prints what did not hold; --deep reckons every day anew from its events first, and follows each sector's story.
+
+Examples:
+  sectorscope reconcile
+  sectorscope reconcile --from 2026-09-01 --miner f0110 --format json
+  sectorscope reconcile --deep")]
+    Reconcile(Reconcile),
     /// Bring the days of finished months into one file each, in both orders
     #[command(after_help = "\
 Ingesting does so by itself. Readers notice nothing but that more days take less time.
@@ -366,6 +376,37 @@ pub(crate) struct Status {
     pub(crate) format: LookFormat,
     #[command(flatten)]
     pub(crate) data: DataDir,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Reconcile {
+    /// First day, YYYY-MM-DD (UTC) [default: the first closed one]
+    #[arg(long, value_name = "DAY")]
+    pub(crate) from: Option<Day>,
+    /// Last day [default: the newest closed one]
+    #[arg(long, value_name = "DAY")]
+    pub(crate) to: Option<Day>,
+    /// Only these providers, such as f01000
+    #[arg(long = "miner", num_args = 1.., value_name = "MINER")]
+    pub(crate) miners: Vec<MinerId>,
+    /// Reckon every day anew from its stored events, and follow every sector from event to event
+    #[arg(long)]
+    pub(crate) deep: bool,
+    /// How to print what does not close
+    #[arg(long, value_enum, default_value_t = FindingFormat::Table)]
+    pub(crate) format: FindingFormat,
+    #[command(flatten)]
+    pub(crate) data: DataDir,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum FindingFormat {
+    /// For people
+    Table,
+    /// One object: what was checked and what does not close
+    Json,
+    /// With a header line
+    Csv,
 }
 
 #[derive(Debug, Args)]

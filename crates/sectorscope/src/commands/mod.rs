@@ -6,6 +6,7 @@ pub(crate) mod events;
 pub(crate) mod ingest;
 pub(crate) mod miner;
 mod moment;
+pub(crate) mod reconcile;
 pub(crate) mod serve;
 pub(crate) mod stats;
 pub(crate) mod status;

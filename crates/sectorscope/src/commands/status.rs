@@ -146,9 +146,10 @@ fn table(told: &Told) -> anyhow::Result<()> {
         line("closed", told.closed.as_ref().map_or_else(|| "no day yet".to_owned(), span)),
         line(
             "history",
-            match &told.history_since {
-                Some(since) => format!("since {since}"),
-                None => "since epoch 0".to_owned(),
+            match (&told.history_since, &told.closed) {
+                (Some(since), _) => format!("since {since}"),
+                (None, Some(_)) => "since epoch 0".to_owned(),
+                (None, None) => String::new(),
             },
         ),
         line("version", format!("{}, layout {}", told.version, told.layout)),
