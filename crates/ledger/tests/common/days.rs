@@ -5,9 +5,10 @@ use std::ops::Range;
 
 use chain::{Cars, Chain, Epoch, MinerId, NoProgress};
 use ledger::checks::{Continuity, check_day};
+use ledger::columns::COLUMNS;
 use ledger::identities::{Figure, IDENTITIES, MinerDay};
 use ledger::testing::{MadeUp, MadeUpOptions};
-use ledger::{ChainPower, ChainPowers, Event, Kind, Power, Reading, Row};
+use ledger::{ChainPower, ChainPowers, Event, Kind, Power, Reading, Row, explain};
 
 use super::shared;
 
@@ -81,12 +82,13 @@ pub struct Held {
 }
 
 impl Held {
+    /// Everything, and the explanation of every number.
     pub fn of(history: &History) -> Self {
-        Self::adding(history, &|previous, events| Row::of(previous, events).unwrap())
+        Self::adding(history, &|previous, events| Row::of(previous, events).unwrap(), true)
     }
 
     /// With rows added up by `add`.
-    pub fn adding(history: &History, add: &Add) -> Self {
+    pub fn adding(history: &History, add: &Add, explained: bool) -> Self {
         let mut held = Self::default();
         let mut rows: BTreeMap<MinerId, Row> = BTreeMap::new();
         let mut continuity = Continuity::new(history.whole);
@@ -118,12 +120,27 @@ impl Held {
                 for column in miner_day.broken_statistics() {
                     held.fail(column.name, format!("{miner} {}", column.name));
                 }
+                if explained {
+                    held.explain(&miner_day, events.get(&miner).map_or(&[], Vec::as_slice));
+                }
                 held.seen(&miner_day);
                 held.miner_days += 1;
                 rows.insert(miner, row);
             }
         }
         held
+    }
+
+    /// The parts of every number add up to it. Not where the first state of a large chain is one day.
+    fn explain(&mut self, day: &MinerDay<'_>, events: &[Event]) {
+        if events.len() > 10_000 {
+            return;
+        }
+        for column in COLUMNS {
+            if !explain(column, day.previous, day.row, events).unwrap().closes() {
+                self.fail("explain", format!("{}: {} does not close", day.power.miner, column.name));
+            }
+        }
     }
 
     fn fail(&mut self, name: &'static str, problem: String) {
