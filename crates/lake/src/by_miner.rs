@@ -34,7 +34,9 @@ pub(crate) async fn each(
     let rows = async {
         let runtime =
             RuntimeEnvBuilder::new().with_memory_pool(Arc::new(FairSpillPool::new(MEMORY))).build_arc()?;
-        let context = SessionContext::new_with_config_rt(SessionConfig::new(), runtime);
+        let mut config = SessionConfig::new();
+        config.options_mut().execution.parquet.schema_force_view_types = false;
+        let context = SessionContext::new_with_config_rt(config, runtime);
         let table = context.read_parquet(paths, ParquetReadOptions::default()).await?;
         let order = [MINER_ID, STAT_DATE, "position"].map(|name| col(name).sort(true, false));
         table.sort(order.to_vec())?.execute_stream().await

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use chain::Day;
+use chain::{Day, MinerId};
 use datafusion::arrow::error::ArrowError;
 use datafusion::error::DataFusionError;
 use datafusion::parquet::errors::ParquetError;
@@ -113,6 +113,16 @@ pub enum Error {
         first: Day,
         /// The last closed day.
         last: Day,
+    },
+    /// The miner has no row on that day.
+    #[error(
+        "{miner} has no row on {day}: a storage provider has rows from the day of its first sector event on"
+    )]
+    NoRow {
+        /// The miner.
+        miner: MinerId,
+        /// The day.
+        day: Day,
     },
     /// A number of stored events passes what can be reckoned with.
     #[error("{day}: {source}")]

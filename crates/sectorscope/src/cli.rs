@@ -7,7 +7,7 @@ use anyhow::Context;
 use chain::{Cid, Day, Epoch, MinerId};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use directories::ProjectDirs;
-use ledger::columns::Endpoint;
+use ledger::columns::{COLUMNS, Column, Endpoint, column};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -88,6 +88,13 @@ Examples:
   sectorscope status
   sectorscope status --format json | jq .gaps")]
     Status(Status),
+    /// Walk a number back to the sectors and messages that it is made of
+    #[command(after_help = "\
+Examples:
+  sectorscope explain daily_new_fault_rbp --miner f0110 --date 2026-09-20
+  sectorscope explain total_sector_qap --miner f0110 --format json | jq -r '.contributions[].message'
+  sectorscope columns                                        the columns there are")]
+    Explain(Explain),
     /// Say which numbers of the lake do not close; exits with 2 if any
     #[command(after_help = "\
 Every miner's day is held against the chain's own power and against the identities of docs/DEFINITIONS.md when it is closed.
@@ -379,6 +386,27 @@ pub(crate) struct Status {
 }
 
 #[derive(Debug, Args)]
+pub(crate) struct Explain {
+    /// The column; any that `sectorscope columns` lists
+    #[arg(value_parser = a_column)]
+    pub(crate) column: &'static Column,
+    /// The storage provider, such as f01000
+    #[arg(long)]
+    pub(crate) miner: MinerId,
+    /// The day, YYYY-MM-DD (UTC) [default: the newest closed one]
+    #[arg(long)]
+    pub(crate) date: Option<Day>,
+    /// Events that the table shows at most; JSON has them all
+    #[arg(long, value_name = "N", default_value_t = 100)]
+    pub(crate) events: usize,
+    /// How to print it
+    #[arg(long, value_enum, default_value_t = LookFormat::Table)]
+    pub(crate) format: LookFormat,
+    #[command(flatten)]
+    pub(crate) data: DataDir,
+}
+
+#[derive(Debug, Args)]
 pub(crate) struct Reconcile {
     /// First day, YYYY-MM-DD (UTC) [default: the first closed one]
     #[arg(long, value_name = "DAY")]
@@ -461,6 +489,17 @@ fn endpoint(text: &str) -> Result<Endpoint, String> {
     Endpoint::from_name(text).ok_or_else(|| {
         let names: Vec<_> = Endpoint::ALL.iter().map(|endpoint| endpoint.name()).collect();
         format!("expected one of {}", names.join(", "))
+    })
+}
+
+fn a_column(text: &str) -> Result<&'static Column, String> {
+    column(text).ok_or_else(|| {
+        let alike = COLUMNS.iter().filter(|column| column.name.contains(text) || text.contains(column.name));
+        let alike: Vec<_> = alike.map(|column| column.name).take(8).collect();
+        match alike.as_slice() {
+            [] => "there is no such column; `sectorscope columns` lists them".to_owned(),
+            _ => format!("there is no such column; there are {}", alike.join(", ")),
+        }
     })
 }
 

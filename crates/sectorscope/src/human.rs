@@ -1,8 +1,8 @@
 //! Figures as people read them.
 
 use chain::Day;
-use ledger::Value;
 use ledger::columns::Unit;
+use ledger::{Event, Value};
 
 const STEPS: [&str; 7] = ["B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"];
 
@@ -32,6 +32,14 @@ pub(crate) fn moment(seconds: i64) -> String {
     let of_day = seconds.rem_euclid(86_400);
     let (hours, minutes, seconds) = (of_day / 3600, of_day / 60 % 60, of_day % 60);
     day.map(|day| format!("{day} {hours:02}:{minutes:02}:{seconds:02} UTC")).unwrap_or_default()
+}
+
+/// What happened: `terminate (passive)`.
+pub(crate) fn happened(event: &Event) -> String {
+    match event.cause {
+        Some(cause) => format!("{} ({cause})", event.kind),
+        None => event.kind.to_string(),
+    }
 }
 
 /// A column's value in its unit.

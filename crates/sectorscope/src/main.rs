@@ -37,6 +37,7 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async {
         let done = match cli.command {
+            Command::Explain(arguments) => return commands::explain::run(arguments).await,
             Command::Reconcile(arguments) => return commands::reconcile::run(arguments).await,
             Command::Up(arguments) => commands::up::run(arguments).await,
             Command::Ingest(arguments) => commands::ingest::run(arguments).await,

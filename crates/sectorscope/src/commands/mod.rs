@@ -3,6 +3,7 @@
 pub(crate) mod car;
 pub(crate) mod columns;
 pub(crate) mod events;
+pub(crate) mod explain;
 pub(crate) mod ingest;
 pub(crate) mod miner;
 mod moment;
