@@ -329,6 +329,9 @@ const UNSEEN: &[(&str, fn(&mut History) -> bool)] = &[
     ("an expired pre-commit dropped", |h| drop_one(h, is(PrecommitExpired, None))),
     // Its deals tell, and they are the market's; what it weighs once it is onboarded is seen.
     ("a pre-commit of another QAP from 1 to 10 times its size", |h| change(h, |e| e.kind == Precommit && e.qap_after == Some(e.sector_size), |e| double(&mut e.qap_after))),
+    // It leaves no power and no date changed, or a date that nothing has come back to yet.
+    ("a snap dropped that was its message's only one and changed no QAP", |h| drop_one(h, |e| e.kind == Snap && qap_change(e) == 0 && companions(e) == 1)),
+    ("an extension dropped that was its message's only one and the sector's last event, and changed no QAP", |h| { let last = Last::of(h); drop_one(h, |e| e.kind == Extend && qap_change(e) == 0 && companions(e) == 1 && last.is_last(e)) }),
     // Until something happens to it, at the latest until it leaves.
     ("an onboard of another expiration to which nothing happened yet", |h| { let last = Last::of(h); change(h, |e| e.kind == Onboard && last.is_last(e), |e| e.expiration_after = e.expiration_after.map(|at| at + 1)) }),
     // A call from inside another actor shows as little as cron.
