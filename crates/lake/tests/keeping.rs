@@ -498,13 +498,6 @@ async fn no_mutation_of_a_days_events_goes_unnoticed() {
         ("a termination is an expiration", |days| {
             change(days, |of| is(Kind::Terminate)(of), |event| event.kind = Kind::Expire)
         }),
-        ("a passive termination is an active one", |days| {
-            change(
-                days,
-                |of| of.cause == Some(ledger::Cause::Passive),
-                |event| event.cause = Some(ledger::Cause::Active),
-            )
-        }),
         ("a batch is single", |days| {
             change(
                 days,
