@@ -79,8 +79,90 @@ pub enum Error {
         /// What to do.
         advice: &'static str,
     },
-    /// The day close's query failed.
-    #[error("closing a day: {doing}: {source}")]
+    /// A day that was asked for is not closed.
+    #[error("{day} is not closed; the closed days are {first} to {last}")]
+    NotClosed {
+        /// The day.
+        day: Day,
+        /// First closed day.
+        first: Day,
+        /// Last closed day.
+        last: Day,
+    },
+    /// No day is closed yet.
+    #[error("the lake has no closed day yet; take in a source with `sectorscope ingest car FILE`")]
+    Empty,
+    /// A range of days ends before it begins.
+    #[error("{from} is after {to}: a range of days goes from the earlier to the later")]
+    Backwards {
+        /// Where it begins.
+        from: Day,
+        /// Where it ends.
+        to: Day,
+    },
+    /// A table has no column of that name.
+    #[error("there is no column {name}; there are {known}")]
+    UnknownColumn {
+        /// The name.
+        name: String,
+        /// What could have been asked for.
+        known: String,
+    },
+    /// A statement is not one that the engine understands, or fails while it is run.
+    #[error("{said}")]
+    Question {
+        /// What the engine said.
+        said: String,
+    },
+    /// A statement does more than read.
+    #[error("only reading is allowed: SELECT, WITH, VALUES, EXPLAIN, DESCRIBE, SHOW TABLES and SHOW COLUMNS")]
+    NotReading,
+    /// A statement is too long to be planned.
+    #[error("the statement is longer than {longest} bytes; ask in several")]
+    LongStatement {
+        /// The longest, in bytes.
+        longest: usize,
+    },
+    /// A question took longer than it may.
+    #[error(
+        "the question took longer than {} s; ask for less, or allow it more with --time SECONDS",
+        .limit.as_secs()
+    )]
+    TooLong {
+        /// How long it may take.
+        limit: std::time::Duration,
+    },
+    /// A question held more memory than it may, where no temporary files help.
+    #[error(
+        "the question holds far more memory than {} MiB; ask for less, or allow it more with --memory MIB",
+        .limit >> 20
+    )]
+    TooMuch {
+        /// Bytes that it may hold.
+        limit: usize,
+    },
+    /// A question needs more memory or temporary files than it may.
+    #[error(
+        "the question needs more memory or temporary files than it may; ask for less, or allow it more with --memory MIB or --spill MIB ({said})"
+    )]
+    Exhausted {
+        /// What the engine said.
+        said: String,
+    },
+    /// The system gives no threads.
+    #[error("could not start threads: {source}; let other programs end first")]
+    Threads {
+        /// What the operating system said.
+        source: std::io::Error,
+    },
+    /// What was asked for could not be written.
+    #[error("writing what was asked for: {source}")]
+    Output {
+        /// What the operating system said.
+        source: std::io::Error,
+    },
+    /// The query engine failed.
+    #[error("{doing}: {source}")]
     Query {
         /// What was being done.
         doing: &'static str,
@@ -152,6 +234,11 @@ impl Error {
     /// Wraps an engine error with what was being done.
     pub(crate) fn query(doing: &'static str) -> impl FnOnce(DataFusionError) -> Self {
         move |source| Self::Query { doing, source: Box::new(source) }
+    }
+
+    /// Wraps what went wrong with writing an answer.
+    pub(crate) fn output(source: std::io::Error) -> Self {
+        Self::Output { source }
     }
 
     /// Wraps an operating system error with the path.

@@ -15,28 +15,37 @@
 //! the commit, and the commit before [`Lake::close_days`] returns. [`Reader`] reads closed days.
 
 mod activations;
+mod ask;
 mod cache;
 mod close;
 mod day;
 mod disk;
 mod error;
 mod events;
+mod export;
 mod file;
 mod fit;
+mod form;
+mod listing;
 mod lock;
 mod mend;
 mod progress;
 mod reader;
 mod reconciliation;
+mod scan;
 mod schema;
 mod sql;
 mod store;
 mod table;
 mod writer;
 
+pub use ask::{Answer, Asker, Limits};
 pub use day::DayRows;
 pub use disk::{Disk, Step};
 pub use error::{Error, Result};
+pub use export::{Export, Exported, Selection};
+pub use form::Form;
+pub use listing::{ListedFile, Listing};
 pub use progress::Progress;
 pub use reader::Reader;
 pub use writer::{FinishedDay, Lake};

@@ -5,6 +5,7 @@ mod cli;
 mod commands;
 mod human;
 mod output;
+mod stop;
 
 use std::io::{self, Write};
 use std::process::ExitCode;
@@ -33,7 +34,7 @@ fn main() -> ExitCode {
 
 fn run(cli: Cli) -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    runtime.block_on(async {
+    let done = runtime.block_on(async {
         match cli.command {
             Command::Up(arguments) => commands::up::run(arguments).await,
             Command::Ingest(arguments) => commands::ingest::run(arguments).await,
@@ -42,9 +43,15 @@ fn run(cli: Cli) -> anyhow::Result<()> {
             Command::Car(arguments) => commands::car::run(&arguments),
             Command::Miner(arguments) => commands::miner::run(&arguments),
             Command::Stats(arguments) => commands::stats::run(arguments).await,
+            Command::Sql(arguments) => commands::sql::run(arguments).await,
+            Command::Export(arguments) => commands::export::run(arguments).await,
+            Command::Files(arguments) => commands::files::run(arguments).await,
             Command::Columns(arguments) => commands::columns::run(&arguments),
         }
-    })
+    });
+    // Work that was given up, as a question that took too long, is not waited for.
+    runtime.shutdown_background();
+    done
 }
 
 /// Logs to stderr: warnings by default, more with each `-v`; `RUST_LOG` overrides both.
