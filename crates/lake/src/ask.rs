@@ -1,7 +1,7 @@
 //! Asking freely: any SQL that only reads, over the days that are published, within bounds.
 //!
-//! What a question may do is bounded three times. The planner lets nothing but reading pass. The engine knows the four
-//! tables and no way to name another file. And the work runs on threads of its own, watched from outside: when its time
+//! What a question may do is bounded three times. The planner lets nothing but reading pass. The engine knows the
+//! lake's tables and no way to name another file. And the work runs on threads of its own, watched from outside: when its time
 //! is up, when it holds more memory than it may, or when whoever asked goes away, it is left to itself, and its
 //! temporary files are taken away under it.
 
@@ -26,7 +26,8 @@ use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
 use crate::form::{self, Form};
-use crate::listing::{Listing, TABLES};
+use crate::listing::Listing;
+use crate::schema::TableName;
 use crate::{Error, Result, scan};
 
 /// How often the memory that the process holds is looked at.
@@ -260,7 +261,7 @@ impl Error {
         let mut said =
             said.lines().map(str::trim).collect::<Vec<_>>().join(" ").replace(&scan::qualifier(), "");
         if said.starts_with("table '") && said.ends_with("not found") {
-            let tables: Vec<&str> = TABLES.iter().map(|table| table.name()).collect();
+            let tables: Vec<&str> = TableName::ALL.iter().map(|table| table.name()).collect();
             said = format!("{said}; there are {}", tables.join(", "));
         }
         // The engine has no kind of error of its own for too many temporary files.

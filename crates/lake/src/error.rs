@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use chain::Day;
+use chain::{Day, MinerId};
 use datafusion::arrow::error::ArrowError;
 use datafusion::error::DataFusionError;
 use datafusion::parquet::errors::ParquetError;
@@ -69,6 +69,87 @@ pub enum Error {
         /// Who it is, as it has said itself.
         holder: String,
     },
+    /// The lake was made by a newer version of the program.
+    #[error(
+        "{dir}: this lake has layout {found}, and this version knows layouts up to {known}; use the version that wrote it last, or a newer one"
+    )]
+    Layout {
+        /// The lake.
+        dir: PathBuf,
+        /// Its layout.
+        found: u64,
+        /// The newest known one.
+        known: u64,
+    },
+    /// The day's reconciliation is of layout 1, and lacks what partitions state.
+    #[error(
+        "{day} was closed under layout 1, which kept nothing of what partitions state; close it again from its source with `sectorscope ingest car FILE --from {day}`"
+    )]
+    ClaimsAlone {
+        /// The day.
+        day: Day,
+    },
+    /// Days after the ones that were closed again stand on another state.
+    #[error(
+        "the state at the end of {last} is another one now, and the closed days {first_later} to {end} stand on the old one; take in a source that reaches {end}, or say --drop-later to give them up"
+    )]
+    LaterDays {
+        /// The last day that was closed again.
+        last: Day,
+        /// The day after it.
+        first_later: Day,
+        /// The last closed day.
+        end: Day,
+    },
+    /// No day is closed yet.
+    #[error("the lake has no closed day yet; take in a source with `sectorscope ingest car FILE`")]
+    NothingClosed,
+    /// A day that was asked for is not closed.
+    #[error("{day} is not closed; the closed days are {first} to {last}")]
+    DayNotClosed {
+        /// The day.
+        day: Day,
+        /// The first closed day.
+        first: Day,
+        /// The last closed day.
+        last: Day,
+    },
+    /// The miner has no row on that day.
+    #[error(
+        "{miner} has no row on {day}: a storage provider has rows from the day of its first sector event on"
+    )]
+    NoRow {
+        /// The miner.
+        miner: MinerId,
+        /// The day.
+        day: Day,
+    },
+    /// A number of stored events passes what can be reckoned with.
+    #[error("{day}: {source}")]
+    Reckoning {
+        /// The day.
+        day: Day,
+        /// What is too large.
+        source: ledger::TooLarge,
+    },
+    /// A backup cannot be made or put back.
+    #[error("{path}: {problem}; {advice}")]
+    Backup {
+        /// The directory or file.
+        path: PathBuf,
+        /// What is wrong with it.
+        problem: String,
+        /// What to do.
+        advice: &'static str,
+    },
+    /// A note in the lake does not read.
+    #[error("{path}: it does not read; {advice}")]
+    Note {
+        /// The file.
+        path: PathBuf,
+        /// What to do.
+        advice: &'static str,
+    },
     /// A table holds something this program did not put there.
     #[error("table {table}: {problem}; {advice}")]
     Table {
@@ -79,19 +160,6 @@ pub enum Error {
         /// What to do.
         advice: &'static str,
     },
-    /// A day that was asked for is not closed.
-    #[error("{day} is not closed; the closed days are {first} to {last}")]
-    NotClosed {
-        /// The day.
-        day: Day,
-        /// First closed day.
-        first: Day,
-        /// Last closed day.
-        last: Day,
-    },
-    /// No day is closed yet.
-    #[error("the lake has no closed day yet; take in a source with `sectorscope ingest car FILE`")]
-    Empty,
     /// A range of days ends before it begins.
     #[error("{from} is after {to}: a range of days goes from the earlier to the later")]
     Backwards {

@@ -5,15 +5,11 @@ use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 
 use chain::Day;
-use datafusion::parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 
 use crate::schema::TableName;
-use crate::table::Table;
+use crate::snapshot::Snapshot;
+use crate::table::{DataFile, Table};
 use crate::{Error, Result};
-
-/// The tables, in the order in which they are committed.
-pub(crate) const TABLES: [TableName; 4] =
-    [TableName::Events, TableName::Reconciliation, TableName::Progress, TableName::Rows];
 
 /// A data file: rows of one day, or of consecutive days.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,7 +31,7 @@ pub struct ListedFile {
 pub struct Listing {
     directory: PathBuf,
     version: u64,
-    files: BTreeMap<&'static str, Vec<ListedFile>>,
+    files: BTreeMap<TableName, Vec<ListedFile>>,
 }
 
 impl Listing {
@@ -44,20 +40,10 @@ impl Listing {
     /// # Errors
     /// If there is no lake, or it cannot be read.
     pub async fn open(dir: &Path) -> Result<Self> {
-        if !Table::exists(dir, TableName::Rows).await? {
-            return Err(Error::NoLake { dir: dir.to_owned() });
-        }
-        let directory = dir.canonicalize().map_err(Error::io(dir))?;
-        let rows = Table::open(&directory, TableName::Rows).await?;
-        let published = rows.days().keys().next_back().copied();
-        let mut files = BTreeMap::new();
-        for name in TABLES {
-            let table = Table::open(&directory, name).await?;
-            let days = published.iter().flat_map(|last| table.days().range(..=*last));
-            let listed = days.map(|(day, stored)| of_day(table.directory().join(&stored.name), *day));
-            files.insert(name.name(), listed.collect::<Result<_>>()?);
-        }
-        Ok(Self { directory, version: rows.version(), files })
+        let directory = dir.canonicalize().unwrap_or_else(|_| dir.to_owned());
+        let snapshot = Snapshot::open(&directory).await?;
+        let files = TableName::ALL.into_iter().map(|name| (name, listed(snapshot.table(name))));
+        Ok(Self { version: snapshot.version(), files: files.collect(), directory })
     }
 
     /// The directory of the tables, from the root on.
@@ -74,12 +60,12 @@ impl Listing {
 
     /// Every table's name and files, these in the order of their days.
     pub fn tables(&self) -> impl Iterator<Item = (&'static str, &[ListedFile])> {
-        TABLES.into_iter().map(|table| (table.name(), self.files(table)))
+        TableName::ALL.into_iter().map(|table| (table.name(), self.files(table)))
     }
 
     /// A table's files, in the order of their days.
     pub(crate) fn files(&self, table: TableName) -> &[ListedFile] {
-        self.files.get(table.name()).map_or(&[], Vec::as_slice)
+        self.files.get(&table).map_or(&[], Vec::as_slice)
     }
 
     /// First and latest closed day.
@@ -88,7 +74,7 @@ impl Listing {
     /// If no day is closed.
     pub fn closed(&self) -> Result<RangeInclusive<Day>> {
         let files = self.files(TableName::Rows);
-        let (first, last) = files.first().zip(files.last()).ok_or(Error::Empty)?;
+        let (first, last) = files.first().zip(files.last()).ok_or(Error::NothingClosed)?;
         Ok(first.first_day..=last.last_day)
     }
 
@@ -101,7 +87,7 @@ impl Listing {
         let days = from.unwrap_or(*closed.start())..=to.unwrap_or(*closed.end());
         for day in [*days.start(), *days.end()] {
             if !closed.contains(&day) {
-                return Err(Error::NotClosed { day, first: *closed.start(), last: *closed.end() });
+                return Err(Error::DayNotClosed { day, first: *closed.start(), last: *closed.end() });
             }
         }
         if days.is_empty() {
@@ -132,11 +118,14 @@ impl Listing {
     }
 }
 
-fn of_day(path: PathBuf, day: Day) -> Result<ListedFile> {
-    let opened = std::fs::File::open(&path).map_err(Error::io(&path))?;
-    let size = opened.metadata().map_err(Error::io(&path))?.len();
-    let parquet = ParquetRecordBatchReaderBuilder::try_new(opened);
-    let parquet = parquet.map_err(|source| Error::Parquet { path: path.clone(), source })?;
-    let rows = u64::try_from(parquet.metadata().file_metadata().num_rows()).unwrap_or_default();
-    Ok(ListedFile { path, size, rows, first_day: day, last_day: day })
+/// A table's files; none of a table that the lake does not have.
+fn listed(table: Option<&Table>) -> Vec<ListedFile> {
+    let file = |table: &Table, file: &DataFile| ListedFile {
+        path: table.path(file),
+        size: u64::try_from(file.size).unwrap_or_default(),
+        rows: file.rows,
+        first_day: file.days.0,
+        last_day: file.days.1,
+    };
+    table.map(|table| table.files().iter().map(|of| file(table, of)).collect()).unwrap_or_default()
 }

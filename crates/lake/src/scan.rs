@@ -28,7 +28,7 @@ use datafusion::prelude::{SessionConfig, SessionContext};
 use deltalake::logstore::object_store::local::LocalFileSystem;
 use url::Url;
 
-use crate::listing::{ListedFile, Listing, TABLES};
+use crate::listing::{ListedFile, Listing};
 use crate::schema::{STAT_DATE, TableName};
 use crate::{Error, Result, form};
 
@@ -58,7 +58,7 @@ pub(crate) fn session(
     }
     let config = config.with_default_catalog_and_schema(CATALOG.0, CATALOG.1);
     let context = SessionContext::new_with_config_rt(config, runtime);
-    for name in TABLES {
+    for name in TableName::ALL {
         let table = Files::of(name, listing, store.clone())?;
         context.register_table(name.name(), Arc::new(table)).map_err(opening())?;
     }

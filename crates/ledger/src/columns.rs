@@ -233,24 +233,49 @@ pub enum Definition {
     DeviationDuration,
 }
 
+impl Definition {
+    /// The names of the columns that a statistic is made from, from first to last; none for what is made from events.
+    #[must_use]
+    pub const fn parts(&self) -> [Option<&'static str>; 3] {
+        match self {
+            Self::Quotient { of, by } => [Some(*of), Some(*by), None],
+            Self::MeanDuration => [Some(ACTIVE_COUNT), Some(ACTIVE_DURATION), None],
+            Self::DeviationDuration => {
+                [Some(ACTIVE_COUNT), Some(ACTIVE_DURATION), Some(ACTIVE_DURATION_SQUARED)]
+            }
+            Self::Flow(..) | Self::Total(..) | Self::Messages(_) | Self::State(..) => [None; 3],
+        }
+    }
+}
+
 impl fmt::Display for Definition {
     /// In words, as the reference page has it.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Flow(over, measure) => write!(f, "{} of the day's {} events", measure.words(), Events(over)),
-            Self::Total(over, measure) => write!(f, "{} of all {} events so far", measure.words(), Events(over)),
+            Self::Flow(over, measure) => {
+                write!(f, "{} of the day's {} events", measure.words(), Events(over))
+            }
+            Self::Total(over, measure) => {
+                write!(f, "{} of all {} events so far", measure.words(), Events(over))
+            }
             Self::Messages(over) => write!(f, "distinct messages that caused {} events so far", Events(over)),
             Self::State(statuses, holding) => {
                 let statuses: Vec<_> = statuses.iter().map(|status| status.name()).collect();
-                write!(f, "{} of the sectors that are {} at the day's end", holding.words(), statuses.join(" or "))
+                write!(
+                    f,
+                    "{} of the sectors that are {} at the day's end",
+                    holding.words(),
+                    statuses.join(" or ")
+                )
             }
             Self::Quotient { of, by } => write!(f, "`{of}` ÷ `{by}`; 0 where that is 0"),
             Self::MeanDuration => {
-                f.write_str("`active_duration_epochs` ÷ `active_sector_count` ÷ 2880; 0 without active sectors")
+                write!(f, "`{ACTIVE_DURATION}` ÷ `{ACTIVE_COUNT}` ÷ 2880; 0 without active sectors")
             }
-            Self::DeviationDuration => f.write_str(
-                "√((n·Σd² − (Σd)²) ÷ (n·(n − 1))) ÷ 2880, n = `active_sector_count`, Σd = `active_duration_epochs`, \
-                 Σd² = `active_duration_epochs_squared`; 0 below two sectors",
+            Self::DeviationDuration => write!(
+                f,
+                "√((n·Σd² − (Σd)²) ÷ (n·(n − 1))) ÷ 2880, n = `{ACTIVE_COUNT}`, Σd = `{ACTIVE_DURATION}`, \
+                 Σd² = `{ACTIVE_DURATION_SQUARED}`; 0 below two sectors",
             ),
         }
     }
@@ -292,6 +317,30 @@ pub struct Column {
 pub fn column(name: &str) -> Option<&'static Column> {
     COLUMNS.iter().find(|column| column.name == name)
 }
+
+/// Where the column of that name stands in [`COLUMNS`]. For constants: that there is none is an error of
+/// compilation.
+#[must_use]
+pub(crate) const fn position(name: &str) -> usize {
+    let mut at = 0;
+    while at < COLUMNS.len() {
+        let (known, name) = (COLUMNS[at].name.as_bytes(), name.as_bytes());
+        let mut same = 0;
+        while same < known.len() && same < name.len() && known[same] == name[same] {
+            same += 1;
+        }
+        if same == known.len() && same == name.len() {
+            return at;
+        }
+        at += 1;
+    }
+    panic!("the registry has no column of that name")
+}
+
+/// What the statistics of durations stand on.
+const ACTIVE_COUNT: &str = "active_sector_count";
+const ACTIVE_DURATION: &str = "active_duration_epochs";
+const ACTIVE_DURATION_SQUARED: &str = "active_duration_epochs_squared";
 
 const fn any(kind: Kind) -> Select {
     Select { kind, causes: &[] }
@@ -409,14 +458,14 @@ pub const COLUMNS: &[Column] = &[
     kept("live_sector_count", State(LIVE, Holding::Count), Unit::Sectors, "Live sectors at the day's end: neither terminated nor expired."),
     kept("live_sector_rbp", State(LIVE, Holding::Rbp), Unit::Bytes, "Their raw bytes."),
     kept("live_sector_qap", State(LIVE, Holding::Qap), Unit::Bytes, "Their quality-adjusted power."),
-    kept("active_sector_count", State(ACTIVE, Holding::Count), Unit::Sectors, "Active sectors at the day's end: live, neither faulty nor unproven."),
+    kept(ACTIVE_COUNT, State(ACTIVE, Holding::Count), Unit::Sectors, "Active sectors at the day's end: live, neither faulty nor unproven."),
     kept("active_sector_rbp", State(ACTIVE, Holding::Rbp), Unit::Bytes, "Their raw bytes: the miner's raw power claim."),
     kept("active_sector_qap", State(ACTIVE, Holding::Qap), Unit::Bytes, "Their quality-adjusted power: the miner's quality-adjusted power claim."),
     kept("unproven_sector_count", State(UNPROVEN, Holding::Count), Unit::Sectors, "Sectors at the day's end that await their first window PoSt."),
     kept("unproven_sector_rbp", State(UNPROVEN, Holding::Rbp), Unit::Bytes, "Their raw bytes."),
     kept("unproven_sector_qap", State(UNPROVEN, Holding::Qap), Unit::Bytes, "Their quality-adjusted power."),
-    kept("active_duration_epochs", State(ACTIVE, Holding::Duration), Unit::Epochs, "Sum over the active sectors of expiration less activation."),
-    kept("active_duration_epochs_squared", State(ACTIVE, Holding::DurationSquared), Unit::EpochsSquared, "Sum over the active sectors of the square of expiration less activation."),
+    kept(ACTIVE_DURATION, State(ACTIVE, Holding::Duration), Unit::Epochs, "Sum over the active sectors of expiration less activation."),
+    kept(ACTIVE_DURATION_SQUARED, State(ACTIVE, Holding::DurationSquared), Unit::EpochsSquared, "Sum over the active sectors of the square of expiration less activation."),
 ];
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use anyhow::Context;
 use chain::{Cid, Day, Epoch, MinerId};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use directories::ProjectDirs;
-use ledger::columns::Endpoint;
+use ledger::columns::{COLUMNS, Column, Endpoint, column};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -19,7 +19,7 @@ Examples:
 Exit codes:
   0  done
   1  something went wrong; stderr says what, where, and what to do
-  2  wrong usage";
+  2  wrong usage; or `reconcile` or `explain` found something that does not close";
 
 /// Open, verifiable statistics of every Filecoin storage provider's sectors.
 #[derive(Debug, Parser)]
@@ -79,6 +79,7 @@ Examples:
 Examples:
   sectorscope stats total
   sectorscope stats fault --date 2026-09-20 --miner f0110
+  sectorscope stats total --miner f0110 --from 2026-09-01 --format csv > f0110.csv
   sectorscope stats sector_duration --format json")]
     Stats(Stats),
     /// Ask the lake in SQL; reading only
@@ -107,6 +108,60 @@ Examples:
   sectorscope files
   sectorscope files --table sector_events --from 2026-09-01 --format json | jq -r '.files[].path'")]
     Files(Files),
+    /// Tell what is in the lake: closed days, gaps, sources, tables and their sizes, who is writing
+    #[command(after_help = "\
+Examples:
+  sectorscope status
+  sectorscope status --format json | jq .gaps")]
+    Status(Status),
+    /// Walk a number back to the sectors and messages that it is made of
+    #[command(after_help = "\
+Examples:
+  sectorscope explain daily_new_fault_rbp --miner f0110 --date 2026-09-20
+  sectorscope explain total_sector_qap --miner f0110 --format json | jq -r '.contributions[].message'
+  sectorscope columns                                        the columns there are")]
+    Explain(Explain),
+    /// Say which numbers of the lake do not close; exits with 2 if any
+    #[command(after_help = "\
+Every miner's day is held against the chain's own power and against the identities of docs/DEFINITIONS.md when it is closed.
+This prints what did not hold; --deep reckons every day anew from its events first, and follows each sector's story.
+
+Examples:
+  sectorscope reconcile
+  sectorscope reconcile --from 2026-09-01 --miner f0110 --format json
+  sectorscope reconcile --deep")]
+    Reconcile(Reconcile),
+    /// Bring the days of finished months into one file each, in both orders
+    #[command(after_help = "\
+Ingesting does so by itself. Readers notice nothing but that more days take less time.
+
+Examples:
+  sectorscope compact --data ./lake")]
+    Compact(Compact),
+    /// Remove files that the lake has no more
+    #[command(after_help = "\
+Closing days again and compaction take files out of the tables; they are kept for a while for those who still read an
+older version. Ingesting removes those older than a week by itself.
+
+Examples:
+  sectorscope vacuum
+  sectorscope vacuum --retain-hours 0     when nothing else reads the lake")]
+    Vacuum(Vacuum),
+    /// Copy the lake, while it may be written to
+    #[command(after_help = "\
+The copy is a lake itself, of one published version. A copy into the same directory brings it up to date. Its SHA256SUMS
+can be checked with `sha256sum --check`.
+
+Examples:
+  sectorscope backup /mnt/backup/sectorscope
+  sectorscope backup ./copy --data ./lake")]
+    Backup(Backup),
+    /// Put a copy back as the lake, every byte of it checked
+    #[command(after_help = "\
+Examples:
+  sectorscope restore /mnt/backup/sectorscope
+  sectorscope restore ./copy --data ./elsewhere")]
+    Restore(Restore),
     /// Print what every column means
     #[command(after_help = "\
 Examples:
@@ -183,7 +238,8 @@ pub(crate) enum Source {
     #[command(after_help = "\
 Examples:
   sectorscope ingest car snapshot.car.zst
-  sectorscope ingest car lite.car.zst diff-1.car.zst diff-2.car.zst --data ./lake")]
+  sectorscope ingest car lite.car.zst diff-1.car.zst diff-2.car.zst --data ./lake
+  sectorscope ingest car snapshot.car.zst --from 2026-09-01     close September again")]
     Car {
         /// The files
         #[arg(required = true, value_name = "FILE")]
@@ -191,6 +247,16 @@ Examples:
         /// Read up to this height only, as if the newest tipset at or below it were the head
         #[arg(long, value_name = "EPOCH", value_parser = epoch)]
         head: Option<Epoch>,
+        /// Close days again from this one on, YYYY-MM-DD, in the place of what is closed; days after the source's last
+        /// one are made anew from their own events
+        #[arg(long, value_name = "DAY")]
+        from: Option<Day>,
+        /// With --from: give up closed days after the source's last one if the state they stand on has changed
+        #[arg(long, requires = "from")]
+        drop_later: bool,
+        /// Leave a file for each day; `sectorscope compact` brings finished months together later
+        #[arg(long)]
+        no_compact: bool,
         #[command(flatten)]
         data: DataDir,
     },
@@ -313,6 +379,12 @@ pub(crate) struct Stats {
     /// Only this provider, such as f01000
     #[arg(long)]
     pub(crate) miner: Option<MinerId>,
+    /// The provider's days from this one on
+    #[arg(long, value_name = "DAY", requires = "miner", conflicts_with = "date")]
+    pub(crate) from: Option<Day>,
+    /// The provider's days up to this one
+    #[arg(long, value_name = "DAY", requires = "miner", conflicts_with = "date")]
+    pub(crate) to: Option<Day>,
     /// How to print the rows
     #[arg(long, value_enum, default_value_t = RowFormat::Table)]
     pub(crate) format: RowFormat,
@@ -441,6 +513,98 @@ pub(crate) struct Files {
 }
 
 #[derive(Debug, Args)]
+pub(crate) struct Status {
+    /// How to print it
+    #[arg(long, value_enum, default_value_t = LookFormat::Table)]
+    pub(crate) format: LookFormat,
+    #[command(flatten)]
+    pub(crate) data: DataDir,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Explain {
+    /// The column; any that `sectorscope columns` lists
+    #[arg(value_parser = a_column)]
+    pub(crate) column: &'static Column,
+    /// The storage provider, such as f01000
+    #[arg(long)]
+    pub(crate) miner: MinerId,
+    /// The day, YYYY-MM-DD (UTC) [default: the newest closed one]
+    #[arg(long)]
+    pub(crate) date: Option<Day>,
+    /// Events that the table shows at most; JSON has them all
+    #[arg(long, value_name = "N", default_value_t = 100)]
+    pub(crate) events: usize,
+    /// How to print it
+    #[arg(long, value_enum, default_value_t = LookFormat::Table)]
+    pub(crate) format: LookFormat,
+    #[command(flatten)]
+    pub(crate) data: DataDir,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Reconcile {
+    /// First day, YYYY-MM-DD (UTC) [default: the first closed one]
+    #[arg(long, value_name = "DAY")]
+    pub(crate) from: Option<Day>,
+    /// Last day [default: the newest closed one]
+    #[arg(long, value_name = "DAY")]
+    pub(crate) to: Option<Day>,
+    /// Only these providers, such as f01000
+    #[arg(long = "miner", num_args = 1.., value_name = "MINER")]
+    pub(crate) miners: Vec<MinerId>,
+    /// Reckon every day anew from its stored events, and follow every sector from event to event
+    #[arg(long)]
+    pub(crate) deep: bool,
+    /// How to print what does not close
+    #[arg(long, value_enum, default_value_t = FindingFormat::Table)]
+    pub(crate) format: FindingFormat,
+    #[command(flatten)]
+    pub(crate) data: DataDir,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum FindingFormat {
+    /// For people
+    Table,
+    /// One object: what was checked and what does not close
+    Json,
+    /// With a header line
+    Csv,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Compact {
+    #[command(flatten)]
+    pub(crate) data: DataDir,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Vacuum {
+    /// Keep what was taken out in the last hours
+    #[arg(long, value_name = "HOURS", default_value_t = 168)]
+    pub(crate) retain_hours: u64,
+    #[command(flatten)]
+    pub(crate) data: DataDir,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Backup {
+    /// Where to copy it: a new or empty directory, or that of an older copy
+    pub(crate) to: PathBuf,
+    #[command(flatten)]
+    pub(crate) data: DataDir,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Restore {
+    /// The copy
+    pub(crate) from: PathBuf,
+    #[command(flatten)]
+    pub(crate) data: DataDir,
+}
+
+#[derive(Debug, Args)]
 pub(crate) struct Columns {
     /// How to print them
     #[arg(long, value_enum, default_value_t = ColumnFormat::Table)]
@@ -461,6 +625,17 @@ fn endpoint(text: &str) -> Result<Endpoint, String> {
     Endpoint::from_name(text).ok_or_else(|| {
         let names: Vec<_> = Endpoint::ALL.iter().map(|endpoint| endpoint.name()).collect();
         format!("expected one of {}", names.join(", "))
+    })
+}
+
+fn a_column(text: &str) -> Result<&'static Column, String> {
+    column(text).ok_or_else(|| {
+        let alike = COLUMNS.iter().filter(|column| column.name.contains(text) || text.contains(column.name));
+        let alike: Vec<_> = alike.map(|column| column.name).take(8).collect();
+        match alike.as_slice() {
+            [] => "there is no such column; `sectorscope columns` lists them".to_owned(),
+            _ => format!("there is no such column; there are {}", alike.join(", ")),
+        }
     })
 }
 

@@ -3,15 +3,19 @@
 pub(crate) mod car;
 pub(crate) mod columns;
 pub(crate) mod events;
+pub(crate) mod explain;
 pub(crate) mod export;
 pub(crate) mod files;
 pub(crate) mod ingest;
 pub(crate) mod miner;
 mod moment;
+pub(crate) mod reconcile;
 pub(crate) mod serve;
 pub(crate) mod sql;
 pub(crate) mod stats;
+pub(crate) mod status;
 pub(crate) mod up;
+pub(crate) mod upkeep;
 
 use std::io::IsTerminal;
 use std::path::PathBuf;
