@@ -84,7 +84,8 @@ Examples:
     Stats(Stats),
     /// Ask the lake in SQL; reading only
     #[command(after_help = "\
-Tables: sector_events, sp_sector_daily, reconciliation, progress. Their columns: DESCRIBE sector_events.
+Tables: sector_events, sp_sector_daily, reconciliation, progress; sp_sector_history, the rows of finished months again by
+provider. Their columns: DESCRIBE sector_events.
 miner_id is a number in them; f0(miner_id) spells it.
 
 Examples:

@@ -216,7 +216,10 @@ fn nothing_but_reading_the_lake_can_be_asked() {
     assert_eq!(files(outside.path()).len(), 1, "nothing was written beside the lake");
     assert_eq!(files(&data().join("lake")), before, "the lake is as it was, byte for byte");
     let tables = "SELECT table_name FROM information_schema.tables WHERE table_schema <> 'information_schema' ORDER BY 1";
-    assert_eq!(csv(tables), "table_name\nprogress\nreconciliation\nsector_events\nsp_sector_daily\n");
+    assert_eq!(
+        csv(tables),
+        "table_name\nprogress\nreconciliation\nsector_events\nsp_sector_daily\nsp_sector_history\n"
+    );
 }
 
 /// Asks with a directory for temporary files of its own, which must be empty afterwards.
