@@ -160,6 +160,75 @@ pub enum Error {
         /// What to do.
         advice: &'static str,
     },
+    /// A range of days ends before it begins.
+    #[error("{from} is after {to}: a range of days goes from the earlier to the later")]
+    Backwards {
+        /// Where it begins.
+        from: Day,
+        /// Where it ends.
+        to: Day,
+    },
+    /// A table has no column of that name.
+    #[error("there is no column {name}; there are {known}")]
+    UnknownColumn {
+        /// The name.
+        name: String,
+        /// What could have been asked for.
+        known: String,
+    },
+    /// A statement is not one that the engine understands, or fails while it is run.
+    #[error("{said}")]
+    Question {
+        /// What the engine said.
+        said: String,
+    },
+    /// A statement does more than read.
+    #[error("only reading is allowed: SELECT, WITH, VALUES, EXPLAIN, DESCRIBE, SHOW TABLES and SHOW COLUMNS")]
+    NotReading,
+    /// A statement is too long to be planned.
+    #[error("the statement is longer than {longest} bytes; ask in several")]
+    LongStatement {
+        /// The longest, in bytes.
+        longest: usize,
+    },
+    /// A question took longer than it may.
+    #[error(
+        "the question took longer than {} s; ask for less, or allow it more with --time SECONDS",
+        .limit.as_secs()
+    )]
+    TooLong {
+        /// How long it may take.
+        limit: std::time::Duration,
+    },
+    /// A question held more memory than it may, where no temporary files help.
+    #[error(
+        "the question holds far more memory than {} MiB; ask for less, or allow it more with --memory MIB",
+        .limit >> 20
+    )]
+    TooMuch {
+        /// Bytes that it may hold.
+        limit: usize,
+    },
+    /// A question needs more memory or temporary files than it may.
+    #[error(
+        "the question needs more memory or temporary files than it may; ask for less, or allow it more with --memory MIB or --spill MIB ({said})"
+    )]
+    Exhausted {
+        /// What the engine said.
+        said: String,
+    },
+    /// The system gives no threads.
+    #[error("could not start threads: {source}; let other programs end first")]
+    Threads {
+        /// What the operating system said.
+        source: std::io::Error,
+    },
+    /// What was asked for could not be written.
+    #[error("writing what was asked for: {source}")]
+    Output {
+        /// What the operating system said.
+        source: std::io::Error,
+    },
     /// The query engine failed.
     #[error("{doing}: {source}")]
     Query {
@@ -233,6 +302,11 @@ impl Error {
     /// Wraps an engine error with what was being done.
     pub(crate) fn query(doing: &'static str) -> impl FnOnce(DataFusionError) -> Self {
         move |source| Self::Query { doing, source: Box::new(source) }
+    }
+
+    /// Wraps what went wrong with writing an answer.
+    pub(crate) fn output(source: std::io::Error) -> Self {
+        Self::Output { source }
     }
 
     /// Wraps an operating system error with the path.

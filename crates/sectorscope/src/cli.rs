@@ -82,6 +82,33 @@ Examples:
   sectorscope stats total --miner f0110 --from 2026-09-01 --format csv > f0110.csv
   sectorscope stats sector_duration --format json")]
     Stats(Stats),
+    /// Ask the lake in SQL; reading only
+    #[command(after_help = "\
+Tables: sector_events, sp_sector_daily, reconciliation, progress; sp_sector_history, the rows of finished months again by
+provider. Their columns: DESCRIBE sector_events.
+miner_id is a number in them; f0(miner_id) spells it.
+
+Examples:
+  sectorscope sql \"SELECT f0(miner_id), count(*) FROM sector_events WHERE kind = 'fault' GROUP BY 1 ORDER BY 2 DESC\"
+  sectorscope sql \"SELECT * FROM sp_sector_daily WHERE stat_date = '2026-09-20'\" --format json
+  sectorscope sql - --format csv < question.sql > answer.csv")]
+    Sql(Sql),
+    /// Write rows or events of a range of days to a file or a pipe
+    #[command(
+        subcommand,
+        after_help = "\
+Examples:
+  sectorscope export rows --format csv > rows.csv
+  sectorscope export rows --from 2026-07-01 --to 2026-09-30 --columns total,fault --format parquet --out rows.parquet
+  sectorscope export events --miner f0110 --miner f0113 --format ndjson | jq 'select(.kind == \"terminate\")'"
+    )]
+    Export(Export),
+    /// List the Parquet files that the lake's published version is made of, for programs that read them themselves
+    #[command(after_help = "\
+Examples:
+  sectorscope files
+  sectorscope files --table sector_events --from 2026-09-01 --format json | jq -r '.files[].path'")]
+    Files(Files),
     /// Tell what is in the lake: closed days, gaps, sources, tables and their sizes, who is writing
     #[command(after_help = "\
 Examples:
@@ -374,6 +401,116 @@ pub(crate) enum RowFormat {
     Json,
     /// With a header line
     Csv,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Sql {
+    /// The statement; `-` reads it from stdin
+    pub(crate) statement: String,
+    /// How to print the answer
+    #[arg(long, value_enum, default_value_t = AnswerFormat::Table)]
+    pub(crate) format: AnswerFormat,
+    /// Rows that a table shows at most
+    #[arg(long, value_name = "N", default_value_t = 1000)]
+    pub(crate) rows: usize,
+    /// Time that it may take, in seconds
+    #[arg(long, value_name = "SECONDS", default_value_t = 60)]
+    pub(crate) time: u64,
+    /// Memory that sorting, grouping and joining may hold, in MiB; beyond it they use temporary files
+    #[arg(long, value_name = "MIB", default_value_t = 1024)]
+    pub(crate) memory: usize,
+    /// Temporary files that they may use, in MiB
+    #[arg(long, value_name = "MIB", default_value_t = 8192)]
+    pub(crate) spill: u64,
+    #[command(flatten)]
+    pub(crate) data: DataDir,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum AnswerFormat {
+    /// For people
+    Table,
+    /// With a header line
+    Csv,
+    /// One JSON object a line, decimals as strings
+    Ndjson,
+    /// An array of such objects
+    Json,
+    /// A stream of Arrow's inter-process format
+    Arrow,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Export {
+    /// Storage providers' days: the rows that the endpoints serve
+    #[command(after_help = "\
+Examples:
+  sectorscope export rows --format csv > rows.csv
+  sectorscope export rows --from 2026-07-01 --to 2026-09-30 --columns total,fault --format parquet --out rows.parquet")]
+    Rows(Exporting),
+    /// Sector events
+    #[command(after_help = "\
+Examples:
+  sectorscope export events --format parquet --out events.parquet
+  sectorscope export events --miner f0110 --miner f0113 --format ndjson | jq 'select(.kind == \"terminate\")'")]
+    Events(Exporting),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Exporting {
+    /// First day, YYYY-MM-DD (UTC) [default: the first closed one]
+    #[arg(long, value_name = "DAY")]
+    pub(crate) from: Option<Day>,
+    /// Last day [default: the newest closed one]
+    #[arg(long, value_name = "DAY")]
+    pub(crate) to: Option<Day>,
+    /// Only these providers', such as f01000
+    #[arg(long = "miner", num_args = 1.., value_name = "MINER")]
+    pub(crate) miners: Vec<MinerId>,
+    /// Only these columns, after day and miner; for rows also endpoints, such as total,fault
+    #[arg(long, value_delimiter = ',', value_name = "NAME,…")]
+    pub(crate) columns: Vec<String>,
+    /// How to write them
+    #[arg(long, value_enum)]
+    pub(crate) format: ExportFormat,
+    /// The file to write [default: stdout]; it appears when it is whole
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: Option<PathBuf>,
+    /// Replace the file if it is there
+    #[arg(long, requires = "out")]
+    pub(crate) force: bool,
+    #[command(flatten)]
+    pub(crate) data: DataDir,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum ExportFormat {
+    /// With the lake's own types
+    Parquet,
+    /// With a header line
+    Csv,
+    /// One JSON object a line, bytes as strings
+    Ndjson,
+    /// A stream of Arrow's inter-process format, with the lake's own types
+    Arrow,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Files {
+    /// Only this table's
+    #[arg(long, value_name = "TABLE")]
+    pub(crate) table: Option<String>,
+    /// Only those that hold this day or later ones, YYYY-MM-DD (UTC)
+    #[arg(long, value_name = "DAY")]
+    pub(crate) from: Option<Day>,
+    /// Only those that hold this day or earlier ones
+    #[arg(long, value_name = "DAY")]
+    pub(crate) to: Option<Day>,
+    /// How to print them
+    #[arg(long, value_enum, default_value_t = LookFormat::Table)]
+    pub(crate) format: LookFormat,
+    #[command(flatten)]
+    pub(crate) data: DataDir,
 }
 
 #[derive(Debug, Args)]

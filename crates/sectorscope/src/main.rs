@@ -5,6 +5,7 @@ mod cli;
 mod commands;
 mod human;
 mod output;
+mod stop;
 
 use std::io::{self, Write};
 use std::process::ExitCode;
@@ -35,7 +36,7 @@ fn main() -> ExitCode {
 
 fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    runtime.block_on(async {
+    let done = runtime.block_on(async {
         let done = match cli.command {
             Command::Explain(arguments) => return commands::explain::run(arguments).await,
             Command::Reconcile(arguments) => return commands::reconcile::run(arguments).await,
@@ -46,6 +47,9 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
             Command::Car(arguments) => commands::car::run(&arguments),
             Command::Miner(arguments) => commands::miner::run(&arguments),
             Command::Stats(arguments) => commands::stats::run(arguments).await,
+            Command::Sql(arguments) => commands::sql::run(arguments).await,
+            Command::Export(arguments) => commands::export::run(arguments).await,
+            Command::Files(arguments) => commands::files::run(arguments).await,
             Command::Status(arguments) => commands::status::run(arguments).await,
             Command::Compact(arguments) => commands::upkeep::compact(arguments).await,
             Command::Vacuum(arguments) => commands::upkeep::vacuum(arguments).await,
@@ -54,7 +58,10 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
             Command::Columns(arguments) => commands::columns::run(&arguments),
         };
         done.map(|()| ExitCode::SUCCESS)
-    })
+    });
+    // Work that was given up, as a question that took too long, is not waited for.
+    runtime.shutdown_background();
+    done
 }
 
 /// Logs to stderr: warnings by default, more with each `-v`; `RUST_LOG` overrides both.
