@@ -4,7 +4,7 @@ use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use chain::{Chain, Day, Epoch, MinerId, Progress, SectorNumber, Tipset, Unit};
+use chain::{Cars, Chain, Day, Epoch, MinerId, Progress, SectorNumber, Tipset, Unit};
 use lake::{FinishedDay, Gap, Lake, Later};
 use ledger::{ChainPowers, Event, Reading};
 
@@ -40,20 +40,76 @@ pub struct Report {
     pub later: Later,
 }
 
-/// Takes in the finished days of a chain that the lake does not have yet, or closes days again. `files` names the
-/// source.
+/// The chain of some snapshot files.
+pub struct Source<'s> {
+    /// Names of the files, joined.
+    name: String,
+    /// The chain, up to a hole if there is one.
+    chain: Chain<'s>,
+    /// States that are missing above it.
+    hole: Option<chain::Error>,
+}
+
+impl<'s> Source<'s> {
+    /// Opens the chain in the files, up to height `head` if that is given. Where states are missing between others, the
+    /// chain below them.
+    ///
+    /// # Errors
+    /// If there is no chain in the files, or it has no state.
+    pub fn open(cars: &'s Cars, files: &[PathBuf], head: Option<Epoch>) -> chain::Result<Self> {
+        let name = source_name(files);
+        match Chain::open_at(cars, cars.roots(), head) {
+            Ok(chain) => Ok(Self { name, chain, hole: None }),
+            Err(chain::Error::Hole { cid, first, last, below: Some(below) }) => {
+                let hole = chain::Error::Hole { cid, first, last, below: Some(below) };
+                let Ok(chain) = Chain::open_at(cars, cars.roots(), Some(below)) else { return Err(hole) };
+                Ok(Self { name, chain, hole: Some(hole) })
+            }
+            Err(error) => Err(error),
+        }
+    }
+}
+
+/// Takes in the finished days of a source that the lake does not have yet, or closes days again.
 ///
 /// # Errors
 /// If the chain does not read, leaves a gap after the lake's last day, or contradicts it; the lake then keeps
 /// the days closed so far, each of them whole, and notes the gap. Days closed again are then as they were.
 pub async fn cars(
     lake: &mut Lake,
-    chain: &Chain<'_>,
-    files: &[PathBuf],
+    source: Source<'_>,
     options: Options,
     progress: &dyn Progress,
 ) -> Result<Report> {
-    let source = source_name(files);
+    let Source { name, chain, hole } = source;
+    let clock = chain.clock();
+    let done = below_hole(lake, &chain, name.clone(), options, progress).await;
+    let Some(hole) = hole else { return done };
+    done?;
+    let closed = lake.last_closed();
+    if let chain::Error::Hole { first, last, .. } = &hole {
+        let next = closed.map_or(clock.day_of(*first), Day::next);
+        let gap = Gap {
+            first_epoch: clock.first_epoch(next).max(Epoch(0)),
+            last_epoch: clock.first_epoch(clock.day_of(*last).next()) + -1,
+            source: name,
+            reason: hole.to_string(),
+        };
+        if gap.first_epoch <= gap.last_epoch {
+            lake.note_gap(gap)?;
+        }
+    }
+    Err(Error::Hole { hole: Box::new(hole), closed })
+}
+
+/// Takes in a chain without a hole.
+async fn below_hole(
+    lake: &mut Lake,
+    chain: &Chain<'_>,
+    source: String,
+    options: Options,
+    progress: &dyn Progress,
+) -> Result<Report> {
     let clock = chain.clock();
     let head = chain.tipsets().last().map_or(Day::from_unix_days(0), |tipset| clock.day_of(tipset.height));
     let mut report =

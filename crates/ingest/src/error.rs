@@ -40,6 +40,20 @@ pub enum Error {
         /// The day the lake needs next.
         missing: Day,
     },
+    /// States in the middle of the source are missing.
+    #[error(
+        "{hole}; {}",
+        match .closed {
+            Some(day) => format!("days are closed up to {day}, before the hole, and `sectorscope status` shows the gap"),
+            None => "no day before the hole can be closed".to_owned(),
+        }
+    )]
+    Hole {
+        /// What is missing.
+        hole: Box<chain::Error>,
+        /// The lake's last closed day.
+        closed: Option<Day>,
+    },
     /// The source has another tipset at the end of a closed day.
     #[error(
         "the chain's last tipset of {day} is {found}, but the lake was closed from {expected}: one of the two is a fork \

@@ -7,5 +7,5 @@ mod cars;
 mod error;
 mod start;
 
-pub use cars::{Options, Report, cars};
+pub use cars::{Options, Report, Source, cars};
 pub use error::{Error, Result};

@@ -37,7 +37,8 @@ impl Start {
             agrees(row, chain)?;
         }
         let Some(last) = before.last() else {
-            let opens = opening(chain).filter(|index| clock.day_of(chain.tipsets()[*index].height) == next);
+            // Between the opening and its first event there may be quiet days, which are no days of the lake.
+            let opens = opening(chain).filter(|index| clock.day_of(chain.tipsets()[*index].height) <= next);
             return opens.map(|index| Some(Self::Open(index))).ok_or(Error::NoOpening { day: next });
         };
         let Some((index, tipset)) = first_after(chain, last.day) else { return Ok(None) };

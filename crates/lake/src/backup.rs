@@ -44,6 +44,8 @@ type Sums = BTreeMap<String, String>;
 /// # Errors
 /// If there is no lake, `to` holds something else, or a file cannot be read or written.
 pub async fn backup(from: &Path, to: &Path, progress: &(dyn Progress + Sync)) -> Result<Copied> {
+    // Where there is no lake, nothing is made.
+    Snapshot::open(from).await?;
     fs::create_dir_all(to).map_err(Error::io(to))?;
     let other = fs::read_dir(to).map_err(Error::io(to))?.flatten().any(|entry| {
         let name = entry.file_name();

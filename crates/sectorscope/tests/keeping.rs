@@ -3,9 +3,13 @@
 
 mod common;
 
+use std::collections::BTreeSet;
 use std::fs;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
+use chain::state::StateTree;
+use chain::{Cars, Chain, Cid};
 use common::car::Car;
 use common::{Ran, run, run_in, sample, shared};
 use serde_json::Value;
@@ -33,38 +37,61 @@ fn rows(data: &Path) -> String {
     let mut text = String::new();
     for miner in miners {
         for endpoint in common::endpoints() {
-            let of = ["stats", &endpoint, "--miner", &miner, "--from", first, "--to", last, "--format", "csv"];
+            let of =
+                ["stats", &endpoint, "--miner", &miner, "--from", first, "--to", last, "--format", "csv"];
             text += &run_in(data, &of).printed();
         }
     }
     text
 }
 
-/// The sample without the block of that CID.
-fn without(cid: &str, folder: &Path, name: &str) -> PathBuf {
+/// The sample without the blocks of these CIDs.
+fn without(cids: &[Cid], folder: &Path, name: &str) -> PathBuf {
     let car = Car::decompressed(&sample());
-    let cid = cid.parse::<chain::Cid>().unwrap().to_bytes();
+    let cids: BTreeSet<Vec<u8>> = cids.iter().map(Cid::to_bytes).collect();
     let mut bytes = car.bytes[..car.header].to_vec();
     let mut left_out = 0;
     for section in &car.sections {
-        if car.bytes[section.cid.clone()] == cid[..] {
+        if cids.contains(&car.bytes[section.cid.clone()]) {
             left_out += 1;
         } else {
             bytes.extend_from_slice(&car.bytes[section.start..section.data.end]);
         }
     }
-    assert_eq!(left_out, 1);
+    assert_eq!(left_out, cids.len());
     let path = folder.join(name);
     fs::write(&path, bytes).unwrap();
     path
 }
 
-/// Height and root of the state before the first tipset of the sample at or above that height.
-fn state_at(height: i64) -> (i64, String) {
-    let data = folder();
-    let sample = sample();
-    let info = json(data.path(), &["car", "info", sample.to_str().unwrap(), "--head", &height.to_string()]);
-    (info["states"]["last"].as_i64().unwrap_or(height), info["state_root"].as_str().unwrap().to_owned())
+/// Nobody watches.
+struct Unwatched;
+
+impl chain::Progress for Unwatched {
+    fn begin(&self, _task: String, _total: u64, _unit: chain::Unit) {}
+    fn at(&self, _done: u64) {}
+    fn end(&self) {}
+}
+
+/// What `read` makes of the sample's chain.
+fn of_sample<T>(read: impl FnOnce(&Cars, &Chain<'_>) -> T) -> T {
+    let cache = folder();
+    let cars = Cars::open(&[sample()], cache.path(), &Unwatched).unwrap();
+    let chain = Chain::open(&cars, cars.roots()).unwrap();
+    read(&cars, &chain)
+}
+
+/// The states before the sample's tipsets in a range of heights; genesis' own is left there.
+fn states(heights: Range<i64>) -> Vec<Cid> {
+    of_sample(|_, chain| {
+        let before: BTreeSet<Cid> = chain
+            .tipsets()
+            .iter()
+            .filter(|tipset| heights.contains(&tipset.height.0) && tipset.height.0 > 0)
+            .map(|tipset| tipset.parent_state_root)
+            .collect();
+        before.into_iter().collect()
+    })
 }
 
 #[test]
@@ -99,7 +126,11 @@ fn days_closed_again_from_a_shorter_chain_keep_the_days_after_them() {
     ingest(whole.path(), &sample(), &[]).printed();
     ingest(data.path(), &sample(), &[]).printed();
     let said = ingest(data.path(), &sample(), &["--from", "2026-07-10", "--head", "6250000"]).printed();
-    assert!(said.contains("closed 25 days, 2026-07-10 to 2026-08-03") && said.contains("; 169 days after them made anew"), "{said}");
+    assert!(
+        said.contains("closed 25 days, 2026-07-10 to 2026-08-03")
+            && said.contains("; 169 days after them made anew"),
+        "{said}"
+    );
     assert_eq!(rows(data.path()), rows(whole.path()));
     run_in(data.path(), &["reconcile", "--deep"]).printed();
 }
@@ -110,9 +141,8 @@ fn a_source_that_begins_too_late_leaves_a_gap_that_status_shows_until_it_is_fill
     ingest(whole.path(), &sample(), &[]).printed();
     let said = ingest(data.path(), &sample(), &["--head", "6160000"]).printed();
     assert!(said.contains("closed 21 days, 2026-06-12 to 2026-07-02"), "{said}");
-    // A state of July 20 is missing, so what is readable begins after it.
-    let (_, root) = state_at(6_208_000);
-    let late = without(&root, files.path(), "late.car");
+    // The states up to July 20 are missing, so what is readable begins after it.
+    let late = without(&states(0..6_208_000), files.path(), "late.car");
     let refused = ingest(data.path(), &late, &[]);
     let error = refused.error();
     assert!(error.contains("a day cannot close over a gap") && error.contains("2026-07-03"), "{error}");
@@ -120,7 +150,10 @@ fn a_source_that_begins_too_late_leaves_a_gap_that_status_shows_until_it_is_fill
     let gap = &status["gaps"][0];
     assert_eq!(gap["days"]["first"], "2026-07-03", "{status}");
     assert!(gap["last_epoch"].as_i64().unwrap() > 6_200_000, "{gap}");
-    assert!(gap["source"] == "late.car" && gap["fill_by"].as_str().unwrap().contains("sectorscope ingest car"), "{gap}");
+    assert!(
+        gap["source"] == "late.car" && gap["fill_by"].as_str().unwrap().contains("sectorscope ingest car"),
+        "{gap}"
+    );
     let table = run_in(data.path(), &["status"]).printed();
     assert!(table.contains("missing") && table.contains("epochs 6157680 to"), "{table}");
     assert_eq!(status["closed"]["last"], "2026-07-02");
@@ -138,11 +171,12 @@ fn a_hole_in_a_source_stops_closing_before_it_and_is_shown() {
     let (data, files, whole) = (folder(), folder(), folder());
     ingest(whole.path(), &sample(), &[]).printed();
     // A provider's state of August is missing; the state root that leads to it is there.
-    let sample = sample();
-    let miner = json(data.path(), &["miner", "f0107", "--car", sample.to_str().unwrap(), "--head", "6250000"]);
-    let head = miner["state"].as_str().map(str::to_owned);
-    let Some(head) = head else { panic!("the provider's state is told: {miner}") };
-    let holed = without(&head, files.path(), "holed.car");
+    let head = of_sample(|cars, chain| {
+        let tipset = chain.tipsets().iter().find(|tipset| tipset.height.0 > 6_250_000).unwrap();
+        let tree = StateTree::open(cars, &tipset.parent_state_root).unwrap();
+        tree.actor(chain::MinerId(107)).unwrap().unwrap().head
+    });
+    let holed = without(&[head], files.path(), "holed.car");
     let refused = ingest(data.path(), &holed, &[]);
     assert!(refused.error().contains("holed.car"), "{}", refused.stderr);
     let status = json(data.path(), &["status"]);
@@ -150,8 +184,27 @@ fn a_hole_in_a_source_stops_closing_before_it_and_is_shown() {
     assert!(("2026-07-01"..="2026-08-04").contains(&last.as_str()), "{last}");
     let gap = &status["gaps"][0];
     assert!(gap["days"]["first"].as_str().unwrap() > last.as_str(), "{gap}");
-    assert!(gap["reason"].as_str().unwrap().contains(&head), "{gap}");
+    assert!(gap["reason"].as_str().unwrap().contains(&head.to_string()), "{gap}");
+    let sample = sample();
     ingest(data.path(), &sample, &[]).printed();
+    assert_eq!(json(data.path(), &["status"])["gaps"], serde_json::json!([]));
+    assert_eq!(rows(data.path()), rows(whole.path()));
+}
+
+#[test]
+fn states_missing_between_others_stop_closing_before_them() {
+    let (data, files, whole) = (folder(), folder(), folder());
+    ingest(whole.path(), &sample(), &[]).printed();
+    let holed = without(&states(6_250_000..6_260_000), files.path(), "holed.car");
+    let refused = ingest(data.path(), &holed, &[]);
+    let error = refused.error();
+    assert!(error.contains("holed.car") && error.contains("closed up to 2026-08-02"), "{error}");
+    let gap = json(data.path(), &["status"])["gaps"][0].clone();
+    let days = |gap: &Value| (gap["days"]["first"].clone(), gap["days"]["last"].clone());
+    assert_eq!(days(&gap), ("2026-08-03".into(), "2026-08-07".into()), "{gap}");
+    assert!(ingest(data.path(), &holed, &[]).error().contains("closed up to 2026-08-02"), "and again");
+    assert_eq!(json(data.path(), &["status"])["gaps"], serde_json::json!([gap]));
+    ingest(data.path(), &sample(), &[]).printed();
     assert_eq!(json(data.path(), &["status"])["gaps"], serde_json::json!([]));
     assert_eq!(rows(data.path()), rows(whole.path()));
 }
@@ -202,7 +255,8 @@ fn large_reconciles() {
 fn a_number_is_explained_down_to_its_messages() {
     let data = folder();
     ingest(data.path(), &sample(), &[]).printed();
-    let of = |column: &str| json(data.path(), &["explain", column, "--miner", "f0110", "--date", "2026-07-30"]);
+    let of =
+        |column: &str| json(data.path(), &["explain", column, "--miner", "f0110", "--date", "2026-07-30"]);
     let columns: Value = serde_json::from_str(&run(["columns", "--format", "json"]).printed()).unwrap();
     for column in columns.as_array().unwrap() {
         let explained = of(column["name"].as_str().unwrap());
@@ -215,17 +269,29 @@ fn a_number_is_explained_down_to_its_messages() {
     let sample = sample();
     let events = run_in(
         data.path(),
-        &["events", "--car", sample.to_str().unwrap(), "--miner", "f0110", "--day", "2026-07-30", "--format", "csv"],
+        &[
+            "events",
+            "--car",
+            sample.to_str().unwrap(),
+            "--miner",
+            "f0110",
+            "--day",
+            "2026-07-30",
+            "--format",
+            "csv",
+        ],
     );
     let events = events.printed();
     for of in contributions {
         assert_eq!((&of["amount"], &of["kind"]), (&"68719476736".into(), &"onboard".into()));
         assert!(events.contains(of["message"].as_str().unwrap()), "{of}");
     }
-    let table = run_in(data.path(), &["explain", "total_sector_rbp", "--miner", "f0110", "--date", "2026-07-30"]);
+    let table =
+        run_in(data.path(), &["explain", "total_sector_rbp", "--miner", "f0110", "--date", "2026-07-30"]);
     let table = table.printed();
     assert!(table.contains("by 5 events on 2026-07-30") && table.contains("on 2026-07-29"), "{table}");
-    let refused = run_in(data.path(), &["explain", "total_sector_rbp", "--miner", "f0110", "--date", "2020-01-01"]);
+    let refused =
+        run_in(data.path(), &["explain", "total_sector_rbp", "--miner", "f0110", "--date", "2020-01-01"]);
     assert!(refused.error().contains("the closed days are"), "{}", refused.stderr);
     let refused = run_in(data.path(), &["explain", "total_sector", "--miner", "f0110"]);
     assert_eq!(refused.code, Some(2));
@@ -240,7 +306,8 @@ fn what_does_not_close_exits_with_2_and_says_what() {
     // The events of a lake that is a day behind, so that the last day's are missing.
     let (table, behind) = (data.path().join("lake/sector_events"), other.path().join("lake/sector_events"));
     let last = |table: &Path| {
-        let mut files: Vec<PathBuf> = fs::read_dir(table).unwrap().map(|entry| entry.unwrap().path()).collect();
+        let mut files: Vec<PathBuf> =
+            fs::read_dir(table).unwrap().map(|entry| entry.unwrap().path()).collect();
         files.retain(|path| path.extension().is_some_and(|kind| kind == "parquet"));
         files.sort();
         files.pop().unwrap()
@@ -266,11 +333,17 @@ fn a_lake_is_copied_put_back_and_kept_tidy() {
     let copy = copy.to_str().unwrap();
     let said = run_in(data.path(), &["backup", copy]).printed();
     assert!(said.contains(": version ") && said.contains("MiB"), "{said}");
-    let checked = std::process::Command::new("sha256sum").args(["--check", "--quiet", "SHA256SUMS"]).current_dir(copy).status();
+    let checked = std::process::Command::new("sha256sum")
+        .args(["--check", "--quiet", "SHA256SUMS"])
+        .current_dir(copy)
+        .status();
     assert!(checked.is_ok_and(|status| status.success()), "the sums are what sha256sum checks");
     let said = run_in(data.path(), &["compact"]).printed();
     assert!(said.starts_with("7 months: ") && said.ends_with(" now\n"), "{said}");
-    assert_eq!(run_in(data.path(), &["compact"]).printed(), "nothing to do: every finished month is in one file\n");
+    assert_eq!(
+        run_in(data.path(), &["compact"]).printed(),
+        "nothing to do: every finished month is in one file\n"
+    );
     assert_eq!(run_in(data.path(), &["vacuum"]).printed(), "removed 0 files, 0 B\n");
     let said = run_in(data.path(), &["vacuum", "--retain-hours", "0"]).printed();
     assert!(said.starts_with("removed 812 files, "), "{said}");
@@ -281,7 +354,9 @@ fn a_lake_is_copied_put_back_and_kept_tidy() {
     let refused = run_in(elsewhere.path(), &["restore", copy]);
     assert!(refused.error().contains("there is a lake already"), "{}", refused.stderr);
     let nowhere = folder();
-    for command in [&["status"][..], &["reconcile"], &["compact"], &["vacuum"], &["backup", "x"]] {
+    let nothing = nowhere.path().join("copy");
+    let to_copy = ["backup", nothing.to_str().unwrap()];
+    for command in [&["status"][..], &["reconcile"], &["compact"], &["vacuum"], &to_copy] {
         let refused = run_in(nowhere.path(), command);
         assert!(refused.error().contains("there is no lake here yet"), "{command:?}: {}", refused.stderr);
     }

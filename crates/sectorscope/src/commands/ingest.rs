@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use chain::{Cars, Chain, Day, Epoch};
+use chain::{Cars, Day, Epoch};
 use ingest::{Options, Report};
 use lake::{Lake, Later};
 
@@ -36,11 +36,13 @@ pub(crate) async fn cars(
 ) -> anyhow::Result<String> {
     let bars = Bars::default();
     let cars = Cars::open(files, &data.cache()?, &bars)?;
-    let chain = in_files(Chain::open_at(&cars, cars.roots(), head), files)?;
+    let source = in_files(ingest::Source::open(&cars, files, head), files)?;
     let mut lake = Lake::open(&data.lake()?).await?;
-    let report = match ingest::cars(&mut lake, &chain, files, options, &bars).await {
+    let report = match ingest::cars(&mut lake, source, options, &bars).await {
         Ok(report) => report,
-        Err(ingest::Error::Chain(error)) => return in_files(Err(error), files),
+        Err(error @ (ingest::Error::Chain(_) | ingest::Error::Hole { .. })) => {
+            return in_files(Err(error), files);
+        }
         Err(error) => return Err(error.into()),
     };
     if compact && report.closed.is_some() {

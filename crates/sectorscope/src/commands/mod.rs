@@ -23,7 +23,10 @@ use std::path::PathBuf;
 use anyhow::{Context, bail};
 
 /// Says which files a chain was read from: errors within it name only blocks and heights.
-fn in_files<T>(result: chain::Result<T>, files: &[PathBuf]) -> anyhow::Result<T> {
+fn in_files<T, E>(result: Result<T, E>, files: &[PathBuf]) -> anyhow::Result<T>
+where
+    E: std::error::Error + Send + Sync + 'static,
+{
     let names = || files.iter().map(|file| file.display().to_string()).collect::<Vec<_>>().join(", ");
     result.with_context(names)
 }
