@@ -174,7 +174,7 @@ fn a_hole_in_a_source_stops_closing_before_it_and_is_shown() {
     let head = of_sample(|cars, chain| {
         let tipset = chain.tipsets().iter().find(|tipset| tipset.height.0 > 6_250_000).unwrap();
         let tree = StateTree::open(cars, &tipset.parent_state_root).unwrap();
-        tree.actor(chain::MinerId(107)).unwrap().unwrap().head
+        tree.actor(107).unwrap().unwrap().head
     });
     let holed = without(&[head], files.path(), "holed.car");
     let refused = ingest(data.path(), &holed, &[]);
