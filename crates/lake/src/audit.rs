@@ -10,7 +10,7 @@ use datafusion::arrow::array::{Array, RecordBatch};
 use ledger::checks::{Check, Continuity, check_day};
 use ledger::columns::{COLUMNS, column};
 use ledger::identities::{IDENTITIES, Identity};
-use ledger::{Event, Row, Tally, Value};
+use ledger::{Cause, Event, Row, Tally, Value};
 
 use crate::day::DayRows;
 use crate::reader::since;
@@ -295,10 +295,15 @@ async fn follow_sectors(
     found: &mut Found<'_>,
 ) -> Result<()> {
     let table = snapshot.need(TableName::Events)?;
+    // A state of epoch 0 that has sectors may have pre-commits, too, of which there are no events.
+    let first = table.files().days().map(|days| *days.start()).ok_or(Error::NothingClosed)?;
+    let began = stored_day::events(first, &table.day(first).await?)?;
+    let whole = since.is_none() && !began.iter().any(|event| event.cause == Some(Cause::Genesis));
+    drop(began);
     let mut following: Option<(MinerId, Continuity)> = None;
     by_miner::each(table, *days.end(), &mut |day, event| {
         if following.as_ref().is_none_or(|(miner, _)| *miner != event.miner) {
-            following = Some((event.miner, Continuity::new(since.is_none())));
+            following = Some((event.miner, Continuity::new(whole)));
         }
         if let Some((_, continuity)) = &mut following
             && let Some(detail) = continuity.follow(&event)

@@ -31,12 +31,20 @@ fn damage(table: &Path) -> Result<Vec<(PathBuf, &'static str)>> {
             torn.push((path, "a file that was being written when its writer died"));
         } else if name.ends_with(".checkpoint.parquet") && !is_parquet(&path) {
             torn.push((path, "a torn checkpoint; the commits under it are read instead"));
-        } else if name == LAST_CHECKPOINT && !is_json(&path) {
-            torn.push((path, "a torn note of the last checkpoint"));
+        } else if name == LAST_CHECKPOINT {
+            if !is_json(&path) {
+                torn.push((path, "a torn note of the last checkpoint"));
+            }
         } else if name.strip_suffix(".json").is_some_and(|number| number.bytes().all(|b| b.is_ascii_digit()))
         {
             commits.push(path);
         }
+    }
+    // A note may speak of a checkpoint that is none.
+    let note = table.join(LOG).join(LAST_CHECKPOINT);
+    let said = torn.iter().any(|(path, _)| *path == note);
+    if !said && note.is_file() && torn.iter().any(|(path, _)| name(path).ends_with(".checkpoint.parquet")) {
+        torn.push((note, "the note of a torn checkpoint"));
     }
     // Names are zero-padded numbers, so the greatest is the last.
     if let Some(last) = commits.into_iter().max()

@@ -125,7 +125,7 @@ async fn days_closed_again_replace_the_old_ones_and_what_stands_on_them() {
 
     // In the first lake an event of day 10 is missing; October is compacted before that is mended.
     let mut wrong = days.clone();
-    let lost = wrong[10].events.iter().position(|event| event.kind == Kind::Snap).expect("a snap");
+    let lost = wrong[10].events.iter().position(|event| event.kind == Kind::Proven).expect("a proving");
     wrong[10].events.remove(lost);
     let (dir, mut lake) = closed(&wrong).await;
     lake.compact(&Unwatched).await.expect("months brought together");

@@ -127,8 +127,8 @@ fn days_closed_again_from_a_shorter_chain_keep_the_days_after_them() {
     ingest(data.path(), &sample(), &[]).printed();
     let said = ingest(data.path(), &sample(), &["--from", "2026-07-10", "--head", "6250000"]).printed();
     assert!(
-        said.contains("closed 25 days, 2026-07-10 to 2026-08-03")
-            && said.contains("; 169 days after them made anew"),
+        said.contains("closed 24 days, 2026-07-10 to 2026-08-02")
+            && said.contains("; 170 days after them made anew"),
         "{said}"
     );
     assert_eq!(rows(data.path()), rows(whole.path()));
