@@ -9,7 +9,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::{Context, Result};
-use chain::state::{ClaimedPower, Precommit, Proposal, Sector};
+use chain::state::{PowerPair, Precommit, Proposal, Sector};
 use chain::{Bytes, Epoch, MinerId, SectorNumber, SectorSet};
 use cid::Cid;
 use fvm_ipld_amt::Amt;
@@ -113,13 +113,13 @@ pub trait Actors: Sync {
     ///
     /// # Errors
     /// As [`Actors::miner`].
-    fn claims(&self, store: Seen<'_>, head: &Cid) -> Result<BTreeMap<MinerId, ClaimedPower>>;
+    fn claims(&self, store: Seen<'_>, head: &Cid) -> Result<BTreeMap<MinerId, PowerPair>>;
 
     /// One claim in the power actor's state.
     ///
     /// # Errors
     /// As [`Actors::miner`].
-    fn claim(&self, store: Seen<'_>, head: &Cid, miner: MinerId) -> Result<Option<ClaimedPower>>;
+    fn claim(&self, store: Seen<'_>, head: &Cid, miner: MinerId) -> Result<Option<PowerPair>>;
 
     /// The proposals in the market actor's state.
     ///
@@ -297,8 +297,8 @@ macro_rules! actors {
                 }
             }
 
-            fn seen_claim(claim: &power::Claim) -> Result<ClaimedPower> {
-                Ok(ClaimedPower {
+            fn seen_claim(claim: &power::Claim) -> Result<PowerPair> {
+                Ok(PowerPair {
                     raw: Bytes(number(&claim.raw_byte_power)?),
                     quality_adjusted: Bytes(number(&claim.quality_adj_power)?),
                 })
@@ -492,7 +492,7 @@ macro_rules! actors {
                     Ok(queue)
                 }
 
-                fn claims(&self, store: Seen<'_>, head: &Cid) -> Result<BTreeMap<MinerId, ClaimedPower>> {
+                fn claims(&self, store: Seen<'_>, head: &Cid) -> Result<BTreeMap<MinerId, PowerPair>> {
                     let state: power::State = store.get_cbor(head)?.context("no power actor")?;
                     let map: Hamt<_, power::Claim> =
                         Hamt::load_with_bit_width(&state.claims, store, MAP_WIDTH)?;
@@ -510,7 +510,7 @@ macro_rules! actors {
                     store: Seen<'_>,
                     head: &Cid,
                     miner: MinerId,
-                ) -> Result<Option<ClaimedPower>> {
+                ) -> Result<Option<PowerPair>> {
                     let state: power::State = store.get_cbor(head)?.context("no power actor")?;
                     let map: Hamt<_, power::Claim> =
                         Hamt::load_with_bit_width(&state.claims, store, MAP_WIDTH)?;

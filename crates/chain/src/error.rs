@@ -52,6 +52,21 @@ pub enum Error {
         "block {0} ({1}) is in none of the files given; add the file that holds it, or fetch a whole snapshot again"
     )]
     Missing(Box<Cid>, &'static str),
+    /// States between others that are here are in none of the files.
+    #[error(
+        "block {cid}, the state before height {last}, is in none of the files given, nor is any state back to height {first}, \
+         though there are states below; add the file that holds them, or fetch a whole snapshot again"
+    )]
+    Hole {
+        /// The missing state next below the ones that are here.
+        cid: Box<Cid>,
+        /// Lowest height whose state is missing.
+        first: Epoch,
+        /// Height of the tipset before which `cid` is the state.
+        last: Epoch,
+        /// Height of the newest tipset below the hole whose state is here.
+        below: Option<Epoch>,
+    },
     /// The head of a chain has no state here; never passed over in silence, since what led up to it would be missing.
     #[error(
         "the chain's head, at height {height}, has no readable state in the files given; {}",

@@ -7,6 +7,8 @@ pub enum Unit {
     Bytes,
     /// Tipsets of a chain.
     Tipsets,
+    /// Days of a lake.
+    Days,
 }
 
 /// Told about long work, so that a face can show it.

@@ -128,7 +128,8 @@ impl<'s> Chain<'s> {
     /// the state before each tipset is in the store.
     ///
     /// # Errors
-    /// If a root is no header, a header between is missing or malformed, or a state between others is missing.
+    /// If a root is no header, a header between is missing or malformed, or a state between others is missing
+    /// ([`Error::Hole`]).
     pub fn open(store: &'s dyn BlockStore, roots: impl IntoIterator<Item = Cid>) -> Result<Self> {
         Self::open_at(store, roots, None)
     }
@@ -240,11 +241,12 @@ fn check_for_hole(store: &dyn BlockStore, first_without: Tipset) -> Result<()> {
     /// Snapshots keep the states of hundreds of tipsets (and genesis its own), so where genesis is so near, those
     /// between are lost.
     const FEW: usize = 8;
-    let missing = first_without.parent_state_root;
+    let (missing, last) = (first_without.parent_state_root, first_without.height);
     let below = look_down(store, first_without)?;
     let lost = below.with_state.is_some_and(|height| height.0 > 0);
     if lost || (below.reached_genesis && below.passed < FEW) {
-        return Err(Error::Missing(Box::new(missing), "a state between others that are here"));
+        let first = below.with_state.map_or(Epoch(0), |height| height + 1).min(last);
+        return Err(Error::Hole { cid: Box::new(missing), first, last, below: below.with_state });
     }
     Ok(())
 }

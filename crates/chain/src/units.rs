@@ -67,6 +67,13 @@ impl Day {
     pub const fn previous(self) -> Self {
         Self(self.0.saturating_sub(1))
     }
+
+    /// The year and the number of the month (1 to 12) that the day is in; months are in order. A day that no calendar
+    /// has is in a month of its own.
+    #[must_use]
+    pub fn month(self) -> (i32, u32) {
+        NaiveDate::from_epoch_days(self.0).map_or((self.0, 0), |date| (date.year(), date.month()))
+    }
 }
 
 impl fmt::Display for Day {

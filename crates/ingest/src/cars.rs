@@ -2,17 +2,28 @@
 
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
+use std::time::{SystemTime, UNIX_EPOCH};
 
-use chain::{Chain, Day, Epoch, MinerId, Progress, SectorNumber, Tipset, Unit};
-use lake::{FinishedDay, Lake};
-use ledger::{Claims, Event, Reading};
+use chain::{Cars, Chain, Day, Epoch, MinerId, Progress, SectorNumber, Tipset, Unit};
+use lake::{FinishedDay, Gap, Lake, Later};
+use ledger::{ChainPowers, Event, Reading};
 
 use crate::error::{Error, Result};
+use crate::start::Start;
 
 /// Days closed with one commit per table, at most.
 const DAYS_AT_ONCE: usize = 32;
 /// Events held before they are given to the lake, at most (but for a single day's).
 const EVENTS_AT_ONCE: usize = 500_000;
+
+/// How to take in a source.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Options {
+    /// Close days again from this one on, instead of going on after the last closed day.
+    pub from: Option<Day>,
+    /// With `from`: give up closed days after the source's last one if what they stand on has changed.
+    pub drop_later: bool,
+}
 
 /// What taking in a source has done.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,31 +36,132 @@ pub struct Report {
     pub events: u64,
     /// The day of the chain's head, which is not finished.
     pub unfinished: Day,
+    /// What became of closed days after these, where days were closed again.
+    pub later: Later,
 }
 
-/// Takes in the finished days of a chain that the lake does not have yet. `files` names the source.
+/// The chain of some snapshot files.
+pub struct Source<'s> {
+    /// Names of the files, joined.
+    name: String,
+    /// The chain, up to a hole if there is one.
+    chain: Chain<'s>,
+    /// States that are missing above it.
+    hole: Option<chain::Error>,
+}
+
+impl<'s> Source<'s> {
+    /// Opens the chain in the files, up to height `head` if that is given. Where states are missing between others, the
+    /// chain below them.
+    ///
+    /// # Errors
+    /// If there is no chain in the files, or it has no state.
+    pub fn open(cars: &'s Cars, files: &[PathBuf], head: Option<Epoch>) -> chain::Result<Self> {
+        let name = source_name(files);
+        match Chain::open_at(cars, cars.roots(), head) {
+            Ok(chain) => Ok(Self { name, chain, hole: None }),
+            Err(chain::Error::Hole { cid, first, last, below: Some(below) }) => {
+                let hole = chain::Error::Hole { cid, first, last, below: Some(below) };
+                let Ok(chain) = Chain::open_at(cars, cars.roots(), Some(below)) else { return Err(hole) };
+                Ok(Self { name, chain, hole: Some(hole) })
+            }
+            Err(error) => Err(error),
+        }
+    }
+}
+
+/// Takes in the finished days of a source that the lake does not have yet, or closes days again.
 ///
 /// # Errors
 /// If the chain does not read, leaves a gap after the lake's last day, or contradicts it; the lake then keeps
-/// the days closed so far, each of them whole.
+/// the days closed so far, each of them whole, and notes the gap. Days closed again are then as they were.
 pub async fn cars(
     lake: &mut Lake,
-    chain: &Chain<'_>,
-    files: &[PathBuf],
+    source: Source<'_>,
+    options: Options,
     progress: &dyn Progress,
 ) -> Result<Report> {
-    let source = source_name(files);
-    let head =
-        chain.tipsets().last().map_or(Day::from_unix_days(0), |tipset| chain.clock().day_of(tipset.height));
-    let mut report = Report { source, closed: None, events: 0, unfinished: head };
-    let Some(start) = start(lake, chain).await? else { return Ok(report) };
+    let Source { name, chain, hole } = source;
+    let clock = chain.clock();
+    let done = below_hole(lake, &chain, name.clone(), options, progress).await;
+    let Some(hole) = hole else { return done };
+    done?;
+    let closed = lake.last_closed();
+    if let chain::Error::Hole { first, last, .. } = &hole {
+        let next = closed.map_or(clock.day_of(*first), Day::next);
+        let gap = Gap {
+            first_epoch: clock.first_epoch(next).max(Epoch(0)),
+            last_epoch: clock.first_epoch(clock.day_of(*last).next()) + -1,
+            source: name,
+            reason: hole.to_string(),
+        };
+        if gap.first_epoch <= gap.last_epoch {
+            lake.note_gap(gap)?;
+        }
+    }
+    Err(Error::Hole { hole: Box::new(hole), closed })
+}
+
+/// Takes in a chain without a hole.
+async fn below_hole(
+    lake: &mut Lake,
+    chain: &Chain<'_>,
+    source: String,
+    options: Options,
+    progress: &dyn Progress,
+) -> Result<Report> {
+    let clock = chain.clock();
+    let head = chain.tipsets().last().map_or(Day::from_unix_days(0), |tipset| clock.day_of(tipset.height));
+    let mut report =
+        Report { source: source.clone(), closed: None, events: 0, unfinished: head, later: Later::default() };
+    let start = match Start::find(lake, chain, options.from).await {
+        Err(error @ Error::Gap { begins, missing, .. }) => {
+            let gap = Gap {
+                first_epoch: clock.first_epoch(missing),
+                last_epoch: begins + -1,
+                source,
+                reason: "the source begins after it".to_owned(),
+            };
+            lake.note_gap(gap)?;
+            return Err(error);
+        }
+        start => start?,
+    };
+    let Some(start) = start else { return Ok(report) };
+    if let Some(from) = options.from {
+        lake.close_again(from)?;
+    }
     let activations = match start {
         Start::Open(_) => Vec::new(),
         Start::GoOn(_) => lake.first_activations().await?,
     };
-    let mut reader = DayReader::begin(chain, start, activations, report.source.clone())?;
-    progress.begin("closing days".to_owned(), (chain.tipsets().len() - reader.next) as u64, Unit::Tipsets);
+    let since = history_since(lake, chain, start).await?;
+    let mut reader = DayReader::begin(chain, start, activations, source, since)?;
+    if let Err(error) = read(lake, &mut reader, &mut report, progress).await {
+        if matches!(error, Error::Chain(_)) {
+            lake.note_gap(reader.gap(&error))?;
+        }
+        return Err(error);
+    }
+    if options.from.is_some() {
+        report.later = lake.finish_closing_again(options.drop_later).await?;
+    }
+    if let Some(closed) = lake.last_closed() {
+        lake.closed_over(clock.first_epoch(closed.next()) + -1)?;
+    }
+    Ok(report)
+}
+
+/// Reads the chain to its head and closes days as they are finished.
+async fn read(
+    lake: &mut Lake,
+    reader: &mut DayReader<'_, '_>,
+    report: &mut Report,
+    progress: &dyn Progress,
+) -> Result<()> {
     let first = reader.next;
+    let tipsets = reader.chain.tipsets().len() - first;
+    progress.begin("closing days".to_owned(), tipsets as u64, Unit::Tipsets);
     let mut ready: Vec<FinishedDay> = Vec::new();
     while let Some(days) = reader.read_on()? {
         progress.at((reader.next - first) as u64);
@@ -57,13 +169,13 @@ pub async fn cars(
             ready.push(day);
             let events: usize = ready.iter().map(|day| day.events.len()).sum();
             if ready.len() >= DAYS_AT_ONCE || events >= EVENTS_AT_ONCE {
-                close(lake, &mut ready, &mut report).await?;
+                close(lake, &mut ready, report).await?;
             }
         }
     }
-    close(lake, &mut ready, &mut report).await?;
+    close(lake, &mut ready, report).await?;
     progress.end();
-    Ok(report)
+    Ok(())
 }
 
 async fn close(lake: &mut Lake, days: &mut Vec<FinishedDay>, report: &mut Report) -> Result<()> {
@@ -83,60 +195,24 @@ fn source_name(files: &[PathBuf]) -> String {
     files.iter().map(name).collect::<Vec<_>>().join(" + ")
 }
 
-/// Where in the chain to begin.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Start {
-    /// An empty lake: the state before this tipset opens it.
-    Open(usize),
-    /// The state before this tipset is where the lake stands.
-    GoOn(usize),
-}
-
-/// `None` if the lake has all finished days of the chain.
-async fn start(lake: &Lake, chain: &Chain<'_>) -> Result<Option<Start>> {
-    let tipsets = chain.tipsets();
-    let clock = chain.clock();
-    let Some(closed) = lake.last_closed() else {
-        return Ok(opening(chain).map(Start::Open));
-    };
-    let progress = lake.progress().await?;
-    let Some(last) = progress.iter().rev().find(|progress| progress.day == closed) else { return Ok(None) };
-    if last.genesis != clock.genesis() {
-        return Err(Error::OtherNetwork { expected: last.genesis, found: clock.genesis() });
+/// The day from which on the lake has events once this is taken in; `None` if from epoch 0's.
+async fn history_since(lake: &Lake, chain: &Chain<'_>, start: Start) -> Result<Option<Day>> {
+    match start {
+        Start::Open(index) => {
+            let opens_at = chain.tipsets().get(index).map(|tipset| tipset.height);
+            Ok(opens_at.filter(|height| height.0 > 0).map(|height| chain.clock().day_of(height)))
+        }
+        Start::GoOn(_) => Ok(lake.progress().await?.last().and_then(|row| row.history_since)),
     }
-    let next = closed.next();
-    let Some(index) = tipsets.iter().position(|tipset| clock.day_of(tipset.height) >= next) else {
-        return Ok(None);
-    };
-    let found = tipsets[index].parent_state_root.to_string();
-    if index == 0 && found != last.state_root {
-        let begins = tipsets[0].height;
-        return Err(Error::Gap { begins, begins_on: clock.day_of(begins), closed, missing: next });
-    }
-    if found != last.state_root {
-        return Err(Error::Contradiction { day: closed, expected: last.state_root.clone(), found });
-    }
-    let finished = tipsets.iter().any(|tipset| clock.day_of(tipset.height) > next);
-    Ok(finished.then_some(Start::GoOn(index)))
-}
-
-/// The tipset before which an empty lake opens: genesis, or else the first of a whole day, since the flows of a
-/// day that began before the snapshot cannot be known.
-fn opening(chain: &Chain<'_>) -> Option<usize> {
-    let tipsets = chain.tipsets();
-    if tipsets.first()?.height.0 == 0 {
-        return Some(0);
-    }
-    let day = |tipset: &Tipset| chain.clock().day_of(tipset.height);
-    (1..tipsets.len()).find(|index| day(&tipsets[*index]) > day(&tipsets[index - 1]))
 }
 
 /// Reads a chain day by day.
 struct DayReader<'a, 's> {
     chain: &'a Chain<'s>,
     source: String,
+    since: Option<Day>,
     reading: Reading<'a, 's>,
-    claims: Claims,
+    powers: ChainPowers,
     /// The tipset to execute next.
     next: usize,
     /// The day that is being read.
@@ -152,6 +228,7 @@ impl<'a, 's> DayReader<'a, 's> {
         start: Start,
         activations: Vec<(MinerId, SectorNumber, Epoch)>,
         source: String,
+        since: Option<Day>,
     ) -> Result<Self> {
         let (Start::Open(next) | Start::GoOn(next)) = start;
         let tipset = &chain.tipsets()[next];
@@ -162,8 +239,9 @@ impl<'a, 's> DayReader<'a, 's> {
         Ok(Self {
             chain,
             source,
+            since,
             reading,
-            claims: Claims::default(),
+            powers: ChainPowers::default(),
             next,
             day: chain.clock().day_of(tipset.height),
             begun: matches!(start, Start::GoOn(_)),
@@ -191,9 +269,21 @@ impl<'a, 's> DayReader<'a, 's> {
         Ok(Some(finished))
     }
 
+    /// The epochs that cannot be closed because the tipset that was to be executed next does not read.
+    fn gap(&self, error: &Error) -> Gap {
+        let clock = self.chain.clock();
+        let day = self.chain.tipsets().get(self.next).map_or(self.day, |tipset| clock.day_of(tipset.height));
+        Gap {
+            first_epoch: clock.first_epoch(self.day).max(Epoch(0)),
+            last_epoch: clock.first_epoch(day.next()) + -1,
+            source: self.source.clone(),
+            reason: error.to_string(),
+        }
+    }
+
     fn finish(&mut self, child: &Tipset) -> Result<FinishedDay> {
         let clock = self.chain.clock();
-        self.claims.advance(self.chain.store(), &child.parent_state_root, self.reading.codes())?;
+        self.powers.advance(self.chain.store(), &child.parent_state_root, self.reading.codes())?;
         let progress = lake::Progress {
             source: self.source.clone(),
             network: clock.network().to_owned(),
@@ -204,12 +294,20 @@ impl<'a, 's> DayReader<'a, 's> {
             tipset_key: child.parents.to_string(),
             state_root: child.parent_state_root.to_string(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
+            history_since: self.since,
+            closed_at: now(),
         };
         Ok(FinishedDay {
             day: self.day,
             events: std::mem::take(&mut self.events),
-            claims: self.claims.iter().collect(),
+            powers: self.powers.iter().collect(),
             progress,
         })
     }
+}
+
+/// Unix seconds.
+fn now() -> Option<i64> {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).ok()?;
+    i64::try_from(now.as_secs()).ok()
 }

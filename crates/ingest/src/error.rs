@@ -40,17 +40,52 @@ pub enum Error {
         /// The day the lake needs next.
         missing: Day,
     },
-    /// The source's state at the end of the lake's last day is not the lake's.
+    /// States in the middle of the source are missing.
     #[error(
-        "the chain's state at the end of {day} is {found}, but the lake was closed from {expected}: one of the two \
-         is a fork or another network; give another data directory (--data), or the chain that the lake was made from"
+        "{hole}; {}",
+        match .closed {
+            Some(day) => format!("days are closed up to {day}, before the hole, and `sectorscope status` shows the gap"),
+            None => "no day before the hole can be closed".to_owned(),
+        }
+    )]
+    Hole {
+        /// What is missing.
+        hole: Box<chain::Error>,
+        /// The lake's last closed day.
+        closed: Option<Day>,
+    },
+    /// The source has another tipset at the end of a closed day.
+    #[error(
+        "the chain's last tipset of {day} is {found}, but the lake was closed from {expected}: one of the two is a fork \
+         or another network; give the chain that the lake was made from or another data directory (--data), or, if \
+         this chain is the right one, close again from there with --from {day}"
     )]
     Contradiction {
-        /// The lake's last closed day.
+        /// The first day at whose end they differ.
         day: Day,
-        /// State root the lake was closed from.
+        /// Key of the tipset that the lake was closed from.
         expected: String,
-        /// State root the source has.
+        /// Key of the tipset that the source has.
         found: String,
+    },
+    /// Days are to be closed again from a day that is not closed.
+    #[error(
+        "{from} cannot be closed again: the closed days are {first} to {closed}; give one of them, or the day after"
+    )]
+    NotClosed {
+        /// The day that was given.
+        from: Day,
+        /// The lake's first closed day.
+        first: Day,
+        /// The lake's last closed day.
+        closed: Day,
+    },
+    /// The lake's first day is to be closed again from a source that does not open a ledger on it.
+    #[error(
+        "{day} is the lake's first day, and a ledger cannot be opened on it from this chain; give the chain that it was opened from, or another data directory (--data)"
+    )]
+    NoOpening {
+        /// The lake's first closed day.
+        day: Day,
     },
 }

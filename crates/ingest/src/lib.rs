@@ -5,6 +5,7 @@
 
 mod cars;
 mod error;
+mod start;
 
-pub use cars::{Report, cars};
+pub use cars::{Options, Report, Source, cars};
 pub use error::{Error, Result};

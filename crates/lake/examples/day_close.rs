@@ -9,13 +9,12 @@
 //! feeding the next, on two threads; it prints the seconds that took, and stops if the last day's rows are not those in
 //! the lake.
 
-use std::collections::BTreeMap;
 use std::error::Error;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use chain::Day;
-use lake::{DayClose, DayRows, Reader};
+use lake::{DayClose, DayRows, Listing, Reader};
 use ledger::columns::COLUMNS;
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -35,7 +34,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 }
 
 async fn run(lake: &Path) -> Result<(), Box<dyn Error + Send + Sync>> {
-    let days = files(lake)?;
+    let days = files(lake).await?;
     let start = Instant::now();
     let mut close = DayClose::new().await?;
     let mut last = None;
@@ -48,17 +47,15 @@ async fn run(lake: &Path) -> Result<(), Box<dyn Error + Send + Sync>> {
     if same(&rows, &stored) { Ok(()) } else { Err("the lake has other rows".into()) }
 }
 
-/// The files of events by day, by their names.
-fn files(lake: &Path) -> Result<BTreeMap<Day, PathBuf>, Box<dyn Error + Send + Sync>> {
-    let mut files = BTreeMap::new();
-    for entry in std::fs::read_dir(lake.join("sector_events"))? {
-        let path = entry?.path();
-        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        if let Some(day) = name.get(..10).filter(|_| name.ends_with(".parquet")) {
-            files.insert(day.parse()?, path);
-        }
+/// The files of events, day by day.
+async fn files(lake: &Path) -> Result<Vec<(Day, PathBuf)>, Box<dyn Error + Send + Sync>> {
+    let listing = Listing::open(lake).await?;
+    let of_events = listing.tables().find(|(name, _)| *name == "sector_events");
+    let (_, files) = of_events.ok_or("the lake has no events")?;
+    if files.iter().any(|file| file.first_day != file.last_day) {
+        return Err("the lake's months are compacted; each day is to be in a file of its own".into());
     }
-    Ok(files)
+    Ok(files.iter().map(|file| (file.first_day, file.path.clone())).collect())
 }
 
 fn same(rows: &DayRows, stored: &DayRows) -> bool {

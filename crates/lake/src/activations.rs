@@ -2,21 +2,26 @@
 
 use std::path::PathBuf;
 
-use chain::{Epoch, MinerId, SectorNumber};
+use chain::{Day, Epoch, MinerId, SectorNumber};
 use datafusion::arrow::array::AsArray;
 use datafusion::arrow::datatypes::Int64Type;
-use datafusion::prelude::{ParquetReadOptions, SessionContext, col, lit};
+use datafusion::common::ScalarValue;
+use datafusion::prelude::{Expr, ParquetReadOptions, SessionContext, col, lit};
 use futures::StreamExt;
 use ledger::Kind;
 
-use crate::schema::MINER_ID;
+use crate::schema::{MINER_ID, STAT_DATE};
 use crate::{Error, Result};
 
 const DOING: &str = "looking up activations";
 
 /// First-seen activations of the sectors whose state may show another one: those that were snapped, and those that
-/// stood in the opening state, where a snap before it may have overwritten theirs. 24 bytes each.
-pub(crate) async fn read(files: Vec<PathBuf>) -> Result<Vec<(MinerId, SectorNumber, Epoch)>> {
+/// stood in the opening state, where a snap before it may have overwritten theirs. 24 bytes each. `before` leaves out
+/// that day and what follows.
+pub(crate) async fn read(
+    files: Vec<PathBuf>,
+    before: Option<Day>,
+) -> Result<Vec<(MinerId, SectorNumber, Epoch)>> {
     if files.is_empty() {
         return Ok(Vec::new());
     }
@@ -24,7 +29,11 @@ pub(crate) async fn read(files: Vec<PathBuf>) -> Result<Vec<(MinerId, SectorNumb
     let rows = async {
         let kinds = [Kind::Snap, Kind::Opening].map(|kind| lit(kind.name())).to_vec();
         let table = SessionContext::new().read_parquet(paths, ParquetReadOptions::default()).await?;
-        let table = table.filter(col("kind").in_list(kinds, false))?;
+        let mut table = table.filter(col("kind").in_list(kinds, false))?;
+        if let Some(before) = before {
+            let before = ScalarValue::Date32(Some(before.unix_days()));
+            table = table.filter(col(STAT_DATE).lt(Expr::Literal(before, None)))?;
+        }
         table.select_columns(&[MINER_ID, "sector", "activation"])?.execute_stream().await
     };
     let mut rows = rows.await.map_err(Error::query(DOING))?;
@@ -41,4 +50,14 @@ pub(crate) async fn read(files: Vec<PathBuf>) -> Result<Vec<(MinerId, SectorNumb
         }
     }
     Ok(found)
+}
+
+/// Whether a file of events holds the opening of a ledger that begins in mid-history.
+pub(crate) async fn opens(file: PathBuf) -> Result<bool> {
+    let rows = async {
+        let path = file.to_string_lossy().into_owned();
+        let table = SessionContext::new().read_parquet(path, ParquetReadOptions::default()).await?;
+        table.filter(col("kind").eq(lit(Kind::Opening.name())))?.limit(0, Some(1))?.count().await
+    };
+    rows.await.map(|count| count > 0).map_err(Error::query("looking for the opening"))
 }

@@ -3,17 +3,22 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use chain::Day;
+
 use crate::day::DayRows;
 
 /// Bytes of days kept.
 pub(crate) const DEFAULT_BYTES: usize = 64 << 20;
 
-/// Days by their file's name: a day that was closed again has another file, so an old one is never mistaken for it.
+/// A day in a file. A day that was closed again is in another file, so an old one is never mistaken for it.
+pub(crate) type Key = (String, Day);
+
+/// Days by where they are kept.
 pub(crate) struct Cache {
     limit: usize,
     held: usize,
     clock: u64,
-    days: HashMap<String, Entry>,
+    days: HashMap<Key, Entry>,
 }
 
 struct Entry {
@@ -28,29 +33,29 @@ impl Cache {
         Self { limit, held: 0, clock: 0, days: HashMap::new() }
     }
 
-    /// The day in that file, if it is held.
-    pub(crate) fn get(&mut self, file: &str) -> Option<Arc<DayRows>> {
+    /// The day, if it is held.
+    pub(crate) fn get(&mut self, key: &Key) -> Option<Arc<DayRows>> {
         self.clock += 1;
-        let entry = self.days.get_mut(file)?;
+        let entry = self.days.get_mut(key)?;
         entry.used = self.clock;
         Some(Arc::clone(&entry.rows))
     }
 
     /// Holds the day, and lets go of those not used for longest until all fit. A day larger than the limit is not held.
-    pub(crate) fn put(&mut self, file: String, rows: &Arc<DayRows>) {
+    pub(crate) fn put(&mut self, key: Key, rows: &Arc<DayRows>) {
         let size = rows.size();
         if size > self.limit {
             return;
         }
         self.clock += 1;
         let entry = Entry { rows: Arc::clone(rows), size, used: self.clock };
-        if let Some(before) = self.days.insert(file, entry) {
+        if let Some(before) = self.days.insert(key, entry) {
             self.held -= before.size;
         }
         self.held += size;
         while self.held > self.limit {
             let oldest = self.days.iter().min_by_key(|(_, entry)| entry.used);
-            let Some(oldest) = oldest.map(|(file, _)| file.clone()) else { return };
+            let Some(oldest) = oldest.map(|(key, _)| key.clone()) else { return };
             if let Some(entry) = self.days.remove(&oldest) {
                 self.held -= entry.size;
             }
@@ -60,7 +65,6 @@ impl Cache {
 
 #[cfg(test)]
 mod tests {
-    use chain::Day;
     use datafusion::arrow::array::RecordBatch;
 
     use super::*;
@@ -71,11 +75,12 @@ mod tests {
         let batch = RecordBatch::new_empty(TableName::Rows.schema());
         let day = Arc::new(DayRows::new(Day::from_unix_days(0), &batch).expect("an empty day"));
         let mut cache = Cache::new(day.size() * 2 + 1);
-        cache.put("a".to_owned(), &day);
-        cache.put("b".to_owned(), &day);
-        assert!(cache.get("a").is_some());
-        cache.put("c".to_owned(), &day);
-        assert!(cache.get("b").is_none());
-        assert!(cache.get("a").is_some() && cache.get("c").is_some());
+        let key = |file: &str| (file.to_owned(), Day::from_unix_days(0));
+        cache.put(key("a"), &day);
+        cache.put(key("b"), &day);
+        assert!(cache.get(&key("a")).is_some());
+        cache.put(key("c"), &day);
+        assert!(cache.get(&key("b")).is_none());
+        assert!(cache.get(&key("a")).is_some() && cache.get(&key("c")).is_some());
     }
 }

@@ -5,10 +5,12 @@ use std::fmt::Write as _;
 use std::sync::LazyLock;
 
 use chain::{Day, MinerId};
-use datafusion::arrow::array::{Array, AsArray, Decimal128Array, Float64Array, Int64Array, RecordBatch};
+use datafusion::arrow::array::{
+    Array, ArrayRef, AsArray, Decimal128Array, Float64Array, Int64Array, RecordBatch,
+};
 use datafusion::arrow::datatypes::{Decimal128Type, Float64Type, Int64Type};
-use ledger::Value;
 use ledger::columns::{COLUMNS, Column, Endpoint};
+use ledger::{Row, Value};
 
 use crate::schema::{MINER_ID, STAT_DATE, TableName};
 use crate::{Error, Result};
@@ -28,20 +30,82 @@ pub struct DayRows {
 
 /// A column's values, as they are held.
 #[derive(Debug)]
-enum Cells {
+pub(crate) enum Cells {
     Integer(Int64Array),
     Wide(Decimal128Array),
     Double(Float64Array),
 }
 
 impl Cells {
-    fn value(&self, row: usize) -> Value {
+    /// The registry's columns in a batch of daily rows, in the registry's order; `damaged` makes an error of a problem.
+    pub(crate) fn of_rows(batch: &RecordBatch, damaged: &dyn Fn(String) -> Error) -> Result<Vec<Self>> {
+        let cells = |column: &Column| {
+            let array = whole_column(batch, column.name, damaged)?;
+            let cells = array
+                .as_primitive_opt::<Int64Type>()
+                .map(|values| Self::Integer(values.clone()))
+                .or_else(|| {
+                    array.as_primitive_opt::<Decimal128Type>().map(|values| Self::Wide(values.clone()))
+                })
+                .or_else(|| {
+                    array.as_primitive_opt::<Float64Type>().map(|values| Self::Double(values.clone()))
+                });
+            cells.ok_or_else(|| damaged(format!("column {} is of an unknown type", column.name)))
+        };
+        COLUMNS.iter().map(cells).collect()
+    }
+
+    /// The value in a row.
+    pub(crate) fn value(&self, row: usize) -> Value {
         match self {
             Self::Integer(values) => Value::Integer(values.value(row).into()),
             Self::Wide(values) => Value::Integer(values.value(row)),
             Self::Double(values) => Value::Double(values.value(row)),
         }
     }
+}
+
+/// Appends rows, given by their place, day and miner, as an array of an endpoint's objects.
+pub(crate) fn write_json(
+    endpoint: Endpoint,
+    columns: &[Cells],
+    rows: impl ExactSizeIterator<Item = (usize, Day, MinerId)>,
+    out: &mut String,
+) {
+    let columns: Vec<(&str, &Cells)> = endpoint
+        .columns()
+        .filter_map(|column| Some((column.name, columns.get(position(column)?)?)))
+        .collect();
+    // What a row takes at most, roughly: so that a network's answer grows in one piece.
+    out.reserve(2 + rows.len() * (64 + columns.len() * 56));
+    out.push('[');
+    for (at, (row, day, miner)) in rows.enumerate() {
+        if at > 0 {
+            out.push(',');
+        }
+        // Writing to a String cannot fail.
+        let _ = write!(out, r#"{{"{STAT_DATE}":"{day}T00:00:00Z","{MINER_ID}":"{miner}""#);
+        for (name, cells) in &columns {
+            let _ = write!(out, r#","{name}":{}"#, cells.value(row));
+        }
+        out.push('}');
+    }
+    out.push(']');
+}
+
+/// A column that has a value in every row.
+fn whole_column<'b>(
+    batch: &'b RecordBatch,
+    name: &str,
+    damaged: &dyn Fn(String) -> Error,
+) -> Result<&'b ArrayRef> {
+    let found = batch.column_by_name(name).filter(|array| array.null_count() == 0);
+    found.ok_or_else(|| damaged(format!("column {name} is missing or has holes")))
+}
+
+/// Where a column stands in the registry.
+pub(crate) fn position(column: &Column) -> Option<usize> {
+    POSITIONS.get(column.name).copied()
 }
 
 impl DayRows {
@@ -52,11 +116,7 @@ impl DayRows {
             problem: format!("{day}: {problem}"),
             advice: "another program has rewritten it: ingest into a new lake",
         };
-        let array = |name: &str| {
-            let found = batch.column_by_name(name).filter(|array| array.null_count() == 0);
-            found.ok_or_else(|| damaged(format!("column {name} is missing or has holes")))
-        };
-        let ids = array(MINER_ID)?.as_primitive_opt::<Int64Type>();
+        let ids = whole_column(batch, MINER_ID, &damaged)?.as_primitive_opt::<Int64Type>();
         let ids = ids.ok_or_else(|| damaged(format!("{MINER_ID} is not an integer")))?;
         let mut miners = Vec::with_capacity(ids.len());
         for id in ids.values() {
@@ -66,20 +126,7 @@ impl DayRows {
         if !miners.is_sorted() {
             return Err(damaged(format!("rows are not ordered by {MINER_ID}")));
         }
-        let cells = |column: &Column| {
-            let array = array(column.name)?;
-            let cells = array
-                .as_primitive_opt::<Int64Type>()
-                .map(|values| Cells::Integer(values.clone()))
-                .or_else(|| {
-                    array.as_primitive_opt::<Decimal128Type>().map(|values| Cells::Wide(values.clone()))
-                })
-                .or_else(|| {
-                    array.as_primitive_opt::<Float64Type>().map(|values| Cells::Double(values.clone()))
-                });
-            cells.ok_or_else(|| damaged(format!("column {} is of an unknown type", column.name)))
-        };
-        let columns = COLUMNS.iter().map(cells).collect::<Result<_>>()?;
+        let columns = Cells::of_rows(batch, &damaged)?;
         Ok(Self { day, miners, columns })
     }
 
@@ -110,32 +157,23 @@ impl DayRows {
         self.cells(column).map_or(Value::Double(f64::NAN), |cells| cells.value(row))
     }
 
+    /// A row with all its values; `None` if one is not of its column's kind.
+    ///
+    /// # Panics
+    /// If `row` is not below the number of miners.
+    #[must_use]
+    pub fn row(&self, row: usize) -> Option<Row> {
+        Row::new(self.columns.iter().map(|cells| cells.value(row)).collect())
+    }
+
     /// Appends the `data` array of a `/v2` answer: compact JSON, a row per miner, keys in the order `stat_date`,
     /// `miner_id`, then the endpoint's columns. With `miner`, only its row; `[]` if it has none.
     pub fn write_json(&self, endpoint: Endpoint, miner: Option<MinerId>, out: &mut String) {
-        let columns: Vec<(&str, &Cells)> =
-            endpoint.columns().filter_map(|column| Some((column.name, self.cells(column)?))).collect();
         let rows = match miner {
             None => 0..self.miners.len(),
             Some(miner) => self.find(miner).map_or(0..0, |row| row..row + 1),
         };
-        // What a row takes at most, roughly: so that a network's answer grows in one piece.
-        out.reserve(2 + rows.len() * (64 + columns.len() * 56));
-        out.push('[');
-        let start = rows.start;
-        for row in rows {
-            if row > start {
-                out.push(',');
-            }
-            // Writing to a String cannot fail.
-            let (day, miner) = (self.day, self.miners[row]);
-            let _ = write!(out, r#"{{"{STAT_DATE}":"{day}T00:00:00Z","{MINER_ID}":"{miner}""#);
-            for (name, cells) in &columns {
-                let _ = write!(out, r#","{name}":{}"#, cells.value(row));
-            }
-            out.push('}');
-        }
-        out.push(']');
+        write_json(endpoint, &self.columns, rows.map(|row| (row, self.day, self.miners[row])), out);
     }
 
     /// Bytes that the day takes in memory.
@@ -152,6 +190,6 @@ impl DayRows {
     }
 
     fn cells(&self, column: &Column) -> Option<&Cells> {
-        self.columns.get(*POSITIONS.get(column.name)?)
+        self.columns.get(position(column)?)
     }
 }

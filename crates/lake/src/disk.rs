@@ -7,7 +7,7 @@
 use std::fmt;
 use std::fs::{self, File};
 use std::io::{self, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use uuid::Uuid;
@@ -18,7 +18,7 @@ pub(crate) const PARTIAL: &str = ".partial";
 /// One thing done to the disk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Step {
-    /// Writing a new file's bytes.
+    /// Writing bytes to a new file.
     Write,
     /// Flushing a file.
     SyncFile,
@@ -58,16 +58,9 @@ impl Disk {
         self.watch.as_ref().map_or(Ok(()), |watch| watch(step, path))
     }
 
-    /// Makes a file that nobody reads until something else names it. It lasts once its directory is flushed, too.
-    pub(crate) fn lay_down(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
-        let mut file = File::create_new(path)?;
-        if let Err(error) = self.ask(Step::Write, path) {
-            let _ = file.write_all(&bytes[..bytes.len() / 2]);
-            return Err(error);
-        }
-        file.write_all(bytes)?;
-        self.ask(Step::SyncFile, path)?;
-        file.sync_all()
+    /// Begins a file that nobody reads until something else names it.
+    pub(crate) fn begin(&self, path: &Path) -> io::Result<NewFile> {
+        Ok(NewFile { file: File::create_new(path)?, disk: self.clone(), path: path.to_owned() })
     }
 
     /// Makes a file under a name that nothing has yet: whole, or not at all.
@@ -75,7 +68,7 @@ impl Disk {
     /// # Errors
     /// [`io::ErrorKind::AlreadyExists`] if something has the name.
     pub(crate) fn create(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
-        self.under_name(path, bytes, |partial| {
+        self.under_name(path, &mut |file| file.write_all(bytes), |partial| {
             self.ask(Step::Link, path)?;
             fs::hard_link(partial, path)
         })
@@ -83,7 +76,16 @@ impl Disk {
 
     /// Makes a file, or puts it in the place of the one that has its name: at every instant one of the two is there.
     pub(crate) fn replace(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
-        self.under_name(path, bytes, |partial| {
+        self.place(path, &mut |file| file.write_all(bytes))
+    }
+
+    /// As [`Disk::replace`], with what `write` writes.
+    pub(crate) fn place(
+        &self,
+        path: &Path,
+        write: &mut dyn FnMut(&mut NewFile) -> io::Result<()>,
+    ) -> io::Result<()> {
+        self.under_name(path, write, |partial| {
             self.ask(Step::Rename, path)?;
             fs::rename(partial, path)
         })
@@ -92,13 +94,17 @@ impl Disk {
     fn under_name(
         &self,
         path: &Path,
-        bytes: &[u8],
+        write: &mut dyn FnMut(&mut NewFile) -> io::Result<()>,
         name: impl FnOnce(&Path) -> io::Result<()>,
     ) -> io::Result<()> {
         let mut partial = path.as_os_str().to_owned();
         partial.push(format!(".{}{PARTIAL}", Uuid::new_v4().simple()));
         let partial = Path::new(&partial);
-        let named = self.lay_down(partial, bytes).and_then(|()| name(partial));
+        let laid_down = self.begin(partial).and_then(|mut file| {
+            write(&mut file)?;
+            file.end()
+        });
+        let named = laid_down.and_then(|()| name(partial));
         // After a renaming there is nothing left to remove.
         let _ = fs::remove_file(partial);
         named?;
@@ -116,5 +122,34 @@ impl Disk {
     pub(crate) fn remove(&self, path: &Path) -> io::Result<()> {
         self.ask(Step::Remove, path)?;
         fs::remove_file(path)
+    }
+}
+
+/// A file that is being written.
+pub(crate) struct NewFile {
+    file: File,
+    disk: Disk,
+    path: PathBuf,
+}
+
+impl NewFile {
+    /// Flushes the file. It lasts once its directory is flushed, too.
+    pub(crate) fn end(&self) -> io::Result<()> {
+        self.disk.ask(Step::SyncFile, &self.path)?;
+        self.file.sync_all()
+    }
+}
+
+impl Write for NewFile {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if let Err(error) = self.disk.ask(Step::Write, &self.path) {
+            let _ = self.file.write_all(&bytes[..bytes.len() / 2]);
+            return Err(error);
+        }
+        self.file.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.flush()
     }
 }

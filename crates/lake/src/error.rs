@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use chain::Day;
+use chain::{Day, MinerId};
 use datafusion::arrow::error::ArrowError;
 use datafusion::error::DataFusionError;
 use datafusion::parquet::errors::ParquetError;
@@ -69,6 +69,87 @@ pub enum Error {
         /// Who it is, as it has said itself.
         holder: String,
     },
+    /// The lake was made by a newer version of the program.
+    #[error(
+        "{dir}: this lake has layout {found}, and this version knows layouts up to {known}; use the version that wrote it last, or a newer one"
+    )]
+    Layout {
+        /// The lake.
+        dir: PathBuf,
+        /// Its layout.
+        found: u64,
+        /// The newest known one.
+        known: u64,
+    },
+    /// The day's reconciliation is of layout 1, and lacks what partitions state.
+    #[error(
+        "{day} was closed under layout 1, which kept nothing of what partitions state; close it again from its source with `sectorscope ingest car FILE --from {day}`"
+    )]
+    ClaimsAlone {
+        /// The day.
+        day: Day,
+    },
+    /// Days after the ones that were closed again stand on another state.
+    #[error(
+        "the state at the end of {last} is another one now, and the closed days {first_later} to {end} stand on the old one; take in a source that reaches {end}, or say --drop-later to give them up"
+    )]
+    LaterDays {
+        /// The last day that was closed again.
+        last: Day,
+        /// The day after it.
+        first_later: Day,
+        /// The last closed day.
+        end: Day,
+    },
+    /// No day is closed yet.
+    #[error("the lake has no closed day yet; take in a source with `sectorscope ingest car FILE`")]
+    NothingClosed,
+    /// A day that was asked for is not closed.
+    #[error("{day} is not closed; the closed days are {first} to {last}")]
+    DayNotClosed {
+        /// The day.
+        day: Day,
+        /// The first closed day.
+        first: Day,
+        /// The last closed day.
+        last: Day,
+    },
+    /// The miner has no row on that day.
+    #[error(
+        "{miner} has no row on {day}: a storage provider has rows from the day of its first sector event on"
+    )]
+    NoRow {
+        /// The miner.
+        miner: MinerId,
+        /// The day.
+        day: Day,
+    },
+    /// A number of stored events passes what can be reckoned with.
+    #[error("{day}: {source}")]
+    Reckoning {
+        /// The day.
+        day: Day,
+        /// What is too large.
+        source: ledger::TooLarge,
+    },
+    /// A backup cannot be made or put back.
+    #[error("{path}: {problem}; {advice}")]
+    Backup {
+        /// The directory or file.
+        path: PathBuf,
+        /// What is wrong with it.
+        problem: String,
+        /// What to do.
+        advice: &'static str,
+    },
+    /// A note in the lake does not read.
+    #[error("{path}: it does not read; {advice}")]
+    Note {
+        /// The file.
+        path: PathBuf,
+        /// What to do.
+        advice: &'static str,
+    },
     /// A table holds something this program did not put there.
     #[error("table {table}: {problem}; {advice}")]
     Table {
@@ -79,8 +160,77 @@ pub enum Error {
         /// What to do.
         advice: &'static str,
     },
-    /// The day close's query failed.
-    #[error("closing a day: {doing}: {source}")]
+    /// A range of days ends before it begins.
+    #[error("{from} is after {to}: a range of days goes from the earlier to the later")]
+    Backwards {
+        /// Where it begins.
+        from: Day,
+        /// Where it ends.
+        to: Day,
+    },
+    /// A table has no column of that name.
+    #[error("there is no column {name}; there are {known}")]
+    UnknownColumn {
+        /// The name.
+        name: String,
+        /// What could have been asked for.
+        known: String,
+    },
+    /// A statement is not one that the engine understands, or fails while it is run.
+    #[error("{said}")]
+    Question {
+        /// What the engine said.
+        said: String,
+    },
+    /// A statement does more than read.
+    #[error("only reading is allowed: SELECT, WITH, VALUES, EXPLAIN, DESCRIBE, SHOW TABLES and SHOW COLUMNS")]
+    NotReading,
+    /// A statement is too long to be planned.
+    #[error("the statement is longer than {longest} bytes; ask in several")]
+    LongStatement {
+        /// The longest, in bytes.
+        longest: usize,
+    },
+    /// A question took longer than it may.
+    #[error(
+        "the question took longer than {} s; ask for less, or allow it more with --time SECONDS",
+        .limit.as_secs()
+    )]
+    TooLong {
+        /// How long it may take.
+        limit: std::time::Duration,
+    },
+    /// A question held more memory than it may, where no temporary files help.
+    #[error(
+        "the question holds far more memory than {} MiB; ask for less, or allow it more with --memory MIB",
+        .limit >> 20
+    )]
+    TooMuch {
+        /// Bytes that it may hold.
+        limit: usize,
+    },
+    /// A question needs more memory or temporary files than it may.
+    #[error(
+        "the question needs more memory or temporary files than it may; ask for less, or allow it more with --memory MIB or --spill MIB ({said})"
+    )]
+    Exhausted {
+        /// What the engine said.
+        said: String,
+    },
+    /// The system gives no threads.
+    #[error("could not start threads: {source}; let other programs end first")]
+    Threads {
+        /// What the operating system said.
+        source: std::io::Error,
+    },
+    /// What was asked for could not be written.
+    #[error("writing what was asked for: {source}")]
+    Output {
+        /// What the operating system said.
+        source: std::io::Error,
+    },
+    /// The query engine failed.
+    #[error("{doing}: {source}")]
     Query {
         /// What was being done.
         doing: &'static str,
@@ -152,6 +302,11 @@ impl Error {
     /// Wraps an engine error with what was being done.
     pub(crate) fn query(doing: &'static str) -> impl FnOnce(DataFusionError) -> Self {
         move |source| Self::Query { doing, source: Box::new(source) }
+    }
+
+    /// Wraps what went wrong with writing an answer.
+    pub(crate) fn output(source: std::io::Error) -> Self {
+        Self::Output { source }
     }
 
     /// Wraps an operating system error with the path.

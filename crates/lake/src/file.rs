@@ -1,79 +1,71 @@
-//! Data files: a table's rows of one day as Parquet.
+//! Writing data files: a table's rows as Parquet.
 
-use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use chain::Day;
 use datafusion::arrow::array::{AsArray, RecordBatch};
-use datafusion::arrow::compute::{concat_batches, max, min};
-use datafusion::arrow::datatypes::{Int64Type, SchemaRef};
-use datafusion::arrow::error::ArrowError;
+use datafusion::arrow::compute::{max, min};
+use datafusion::arrow::datatypes::Int64Type;
 use datafusion::parquet::arrow::ArrowWriter;
-use datafusion::parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use datafusion::parquet::basic::{Compression, Encoding, ZstdLevel};
 use datafusion::parquet::errors::ParquetError;
-use datafusion::parquet::file::properties::{EnabledStatistics, WriterProperties};
+use datafusion::parquet::file::properties::{EnabledStatistics, WriterProperties, WriterPropertiesBuilder};
 
-use crate::disk::Disk;
+use crate::disk::{Disk, NewFile};
 use crate::schema::{MINER_ID, TableName};
+use crate::table::DataFile;
 use crate::{Error, Result};
 
 /// Files of fewer rows are written as they are.
 const SMALL: usize = 256;
 /// Rows in a row group: what a reader that looks for a few sectors skips by.
 const ROW_GROUP: usize = 131_072;
+/// Rows in a page of the daily rows: what a reader that looks for one miner skips by.
+const ROWS_IN_PAGE: usize = 512;
 
-/// A data file that is on disk and awaits its commit.
-#[derive(Clone, Debug)]
-pub(crate) struct DataFile {
-    /// The day whose rows it holds.
-    pub(crate) day: Day,
-    /// Name within the table's directory.
-    pub(crate) name: String,
-    /// Bytes.
-    pub(crate) size: i64,
-    /// Rows.
-    pub(crate) rows: usize,
-    /// First and last miner, where the table has miners and the file rows.
-    pub(crate) miners: Option<(i64, i64)>,
-}
-
-/// Writes a day's rows into the table's directory.
+/// Writes the rows of some days into the table's directory.
 pub(crate) fn write(
     disk: &Disk,
     directory: &Path,
     table: TableName,
-    day: Day,
+    days: (Day, Day),
     rows: &RecordBatch,
 ) -> Result<DataFile> {
-    let mut file = FileWriter::begin(directory, table, day, rows.num_rows())?;
+    let mut file = FileWriter::begin(disk, directory, table, days, rows.num_rows())?;
     file.write(rows)?;
-    file.end(disk)
+    file.end()
 }
 
 /// A data file that is being written.
 pub(crate) struct FileWriter {
-    writer: ArrowWriter<Vec<u8>>,
+    writer: ArrowWriter<NewFile>,
     path: PathBuf,
     file: DataFile,
 }
 
 impl FileWriter {
-    /// Begins a file for a day's rows, of which there will be about `rows`. The name is new each time: a replaced file
-    /// stays readable for those who still read the version it belongs to.
-    pub(crate) fn begin(directory: &Path, table: TableName, day: Day, rows: usize) -> Result<Self> {
-        let name = format!("{day}-{}.parquet", uuid::Uuid::new_v4().simple());
+    /// Begins a file for the rows of some days, of which there will be about `rows`. The name is new each time: a
+    /// replaced file stays readable for those who still read the version it belongs to.
+    pub(crate) fn begin(
+        disk: &Disk,
+        directory: &Path,
+        table: TableName,
+        days: (Day, Day),
+        rows: usize,
+    ) -> Result<Self> {
+        let name = format!("{}-{}.parquet", days.0, uuid::Uuid::new_v4().simple());
         let path = directory.join(&name);
-        let writer = ArrowWriter::try_new(Vec::new(), table.schema(), Some(properties(table, rows)))
+        let new = disk.begin(&path).map_err(Error::io(&path))?;
+        let writer = ArrowWriter::try_new(new, table.schema(), Some(properties(table, rows)))
             .map_err(|source| Error::Parquet { path: path.clone(), source })?;
-        let file = DataFile { day, name, size: 0, rows: 0, miners: None };
+        let file = DataFile { name, size: 0, rows: 0, days, miners: None };
         Ok(Self { writer, path, file })
     }
 
     /// Adds rows; texts may be dictionaries.
     pub(crate) fn write(&mut self, rows: &RecordBatch) -> Result<()> {
-        self.writer.write(rows).map_err(|source| Error::Parquet { path: self.path.clone(), source })?;
-        self.file.rows += rows.num_rows();
+        self.writer.write(rows).map_err(failed(&self.path))?;
+        self.file.rows += rows.num_rows() as u64;
         let miners = rows
             .column_by_name(MINER_ID)
             .and_then(|column| column.as_primitive_opt::<Int64Type>())
@@ -85,12 +77,29 @@ impl FileWriter {
         Ok(())
     }
 
-    /// Ends and flushes the file.
-    pub(crate) fn end(self, disk: &Disk) -> Result<DataFile> {
-        let Self { writer, path, file } = self;
-        let bytes = writer.into_inner().map_err(|source| Error::Parquet { path: path.clone(), source })?;
-        disk.lay_down(&path, &bytes).map_err(Error::io(&path))?;
-        Ok(DataFile { size: i64::try_from(bytes.len()).unwrap_or(i64::MAX), ..file })
+    /// Lets the rows that follow begin a row group.
+    pub(crate) fn end_row_group(&mut self) -> Result<()> {
+        self.writer.flush().map_err(failed(&self.path))
+    }
+
+    /// Ends and flushes the file. It lasts once its directory is flushed and something names it.
+    pub(crate) fn end(mut self) -> Result<DataFile> {
+        self.writer.finish().map_err(failed(&self.path))?;
+        let size = i64::try_from(self.writer.bytes_written()).unwrap_or(i64::MAX);
+        self.writer.inner().end().map_err(Error::io(&self.path))?;
+        Ok(DataFile { size, ..self.file })
+    }
+}
+
+/// What the disk said is said as that, and not as a fault of the Parquet library.
+fn failed(path: &Path) -> impl FnOnce(ParquetError) -> Error + use<> {
+    let path = path.to_owned();
+    move |source| match source {
+        ParquetError::External(inner) => match inner.downcast::<std::io::Error>() {
+            Ok(source) => Error::Io { path, source: *source },
+            Err(inner) => Error::Parquet { path, source: ParquetError::External(inner) },
+        },
+        source => Error::Parquet { path, source },
     }
 }
 
@@ -100,17 +109,27 @@ fn properties(table: TableName, rows: usize) -> WriterProperties {
     // its size is that of the footer.
     let small = rows < SMALL;
     let compression = if small { Compression::UNCOMPRESSED } else { Compression::ZSTD(ZstdLevel::default()) };
-    let mut of = WriterProperties::builder()
+    let of = WriterProperties::builder()
         .set_compression(compression)
         .set_dictionary_enabled(!small)
         .set_max_row_group_row_count(Some(ROW_GROUP))
         .set_created_by(concat!("sectorscope ", env!("CARGO_PKG_VERSION")).to_owned());
-    if table != TableName::Events {
-        return of.set_statistics_enabled(EnabledStatistics::Chunk).build();
+    match table {
+        TableName::Events if small => of.set_statistics_enabled(EnabledStatistics::Page),
+        TableName::Events => events(of),
+        TableName::Rows | TableName::History => of
+            .set_statistics_enabled(EnabledStatistics::Chunk)
+            .set_write_batch_size(ROWS_IN_PAGE)
+            .set_data_page_row_count_limit(ROWS_IN_PAGE),
+        TableName::Reconciliation | TableName::Progress => {
+            of.set_statistics_enabled(EnabledStatistics::Chunk)
+        }
     }
-    if small {
-        return of.set_statistics_enabled(EnabledStatistics::Page).build();
-    }
+    .build()
+}
+
+/// How a large file of events is written.
+fn events(mut of: WriterPropertiesBuilder) -> WriterPropertiesBuilder {
     // Nearly every value differs from all others, and less from its neighbours.
     for column in ["position", "epoch", "sector", "activation", "expiration_before", "expiration_after"] {
         of = of
@@ -121,23 +140,5 @@ fn properties(table: TableName, rows: usize) -> WriterProperties {
     for column in ["sector_size", "qap_before", "qap_after", "message"] {
         of = of.set_column_statistics_enabled(column.into(), EnabledStatistics::None);
     }
-    of.set_statistics_enabled(EnabledStatistics::Page).build()
-}
-
-/// Reads a whole file as the table's rows. Blocks: call it from a thread that may.
-pub(crate) fn read(path: &Path, table: TableName) -> Result<RecordBatch> {
-    let parquet = |source| Error::Parquet { path: path.to_owned(), source };
-    let arrow = |source: ArrowError| parquet(ParquetError::from(source));
-    let file = File::open(path).map_err(Error::io(path))?;
-    let builder = ParquetRecordBatchReaderBuilder::try_new(file).map_err(parquet)?;
-    let rows = usize::try_from(builder.metadata().file_metadata().num_rows()).unwrap_or(0);
-    let reader = builder.with_batch_size(rows.max(1)).build().map_err(parquet)?;
-    let schema: SchemaRef = table.schema();
-    let batches = reader.collect::<std::result::Result<Vec<_>, _>>().map_err(arrow)?;
-    let batch = match batches.as_slice() {
-        [] => return Ok(RecordBatch::new_empty(schema)),
-        [batch] => batch.clone(),
-        [first, ..] => concat_batches(&first.schema(), &batches).map_err(arrow)?,
-    };
-    RecordBatch::try_new(schema, batch.columns().to_vec()).map_err(arrow)
+    of.set_statistics_enabled(EnabledStatistics::Page)
 }

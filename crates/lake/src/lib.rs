@@ -1,46 +1,85 @@
 //! Where is it kept, and how is it asked?
 //!
-//! A lake is a directory with four Delta tables, which other programs can read as they are:
+//! A lake is a directory with Delta tables, which other programs can read as they are:
 //!
 //! | table | one row is |
 //! |---|---|
 //! | `sector_events` | something that happened to a sector |
 //! | `sp_sector_daily` | a miner's day: every column of [`ledger::columns::COLUMNS`] |
-//! | `reconciliation` | a miner's day: the ledger's power beside the power actor's claim |
+//! | `sp_sector_history` | the same for finished months, a miner's days together |
+//! | `reconciliation` | a miner's day: the ledger's power beside the chain's, and what does not hold |
 //! | `progress` | a day of a source that was taken in |
 //!
 //! [`Lake`] writes: it closes days, in order and whole. Each table gets one commit for the days closed together,
-//! `sp_sector_daily` last; that one publishes them. A writer that dies in between leaves days behind in the other
-//! tables, which nobody is shown and which the next commit replaces. What a commit names is flushed to the disk before
-//! the commit, and the commit before [`Lake::close_days`] returns. [`Reader`] reads closed days.
+//! `sp_sector_daily` last; that one publishes them, and names the versions of the others that it stands on. What a
+//! writer that dies in between leaves behind in the other tables is shown to nobody, and the next writer takes it back.
+//! What a commit names is flushed to the disk before the commit, and the commit before [`Lake::close_days`] returns.
+//! [`Reader`] reads closed days.
 
 mod activations;
+mod again;
+mod ask;
+mod audit;
+mod backup;
+mod by_miner;
 mod cache;
 mod close;
 mod day;
 mod day_close;
+mod day_files;
 mod disk;
 mod error;
 mod events;
+mod export;
+mod failures;
 mod file;
 mod fit;
+mod form;
+mod gaps;
+mod history;
+mod layout;
+mod listing;
 mod lock;
 mod measured;
 mod mend;
+mod months;
 mod pipeline;
 mod progress;
+mod provenance;
+mod read;
 mod reader;
 mod reconciliation;
+mod replacing;
+mod scan;
 mod schema;
+mod snapshot;
 mod sql;
+mod status;
 mod store;
+mod stored;
+mod stored_day;
 mod table;
+mod tables;
+mod upkeep;
 mod writer;
 
+pub use ask::{Answer, Asker, Limits};
+pub use audit::{Audited, Finding, Found, Scope, audit, audit_deeply};
+pub use backup::{Copied, backup, restore};
 pub use day::DayRows;
 pub use day_close::DayClose;
 pub use disk::{Disk, Step};
 pub use error::{Error, Result};
+pub use export::{Export, Exported, Selection};
+pub use form::Form;
+pub use gaps::Gap;
+pub use history::MinerRows;
+pub use listing::{ListedFile, Listing};
+pub use months::Compacted;
 pub use progress::Progress;
+pub use provenance::Provenance;
 pub use reader::Reader;
+pub use replacing::Later;
+pub use status::{SourceStatus, Status, TableStatus};
+pub use upkeep::Vacuumed;
 pub use writer::{FinishedDay, Lake};

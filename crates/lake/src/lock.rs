@@ -9,7 +9,7 @@ use std::path::Path;
 
 use crate::{Error, Result};
 
-const NAME: &str = "writer.lock";
+pub(crate) const NAME: &str = "writer.lock";
 /// Longest description of a holder that is read.
 const LONGEST: u64 = 4096;
 
@@ -52,6 +52,12 @@ impl WriterLock {
         let _ = describe(&mut file);
         Ok(Self { file })
     }
+
+    /// Who holds the lock of the lake in `dir`, as it says itself; `None` if nobody does.
+    pub(crate) fn holder(dir: &Path) -> Option<String> {
+        let file = File::open(dir.join(NAME)).ok()?;
+        matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock)).then(|| said(&file))
+    }
 }
 
 /// Process, command and time of this process.
@@ -89,7 +95,9 @@ mod tests {
             }
             other => panic!("{other:?}"),
         }
+        assert!(WriterLock::holder(dir.path()).is_some_and(|holder| holder.starts_with("process ")));
         drop(first);
+        assert_eq!(WriterLock::holder(dir.path()), None);
         WriterLock::take(dir.path()).expect("nobody holds it any more");
     }
 }

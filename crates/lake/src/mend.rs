@@ -7,6 +7,7 @@
 
 use std::collections::HashSet;
 use std::fs;
+use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
@@ -14,52 +15,107 @@ use serde_json::Value;
 use crate::disk::{Disk, PARTIAL};
 use crate::{Error, Result};
 
-const LOG: &str = "_delta_log";
+/// The directory of a table's log.
+pub(crate) const LOG: &str = "_delta_log";
 const LAST_CHECKPOINT: &str = "_last_checkpoint";
 /// How a Parquet file begins and ends.
 const PARQUET: &[u8; 4] = b"PAR1";
+
+/// What is torn in a table's log: files by what they are, in the words of a log line.
+fn damage(table: &Path) -> Result<Vec<(PathBuf, &'static str)>> {
+    let mut commits = Vec::new();
+    let mut torn = Vec::new();
+    for path in files(&table.join(LOG))? {
+        let name = name(&path);
+        if name.ends_with(PARTIAL) {
+            torn.push((path, "a file that was being written when its writer died"));
+        } else if name.ends_with(".checkpoint.parquet") && !is_parquet(&path) {
+            torn.push((path, "a torn checkpoint; the commits under it are read instead"));
+        } else if name == LAST_CHECKPOINT {
+            if !is_json(&path) {
+                torn.push((path, "a torn note of the last checkpoint"));
+            }
+        } else if name.strip_suffix(".json").is_some_and(|number| number.bytes().all(|b| b.is_ascii_digit()))
+        {
+            commits.push(path);
+        }
+    }
+    // A note may speak of a checkpoint that is none.
+    let note = table.join(LOG).join(LAST_CHECKPOINT);
+    let said = torn.iter().any(|(path, _)| *path == note);
+    if !said && note.is_file() && torn.iter().any(|(path, _)| name(path).ends_with(".checkpoint.parquet")) {
+        torn.push((note, "the note of a torn checkpoint"));
+    }
+    // Names are zero-padded numbers, so the greatest is the last.
+    if let Some(last) = commits.into_iter().max()
+        && is_torn_commit(&last)
+    {
+        torn.push((last, "a torn last commit; its days will be closed again"));
+    }
+    Ok(torn)
+}
 
 /// Removes a torn last commit, torn checkpoints and partial files from a table's log.
 ///
 /// # Errors
 /// If the directory cannot be read, or something in it cannot be removed.
 pub(crate) fn log(disk: &Disk, table: &Path) -> Result<()> {
-    let log = table.join(LOG);
-    let mut commits = Vec::new();
-    let mut removed = false;
-    for path in files(&log)? {
-        let name = name(&path);
-        if name.ends_with(PARTIAL) {
-            removed |= remove(disk, &path, "a file that was being written when its writer died")?;
-        } else if name.ends_with(".checkpoint.parquet") && !is_parquet(&path) {
-            removed |= remove(disk, &path, "a torn checkpoint; the commits under it are read instead")?;
-        } else if name == LAST_CHECKPOINT && !is_json(&path) {
-            removed |= remove(disk, &path, "a torn note of the last checkpoint")?;
-        } else if name
-            .strip_suffix(".json")
-            .is_some_and(|version| version.bytes().all(|b| b.is_ascii_digit()))
-        {
-            commits.push(path);
-        }
+    let torn = damage(table)?;
+    for (path, what) in &torn {
+        remove(disk, path, what)?;
     }
-    // Names are zero-padded numbers, so the greatest is the last.
-    if let Some(last) = commits.iter().max()
-        && torn(last)
-    {
-        removed |= remove(disk, last, "a torn last commit; its days will be closed again")?;
-    }
-    if removed {
+    if !torn.is_empty() {
+        let log = table.join(LOG);
         disk.sync_directory(&log).map_err(Error::io(&log))?;
     }
     Ok(())
 }
 
-/// The version of a torn last commit, which is to be passed over by those who may not remove it.
-pub(crate) fn torn_last_commit(table: &Path) -> Option<u64> {
-    let number = |path: &PathBuf| name(path).strip_suffix(".json")?.parse::<u64>().ok();
-    let commits = files(&table.join(LOG)).ok()?;
-    let (version, last) = commits.iter().filter_map(|path| Some((number(path)?, path))).max()?;
-    torn(last).then_some(version)
+/// Names of the torn files in a table's log, to be passed over by those who may not remove them.
+pub(crate) fn torn(table: &Path) -> HashSet<String> {
+    damage(table).unwrap_or_default().iter().map(|(path, _)| name(path)).collect()
+}
+
+/// Where a table's commit of that version lies.
+pub(crate) fn commit(table: &Path, version: u64) -> PathBuf {
+    table.join(LOG).join(format!("{version:020}.json"))
+}
+
+/// Names of a log's commits and checkpoints up to a version, in the order of their versions, checkpoints of a version
+/// after its commit.
+///
+/// # Errors
+/// If the directory cannot be read.
+pub(crate) fn log_up_to(table: &Path, version: u64) -> Result<Vec<String>> {
+    let mut names: Vec<String> = files(&table.join(LOG))?.iter().map(|path| name(path)).collect();
+    names.retain(|name| {
+        let of = name.split('.').next().and_then(|number| number.parse::<u64>().ok());
+        let kind = name.ends_with(".json") || name.ends_with(".checkpoint.parquet");
+        kind && of.is_some_and(|of| of <= version)
+    });
+    names.sort_by_key(|name| (name.split('.').next().map(str::to_owned), name.ends_with(".parquet")));
+    Ok(names)
+}
+
+/// Removes the last commit, whose version is given, because what it stands on is lost.
+///
+/// # Errors
+/// If it cannot be removed.
+pub(crate) fn take_back(disk: &Disk, table: &Path, version: u64) -> Result<()> {
+    remove(
+        disk,
+        &commit(table, version),
+        "a last commit that stands on a lost one; its days will be closed again",
+    )?;
+    // A checkpoint of that version says the same.
+    let log = table.join(LOG);
+    for path in files(&log)? {
+        let name = name(&path);
+        if name == LAST_CHECKPOINT || name == format!("{version:020}.checkpoint.parquet") {
+            remove(disk, &path, "the checkpoint of a commit that was taken back")?;
+        }
+    }
+    disk.sync_directory(&log).map_err(Error::io(&log))
 }
 
 /// Removes partial files, and data files that the table does not know (`known` are those that it has or had).
@@ -102,14 +158,14 @@ fn name(path: &Path) -> String {
     path.file_name().unwrap_or_default().to_string_lossy().into_owned()
 }
 
-fn remove(disk: &Disk, path: &Path, what: &str) -> Result<bool> {
+fn remove(disk: &Disk, path: &Path, what: &str) -> Result<()> {
     disk.remove(path).map_err(Error::io(path))?;
     tracing::warn!(file = %path.display(), "removed {what}");
-    Ok(true)
+    Ok(())
 }
 
 /// A commit is lines of JSON objects, one at least, the last of them ended or whole.
-fn torn(path: &Path) -> bool {
+fn is_torn_commit(path: &Path) -> bool {
     let Ok(text) = fs::read_to_string(path) else { return true };
     let mut lines = text.lines().filter(|line| !line.trim().is_empty()).peekable();
     lines.peek().is_none()
@@ -121,6 +177,13 @@ fn is_json(path: &Path) -> bool {
 }
 
 fn is_parquet(path: &Path) -> bool {
-    fs::read(path)
-        .is_ok_and(|bytes| bytes.len() > 12 && bytes.starts_with(PARQUET) && bytes.ends_with(PARQUET))
+    let ends = || -> std::io::Result<bool> {
+        let mut file = fs::File::open(path)?;
+        let (mut first, mut last) = ([0; 4], [0; 4]);
+        file.read_exact(&mut first)?;
+        file.seek(SeekFrom::End(-4))?;
+        file.read_exact(&mut last)?;
+        Ok(file.metadata()?.len() > 12 && &first == PARQUET && &last == PARQUET)
+    };
+    ends().unwrap_or(false)
 }

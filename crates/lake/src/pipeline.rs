@@ -4,49 +4,57 @@ use std::path::Path;
 
 use datafusion::arrow::array::RecordBatch;
 use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
 
 use crate::close::Closer;
+use crate::day_files::DayFiles;
 use crate::disk::Disk;
-use crate::file::{DataFile, FileWriter};
+use crate::file::FileWriter;
 use crate::schema::TableName;
 use crate::writer::FinishedDay;
-use crate::{Error, Result, events};
+use crate::{Result, events};
 
 /// Batches of events that wait to be written.
 const WAITING: usize = 4;
 
-/// The day's rows, and the file of its events. Making rows of the events, adding them up, and compressing them go on at
-/// once, some batches at a time, so that a day is never held twice.
-pub(crate) async fn close_day(
-    closer: &Closer,
-    disk: &Disk,
-    directory: &Path,
-    finished: &FinishedDay,
-    previous: RecordBatch,
-) -> Result<(RecordBatch, DataFile)> {
-    let (day, count) = (finished.day, finished.events.len());
-    let (batches, mut arriving) = mpsc::channel::<RecordBatch>(WAITING);
-    let (disk, directory) = (disk.clone(), directory.to_owned());
-    let writing = tokio::task::spawn_blocking(move || {
-        let mut file = FileWriter::begin(&directory, TableName::Events, day, count)?;
-        while let Some(batch) = arriving.blocking_recv() {
-            file.write(&batch)?;
-        }
-        file.end(&disk)
-    });
-    let closed = async {
-        let mut closing = closer.begin(day, previous)?;
-        for batch in events::Rows::new(day, &finished.events)? {
-            let batch = batch?;
-            closing.add(&batch).await?;
-            // If the writer has gone, it says why in the end.
-            let _ = batches.send(batch).await;
-        }
-        drop(batches);
-        closing.finish().await
-    };
-    let closed = closed.await;
-    // Whatever went wrong, nothing may still be writing when the lake's lock is let go.
-    let file = writing.await.map_err(|source| Error::Task { doing: "writing a day's files", source })?;
-    Ok((closed?, file?))
+/// Makes rows of a day's events, adds them up, and compresses them, all at once, some batches at a time, so that a day
+/// is never held twice.
+pub(crate) struct Pipeline<'l> {
+    pub(crate) closer: &'l Closer,
+    pub(crate) disk: &'l Disk,
+    /// The directory of the events' files.
+    pub(crate) directory: &'l Path,
+}
+
+impl Pipeline<'_> {
+    /// The day's rows, and the file of its events, which is being written. It must be waited for whatever comes of the
+    /// rows: nothing may still be writing when the lake's lock is let go.
+    pub(crate) async fn close(
+        &self,
+        finished: &FinishedDay,
+        previous: RecordBatch,
+    ) -> (Result<RecordBatch>, JoinHandle<Result<DayFiles>>) {
+        let (batches, mut arriving) = mpsc::channel::<RecordBatch>(WAITING);
+        let (disk, directory) = (self.disk.clone(), self.directory.to_owned());
+        let (day, count) = (finished.day, finished.events.len());
+        let writing = tokio::task::spawn_blocking(move || {
+            let mut file = FileWriter::begin(&disk, &directory, TableName::Events, (day, day), count)?;
+            while let Some(batch) = arriving.blocking_recv() {
+                file.write(&batch)?;
+            }
+            Ok(DayFiles::of(TableName::Events, file.end()?))
+        });
+        let rows = async {
+            let mut closing = self.closer.begin(day, previous)?;
+            for batch in events::Rows::new(day, &finished.events)? {
+                let batch = batch?;
+                closing.add(&batch).await?;
+                // If the writer has gone, it says why in the end.
+                let _ = batches.send(batch).await;
+            }
+            drop(batches);
+            closing.finish().await
+        };
+        (rows.await, writing)
+    }
 }

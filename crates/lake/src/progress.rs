@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use chain::{Day, Epoch};
-use datafusion::arrow::array::{ArrayRef, AsArray, Date32Array, Int64Array, RecordBatch, StringArray};
+use datafusion::arrow::array::{Array, ArrayRef, AsArray, Date32Array, Int64Array, RecordBatch, StringArray};
 use datafusion::arrow::datatypes::{Date32Type, Int64Type};
 
 use crate::schema::{STAT_DATE, TableName};
@@ -30,22 +30,36 @@ pub struct Progress {
     pub state_root: String,
     /// Version of the program that closed it.
     pub version: String,
+    /// The day from which on events are known, where that is not the day of epoch 0: what left before it is in no
+    /// total. `docs/DEFINITIONS.md`, "Opening balance".
+    pub history_since: Option<Day>,
+    /// When the day was closed, in Unix seconds; nothing is computed from it.
+    pub closed_at: Option<i64>,
 }
 
-/// One row of the table.
-pub(crate) fn batch(progress: &Progress) -> Result<RecordBatch> {
-    let text = |value: &str| Arc::new(StringArray::from(vec![value.to_owned()])) as ArrayRef;
-    let integer = |value: i64| Arc::new(Int64Array::from(vec![value])) as ArrayRef;
+/// Rows of the table.
+pub(crate) fn batch(progress: &[Progress]) -> Result<RecordBatch> {
+    fn text(progress: &[Progress], value: impl Fn(&Progress) -> &str) -> ArrayRef {
+        Arc::new(StringArray::from_iter_values(progress.iter().map(value)))
+    }
+    let integer = |value: fn(&Progress) -> Option<i64>| -> ArrayRef {
+        Arc::new(progress.iter().map(value).collect::<Int64Array>())
+    };
+    let date = |value: fn(&Progress) -> Option<Day>| -> ArrayRef {
+        Arc::new(progress.iter().map(|row| value(row).map(Day::unix_days)).collect::<Date32Array>())
+    };
     let columns: Vec<ArrayRef> = vec![
-        Arc::new(Date32Array::from(vec![progress.day.unix_days()])),
-        text(&progress.source),
-        text(&progress.network),
-        integer(progress.genesis),
-        integer(progress.first_epoch.0),
-        integer(progress.last_epoch.0),
-        text(&progress.tipset_key),
-        text(&progress.state_root),
-        text(&progress.version),
+        date(|row| Some(row.day)),
+        text(progress, |row| &row.source),
+        text(progress, |row| &row.network),
+        integer(|row| Some(row.genesis)),
+        integer(|row| Some(row.first_epoch.0)),
+        integer(|row| Some(row.last_epoch.0)),
+        text(progress, |row| &row.tipset_key),
+        text(progress, |row| &row.state_root),
+        text(progress, |row| &row.version),
+        date(|row| row.history_since),
+        integer(|row| row.closed_at),
     ];
     RecordBatch::try_new(TableName::Progress.schema(), columns)
         .map_err(|source| Error::Rows { table: TableName::Progress.name(), source })
@@ -66,10 +80,12 @@ pub(crate) fn rows(batch: &RecordBatch) -> Result<Vec<Progress>> {
         let column = batch.column_by_name(name);
         column.and_then(|column| column.as_primitive_opt::<Int64Type>()).ok_or_else(|| missing(name))
     };
-    let days = batch
-        .column_by_name(STAT_DATE)
-        .and_then(|column| column.as_primitive_opt::<Date32Type>())
-        .ok_or_else(|| missing(STAT_DATE))?;
+    let date = |name: &str| {
+        let column = batch.column_by_name(name);
+        column.and_then(|column| column.as_primitive_opt::<Date32Type>()).ok_or_else(|| missing(name))
+    };
+    let (days, since) = (date(STAT_DATE)?, date("history_since")?);
+    let closed_at = integer("closed_at")?;
     let (source, network, genesis) = (text("source")?, text("network")?, integer("genesis")?);
     let (first, last) = (integer("first_epoch")?, integer("last_epoch")?);
     let (tipset_key, state_root) = (text("tipset_key")?, text("state_root")?);
@@ -84,6 +100,8 @@ pub(crate) fn rows(batch: &RecordBatch) -> Result<Vec<Progress>> {
         tipset_key: tipset_key.value(at).to_owned(),
         state_root: state_root.value(at).to_owned(),
         version: version.value(at).to_owned(),
+        history_since: since.is_valid(at).then(|| Day::from_unix_days(since.value(at))),
+        closed_at: closed_at.is_valid(at).then(|| closed_at.value(at)),
     };
     Ok((0..batch.num_rows()).map(row).collect())
 }

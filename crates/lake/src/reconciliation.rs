@@ -1,64 +1,92 @@
-//! The ledger's power beside the power actor's claim, for every miner that has either.
+//! The ledger's power beside the chain's, for every miner that has either, and what of it does not hold.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use chain::{Bytes, Day, MinerId};
-use datafusion::arrow::array::{ArrayRef, AsArray, Date32Array, Decimal128Array, Int64Array, RecordBatch};
+use chain::{Bytes, MinerId};
+use datafusion::arrow::array::{
+    ArrayRef, AsArray, Date32Array, Decimal128Array, Int64Array, RecordBatch, StringArray,
+};
 use datafusion::arrow::datatypes::{Decimal128Type, Int64Type};
-use ledger::columns::Holding;
-use ledger::{Claim, Power};
+use ledger::{ChainPower, Power};
 
+use crate::failures::failures;
 use crate::fit::Fit;
 use crate::schema::{DIGITS, MINER_ID, TableName};
-use crate::{Error, Result, sql};
+use crate::writer::FinishedDay;
+use crate::{Error, Result};
 
-/// The day's reconciliation from its rows and the claims at its end, ordered by miner. A difference is reported, not
-/// an error: it is there to be seen.
-pub(crate) fn batch(day: Day, rows: &RecordBatch, claims: &[Claim]) -> Result<RecordBatch> {
+/// What the ledger has of a miner's power, beside [`ChainPower`].
+#[derive(Clone, Copy, Default)]
+struct LedgerPower {
+    active: Power,
+    live: Power,
+    faulty: Power,
+    unproven: Power,
+}
+
+/// The day's reconciliation, ordered by miner: from its rows, those of the day before, its events and the chain's
+/// powers at its end. What does not hold is reported, not an error: it is there to be seen.
+pub(crate) fn batch(
+    finished: &FinishedDay,
+    previous: &RecordBatch,
+    rows: &RecordBatch,
+) -> Result<RecordBatch> {
+    let day = finished.day;
     let fit = Fit(day);
-    let mut powers: BTreeMap<i64, (Power, Power)> = BTreeMap::new();
+    let mut powers: BTreeMap<i64, (LedgerPower, Option<ChainPower>)> = BTreeMap::new();
     for (miner, ledger) in ledger_powers(rows)? {
         powers.entry(miner).or_default().0 = ledger;
     }
-    let mut last: Option<MinerId> = None;
-    let mut sorted: Vec<&Claim> = claims.iter().collect();
-    sorted.sort_by_key(|claim| claim.miner);
-    for claim in sorted {
-        if last.replace(claim.miner) == Some(claim.miner) {
-            let problem = format!("{} has two claims", claim.miner);
+    for chain in &finished.powers {
+        let miner = fit.integer("a storage provider's ID", chain.miner.0)?;
+        if powers.entry(miner).or_default().1.replace(*chain).is_some() {
+            let problem = format!("the chain's power of {} is given twice", chain.miner);
             return Err(Error::Inconsistent { day, problem });
         }
-        let miner = fit.integer("a storage provider's ID", claim.miner.0)?;
-        powers.entry(miner).or_default().1 = claim.power;
     }
+    let mut failed = failures(finished, previous, rows)?;
 
-    let mut figures: [Vec<i128>; 6] = Default::default();
-    for (ledger, claim) in powers.values() {
+    let mut figures: [Vec<i128>; 18] = Default::default();
+    let mut names: Vec<String> = Vec::with_capacity(powers.len());
+    for (miner, (ledger, chain)) in &powers {
+        let chain = chain.unwrap_or_else(|| ChainPower::none(MinerId(0)));
+        let difference = Power {
+            rbp: less(ledger.active.rbp, chain.claim.rbp),
+            qap: less(ledger.active.qap, chain.claim.qap),
+        };
         let row = [
-            ledger.rbp.0,
-            ledger.qap.0,
-            fit.wide("a claim's raw bytes", claim.rbp)?,
-            fit.wide("a claim's QAP", claim.qap)?,
-            fit.wide("the difference of ledger and claim in raw bytes", less(ledger.rbp, claim.rbp))?,
-            fit.wide("the difference of ledger and claim in QAP", less(ledger.qap, claim.qap))?,
+            ledger.active,
+            chain.claim,
+            difference,
+            ledger.live,
+            chain.live,
+            ledger.faulty,
+            chain.faulty,
+            ledger.unproven,
+            chain.unproven,
         ];
-        for (column, value) in figures.iter_mut().zip(row) {
-            column.push(value);
+        for (at, power) in row.iter().enumerate() {
+            figures[2 * at].push(fit.wide("a storage provider's raw power", power.rbp)?);
+            figures[2 * at + 1].push(fit.wide("a storage provider's QAP", power.qap)?);
         }
+        let of = u64::try_from(*miner).ok().and_then(|id| failed.remove(&MinerId(id))).unwrap_or_default();
+        names.push(of.into_iter().collect::<Vec<_>>().join(","));
     }
-    let date: ArrayRef = Arc::new(Date32Array::from_value(day.unix_days(), powers.len()));
-    let miners: ArrayRef = Arc::new(Int64Array::from_iter_values(powers.keys().copied()));
-    let mut columns = vec![date, miners];
+    let mut columns: Vec<ArrayRef> = vec![
+        Arc::new(Date32Array::from_value(day.unix_days(), powers.len())),
+        Arc::new(Int64Array::from_iter_values(powers.keys().copied())),
+    ];
     for figure in figures {
         columns.push(wide(figure)?);
     }
+    columns.push(Arc::new(StringArray::from_iter_values(names)));
     RecordBatch::try_new(TableName::Reconciliation.schema(), columns).map_err(wrong)
 }
 
 /// Both have 38 digits by now, so their difference has 128 bits.
-fn less(ledger: Bytes, claim: Bytes) -> Bytes {
-    Bytes(ledger.0.saturating_sub(claim.0))
+fn less(ledger: Bytes, chain: Bytes) -> Bytes {
+    Bytes(ledger.0.saturating_sub(chain.0))
 }
 
 fn wide(values: Vec<i128>) -> Result<ArrayRef> {
@@ -70,21 +98,30 @@ fn wrong(source: datafusion::arrow::error::ArrowError) -> Error {
     Error::Rows { table: TableName::Reconciliation.name(), source }
 }
 
-/// Active power by miner, as the rows have it.
-fn ledger_powers(rows: &RecordBatch) -> Result<impl Iterator<Item = (i64, Power)>> {
+/// What the rows say of each miner's power.
+fn ledger_powers(rows: &RecordBatch) -> Result<Vec<(i64, LedgerPower)>> {
     let column =
         |name: &str| rows.column_by_name(name).ok_or_else(|| Error::Registry { what: name.to_owned() });
-    let wide = |name| {
-        column(name)?
-            .as_primitive_opt::<Decimal128Type>()
-            .ok_or_else(|| Error::Registry { what: format!("{name} in bytes") })
+    let wide = |name: String| {
+        let column = column(&name)?.as_primitive_opt::<Decimal128Type>();
+        column.ok_or_else(|| Error::Registry { what: format!("{name} in bytes") })
     };
-    let (rbp, qap) = (wide(sql::active(Holding::Rbp)?)?, wide(sql::active(Holding::Qap)?)?);
+    let both = |name: &str| Ok::<_, Error>((wide(format!("{name}_rbp"))?, wide(format!("{name}_qap"))?));
+    let (active, live) = (both("active_sector")?, both("live_sector")?);
+    let (faulty, unproven) = (both("active_fault")?, both("unproven_sector")?);
     let miners = column(MINER_ID)?.as_primitive::<Int64Type>();
-    let powers = rbp.values().iter().zip(qap.values().iter());
-    Ok(miners
-        .values()
-        .iter()
-        .zip(powers)
-        .map(|(miner, (rbp, qap))| (*miner, Power { rbp: Bytes(*rbp), qap: Bytes(*qap) })))
+    let at = |(rbp, qap): (&Decimal128Array, &Decimal128Array), row| Power {
+        rbp: Bytes(rbp.value(row)),
+        qap: Bytes(qap.value(row)),
+    };
+    let of = |(row, miner): (usize, &i64)| {
+        let power = LedgerPower {
+            active: at(active, row),
+            live: at(live, row),
+            faulty: at(faulty, row),
+            unproven: at(unproven, row),
+        };
+        (*miner, power)
+    };
+    Ok(miners.values().iter().enumerate().map(of).collect())
 }

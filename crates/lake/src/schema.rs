@@ -1,4 +1,4 @@
-//! The four tables and their columns. Delta has no unsigned types and other programs read the files as they are,
+//! The tables and their columns. Delta has no unsigned types and other programs read the files as they are,
 //! so there are only five types; rows' columns come from the column registry.
 
 use std::sync::{Arc, LazyLock};
@@ -11,26 +11,37 @@ use ledger::columns::{COLUMNS, Storage};
 pub(crate) const STAT_DATE: &str = "stat_date";
 /// Name of the storage provider's column.
 pub(crate) const MINER_ID: &str = "miner_id";
+/// Name of the reconciliation's column that names the identities and checks that do not hold, joined by commas.
+pub(crate) const FAILED: &str = "failed";
 /// Decimal digits of wide integers.
 pub(crate) const DIGITS: u8 = 38;
 /// The largest wide integer, 10^38 − 1.
 pub(crate) const WIDEST: i128 = 10_i128.pow(DIGITS as u32) - 1;
 
 /// A table of the lake.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum TableName {
     Events,
     Rows,
+    History,
     Reconciliation,
     Progress,
 }
 
 impl TableName {
+    /// All tables, in the order in which they are committed: the last one publishes.
+    pub(crate) const ALL: [Self; 5] =
+        [Self::Events, Self::Reconciliation, Self::Progress, Self::History, Self::Rows];
+
+    /// All but the one that publishes, in the order in which they are committed.
+    pub(crate) const OTHERS: [Self; 4] = [Self::Events, Self::Reconciliation, Self::Progress, Self::History];
+
     /// The table's directory, and its name in SQL.
     pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::Events => "sector_events",
             Self::Rows => "sp_sector_daily",
+            Self::History => "sp_sector_history",
             Self::Reconciliation => "reconciliation",
             Self::Progress => "progress",
         }
@@ -41,11 +52,19 @@ impl TableName {
         match self {
             Self::Events => "A row is something that happened to one sector.",
             Self::Rows => "A row is a storage provider's day. Its newest day is the newest closed day.",
+            Self::History => {
+                "The rows of sp_sector_daily's finished months again, a provider's days together. What is not here is there."
+            }
             Self::Reconciliation => {
-                "A row is a storage provider's power at a day's end: the ledger's, the power actor's claim, and ledger less claim."
+                "A row is a storage provider's power at a day's end: the ledger's beside the chain's, and the identities that do not hold."
             }
             Self::Progress => "A row is a day that was taken from a source.",
         }
+    }
+
+    /// Whether the table has a row for a storage provider's day.
+    pub(crate) fn has_miners(self) -> bool {
+        self != Self::Progress
     }
 
     /// The table's columns.
@@ -56,7 +75,7 @@ impl TableName {
         static PROGRESS: LazyLock<SchemaRef> = LazyLock::new(|| arrow(&progress()));
         let schema = match self {
             Self::Events => &EVENTS,
-            Self::Rows => &ROWS,
+            Self::Rows | Self::History => &ROWS,
             Self::Reconciliation => &RECONCILIATION,
             Self::Progress => &PROGRESS,
         };
@@ -84,7 +103,7 @@ fn arrow(fields: &[Field]) -> SchemaRef {
     Arc::new(Schema::new(fields.to_vec()))
 }
 
-/// In the order in which `events::batch` fills them.
+/// In the order in which `events::Columns` fills them.
 fn events() -> Vec<Field> {
     vec![
         date(),
@@ -117,12 +136,28 @@ fn rows() -> Vec<Field> {
     [date(), integer(MINER_ID)].into_iter().chain(columns).collect()
 }
 
-/// In the order in which `reconciliation::batch` fills them.
+/// Columns of both powers, `{of}_rbp` and `{of}_qap`.
+fn powers(of: &[&str]) -> impl Iterator<Item = Field> {
+    of.iter().flat_map(|of| ["rbp", "qap"].map(|power| wide(&format!("{of}_{power}"))))
+}
+
+/// In the order in which `reconciliation::batch` fills them. Lakes of layout 1 had the claims alone, so that the rest
+/// of their rows is unknown.
 fn reconciliation() -> Vec<Field> {
-    let figures = ["ledger_active", "claim", "difference"]
+    let since_layout_2 = powers(&[
+        "ledger_live",
+        "chain_live",
+        "ledger_faulty",
+        "chain_faulty",
+        "ledger_unproven",
+        "chain_unproven",
+    ]);
+    [date(), integer(MINER_ID)]
         .into_iter()
-        .flat_map(|of| ["rbp", "qap"].map(|power| wide(&format!("{of}_{power}"))));
-    [date(), integer(MINER_ID)].into_iter().chain(figures).collect()
+        .chain(powers(&["ledger_active", "claim", "difference"]))
+        .chain(since_layout_2.map(|field| field.with_nullable(true)))
+        .chain([text(FAILED).with_nullable(true)])
+        .collect()
 }
 
 /// In the order in which `progress::batch` fills them.
@@ -137,6 +172,9 @@ fn progress() -> Vec<Field> {
         text("tipset_key"),
         text("state_root"),
         text("version"),
+        // Since layout 2.
+        Field::new("history_since", DataType::Date32, true),
+        integer("closed_at").with_nullable(true),
     ]
 }
 
@@ -163,7 +201,7 @@ mod tests {
 
     #[test]
     fn every_table_has_the_day_first_and_only_types_that_delta_and_others_know() {
-        for table in [TableName::Events, TableName::Rows, TableName::Reconciliation, TableName::Progress] {
+        for table in TableName::ALL {
             let fields = delta_fields(table).expect("known types");
             assert_eq!(fields.first().map(|field| field.name().as_str()), Some(STAT_DATE));
             assert_eq!(fields.len(), table.schema().fields().len());

@@ -1,8 +1,9 @@
 //! The Delta library's way to the disk: reading is the library's own, writing is ours, so that it lasts.
 
+use std::collections::HashSet;
 use std::fmt;
 use std::io;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 
 use deltalake::logstore::object_store::local::LocalFileSystem;
 use deltalake::logstore::object_store::path::Path;
@@ -10,7 +11,7 @@ use deltalake::logstore::object_store::{
     CopyOptions, Error, GetOptions, GetResult, ListResult, MultipartUpload, ObjectMeta, ObjectStore, PutMode,
     PutMultipartOptions, PutOptions, PutPayload, PutResult, Result, UploadPart,
 };
-use futures::stream::BoxStream;
+use futures::stream::{BoxStream, StreamExt};
 
 use crate::disk::Disk;
 
@@ -21,11 +22,28 @@ const NAME: &str = "lake";
 pub(crate) struct DurableStore {
     files: Arc<LocalFileSystem>,
     disk: Disk,
+    /// Names of files that are as good as absent: torn ones, to a reader that may not remove them.
+    hidden: Arc<RwLock<HashSet<String>>>,
 }
 
 impl DurableStore {
     pub(crate) fn new(disk: Disk) -> Self {
-        Self { files: Arc::new(LocalFileSystem::new()), disk }
+        Self { files: Arc::new(LocalFileSystem::new()), disk, hidden: Arc::default() }
+    }
+
+    /// From now on, these files and no others are passed over.
+    pub(crate) fn hide(&self, names: HashSet<String>) {
+        *self.hidden.write().unwrap_or_else(PoisonError::into_inner) = names;
+    }
+
+    /// Whether it passes over any file.
+    pub(crate) fn hides(&self) -> bool {
+        !self.hidden.read().unwrap_or_else(PoisonError::into_inner).is_empty()
+    }
+
+    fn is_hidden(&self, location: &Path) -> bool {
+        let hidden = self.hidden.read().unwrap_or_else(PoisonError::into_inner);
+        location.filename().is_some_and(|name| hidden.contains(name))
     }
 
     /// Puts a file under its name. Where `mode` says so, nothing may have it yet.
@@ -75,6 +93,10 @@ impl ObjectStore for DurableStore {
     }
 
     async fn get_opts(&self, location: &Path, options: GetOptions) -> Result<GetResult> {
+        if self.is_hidden(location) {
+            let source = io::Error::other("it is torn").into();
+            return Err(Error::NotFound { path: location.to_string(), source });
+        }
         self.files.get_opts(location, options).await
     }
 
@@ -83,11 +105,16 @@ impl ObjectStore for DurableStore {
     }
 
     fn list(&self, prefix: Option<&Path>) -> BoxStream<'static, Result<ObjectMeta>> {
-        self.files.list(prefix)
+        let store = self.clone();
+        let seen =
+            move |file: &Result<ObjectMeta>| !file.as_ref().is_ok_and(|file| store.is_hidden(&file.location));
+        self.files.list(prefix).filter(move |file| std::future::ready(seen(file))).boxed()
     }
 
     async fn list_with_delimiter(&self, prefix: Option<&Path>) -> Result<ListResult> {
-        self.files.list_with_delimiter(prefix).await
+        let mut listed = self.files.list_with_delimiter(prefix).await?;
+        listed.objects.retain(|file| !self.is_hidden(&file.location));
+        Ok(listed)
     }
 
     async fn copy_opts(&self, from: &Path, to: &Path, options: CopyOptions) -> Result<()> {

@@ -4,19 +4,21 @@ use std::path::{Path, PathBuf};
 
 use chain::{Day, Epoch, MinerId, SectorNumber};
 use datafusion::arrow::array::RecordBatch;
-use ledger::{Claim, Event};
-use serde_json::{Map, Value, json};
+use ledger::{ChainPower, Event};
 use tokio::task::JoinHandle;
 
 use crate::close::Closer;
+use crate::day_files::{self, DayBatch, DayFiles};
 use crate::disk::Disk;
-use crate::file::DataFile;
+use crate::gaps::{self, Gap};
 use crate::lock::WriterLock;
-use crate::pipeline::close_day;
+use crate::pipeline::Pipeline;
 use crate::progress::Progress;
+use crate::replacing::Replacing;
 use crate::schema::TableName;
 use crate::table::Table;
-use crate::{Error, Result, activations, file, progress, reconciliation};
+use crate::tables::Tables;
+use crate::{Error, Result, activations, progress, reconciliation};
 
 /// One finished day of the chain, as ingest hands it over.
 #[derive(Clone, Debug)]
@@ -25,41 +27,44 @@ pub struct FinishedDay {
     pub day: Day,
     /// Its events in chain order.
     pub events: Vec<Event>,
-    /// The claims of every miner at the day's end.
-    pub claims: Vec<Claim>,
+    /// What the chain states of every miner's power at the day's end.
+    pub powers: Vec<ChainPower>,
     /// What the day came from.
     pub progress: Progress,
 }
 
 /// The writer of a lake. There is one to a lake at a time: it holds the lake's lock until it is dropped.
 pub struct Lake {
-    disk: Disk,
+    pub(crate) directory: PathBuf,
+    pub(crate) disk: Disk,
     _lock: WriterLock,
-    events: Table,
-    reconciliation: Table,
-    progress: Table,
-    rows: Table,
-    closer: Closer,
+    pub(crate) tables: Tables,
+    pub(crate) closer: Closer,
     /// The last closed day's rows, once read or made.
     last: Option<(Day, RecordBatch)>,
-}
-
-/// A day's files, one to a table.
-struct DayFiles {
-    events: DataFile,
-    reconciliation: DataFile,
-    progress: DataFile,
-    rows: DataFile,
+    pub(crate) replacing: Option<Replacing>,
 }
 
 impl Lake {
-    /// Opens the lake in `dir` for writing, making directory and tables where they are absent.
+    /// Opens the lake in `dir` for writing, making directory and tables where they are absent, and bringing a lake of
+    /// an older layout to this version's.
     ///
     /// # Errors
     /// If another process is writing to it, a table cannot be made or read, or was made by another version of the
     /// program.
     pub async fn open(dir: &Path) -> Result<Self> {
         Self::open_on(dir, Disk::default()).await
+    }
+
+    /// As [`Lake::open`], of a lake that is there.
+    ///
+    /// # Errors
+    /// As [`Lake::open`], and if there is none.
+    pub async fn open_existing(dir: &Path) -> Result<Self> {
+        if !Table::exists(dir, TableName::Rows).await? {
+            return Err(Error::NoLake { dir: dir.to_owned() });
+        }
+        Self::open(dir).await
     }
 
     /// As [`Lake::open`], writing through `disk`.
@@ -70,12 +75,11 @@ impl Lake {
         std::fs::create_dir_all(dir).map_err(Error::io(dir))?;
         let lock = WriterLock::take(dir)?;
         Ok(Self {
-            events: Table::open_or_create(dir, TableName::Events, &disk).await?,
-            reconciliation: Table::open_or_create(dir, TableName::Reconciliation, &disk).await?,
-            progress: Table::open_or_create(dir, TableName::Progress, &disk).await?,
-            rows: Table::open_or_create(dir, TableName::Rows, &disk).await?,
+            directory: dir.to_owned(),
+            tables: Tables::open(dir, &disk).await?,
             closer: Closer::new().await?,
             last: None,
+            replacing: None,
             disk,
             _lock: lock,
         })
@@ -84,36 +88,42 @@ impl Lake {
     /// The last closed day; `None` for an empty lake.
     #[must_use]
     pub fn last_closed(&self) -> Option<Day> {
-        self.rows.days().last_key_value().map(|(day, _)| *day)
+        self.rows().files().last()
+    }
+
+    /// The first closed day; `None` for an empty lake.
+    #[must_use]
+    pub fn first_closed(&self) -> Option<Day> {
+        self.rows().files().days().map(|days| *days.start())
     }
 
     /// Closes consecutive days that follow the last closed one (or are the first ever): all of them or, on an error,
-    /// none. Each table gets one commit; `sp_sector_daily` comes last and makes the days visible.
+    /// none. Each table gets one commit; `sp_sector_daily` comes last and makes the days visible. After
+    /// [`Lake::close_again`], the days follow the last one closed again, and nothing is committed yet.
     ///
     /// # Errors
     /// If the days are not consecutive, a number does not fit, a day contradicts itself, the disk fails, or another
     /// program writes to the lake.
     pub async fn close_days(&mut self, days: &[FinishedDay]) -> Result<()> {
         let (Some(first), Some(last)) = (days.first(), days.last()) else { return Ok(()) };
-        let mut expected = self.last_closed().map_or(first.day, Day::next);
+        let mut expected = self.expected().unwrap_or(first.day);
         for finished in days {
             check(finished, expected)?;
             expected = expected.next();
         }
-
-        let previous = self.last_rows().await?;
+        let previous = self.rows_before(first.day).await?;
         let mut writing = Vec::with_capacity(days.len());
         let closed = self.close_in_turn(days, previous, &mut writing).await;
-        // Whatever went wrong, nothing may still be writing when the lake's lock is let go.
-        let mut written = Vec::with_capacity(days.len());
-        for task in writing {
-            written.push(task.await.map_err(|source| Error::Task { doing: "writing a day's files", source }));
+        let files = written(writing).await;
+        let rows = closed?;
+        let files = files?;
+        if let Some(replacing) = &mut self.replacing {
+            replacing.files.extend(files);
+            replacing.last = Some((last.day, rows, last.progress.state_root.clone()));
+            return Ok(());
         }
-        let previous = closed?;
-        let files =
-            written.into_iter().map(|task| task.and_then(|files| files)).collect::<Result<Vec<_>>>()?;
-        self.commit(&files).await?;
-        self.last = Some((last.day, previous));
+        self.tables.commit(day_files::changes(&files)).await?;
+        self.last = Some((last.day, rows));
         tracing::debug!(first = %first.day, last = %last.day, "days closed");
         Ok(())
     }
@@ -125,22 +135,54 @@ impl Lake {
         mut previous: RecordBatch,
         writing: &mut Vec<JoinHandle<Result<DayFiles>>>,
     ) -> Result<RecordBatch> {
+        let pipeline = Pipeline {
+            closer: &self.closer,
+            disk: &self.disk,
+            directory: self.tables.get(TableName::Events).directory(),
+        };
         for finished in days {
             let day = finished.day;
-            let directories = self.directories();
-            let (rows, events) =
-                close_day(&self.closer, &self.disk, &directories[0], finished, previous).await?;
+            let (rows, events) = pipeline.close(finished, previous.clone()).await;
+            writing.push(events);
+            let rows = rows?;
+            let reconciled = reconciliation::batch(finished, &previous, &rows)?;
             previous = rows.clone();
-            let batches = [
-                (TableName::Reconciliation, reconciliation::batch(day, &rows, &finished.claims)?),
-                (TableName::Progress, progress::batch(&finished.progress)?),
-                (TableName::Rows, rows),
-            ];
-            let disk = self.disk.clone();
-            writing
-                .push(tokio::task::spawn_blocking(move || write(&disk, &directories, day, events, &batches)));
+            writing.push(self.write(
+                day,
+                vec![
+                    (TableName::Reconciliation, reconciled),
+                    (TableName::Progress, progress::batch(std::slice::from_ref(&finished.progress))?),
+                    (TableName::Rows, rows),
+                ],
+            ));
         }
         Ok(previous)
+    }
+
+    /// Writes a day's files on another core.
+    pub(crate) fn write(
+        &self,
+        day: Day,
+        batches: Vec<(TableName, RecordBatch)>,
+    ) -> JoinHandle<Result<DayFiles>> {
+        let disk = self.disk.clone();
+        let batch = |(table, rows)| DayBatch {
+            table,
+            directory: self.tables.get(table).directory().to_owned(),
+            rows,
+        };
+        let batches: Vec<DayBatch> = batches.into_iter().map(batch).collect();
+        tokio::task::spawn_blocking(move || DayFiles::write(&disk, day, &batches))
+    }
+
+    /// The day that can be closed next; `None` if any can.
+    fn expected(&self) -> Option<Day> {
+        match &self.replacing {
+            None => self.last_closed().map(Day::next),
+            Some(replacing) => {
+                Some(replacing.last.as_ref().map_or(replacing.from, |(last, _, _)| last.next()))
+            }
+        }
     }
 
     /// Where the closed days came from, ordered by day.
@@ -148,70 +190,83 @@ impl Lake {
     /// # Errors
     /// If the table cannot be read.
     pub async fn progress(&self) -> Result<Vec<Progress>> {
-        let Some(last) = self.last_closed() else { return Ok(Vec::new()) };
-        let directory = self.progress.directory();
-        let paths: Vec<PathBuf> =
-            self.progress.days().range(..=last).map(|(_, stored)| directory.join(&stored.name)).collect();
-        let read = move || {
-            let rows = paths
-                .iter()
-                .map(|path| file::read(path, TableName::Progress).and_then(|batch| progress::rows(&batch)));
-            rows.collect::<Result<Vec<_>>>().map(|rows| rows.concat())
-        };
-        tokio::task::spawn_blocking(read)
-            .await
-            .map_err(|source| Error::Task { doing: "reading progress", source })?
+        self.tables.get(TableName::Progress).progress().await
     }
 
     /// Activations first seen of those sectors whose state may show another one by now: a snap from actors v7 to v11
-    /// overwrites it. What goes on from the last closed day needs them.
+    /// overwrites it. What goes on from the last closed day, or from before the first day closed again, needs them.
     ///
     /// # Errors
     /// If the events cannot be read.
     pub async fn first_activations(&self) -> Result<Vec<(MinerId, SectorNumber, Epoch)>> {
-        let Some(last) = self.last_closed() else { return Ok(Vec::new()) };
-        let directory = self.events.directory();
-        let files = self.events.days().range(..=last).map(|(_, stored)| directory.join(&stored.name));
-        activations::read(files.collect()).await
+        let table = self.tables.get(TableName::Events);
+        let before = self.expected();
+        let files = table.files().iter().filter(|file| before.is_none_or(|day| file.days.0 < day));
+        activations::read(files.map(|file| table.path(file)).collect(), before).await
     }
 
-    /// The rows that the next day stands on; none for the first day ever.
-    async fn last_rows(&self) -> Result<RecordBatch> {
-        let Some((day, stored)) = self.rows.days().last_key_value() else {
-            return Ok(RecordBatch::new_empty(TableName::Rows.schema()));
-        };
-        if let Some((_, rows)) = self.last.as_ref().filter(|(last, _)| last == day) {
+    /// Gaps that sources have shown, after the last closed day.
+    ///
+    /// # Errors
+    /// If the note of them does not read.
+    pub fn gaps(&self) -> Result<Vec<Gap>> {
+        gaps::read(&self.directory)
+    }
+
+    /// Notes a gap, for `status` to show until days are closed over it.
+    ///
+    /// # Errors
+    /// If the disk does not take it.
+    pub fn note_gap(&self, gap: Gap) -> Result<()> {
+        let mut gaps = self.gaps()?;
+        gaps.retain(|known| known.last_epoch < gap.first_epoch || known.first_epoch > gap.last_epoch);
+        gaps.push(gap);
+        gaps::write(&self.directory, &self.disk, gaps)
+    }
+
+    /// Forgets what was noted of gaps up to this epoch, over which days are closed now.
+    ///
+    /// # Errors
+    /// If the disk does not take it.
+    pub fn closed_over(&self, epoch: Epoch) -> Result<()> {
+        let mut gaps = self.gaps()?;
+        let before = gaps.clone();
+        gaps.retain(|gap| gap.last_epoch > epoch);
+        for gap in &mut gaps {
+            gap.first_epoch = gap.first_epoch.max(epoch + 1);
+        }
+        if gaps == before { Ok(()) } else { gaps::write(&self.directory, &self.disk, gaps) }
+    }
+
+    /// The rows that a day stands on; none for the first day ever.
+    async fn rows_before(&self, day: Day) -> Result<RecordBatch> {
+        if let Some((_, rows, _)) = self.replacing.as_ref().and_then(|replacing| replacing.last.as_ref()) {
             return Ok(rows.clone());
         }
-        let path = self.rows.directory().join(&stored.name);
-        tokio::task::spawn_blocking(move || file::read(&path, TableName::Rows))
-            .await
-            .map_err(|source| Error::Task { doing: "reading the last closed day", source })?
+        let before = day.previous();
+        if let Some((_, rows)) = self.last.as_ref().filter(|(last, _)| *last == before) {
+            return Ok(rows.clone());
+        }
+        self.rows().day(before).await
     }
 
-    /// The tables' directories, in the order in which they are committed.
-    fn directories(&self) -> [PathBuf; 4] {
-        [&self.events, &self.reconciliation, &self.progress, &self.rows]
-            .map(|table| table.directory().to_owned())
+    /// Drops what is remembered of the last closed day.
+    pub(crate) fn forget_last(&mut self) {
+        self.last = None;
     }
 
-    /// One commit to each table. The last one publishes, and names the versions of the others that it stands on.
-    async fn commit(&mut self, files: &[DayFiles]) -> Result<()> {
-        let of = |pick: fn(&DayFiles) -> &DataFile| -> Vec<DataFile> {
-            files.iter().map(|day| pick(day).clone()).collect()
-        };
-        let events = self.events.commit(&of(|day| &day.events), Map::new()).await?;
-        let reconciliation = self.reconciliation.commit(&of(|day| &day.reconciliation), Map::new()).await?;
-        let progress = self.progress.commit(&of(|day| &day.progress), Map::new()).await?;
-        let stands_on = json!({
-            TableName::Events.name(): events,
-            TableName::Reconciliation.name(): reconciliation,
-            TableName::Progress.name(): progress,
-        });
-        let notes: Map<String, Value> = Map::from_iter([("standsOn".to_owned(), stands_on)]);
-        self.rows.commit(&of(|day| &day.rows), notes).await?;
-        Ok(())
+    pub(crate) fn rows(&self) -> &Table {
+        self.tables.get(TableName::Rows)
     }
+}
+
+/// Waits for the files. Whatever went wrong, nothing may still be writing when the lake's lock is let go.
+pub(crate) async fn written(writing: Vec<JoinHandle<Result<DayFiles>>>) -> Result<Vec<DayFiles>> {
+    let mut files = Vec::with_capacity(writing.len());
+    for task in writing {
+        files.push(task.await.map_err(|source| Error::Task { doing: "writing a day's files", source }));
+    }
+    files.into_iter().map(|task| task.and_then(|files| files)).collect()
 }
 
 /// What can be wrong with a day before anything is counted.
@@ -225,19 +280,4 @@ fn check(finished: &FinishedDay, expected: Day) -> Result<()> {
         return Err(Error::Inconsistent { day, problem: format!("its progress says {said}") });
     }
     Ok(())
-}
-
-/// Writes a day's other three files, given in the order of [`Lake::directories`].
-fn write(
-    disk: &Disk,
-    directories: &[PathBuf; 4],
-    day: Day,
-    events: DataFile,
-    batches: &[(TableName, RecordBatch); 3],
-) -> Result<DayFiles> {
-    let file = |at: usize| {
-        let (table, rows) = &batches[at];
-        file::write(disk, &directories[at + 1], *table, day, rows)
-    };
-    Ok(DayFiles { events, reconciliation: file(0)?, progress: file(1)?, rows: file(2)? })
 }

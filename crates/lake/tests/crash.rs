@@ -7,9 +7,8 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use common::{claim, day, fault, finished, onboard};
-use lake::{Disk, FinishedDay, Lake, Reader, Step};
-use ledger::columns::Endpoint;
+use common::{claim, day, fault, finished, onboard, shown};
+use lake::{Disk, FinishedDay, Lake, Step};
 use tempfile::TempDir;
 
 /// Days that a test closes, in the groups in which it does.
@@ -22,29 +21,6 @@ fn groups() -> Vec<Vec<FinishedDay>> {
         ],
         vec![finished(3, vec![fault(70, 1)], vec![claim(1000, 2)])],
     ]
-}
-
-/// Every row of every closed day, as the endpoints show them.
-async fn shown(dir: &Path) -> Vec<String> {
-    let reader = match Reader::open(dir).await {
-        Ok(reader) => reader,
-        Err(lake::Error::NoLake { .. }) => return Vec::new(),
-        Err(error) => panic!("a lake that does not open: {error}"),
-    };
-    let mut days = Vec::new();
-    let mut at = reader.days().map(|days| *days.start());
-    while let Some(rows) = match at {
-        Some(day) => reader.day(day).await.expect("a day that is shown is whole"),
-        None => None,
-    } {
-        let mut text = format!("{}\n", rows.day());
-        for endpoint in Endpoint::ALL {
-            rows.write_json(*endpoint, None, &mut text);
-        }
-        days.push(text);
-        at = at.map(chain::Day::next);
-    }
-    days
 }
 
 /// Closes what is not closed yet.
@@ -70,7 +46,7 @@ async fn undisturbed() -> (TempDir, Vec<String>) {
 /// Files of the lake that no version of a table names, and whatever is half made.
 fn strays(dir: &Path) -> Vec<String> {
     let mut strays = Vec::new();
-    for table in ["sector_events", "reconciliation", "progress", "sp_sector_daily"] {
+    for table in ["sector_events", "reconciliation", "progress", "sp_sector_history", "sp_sector_daily"] {
         let names = |path: &Path| -> Vec<String> {
             let entries = std::fs::read_dir(path).expect("a directory");
             entries.map(|entry| entry.expect("an entry").file_name().to_string_lossy().into_owned()).collect()

@@ -28,11 +28,11 @@ pub struct ChainPower {
     pub unproven: Power,
 }
 
-/// What the power actor says a miner has. It is checked by consensus, so it ties the ledger to the chain.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Claim {
-    /// The storage provider.
-    pub miner: MinerId,
-    /// Its claimed power.
-    pub power: Power,
+impl ChainPower {
+    /// What the chain says of a miner that it does not know.
+    #[must_use]
+    pub fn none(miner: MinerId) -> Self {
+        let none = Power::default();
+        Self { miner, claim: none, live: none, faulty: none, unproven: none }
+    }
 }

@@ -5,11 +5,12 @@
 //! the same few operations in the same order as there, so they are the same to the last bit.
 
 use std::collections::BTreeSet;
+use std::sync::LazyLock;
 
 use chain::{Bytes, Cid, EPOCHS_PER_DAY, Epoch};
 
 use crate::columns::{COLUMNS, Column, Definition, Holding, Measure, Select, Storage, position};
-use crate::event::{Event, Status};
+use crate::event::{Event, Kind, Status};
 use crate::value::Value;
 
 /// A sum passes 128 bits.
@@ -39,6 +40,19 @@ static PARTS: [(usize, [usize; MOST_PARTS]); COLUMNS.len()] = {
     table
 };
 const MOST_PARTS: usize = 3;
+
+/// By kind, the columns to which its events can add anything: a fifth to a third of all.
+static TOUCHED: LazyLock<Vec<Vec<usize>>> = LazyLock::new(|| {
+    let touched = |kind: Kind, column: &Column| match column.definition {
+        Definition::Flow(select, _) | Definition::Total(select, _) | Definition::Messages(select) => {
+            select.iter().any(|select| select.kind == kind)
+        }
+        Definition::State(..) => true,
+        Definition::Quotient { .. } | Definition::MeanDuration | Definition::DeviationDuration => false,
+    };
+    let of = |kind| (0..COLUMNS.len()).filter(|at| touched(kind, &COLUMNS[*at])).collect();
+    Kind::ALL.iter().map(|kind| of(*kind)).collect()
+});
 
 impl Select {
     /// Whether the event is one of these.
@@ -264,7 +278,8 @@ impl Tally {
     /// # Errors
     /// If a sum passes 128 bits.
     pub fn add(&mut self, event: &Event) -> Result<(), TooLarge> {
-        for (at, column) in COLUMNS.iter().enumerate() {
+        for &at in &TOUCHED[event.kind as usize] {
+            let column = &COLUMNS[at];
             if let Some(amount) = column.contribution(event)? {
                 self.increase(at, amount)?;
             } else if let Some(message) = column.counted_message(event)
@@ -302,7 +317,7 @@ impl Tally {
 mod tests {
     use super::*;
     use crate::columns::column;
-    use crate::event::{Cause, Kind};
+    use crate::event::Cause;
     use chain::{MinerId, SectorNumber};
 
     const SIZE: i128 = 32 << 30;

@@ -56,7 +56,7 @@ pub struct MadeUpDay {
     pub first_epoch: Epoch,
     /// Its events, in the chain's order.
     pub events: Vec<Event>,
-    /// What the chain says of every miner at its end, by miner.
+    /// What the chain says of every miner that has power at its end, by miner.
     pub powers: Vec<ChainPower>,
 }
 
@@ -143,7 +143,8 @@ impl Iterator for MadeUp {
             }
             self.crons(slot, epoch, &mut events);
         }
-        let powers = self.providers.iter().map(Provider::power).collect();
+        let powers =
+            self.providers.iter().map(Provider::power).filter(|power| power.live.rbp.0 > 0).collect();
         let day = MadeUpDay { first_epoch: self.first_epoch, events, powers };
         self.first_epoch = self.first_epoch + EPOCHS_PER_DAY;
         Some(day)
@@ -457,12 +458,13 @@ impl Scene<'_> {
     fn rework(
         &mut self,
         method: Option<u64>,
+        twice: bool,
         mut change: impl FnMut(&mut Dice, Sector) -> (Kind, Option<Cause>, Sector),
     ) {
         let first = self.events.len();
         for mut sector in self.draw(Status::Active) {
-            // A message may name a sector twice.
-            for _ in 0..=usize::from(self.dice.below(16) == 0) {
+            // An extension may name a sector twice.
+            for _ in 0..=usize::from(twice && self.dice.below(16) == 0) {
                 let (kind, cause, changed) = change(self.dice, sector);
                 let at = |sector| Some((Status::Active, sector));
                 self.tell(kind, cause, at(sector), at(changed));
@@ -477,7 +479,7 @@ impl Scene<'_> {
 
     fn snap(&mut self) {
         let method = self.dice.one_of(&[27, 29, 35]);
-        self.rework(Some(method), |dice, sector| {
+        self.rework(Some(method), false, |dice, sector| {
             (Kind::Snap, None, Sector { quality: dice.quality(sector.quality), ..sector })
         });
     }
@@ -485,7 +487,7 @@ impl Scene<'_> {
     /// An extension, which may drop claims, and may do that alone.
     fn extend(&mut self) {
         let method = self.dice.one_of(&[8, 32]);
-        self.rework(Some(method), |dice, sector| {
+        self.rework(Some(method), true, |dice, sector| {
             let quality = PARTS + dice.below(usize::from(sector.quality - PARTS) + 1) as u16;
             if dice.below(8) == 0 {
                 (Kind::Adjust, Some(Cause::Extension), Sector { quality, ..sector })
@@ -498,7 +500,7 @@ impl Scene<'_> {
 
     fn adjust(&mut self) {
         let cause = self.dice.one_of(&[Cause::Migration, Cause::Other]);
-        self.rework(None, |dice, sector| {
+        self.rework(None, false, |dice, sector| {
             (Kind::Adjust, Some(cause), Sector { quality: dice.quality(PARTS), ..sector })
         });
     }
@@ -524,7 +526,8 @@ impl Scene<'_> {
     /// CC upgrades, up to actors v6: the old sectors leave before their time.
     fn replace(&mut self) {
         for sector in self.draw(Status::Active) {
-            self.shift(Kind::Expire, Some(Cause::Replaced), Status::Active, sector, Status::None);
+            let cause = if sector.expiration > self.epoch { Cause::Replaced } else { Cause::OnTime };
+            self.shift(Kind::Expire, Some(cause), Status::Active, sector, Status::None);
         }
     }
 

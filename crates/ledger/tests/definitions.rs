@@ -354,7 +354,7 @@ fn live_is_onboarded_less_terminated_less_expired_in_sectors_raw_bytes_and_qap()
 fn active_power_is_the_claim_after_every_tipset() {
     // Replaying asserts it tipset by tipset; here, that there was something to assert on.
     let Some(small) = &*SMALL else { return };
-    let (balance, claim) = &small.days.values().last().unwrap()[&MinerId(107)];
-    assert!(claim.rbp > Bytes(0));
-    assert_eq!(balance.get(Status::Active).rbp, claim.rbp.0);
+    let (balance, power) = &small.days.values().last().unwrap()[&MinerId(107)];
+    assert!(power.claim.rbp > Bytes(0));
+    assert_eq!(balance.get(Status::Active).rbp, power.claim.rbp.0);
 }

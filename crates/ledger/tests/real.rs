@@ -7,8 +7,8 @@ use std::collections::BTreeMap;
 
 use chain::state::{Claims as ChainClaims, Codes, Miner, StateTree};
 use chain::{Cars, Chain, Cid, Epoch, MinerId, NoProgress};
-use common::{Balance, shared};
-use ledger::{Claims, DeadlinePortrait, Differ, Event, Kind, Portrait, Status};
+use common::{Balance, portrayed, shared};
+use ledger::{ChainPowers, DeadlinePortrait, Differ, Event, Kind, Portrait, Status};
 
 /// Every real file, with the height up to which its states are there, where that is not its head's; `None` for the bare
 /// state.
@@ -46,21 +46,21 @@ fn opened(name: &str) -> Option<(usize, [i128; 3], (i128, i128))> {
     with_state(name, |cars, state, height| {
         let mut differ = Differ::new();
         let events = differ.open(cars, state, height.unwrap_or(Epoch(16_801))).unwrap();
-        let mut claims = Claims::default();
-        claims.advance(cars, state, differ.codes()).unwrap();
+        let mut powers = ChainPowers::default();
+        powers.advance(cars, state, differ.codes()).unwrap();
         let kind = if height == Some(Epoch(0)) { Kind::Onboard } else { Kind::Opening };
         assert!(events.iter().all(|event| event.kind == kind));
         let balances = balances(&events);
         let mut sums = [0; 3];
         for (miner, balance) in &balances {
-            let (active, claim) = (balance.get(Status::Active), claims.of(*miner));
+            let (active, claim) = (balance.get(Status::Active), powers.of(*miner).claim);
             assert_eq!((active.rbp, active.qap), (claim.rbp.0, claim.qap.0), "{name}: {miner}");
             sums[0] += balance.live().count;
             sums[1] += balance.get(Status::Faulty).count;
             sums[2] += balance.get(Status::Unproven).count;
         }
         let claimed =
-            claims.iter().fold((0, 0), |sum, claim| (sum.0 + claim.power.rbp.0, sum.1 + claim.power.qap.0));
+            powers.iter().fold((0, 0), |sum, power| (sum.0 + power.claim.rbp.0, sum.1 + power.claim.qap.0));
         (balances.len(), sums, claimed)
     })
 }
@@ -119,8 +119,8 @@ fn every_real_file_opens_and_its_miners_add_up_to_partitions_claims_and_network_
             let tree = StateTree::open(cars, state).unwrap();
             let codes = Codes::new();
             codes.learn(&tree).unwrap();
-            let mut claims = Claims::default();
-            claims.advance(cars, state, &codes).unwrap();
+            let mut powers = ChainPowers::default();
+            powers.advance(cars, state, &codes).unwrap();
             for (id, miner) in Miner::all(&tree, &codes).unwrap() {
                 let portrait = Portrait::of(&miner).unwrap();
                 let sum = |of: fn(&DeadlinePortrait) -> u64| portrait.deadlines.values().map(of).sum::<u64>();
@@ -131,12 +131,12 @@ fn every_real_file_opens_and_its_miners_add_up_to_partitions_claims_and_network_
                     portrait.expirations.values().map(|holding| holding.sectors).sum::<u64>(),
                     portrait.live()
                 );
-                assert_eq!(portrait.active.power, claims.of(id), "{name}: {id}");
+                assert_eq!(portrayed(id, &portrait), powers.of(id), "{name}: {id}");
             }
             let total = ChainClaims::open(&tree, &codes).unwrap().committed();
-            let sum = claims
+            let sum = powers
                 .iter()
-                .fold((0, 0), |sum, claim| (sum.0 + claim.power.rbp.0, sum.1 + claim.power.qap.0));
+                .fold((0, 0), |sum, power| (sum.0 + power.claim.rbp.0, sum.1 + power.claim.qap.0));
             assert_eq!(sum, (total.raw.0, total.quality_adjusted.0), "{name}");
         });
         if found.is_none() {

@@ -89,7 +89,8 @@ fn balances_equal_the_truth(name: &str, replay: &Replay) {
         days += 1;
         for row in line["miners"].as_array().unwrap() {
             let miner = row["miner"].as_str().unwrap().parse().unwrap();
-            let (balance, claim) = found.get(&miner).cloned().unwrap_or_default();
+            let (balance, claim) =
+                found.get(&miner).map(|(balance, power)| (balance.clone(), power.claim)).unwrap_or_default();
             let (live, active) = (balance.live(), balance.get(Status::Active));
             let integer = |key: &str| {
                 row[key]

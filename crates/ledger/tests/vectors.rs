@@ -11,6 +11,7 @@ mod vector;
 use std::collections::BTreeMap;
 
 use chain::{Amt, Bytes, Epoch, Executed, MinerId, Reader, Receipt, SectorNumber, SectorSet, Transition};
+use ledger::checks::check_day;
 use ledger::{Cause, Differ, Event, Kind, MessageRef, Status};
 use vector::{Side, Vector, int, link, qap, set, size_of, tuple, uint};
 
@@ -127,6 +128,8 @@ fn each_message_does_to_each_sector_what_the_table_says_and_a_failed_one_does_no
         let row = TABLE.iter().find(|row| (row.actors, row.method) == at);
         let row = row.unwrap_or_else(|| panic!("{}: not in the table", vector.name));
         let mut events = vector.events();
+        let day = vector.epoch..vector.epoch + 1;
+        assert_eq!(check_day(&events, day), [], "{}: {events:#?}", vector.name);
         events.sort_by_key(|event| event.sector);
         let seen = found.entry(at).or_default();
         if vector.exit_code != 0 {

@@ -1,15 +1,17 @@
 //! Progress bars, on stderr and only on a terminal.
 
+use std::fmt::Write;
 use std::io::{IsTerminal, stderr};
 use std::sync::Mutex;
 
 use chain::{Progress, Unit};
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 
 const BYTES: &str =
     "{msg:32!} {wide_bar:.cyan/blue} {bytes:>10}/{total_bytes} {bytes_per_sec:>12} {eta:>4} left";
 const TIPSETS: &str =
-    "{msg:32!} {wide_bar:.cyan/blue} {human_pos:>7}/{human_len} tipsets {per_sec:>10} {eta:>4} left";
+    "{msg:32!} {wide_bar:.cyan/blue} {human_pos:>7}/{human_len} tipsets {rate:>10} {eta:>4} left";
+const DAYS: &str = "{msg:32!} {wide_bar:.cyan/blue} {human_pos:>7}/{human_len} days {rate:>10} {eta:>4} left";
 
 /// One bar at a time, for whatever long work goes on.
 #[derive(Default)]
@@ -32,8 +34,12 @@ impl Progress for Bars {
         let template = match unit {
             Unit::Bytes => BYTES,
             Unit::Tipsets => TIPSETS,
+            Unit::Days => DAYS,
         };
         let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
+        let style = style.with_key("rate", |state: &ProgressState, out: &mut dyn Write| {
+            let _ = write!(out, "{:.0}/s", state.per_sec());
+        });
         let bar = ProgressBar::with_draw_target(Some(total), target).with_style(style).with_message(task);
         self.with(|current| *current = Some(bar));
     }

@@ -7,7 +7,7 @@ use anyhow::Context;
 use chain::{Cid, Day, Epoch, MinerId};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use directories::ProjectDirs;
-use ledger::columns::Endpoint;
+use ledger::columns::{COLUMNS, Column, Endpoint, column};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -19,7 +19,7 @@ Examples:
 Exit codes:
   0  done
   1  something went wrong; stderr says what, where, and what to do
-  2  wrong usage";
+  2  wrong usage; or `reconcile` or `explain` found something that does not close";
 
 /// Open, verifiable statistics of every Filecoin storage provider's sectors.
 #[derive(Debug, Parser)]
@@ -79,8 +79,90 @@ Examples:
 Examples:
   sectorscope stats total
   sectorscope stats fault --date 2026-09-20 --miner f0110
+  sectorscope stats total --miner f0110 --from 2026-09-01 --format csv > f0110.csv
   sectorscope stats sector_duration --format json")]
     Stats(Stats),
+    /// Ask the lake in SQL; reading only
+    #[command(after_help = "\
+Tables: sector_events, sp_sector_daily, reconciliation, progress; sp_sector_history, the rows of finished months again by
+provider. Their columns: DESCRIBE sector_events.
+miner_id is a number in them; f0(miner_id) spells it.
+
+Examples:
+  sectorscope sql \"SELECT f0(miner_id), count(*) FROM sector_events WHERE kind = 'fault' GROUP BY 1 ORDER BY 2 DESC\"
+  sectorscope sql \"SELECT * FROM sp_sector_daily WHERE stat_date = '2026-09-20'\" --format json
+  sectorscope sql - --format csv < question.sql > answer.csv")]
+    Sql(Sql),
+    /// Write rows or events of a range of days to a file or a pipe
+    #[command(
+        subcommand,
+        after_help = "\
+Examples:
+  sectorscope export rows --format csv > rows.csv
+  sectorscope export rows --from 2026-07-01 --to 2026-09-30 --columns total,fault --format parquet --out rows.parquet
+  sectorscope export events --miner f0110 --miner f0113 --format ndjson | jq 'select(.kind == \"terminate\")'"
+    )]
+    Export(Export),
+    /// List the Parquet files that the lake's published version is made of, for programs that read them themselves
+    #[command(after_help = "\
+Examples:
+  sectorscope files
+  sectorscope files --table sector_events --from 2026-09-01 --format json | jq -r '.files[].path'")]
+    Files(Files),
+    /// Tell what is in the lake: closed days, gaps, sources, tables and their sizes, who is writing
+    #[command(after_help = "\
+Examples:
+  sectorscope status
+  sectorscope status --format json | jq .gaps")]
+    Status(Status),
+    /// Walk a number back to the sectors and messages that it is made of
+    #[command(after_help = "\
+Examples:
+  sectorscope explain daily_new_fault_rbp --miner f0110 --date 2026-09-20
+  sectorscope explain total_sector_qap --miner f0110 --format json | jq -r '.contributions[].message'
+  sectorscope columns                                        the columns there are")]
+    Explain(Explain),
+    /// Say which numbers of the lake do not close; exits with 2 if any
+    #[command(after_help = "\
+Every miner's day is held against the chain's own power and against the identities of docs/DEFINITIONS.md when it is closed.
+This prints what did not hold; --deep reckons every day anew from its events first, and follows each sector's story.
+
+Examples:
+  sectorscope reconcile
+  sectorscope reconcile --from 2026-09-01 --miner f0110 --format json
+  sectorscope reconcile --deep")]
+    Reconcile(Reconcile),
+    /// Bring the days of finished months into one file each, in both orders
+    #[command(after_help = "\
+Ingesting does so by itself. Readers notice nothing but that more days take less time.
+
+Examples:
+  sectorscope compact --data ./lake")]
+    Compact(Compact),
+    /// Remove files that the lake has no more
+    #[command(after_help = "\
+Closing days again and compaction take files out of the tables; they are kept for a while for those who still read an
+older version. Ingesting removes those older than a week by itself.
+
+Examples:
+  sectorscope vacuum
+  sectorscope vacuum --retain-hours 0     when nothing else reads the lake")]
+    Vacuum(Vacuum),
+    /// Copy the lake, while it may be written to
+    #[command(after_help = "\
+The copy is a lake itself, of one published version. A copy into the same directory brings it up to date. Its SHA256SUMS
+can be checked with `sha256sum --check`.
+
+Examples:
+  sectorscope backup /mnt/backup/sectorscope
+  sectorscope backup ./copy --data ./lake")]
+    Backup(Backup),
+    /// Put a copy back as the lake, every byte of it checked
+    #[command(after_help = "\
+Examples:
+  sectorscope restore /mnt/backup/sectorscope
+  sectorscope restore ./copy --data ./elsewhere")]
+    Restore(Restore),
     /// Print what every column means
     #[command(after_help = "\
 Examples:
@@ -157,7 +239,8 @@ pub(crate) enum Source {
     #[command(after_help = "\
 Examples:
   sectorscope ingest car snapshot.car.zst
-  sectorscope ingest car lite.car.zst diff-1.car.zst diff-2.car.zst --data ./lake")]
+  sectorscope ingest car lite.car.zst diff-1.car.zst diff-2.car.zst --data ./lake
+  sectorscope ingest car snapshot.car.zst --from 2026-09-01     close September again")]
     Car {
         /// The files
         #[arg(required = true, value_name = "FILE")]
@@ -165,6 +248,16 @@ Examples:
         /// Read up to this height only, as if the newest tipset at or below it were the head
         #[arg(long, value_name = "EPOCH", value_parser = epoch)]
         head: Option<Epoch>,
+        /// Close days again from this one on, YYYY-MM-DD, in the place of what is closed; days after the source's last
+        /// one are made anew from their own events
+        #[arg(long, value_name = "DAY")]
+        from: Option<Day>,
+        /// With --from: give up closed days after the source's last one if the state they stand on has changed
+        #[arg(long, requires = "from")]
+        drop_later: bool,
+        /// Leave a file for each day; `sectorscope compact` brings finished months together later
+        #[arg(long)]
+        no_compact: bool,
         #[command(flatten)]
         data: DataDir,
     },
@@ -287,6 +380,12 @@ pub(crate) struct Stats {
     /// Only this provider, such as f01000
     #[arg(long)]
     pub(crate) miner: Option<MinerId>,
+    /// The provider's days from this one on
+    #[arg(long, value_name = "DAY", requires = "miner", conflicts_with = "date")]
+    pub(crate) from: Option<Day>,
+    /// The provider's days up to this one
+    #[arg(long, value_name = "DAY", requires = "miner", conflicts_with = "date")]
+    pub(crate) to: Option<Day>,
     /// How to print the rows
     #[arg(long, value_enum, default_value_t = RowFormat::Table)]
     pub(crate) format: RowFormat,
@@ -302,6 +401,208 @@ pub(crate) enum RowFormat {
     Json,
     /// With a header line
     Csv,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Sql {
+    /// The statement; `-` reads it from stdin
+    pub(crate) statement: String,
+    /// How to print the answer
+    #[arg(long, value_enum, default_value_t = AnswerFormat::Table)]
+    pub(crate) format: AnswerFormat,
+    /// Rows that a table shows at most
+    #[arg(long, value_name = "N", default_value_t = 1000)]
+    pub(crate) rows: usize,
+    /// Time that it may take, in seconds
+    #[arg(long, value_name = "SECONDS", default_value_t = 60)]
+    pub(crate) time: u64,
+    /// Memory that sorting, grouping and joining may hold, in MiB; beyond it they use temporary files
+    #[arg(long, value_name = "MIB", default_value_t = 1024)]
+    pub(crate) memory: usize,
+    /// Temporary files that they may use, in MiB
+    #[arg(long, value_name = "MIB", default_value_t = 8192)]
+    pub(crate) spill: u64,
+    #[command(flatten)]
+    pub(crate) data: DataDir,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum AnswerFormat {
+    /// For people
+    Table,
+    /// With a header line
+    Csv,
+    /// One JSON object a line, decimals as strings
+    Ndjson,
+    /// An array of such objects
+    Json,
+    /// A stream of Arrow's inter-process format
+    Arrow,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Export {
+    /// Storage providers' days: the rows that the endpoints serve
+    #[command(after_help = "\
+Examples:
+  sectorscope export rows --format csv > rows.csv
+  sectorscope export rows --from 2026-07-01 --to 2026-09-30 --columns total,fault --format parquet --out rows.parquet")]
+    Rows(Exporting),
+    /// Sector events
+    #[command(after_help = "\
+Examples:
+  sectorscope export events --format parquet --out events.parquet
+  sectorscope export events --miner f0110 --miner f0113 --format ndjson | jq 'select(.kind == \"terminate\")'")]
+    Events(Exporting),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Exporting {
+    /// First day, YYYY-MM-DD (UTC) [default: the first closed one]
+    #[arg(long, value_name = "DAY")]
+    pub(crate) from: Option<Day>,
+    /// Last day [default: the newest closed one]
+    #[arg(long, value_name = "DAY")]
+    pub(crate) to: Option<Day>,
+    /// Only these providers', such as f01000
+    #[arg(long = "miner", num_args = 1.., value_name = "MINER")]
+    pub(crate) miners: Vec<MinerId>,
+    /// Only these columns, after day and miner; for rows also endpoints, such as total,fault
+    #[arg(long, value_delimiter = ',', value_name = "NAME,…")]
+    pub(crate) columns: Vec<String>,
+    /// How to write them
+    #[arg(long, value_enum)]
+    pub(crate) format: ExportFormat,
+    /// The file to write [default: stdout]; it appears when it is whole
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: Option<PathBuf>,
+    /// Replace the file if it is there
+    #[arg(long, requires = "out")]
+    pub(crate) force: bool,
+    #[command(flatten)]
+    pub(crate) data: DataDir,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum ExportFormat {
+    /// With the lake's own types
+    Parquet,
+    /// With a header line
+    Csv,
+    /// One JSON object a line, bytes as strings
+    Ndjson,
+    /// A stream of Arrow's inter-process format, with the lake's own types
+    Arrow,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Files {
+    /// Only this table's
+    #[arg(long, value_name = "TABLE")]
+    pub(crate) table: Option<String>,
+    /// Only those that hold this day or later ones, YYYY-MM-DD (UTC)
+    #[arg(long, value_name = "DAY")]
+    pub(crate) from: Option<Day>,
+    /// Only those that hold this day or earlier ones
+    #[arg(long, value_name = "DAY")]
+    pub(crate) to: Option<Day>,
+    /// How to print them
+    #[arg(long, value_enum, default_value_t = LookFormat::Table)]
+    pub(crate) format: LookFormat,
+    #[command(flatten)]
+    pub(crate) data: DataDir,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Status {
+    /// How to print it
+    #[arg(long, value_enum, default_value_t = LookFormat::Table)]
+    pub(crate) format: LookFormat,
+    #[command(flatten)]
+    pub(crate) data: DataDir,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Explain {
+    /// The column; any that `sectorscope columns` lists
+    #[arg(value_parser = a_column)]
+    pub(crate) column: &'static Column,
+    /// The storage provider, such as f01000
+    #[arg(long)]
+    pub(crate) miner: MinerId,
+    /// The day, YYYY-MM-DD (UTC) [default: the newest closed one]
+    #[arg(long)]
+    pub(crate) date: Option<Day>,
+    /// Events that the table shows at most; JSON has them all
+    #[arg(long, value_name = "N", default_value_t = 100)]
+    pub(crate) events: usize,
+    /// How to print it
+    #[arg(long, value_enum, default_value_t = LookFormat::Table)]
+    pub(crate) format: LookFormat,
+    #[command(flatten)]
+    pub(crate) data: DataDir,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Reconcile {
+    /// First day, YYYY-MM-DD (UTC) [default: the first closed one]
+    #[arg(long, value_name = "DAY")]
+    pub(crate) from: Option<Day>,
+    /// Last day [default: the newest closed one]
+    #[arg(long, value_name = "DAY")]
+    pub(crate) to: Option<Day>,
+    /// Only these providers, such as f01000
+    #[arg(long = "miner", num_args = 1.., value_name = "MINER")]
+    pub(crate) miners: Vec<MinerId>,
+    /// Reckon every day anew from its stored events, and follow every sector from event to event
+    #[arg(long)]
+    pub(crate) deep: bool,
+    /// How to print what does not close
+    #[arg(long, value_enum, default_value_t = FindingFormat::Table)]
+    pub(crate) format: FindingFormat,
+    #[command(flatten)]
+    pub(crate) data: DataDir,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum FindingFormat {
+    /// For people
+    Table,
+    /// One object: what was checked and what does not close
+    Json,
+    /// With a header line
+    Csv,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Compact {
+    #[command(flatten)]
+    pub(crate) data: DataDir,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Vacuum {
+    /// Keep what was taken out in the last hours
+    #[arg(long, value_name = "HOURS", default_value_t = 168)]
+    pub(crate) retain_hours: u64,
+    #[command(flatten)]
+    pub(crate) data: DataDir,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Backup {
+    /// Where to copy it: a new or empty directory, or that of an older copy
+    pub(crate) to: PathBuf,
+    #[command(flatten)]
+    pub(crate) data: DataDir,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Restore {
+    /// The copy
+    pub(crate) from: PathBuf,
+    #[command(flatten)]
+    pub(crate) data: DataDir,
 }
 
 #[derive(Debug, Args)]
@@ -325,6 +626,17 @@ fn endpoint(text: &str) -> Result<Endpoint, String> {
     Endpoint::from_name(text).ok_or_else(|| {
         let names: Vec<_> = Endpoint::ALL.iter().map(|endpoint| endpoint.name()).collect();
         format!("expected one of {}", names.join(", "))
+    })
+}
+
+fn a_column(text: &str) -> Result<&'static Column, String> {
+    column(text).ok_or_else(|| {
+        let alike = COLUMNS.iter().filter(|column| column.name.contains(text) || text.contains(column.name));
+        let alike: Vec<_> = alike.map(|column| column.name).take(8).collect();
+        match alike.as_slice() {
+            [] => "there is no such column; `sectorscope columns` lists them".to_owned(),
+            _ => format!("there is no such column; there are {}", alike.join(", ")),
+        }
     })
 }
 

@@ -1,7 +1,8 @@
 //! Figures as people read them.
 
-use ledger::Value;
+use chain::Day;
 use ledger::columns::Unit;
+use ledger::{Event, Value};
 
 const STEPS: [&str; 7] = ["B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"];
 
@@ -20,6 +21,27 @@ pub(crate) fn bytes(bytes: i128) -> String {
     format!("{sign}{}{fraction} {}", magnitude / one, STEPS[step])
 }
 
+/// What totals lack whose ledger was opened in mid-history.
+pub(crate) fn history_since(since: Day) -> String {
+    format!("history: since {since}; what was onboarded and left before is in no total")
+}
+
+/// A moment as people read it, from Unix seconds: `2026-11-22 17:36:10 UTC`.
+pub(crate) fn moment(seconds: i64) -> String {
+    let day = i32::try_from(seconds.div_euclid(86_400)).map(Day::from_unix_days);
+    let of_day = seconds.rem_euclid(86_400);
+    let (hours, minutes, seconds) = (of_day / 3600, of_day / 60 % 60, of_day % 60);
+    day.map(|day| format!("{day} {hours:02}:{minutes:02}:{seconds:02} UTC")).unwrap_or_default()
+}
+
+/// What happened: `terminate (passive)`.
+pub(crate) fn happened(event: &Event) -> String {
+    match event.cause {
+        Some(cause) => format!("{} ({cause})", event.kind),
+        None => event.kind.to_string(),
+    }
+}
+
 /// A column's value in its unit.
 pub(crate) fn value(value: Value, unit: Unit) -> String {
     match (value, unit) {
@@ -32,7 +54,7 @@ pub(crate) fn value(value: Value, unit: Unit) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::bytes;
+    use super::{bytes, moment};
 
     #[test]
     fn bytes_are_shown_in_the_largest_unit_that_fits() {
@@ -42,5 +64,11 @@ mod tests {
         assert_eq!(bytes((5 << 50) / 4), "1.25 PiB");
         assert_eq!(bytes(-(3 << 40)), "-3 TiB");
         assert_eq!(bytes(1 << 75), "32768 EiB");
+    }
+
+    #[test]
+    fn moments_are_shown_in_utc() {
+        assert_eq!(moment(1_598_306_400), "2020-08-24 22:00:00 UTC");
+        assert_eq!(moment(-1), "1969-12-31 23:59:59 UTC");
     }
 }

@@ -5,6 +5,7 @@ mod cli;
 mod commands;
 mod human;
 mod output;
+mod stop;
 
 use std::io::{self, Write};
 use std::process::ExitCode;
@@ -16,12 +17,14 @@ use cli::{Cli, Command};
 
 /// Something went wrong; the error is on stderr. (Wrong usage exits with 2.)
 const FAILED: u8 = 1;
+/// Something was found that does not close; stdout says what.
+const UNCLOSED: u8 = 2;
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
     log(cli.verbose);
     match run(cli) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         // Whoever read our output has seen enough, as `head` does.
         Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
@@ -31,10 +34,12 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(cli: Cli) -> anyhow::Result<()> {
+fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    runtime.block_on(async {
-        match cli.command {
+    let done = runtime.block_on(async {
+        let done = match cli.command {
+            Command::Explain(arguments) => return commands::explain::run(arguments).await,
+            Command::Reconcile(arguments) => return commands::reconcile::run(arguments).await,
             Command::Up(arguments) => commands::up::run(arguments).await,
             Command::Ingest(arguments) => commands::ingest::run(arguments).await,
             Command::Serve(arguments) => commands::serve::run(arguments).await,
@@ -42,9 +47,21 @@ fn run(cli: Cli) -> anyhow::Result<()> {
             Command::Car(arguments) => commands::car::run(&arguments),
             Command::Miner(arguments) => commands::miner::run(&arguments),
             Command::Stats(arguments) => commands::stats::run(arguments).await,
+            Command::Sql(arguments) => commands::sql::run(arguments).await,
+            Command::Export(arguments) => commands::export::run(arguments).await,
+            Command::Files(arguments) => commands::files::run(arguments).await,
+            Command::Status(arguments) => commands::status::run(arguments).await,
+            Command::Compact(arguments) => commands::upkeep::compact(arguments).await,
+            Command::Vacuum(arguments) => commands::upkeep::vacuum(arguments).await,
+            Command::Backup(arguments) => commands::upkeep::backup(arguments).await,
+            Command::Restore(arguments) => commands::upkeep::restore(arguments).await,
             Command::Columns(arguments) => commands::columns::run(&arguments),
-        }
-    })
+        };
+        done.map(|()| ExitCode::SUCCESS)
+    });
+    // Work that was given up, as a question that took too long, is not waited for.
+    runtime.shutdown_background();
+    done
 }
 
 /// Logs to stderr: warnings by default, more with each `-v`; `RUST_LOG` overrides both.

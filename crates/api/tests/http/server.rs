@@ -130,7 +130,7 @@ fn finished(at: usize) -> FinishedDay {
     FinishedDay {
         day,
         events: events.into_iter().collect(),
-        claims: Vec::new(),
+        powers: Vec::new(),
         progress: Progress {
             source: "test".to_owned(),
             network: "mainnet".to_owned(),
@@ -141,6 +141,8 @@ fn finished(at: usize) -> FinishedDay {
             tipset_key: String::new(),
             state_root: String::new(),
             version: "test".to_owned(),
+            history_since: None,
+            closed_at: None,
         },
     }
 }

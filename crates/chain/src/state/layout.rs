@@ -59,6 +59,9 @@ pub(crate) struct PartitionState {
     pub(crate) recoveries: usize,
     pub(crate) terminated: usize,
     pub(crate) expirations: usize,
+    pub(crate) live_power: usize,
+    pub(crate) unproven_power: Option<usize>,
+    pub(crate) faulty_power: usize,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -89,6 +92,9 @@ const V1: Layout = Layout {
         recoveries: 2,
         terminated: 3,
         expirations: 4,
+        live_power: 6,
+        unproven_power: None,
+        faulty_power: 7,
     },
     power: PowerState { fields: 16, claims: 14, claim_skips: 0 },
 };
@@ -110,6 +116,9 @@ const V2: Layout = Layout {
         recoveries: 3,
         terminated: 4,
         expirations: 5,
+        live_power: 7,
+        unproven_power: Some(8),
+        faulty_power: 9,
     },
     power: PowerState { fields: 15, claims: 13, claim_skips: 1 },
     ..V1

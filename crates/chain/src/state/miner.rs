@@ -129,7 +129,7 @@ impl Partition {
     }
 }
 
-fn open_partitions<'s>(store: &'s dyn BlockStore, root: &Cid) -> Result<Amt<'s>> {
+pub(super) fn open_partitions<'s>(store: &'s dyn BlockStore, root: &Cid) -> Result<Amt<'s>> {
     let partitions = Amt::open(store, root, PARTITIONS)?;
     if partitions.count() > MOST_PARTITIONS {
         return Err(Error::malformed(format!("{} partitions", partitions.count())).in_block(root, PARTITIONS));
@@ -308,7 +308,11 @@ impl<'s> Miner<'s> {
         })
     }
 
-    fn deadlines(&self) -> Result<Vec<Cid>> {
+    pub(super) fn deadlines_root(&self) -> &Cid {
+        &self.deadlines
+    }
+
+    pub(super) fn deadlines(&self) -> Result<Vec<Cid>> {
         const WHAT: &str = "deadlines";
         let block = self.store.need(&self.deadlines, WHAT)?;
         let decode = || -> Result<Vec<Cid>> {
@@ -321,7 +325,7 @@ impl<'s> Miner<'s> {
     }
 
     /// The partitions' root of a deadline, and which partitions have their window `PoSt` in.
-    fn deadline(&self, cid: &Cid) -> Result<(Cid, SectorSet)> {
+    pub(super) fn deadline(&self, cid: &Cid) -> Result<(Cid, SectorSet)> {
         const WHAT: &str = "deadline";
         let block = self.store.need(cid, WHAT)?;
         let decode = || -> Result<(Cid, SectorSet)> {

@@ -8,6 +8,7 @@ mod miner;
 mod params;
 mod power;
 mod sector;
+mod stated;
 
 pub use actor::{Actor, StateTree};
 pub use codes::{ActorKind, Codes};
@@ -15,5 +16,6 @@ pub use layout::Layout;
 pub use market::{Market, Proposal};
 pub use miner::{ChangedPartition, Miner, Partition};
 pub use params::{Extension, Op, Place, QualityUpgrade};
-pub use power::{ClaimedPower, Claims};
+pub use power::{Claims, PowerPair};
 pub use sector::{Precommit, Sector, SectorRef};
+pub use stated::StatedPower;

@@ -18,9 +18,9 @@ const WHAT: &str = "power claims";
 /// Totals at the beginning of its state, the same in every version.
 const TOTALS: usize = 4;
 
-/// What the power actor says a miner has.
+/// Power as the actors keep it: a claim's, or a partition's.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct ClaimedPower {
+pub struct PowerPair {
     /// Raw bytes.
     pub raw: Bytes,
     /// Quality-adjusted bytes.
@@ -32,7 +32,7 @@ pub struct Claims<'s> {
     map: Hamt<'s>,
     root: Cid,
     layout: &'static Layout,
-    committed: ClaimedPower,
+    committed: PowerPair,
 }
 
 impl<'s> Claims<'s> {
@@ -53,7 +53,7 @@ impl<'s> Claims<'s> {
             }
         };
         let block = tree.store().need(&actor.head, "state of the power actor")?;
-        let read = || -> Result<(ClaimedPower, Cid)> {
+        let read = || -> Result<(PowerPair, Cid)> {
             let mut reader = Reader::new(&block);
             reader.tuple(layout.power.fields)?;
             // Total raw power, bytes committed, total quality-adjusted power, quality-adjusted bytes committed.
@@ -62,7 +62,7 @@ impl<'s> Claims<'s> {
             reader.skip()?;
             let quality_adjusted = Bytes(reader.bigint()?);
             reader.skip_many(layout.power.claims.saturating_sub(TOTALS))?;
-            Ok((ClaimedPower { raw, quality_adjusted }, cid_of(reader.link()?)?))
+            Ok((PowerPair { raw, quality_adjusted }, cid_of(reader.link()?)?))
         };
         let (committed, root) =
             read().map_err(|error| error.in_block(&actor.head, "state of the power actor"))?;
@@ -72,7 +72,7 @@ impl<'s> Claims<'s> {
     /// The power actor's own sum over all claims, those below the consensus minimum included (`TotalBytesCommitted`
     /// and `TotalQABytesCommitted`).
     #[must_use]
-    pub const fn committed(&self) -> ClaimedPower {
+    pub const fn committed(&self) -> PowerPair {
         self.committed
     }
 
@@ -80,7 +80,7 @@ impl<'s> Claims<'s> {
     ///
     /// # Errors
     /// If a block is missing or malformed, or `visit` fails.
-    pub fn for_each(&self, visit: &mut dyn FnMut(MinerId, ClaimedPower) -> Result<()>) -> Result<()> {
+    pub fn for_each(&self, visit: &mut dyn FnMut(MinerId, PowerPair) -> Result<()>) -> Result<()> {
         self.map.for_each(&mut |key, raw| match miner_of(key)? {
             Some(miner) => visit(miner, self.claim(raw)?),
             None => Ok(()),
@@ -94,7 +94,7 @@ impl<'s> Claims<'s> {
     pub fn diff(
         &self,
         before: &Claims<'_>,
-        visit: &mut dyn FnMut(MinerId, Option<ClaimedPower>) -> Result<()>,
+        visit: &mut dyn FnMut(MinerId, Option<PowerPair>) -> Result<()>,
     ) -> Result<()> {
         if self.root == before.root {
             return Ok(());
@@ -105,11 +105,11 @@ impl<'s> Claims<'s> {
         })
     }
 
-    fn claim(&self, raw: &[u8]) -> Result<ClaimedPower> {
+    fn claim(&self, raw: &[u8]) -> Result<PowerPair> {
         let mut reader = Reader::new(raw);
         reader.array()?;
         reader.skip_many(self.layout.power.claim_skips)?;
-        Ok(ClaimedPower { raw: Bytes(reader.bigint()?), quality_adjusted: Bytes(reader.bigint()?) })
+        Ok(PowerPair { raw: Bytes(reader.bigint()?), quality_adjusted: Bytes(reader.bigint()?) })
     }
 }
 

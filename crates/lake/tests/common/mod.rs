@@ -1,8 +1,14 @@
 //! Days of a small made-up network.
 
-use chain::{Bytes, Cid, Day, Epoch, MinerId, SectorNumber};
-use lake::{FinishedDay, Progress};
-use ledger::{Cause, Claim, Event, Kind, MessageRef, Power, Status};
+#![allow(dead_code)]
+
+use chain::{Bytes, Cid, Clock, Day, Epoch, MinerId, SectorNumber};
+use std::path::Path;
+
+use lake::{FinishedDay, Progress, Reader};
+use ledger::columns::Endpoint;
+use ledger::testing::{MadeUp, MadeUpOptions};
+use ledger::{Cause, ChainPower, Event, Kind, MessageRef, Power, Status};
 
 /// Raw bytes of a sector.
 pub(crate) const SIZE: i128 = 32 << 30;
@@ -53,14 +59,15 @@ pub(crate) fn fault(miner: u64, sector: u64) -> Event {
     }
 }
 
-/// What the power actor says of a miner with that many active sectors.
-pub(crate) fn claim(miner: u64, sectors: i128) -> Claim {
+/// What the chain says of a miner with that many sectors, all of them active.
+pub(crate) fn claim(miner: u64, sectors: i128) -> ChainPower {
     let power = Bytes(sectors * SIZE);
-    Claim { miner: MinerId(miner), power: Power { rbp: power, qap: power } }
+    let power = Power { rbp: power, qap: power };
+    ChainPower { claim: power, live: power, ..ChainPower::none(MinerId(miner)) }
 }
 
 /// A finished day.
-pub(crate) fn finished(number: i32, events: Vec<Event>, claims: Vec<Claim>) -> FinishedDay {
+pub(crate) fn finished(number: i32, events: Vec<Event>, powers: Vec<ChainPower>) -> FinishedDay {
     let progress = Progress {
         source: "made up".to_owned(),
         network: "testnet".to_owned(),
@@ -71,6 +78,47 @@ pub(crate) fn finished(number: i32, events: Vec<Event>, claims: Vec<Claim>) -> F
         tipset_key: cid(1).to_string(),
         state_root: cid(2).to_string(),
         version: "0.0.0".to_owned(),
+        history_since: None,
+        closed_at: Some(1_664_668_800),
     };
-    FinishedDay { day: day(number), events, claims, progress }
+    FinishedDay { day: day(number), events, powers, progress }
+}
+
+/// A made-up network whose sectors live valid lives, day by day from 2022-10-01 on. Each day stands on a state of its
+/// own.
+pub(crate) fn network(options: MadeUpOptions) -> impl Iterator<Item = FinishedDay> {
+    let since = (options.standing > 0).then(|| day(0));
+    let clock = Clock::new(1_598_306_400);
+    let options = MadeUpOptions { first_day_epoch: clock.first_epoch(day(0)), ..options };
+    MadeUp::new(options).zip(0..).map(move |(of, number)| {
+        let mut finished = finished(number, of.events, of.powers);
+        finished.progress.first_epoch = clock.first_epoch(day(number));
+        finished.progress.last_epoch = clock.first_epoch(day(number + 1)) + -1;
+        finished.progress.state_root = cid(1000 + number as u64).to_string();
+        finished.progress.history_since = since;
+        finished
+    })
+}
+
+/// Every row of every closed day, as the endpoints show them.
+pub(crate) async fn shown(dir: &Path) -> Vec<String> {
+    let reader = match Reader::open(dir).await {
+        Ok(reader) => reader,
+        Err(lake::Error::NoLake { .. }) => return Vec::new(),
+        Err(error) => panic!("a lake that does not open: {error}"),
+    };
+    let mut days = Vec::new();
+    let mut at = reader.days().map(|days| *days.start());
+    while let Some(rows) = match at {
+        Some(day) => reader.day(day).await.expect("a day that is shown is whole"),
+        None => None,
+    } {
+        let mut text = format!("{}\n", rows.day());
+        for endpoint in Endpoint::ALL {
+            rows.write_json(*endpoint, None, &mut text);
+        }
+        days.push(text);
+        at = at.map(chain::Day::next);
+    }
+    days
 }

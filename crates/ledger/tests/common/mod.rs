@@ -2,14 +2,15 @@
 //! skipped and say so.
 #![allow(dead_code, unreachable_pub, clippy::unwrap_used)]
 
+pub mod days;
 pub mod forest;
 
 use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::path::PathBuf;
 
-use chain::{Cars, Chain, Day, Epoch, MinerId, NoProgress, SectorNumber};
-use ledger::{Claims, Event, Power, Reading, Status};
+use chain::{Bytes, Cars, Chain, Day, Epoch, MinerId, NoProgress, SectorNumber};
+use ledger::{ChainPower, ChainPowers, Event, Portrait, Power, Reading, Status};
 use serde_json::Value;
 
 /// A file of the chains with known truth; `None` with a printed reason where they are absent (on stderr itself: what
@@ -85,8 +86,8 @@ impl Balance {
 /// A chain read from start to end.
 pub struct Replay {
     pub events: Vec<Event>,
-    /// At the end of each finished day: every miner's balance by the ledger, and its claim by the power actor.
-    pub days: BTreeMap<Day, BTreeMap<MinerId, (Balance, Power)>>,
+    /// At the end of each finished day: every miner's balance by the ledger, and what the chain says of it.
+    pub days: BTreeMap<Day, BTreeMap<MinerId, (Balance, ChainPower)>>,
     pub clock: chain::Clock,
 }
 
@@ -102,7 +103,7 @@ pub fn replay_of(cars: &Cars) -> Replay {
     let chain = Chain::open(cars, cars.roots()).unwrap();
     let clock = chain.clock();
     let (mut pending, mut reading) = Reading::open(&chain, 0).unwrap();
-    let mut claims = Claims::default();
+    let mut powers = ChainPowers::default();
     let mut balances: BTreeMap<MinerId, Balance> = BTreeMap::new();
     let mut replay = Replay { events: Vec::new(), days: BTreeMap::new(), clock };
     for (index, tipset) in chain.tipsets().iter().enumerate() {
@@ -114,10 +115,10 @@ pub fn replay_of(cars: &Cars) -> Replay {
             balances.entry(event.miner).or_default().apply(event);
         }
         replay.events.append(&mut pending);
-        claims.advance(cars, &tipset.parent_state_root, reading.codes()).unwrap();
+        powers.advance(cars, &tipset.parent_state_root, reading.codes()).unwrap();
         for (miner, balance) in &balances {
             let active = balance.get(Status::Active);
-            let claim = claims.of(*miner);
+            let claim = powers.of(*miner).claim;
             assert_eq!(
                 (active.rbp, active.qap),
                 (claim.rbp.0, claim.qap.0),
@@ -130,12 +131,20 @@ pub fn replay_of(cars: &Cars) -> Replay {
             None => continue,
         };
         while day < clock.day_of(tipset.height) {
-            let rows = balances.iter().map(|(miner, balance)| (*miner, (balance.clone(), claims.of(*miner))));
+            let rows = balances.iter().map(|(miner, balance)| (*miner, (balance.clone(), powers.of(*miner))));
             replay.days.insert(day, rows.collect());
             day = day.next();
         }
     }
     replay
+}
+
+/// What the chain should say of a miner's power, by its sectors one by one.
+pub fn portrayed(miner: MinerId, portrait: &Portrait) -> ChainPower {
+    let [claim, faulty, unproven] = [portrait.active, portrait.faulty, portrait.unproven].map(|of| of.power);
+    let sum = |of: fn(Power) -> Bytes| Bytes([claim, faulty, unproven].map(|power| of(power).0).iter().sum());
+    let live = Power { rbp: sum(|power| power.rbp), qap: sum(|power| power.qap) };
+    ChainPower { miner, claim, live, faulty, unproven }
 }
 
 /// An event of the truth under the names of the definitions.

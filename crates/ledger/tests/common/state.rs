@@ -10,6 +10,7 @@ use std::collections::BTreeMap;
 use chain::{
     Address, Cid, Epoch, Executed, Message, MinerId, Receipt, SectorNumber, Transition, message_cid,
 };
+use ledger::checks::check_day;
 use ledger::{Differ, Event};
 
 use blocks::Blocks;
@@ -82,7 +83,7 @@ pub struct State {
 /// A message to the miner: method, parameters, what it returned.
 pub type Sent = (u64, Vec<u8>, Vec<u8>);
 
-/// Tells `differ` of a tipset at `height` that led from one state to the other.
+/// Tells `differ` of a tipset at `height` that led from one state to the other. What it tells passes every check.
 pub fn events(differ: &mut Differ, before: &State, after: &State, height: i64, sent: &[Sent]) -> Vec<Event> {
     let mut blocks = Blocks::default();
     let (before, after) = (before.put(&mut blocks), after.put(&mut blocks));
@@ -108,7 +109,9 @@ pub fn events(differ: &mut Differ, before: &State, after: &State, height: i64, s
     };
     let messages = (0..).zip(sent).map(executed).collect();
     let transition = Transition { height: Epoch(height), before, after, messages };
-    differ.events(&blocks, &transition).unwrap()
+    let events = differ.events(&blocks, &transition).unwrap();
+    assert_eq!(check_day(&events, Epoch(height)..Epoch(height) + 1), [], "{events:#?}");
+    events
 }
 
 /// Lets `differ` open a chain whose first state this is.

@@ -136,10 +136,6 @@ const HEADER: [(&str, Align); 9] = [
 ];
 
 fn line(event: &Event, clock: Clock) -> Vec<String> {
-    let kind = match event.cause {
-        Some(cause) => format!("{} ({cause})", event.kind),
-        None => event.kind.to_string(),
-    };
     let qap = match (event.qap_before, event.qap_after) {
         (Some(before), Some(after)) if before != after => {
             format!("{} → {}", human::bytes(before.0), human::bytes(after.0))
@@ -156,7 +152,7 @@ fn line(event: &Event, clock: Clock) -> Vec<String> {
         event.epoch.to_string(),
         event.miner.to_string(),
         event.sector.to_string(),
-        kind,
+        human::happened(event),
         human::bytes(event.sector_size.0),
         qap,
         expiration,

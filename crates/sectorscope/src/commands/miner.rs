@@ -112,7 +112,7 @@ fn gather(moment: &Moment<'_>, id: MinerId) -> chain::Result<Option<Told>> {
         return Ok(None);
     };
     let portrait = Portrait::of(&miner)?;
-    let (claim, clock) = (moment.claims.of(id), moment.clock());
+    let (claim, clock) = (moment.powers.of(id).claim, moment.clock());
     let deadline = |(index, of): (&u64, &ledger::DeadlinePortrait)| Deadline {
         deadline: *index,
         partitions: of.partitions,

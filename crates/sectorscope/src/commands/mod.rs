@@ -3,19 +3,38 @@
 pub(crate) mod car;
 pub(crate) mod columns;
 pub(crate) mod events;
+pub(crate) mod explain;
+pub(crate) mod export;
+pub(crate) mod files;
 pub(crate) mod ingest;
 pub(crate) mod miner;
 mod moment;
+pub(crate) mod reconcile;
 pub(crate) mod serve;
+pub(crate) mod sql;
 pub(crate) mod stats;
+pub(crate) mod status;
 pub(crate) mod up;
+pub(crate) mod upkeep;
 
+use std::io::IsTerminal;
 use std::path::PathBuf;
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 
 /// Says which files a chain was read from: errors within it name only blocks and heights.
-fn in_files<T>(result: chain::Result<T>, files: &[PathBuf]) -> anyhow::Result<T> {
+fn in_files<T, E>(result: Result<T, E>, files: &[PathBuf]) -> anyhow::Result<T>
+where
+    E: std::error::Error + Send + Sync + 'static,
+{
     let names = || files.iter().map(|file| file.display().to_string()).collect::<Vec<_>>().join(", ");
     result.with_context(names)
+}
+
+/// Keeps what only programs read off a terminal.
+fn refuse_on_terminal(form: lake::Form) -> anyhow::Result<()> {
+    if form.is_binary() && std::io::stdout().is_terminal() {
+        bail!("this format is for programs, and stdout is a terminal: send it to a file or a pipe");
+    }
+    Ok(())
 }

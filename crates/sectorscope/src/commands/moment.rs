@@ -2,7 +2,7 @@
 
 use chain::state::{Codes, Miner, StateTree};
 use chain::{Cars, Chain, Cid, Clock, Epoch, MinerId};
-use ledger::Claims;
+use ledger::ChainPowers;
 
 use crate::cli::At;
 
@@ -13,7 +13,7 @@ pub(crate) struct Moment<'s> {
     pub(crate) state: Cid,
     pub(crate) tree: StateTree<'s>,
     pub(crate) codes: Codes,
-    pub(crate) claims: Claims,
+    pub(crate) powers: ChainPowers,
 }
 
 impl<'s> Moment<'s> {
@@ -34,9 +34,9 @@ impl<'s> Moment<'s> {
         let tree = StateTree::open(cars, &state)?;
         let codes = Codes::new();
         codes.learn(&tree)?;
-        let mut claims = Claims::default();
-        claims.advance(cars, &state, &codes)?;
-        Ok(Self { chain, state, tree, codes, claims })
+        let mut powers = ChainPowers::default();
+        powers.advance(cars, &state, &codes)?;
+        Ok(Self { chain, state, tree, codes, powers })
     }
 
     /// All miners, by number.

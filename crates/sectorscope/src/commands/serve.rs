@@ -9,7 +9,7 @@ use lake::Reader;
 use tokio::net::TcpListener;
 
 use crate::cli::{Listen, Serve};
-use crate::output;
+use crate::{output, stop};
 
 const TOKEN_VARIABLE: &str = "SECTORSCOPE_TOKEN";
 
@@ -47,7 +47,11 @@ impl Door {
 
     /// Serves until asked to stop, then lets open requests end.
     pub(crate) async fn serve(self, reader: Arc<Reader>) -> anyhow::Result<()> {
-        api::serve(self.listener, reader, self.config, asked_to_stop()).await?;
+        let stop = async {
+            stop::asked().await;
+            tracing::info!("asked to stop: open requests may end");
+        };
+        api::serve(self.listener, reader, self.config, stop).await?;
         Ok(())
     }
 }
@@ -66,29 +70,4 @@ fn token(listen: &Listen) -> anyhow::Result<Option<String>> {
         }
         token => Ok(token),
     }
-}
-
-/// Ctrl-C or SIGTERM.
-async fn asked_to_stop() {
-    let interrupted = async {
-        if tokio::signal::ctrl_c().await.is_err() {
-            std::future::pending::<()>().await;
-        }
-    };
-    #[cfg(unix)]
-    let terminated = async {
-        match tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
-            Ok(mut signal) => {
-                signal.recv().await;
-            }
-            Err(_) => std::future::pending().await,
-        }
-    };
-    #[cfg(not(unix))]
-    let terminated = std::future::pending::<()>();
-    tokio::select! {
-        () = interrupted => {}
-        () = terminated => {}
-    }
-    tracing::info!("asked to stop: open requests may end");
 }

@@ -1,10 +1,14 @@
 //! `sectorscope stats`
 
 use std::io::Write;
+use std::ops::RangeInclusive;
+use std::sync::Arc;
 
 use anyhow::bail;
-use lake::{DayRows, Reader};
-use ledger::columns::Column;
+use chain::{Day, MinerId};
+use lake::{DayRows, MinerRows, Reader};
+use ledger::Value;
+use ledger::columns::{Column, Definition};
 
 use crate::cli::{RowFormat, Stats};
 use crate::human;
@@ -15,38 +19,100 @@ pub(crate) async fn run(arguments: Stats) -> anyhow::Result<()> {
     let Some(days) = reader.days() else {
         bail!("the lake has no closed day yet; take in a source with `sectorscope ingest car FILE`");
     };
-    let date = arguments.date.unwrap_or(*days.end());
-    let Some(rows) = reader.day(date).await? else {
-        bail!("{date} is not closed; the closed days are {} to {}", days.start(), days.end());
-    };
-    match arguments.format {
-        RowFormat::Json => {
+    let rows = Rows::asked_for(&arguments, &reader, &days).await?;
+    match (arguments.format, &rows) {
+        (RowFormat::Json, Rows::OfDay(day)) => {
             let mut text = String::new();
-            rows.write_json(arguments.endpoint, arguments.miner, &mut text);
+            day.write_json(arguments.endpoint, arguments.miner, &mut text);
             let mut out = output::out();
             writeln!(out, "{text}")?;
             out.flush()?;
         }
-        RowFormat::Csv => csv(&arguments, &rows)?,
-        RowFormat::Table => table(&arguments, &rows)?,
+        (RowFormat::Json, Rows::OfMiner(miner)) => {
+            let mut text = String::new();
+            miner.write_json(arguments.endpoint, &mut text);
+            let mut out = output::out();
+            writeln!(out, "{text}")?;
+            out.flush()?;
+        }
+        (RowFormat::Csv, rows) => csv(&arguments, rows)?,
+        (RowFormat::Table, rows) => {
+            table(&arguments, rows)?;
+            let runs_on = |column: &Column| {
+                matches!(column.definition, Definition::Total(..) | Definition::Quotient { .. })
+            };
+            if let Some(since) = reader.history_since()
+                && arguments.endpoint.columns().any(runs_on)
+            {
+                output::say(format_args!("\n{}", human::history_since(since)));
+            }
+        }
     }
     Ok(())
 }
 
-/// Indices of the rows asked for.
-fn chosen(arguments: &Stats, rows: &DayRows) -> Vec<usize> {
-    match arguments.miner {
-        Some(miner) => rows.find(miner).into_iter().collect(),
-        None => (0..rows.miners().len()).collect(),
+/// The rows asked for: of one day, or of one miner.
+enum Rows {
+    OfDay(Arc<DayRows>),
+    OfMiner(MinerRows),
+}
+
+impl Rows {
+    async fn asked_for(
+        arguments: &Stats,
+        reader: &Reader,
+        days: &RangeInclusive<Day>,
+    ) -> anyhow::Result<Self> {
+        let closed = |day: Day| {
+            if days.contains(&day) {
+                return Ok(());
+            }
+            bail!("{day} is not closed; the closed days are {} to {}", days.start(), days.end())
+        };
+        if let (Some(miner), true) = (arguments.miner, arguments.from.is_some() || arguments.to.is_some()) {
+            let (from, to) = (arguments.from.unwrap_or(*days.start()), arguments.to.unwrap_or(*days.end()));
+            closed(from)?;
+            closed(to)?;
+            return Ok(Self::OfMiner(reader.miner(miner, from..=to).await?));
+        }
+        let date = arguments.date.unwrap_or(*days.end());
+        closed(date)?;
+        match reader.day(date).await? {
+            Some(rows) => Ok(Self::OfDay(rows)),
+            None => bail!("{date} is not closed any more; ask again"),
+        }
+    }
+
+    /// Day, miner and place of each row.
+    fn places(&self, miner: Option<MinerId>) -> Vec<(Day, MinerId, usize)> {
+        match self {
+            Self::OfDay(rows) => {
+                let found: Vec<usize> = match miner {
+                    Some(miner) => rows.find(miner).into_iter().collect(),
+                    None => (0..rows.miners().len()).collect(),
+                };
+                found.into_iter().map(|row| (rows.day(), rows.miners()[row], row)).collect()
+            }
+            Self::OfMiner(rows) => {
+                rows.days().iter().enumerate().map(|(row, day)| (*day, rows.miner(), row)).collect()
+            }
+        }
+    }
+
+    fn value(&self, row: usize, column: &Column) -> Value {
+        match self {
+            Self::OfDay(rows) => rows.value(row, column),
+            Self::OfMiner(rows) => rows.value(row, column),
+        }
     }
 }
 
-fn csv(arguments: &Stats, rows: &DayRows) -> anyhow::Result<()> {
+fn csv(arguments: &Stats, rows: &Rows) -> anyhow::Result<()> {
     let columns: Vec<&Column> = arguments.endpoint.columns().collect();
     let mut out = csv::Writer::from_writer(output::out());
     out.write_record(["stat_date", "miner_id"].into_iter().chain(columns.iter().map(|column| column.name)))?;
-    for row in chosen(arguments, rows) {
-        let mut record = vec![rows.day().to_string(), rows.miners()[row].to_string()];
+    for (day, miner, row) in rows.places(arguments.miner) {
+        let mut record = vec![day.to_string(), miner.to_string()];
         record.extend(columns.iter().map(|column| rows.value(row, column).to_string()));
         out.write_record(record)?;
     }
@@ -54,12 +120,12 @@ fn csv(arguments: &Stats, rows: &DayRows) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn table(arguments: &Stats, rows: &DayRows) -> anyhow::Result<()> {
+fn table(arguments: &Stats, rows: &Rows) -> anyhow::Result<()> {
     let columns: Vec<&Column> = arguments.endpoint.columns().collect();
     let mut header = vec![("stat_date", Align::Left), ("miner_id", Align::Left)];
     header.extend(columns.iter().map(|column| (column.name, Align::Right)));
-    let lines = chosen(arguments, rows).into_iter().map(|row| {
-        let mut line = vec![rows.day().to_string(), rows.miners()[row].to_string()];
+    let lines = rows.places(arguments.miner).into_iter().map(|(day, miner, row)| {
+        let mut line = vec![day.to_string(), miner.to_string()];
         line.extend(columns.iter().map(|column| human::value(rows.value(row, column), column.unit)));
         line
     });

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::Context;
+use ingest::Options;
 use lake::{DayRows, Reader};
 use ledger::columns::column;
 
@@ -39,7 +40,9 @@ pub(crate) async fn run(arguments: Up) -> anyhow::Result<()> {
             "no lake in {} yet: reading the bundled sample chain",
             directory.display()
         );
-        output::say(format_args!("{}", cars(&arguments.data, &[sample(&arguments.data)?], None).await?));
+        let sample = sample(&arguments.data)?;
+        let said = cars(&arguments.data, &[sample], None, Options::default(), false).await?;
+        output::say(format_args!("{said}"));
     }
     let reader = Arc::new(Reader::open(&directory).await?);
     greet(&reader, &door).await?;
@@ -90,6 +93,9 @@ async fn greet(reader: &Reader, door: &Door) -> anyhow::Result<()> {
         days.start()
     ));
     print_day(&rows)?;
+    if let Some(since) = reader.history_since() {
+        output::say(format_args!("\n{}", human::history_since(since)));
+    }
     output::say(format_args!("\nstop with Ctrl-C"));
     Ok(())
 }

@@ -2,6 +2,7 @@
 #![allow(dead_code, clippy::unwrap_used)]
 
 pub(crate) mod car;
+pub(crate) mod data;
 pub(crate) mod http;
 pub(crate) mod ledger;
 pub(crate) mod server;
@@ -66,6 +67,12 @@ pub(crate) fn run<A: AsRef<OsStr>>(arguments: impl IntoIterator<Item = A>) -> Ra
 /// Runs a command that works with a data directory.
 pub(crate) fn run_in(data: &Path, arguments: &[&str]) -> Ran {
     program().args(arguments).arg("--data").arg(data).output().expect("the program starts").into()
+}
+
+/// Sends a signal by name.
+pub(crate) fn signal(process: u32, name: &str) {
+    let sent = Command::new("kill").args(["-s", name, &process.to_string()]).status().expect("kill");
+    assert!(sent.success(), "kill -s {name} {process}");
 }
 
 /// The bundled chain.

@@ -149,9 +149,7 @@ impl Serve {
 
     /// Sends a signal by name.
     pub(crate) fn signal(&self, name: &str) {
-        let pid = self.child.id().to_string();
-        let sent = Command::new("kill").args(["-s", name, &pid]).status().expect("kill");
-        assert!(sent.success(), "kill -s {name} {pid}");
+        super::signal(self.child.id(), name);
     }
 
     /// How it ended, if it does within that time.

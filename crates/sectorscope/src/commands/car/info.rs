@@ -104,7 +104,7 @@ fn gather(cars: &Cars, at: &At) -> chain::Result<Info> {
         if portrait.in_state == 0 {
             continue;
         }
-        let claim = moment.claims.of(*miner);
+        let claim = moment.powers.of(*miner).claim;
         told.push(MinerInfo {
             miner: miner.to_string(),
             in_state: portrait.in_state,

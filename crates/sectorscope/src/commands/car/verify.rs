@@ -2,7 +2,7 @@
 
 use anyhow::bail;
 use chain::{Cars, Chain, Epoch, Progress, Unit};
-use ledger::{Claims, Portrait, Reading};
+use ledger::{ChainPowers, Portrait, Reading};
 use serde::Serialize;
 
 use super::super::in_files;
@@ -66,9 +66,9 @@ fn follow(chain: &Chain<'_>, findings: &mut Findings, bars: &Bars) {
             }
         }
     };
-    let mut claims = Claims::default();
+    let mut powers = ChainPowers::default();
     for (done, tipset) in (1..).zip(tipsets) {
-        if let Err(error) = claims.advance(chain.store(), &tipset.parent_state_root, reading.codes()) {
+        if let Err(error) = powers.advance(chain.store(), &tipset.parent_state_root, reading.codes()) {
             findings.note(Some(tipset.height), &error);
         }
         if let Some(Err(error)) = reading.next() {

@@ -1,0 +1,131 @@
+//! The data files that a published version is made of.
+
+use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
+use std::path::{Path, PathBuf};
+
+use chain::Day;
+
+use crate::schema::TableName;
+use crate::snapshot::Snapshot;
+use crate::table::{DataFile, Table};
+use crate::{Error, Result};
+
+/// A data file: rows of one day, or of consecutive days.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ListedFile {
+    /// Where it is, from the root on.
+    pub path: PathBuf,
+    /// Bytes.
+    pub size: u64,
+    /// Rows.
+    pub rows: u64,
+    /// First day it holds.
+    pub first_day: Day,
+    /// Last day it holds.
+    pub last_day: Day,
+}
+
+/// Every table's data files as of one published version. What a writer has left behind unpublished is not among them.
+#[derive(Clone, Debug)]
+pub struct Listing {
+    directory: PathBuf,
+    version: u64,
+    files: BTreeMap<TableName, Vec<ListedFile>>,
+}
+
+impl Listing {
+    /// Lists the lake in `dir` as it is published now.
+    ///
+    /// # Errors
+    /// If there is no lake, or it cannot be read.
+    pub async fn open(dir: &Path) -> Result<Self> {
+        let directory = dir.canonicalize().unwrap_or_else(|_| dir.to_owned());
+        let snapshot = Snapshot::open(&directory).await?;
+        let files = TableName::ALL.into_iter().map(|name| (name, listed(snapshot.table(name))));
+        Ok(Self { version: snapshot.version(), files: files.collect(), directory })
+    }
+
+    /// The directory of the tables, from the root on.
+    #[must_use]
+    pub fn directory(&self) -> &Path {
+        &self.directory
+    }
+
+    /// The published version of `sp_sector_daily`: it changes whenever the files do.
+    #[must_use]
+    pub fn version(&self) -> u64 {
+        self.version
+    }
+
+    /// Every table's name and files, these in the order of their days.
+    pub fn tables(&self) -> impl Iterator<Item = (&'static str, &[ListedFile])> {
+        TableName::ALL.into_iter().map(|table| (table.name(), self.files(table)))
+    }
+
+    /// A table's files, in the order of their days.
+    pub(crate) fn files(&self, table: TableName) -> &[ListedFile] {
+        self.files.get(&table).map_or(&[], Vec::as_slice)
+    }
+
+    /// First and latest closed day.
+    ///
+    /// # Errors
+    /// If no day is closed.
+    pub fn closed(&self) -> Result<RangeInclusive<Day>> {
+        let files = self.files(TableName::Rows);
+        let (first, last) = files.first().zip(files.last()).ok_or(Error::NothingClosed)?;
+        Ok(first.first_day..=last.last_day)
+    }
+
+    /// The days from `from` to `to`, by default all that are closed.
+    ///
+    /// # Errors
+    /// If one of them is not closed: what is not known is never served as nothing.
+    pub fn days(&self, from: Option<Day>, to: Option<Day>) -> Result<RangeInclusive<Day>> {
+        let closed = self.closed()?;
+        let days = from.unwrap_or(*closed.start())..=to.unwrap_or(*closed.end());
+        for day in [*days.start(), *days.end()] {
+            if !closed.contains(&day) {
+                return Err(Error::DayNotClosed { day, first: *closed.start(), last: *closed.end() });
+            }
+        }
+        if days.is_empty() {
+            return Err(Error::Backwards { from: *days.start(), to: *days.end() });
+        }
+        Ok(days)
+    }
+
+    /// Checks that a table has every closed day.
+    ///
+    /// # Errors
+    /// If it lacks one.
+    pub(crate) fn check_whole(&self, table: TableName) -> Result<()> {
+        let closed = self.closed()?;
+        let missing = |day: Day| Error::Table {
+            table: table.name(),
+            problem: format!("no file holds {day}"),
+            advice: "another program has rewritten it: ingest into a new lake",
+        };
+        let mut next = *closed.start();
+        for file in self.files(table) {
+            if file.first_day != next {
+                return Err(missing(next));
+            }
+            next = file.last_day.next();
+        }
+        if next == closed.end().next() { Ok(()) } else { Err(missing(next)) }
+    }
+}
+
+/// A table's files; none of a table that the lake does not have.
+fn listed(table: Option<&Table>) -> Vec<ListedFile> {
+    let file = |table: &Table, file: &DataFile| ListedFile {
+        path: table.path(file),
+        size: u64::try_from(file.size).unwrap_or_default(),
+        rows: file.rows,
+        first_day: file.days.0,
+        last_day: file.days.1,
+    };
+    table.map(|table| table.files().iter().map(|of| file(table, of)).collect()).unwrap_or_default()
+}

@@ -1,0 +1,181 @@
+//! Compaction: the days of a finished month in one file, and its rows once more with each miner's days together.
+//!
+//! A file for every day is what closing days makes; after some years these are many files for readers to open. Only
+//! the way changes in which rows are kept, never a row, and each month is committed whole.
+
+use std::collections::BTreeMap;
+
+use chain::{Day, Progress, Unit};
+use datafusion::arrow::array::{AsArray, RecordBatch, UInt32Array};
+use datafusion::arrow::compute::{concat_batches, take_record_batch};
+use datafusion::arrow::datatypes::Int64Type;
+
+use crate::disk::Disk;
+use crate::file::FileWriter;
+use crate::schema::{MINER_ID, TableName};
+use crate::stored::blocking;
+use crate::table::{Change, DataFile};
+use crate::writer::Lake;
+use crate::{Error, Result, read};
+
+/// Rows put in order at once while a miner's days are laid together.
+const ROWS_AT_ONCE: usize = 65_536;
+
+/// What compaction has done.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Compacted {
+    /// Months that were brought into one file.
+    pub months: u64,
+    /// Files there were before, of all tables.
+    pub files_before: u64,
+    /// Files there are now.
+    pub files_now: u64,
+}
+
+impl Lake {
+    /// Brings each finished month that is in more than one file into one, in every table, and lays its rows by miner,
+    /// too. A month is finished when a day of a later one is closed.
+    ///
+    /// # Errors
+    /// If a file does not read, the disk fails, or another program writes to the lake; the months done so far stay.
+    pub async fn compact(&mut self, progress: &(dyn Progress + Sync)) -> Result<Compacted> {
+        let count = |lake: &Self| -> u64 {
+            TableName::ALL.iter().map(|name| lake.tables.get(*name).files().iter().count() as u64).sum()
+        };
+        let mut done = Compacted { files_before: count(self), ..Compacted::default() };
+        let months = self.months_to_compact();
+        let count_days = |(first, last): &(Day, Day)| {
+            u64::try_from(i64::from(last.unix_days()) - i64::from(first.unix_days()) + 1).unwrap_or_default()
+        };
+        progress.begin("compacting months".to_owned(), months.iter().map(count_days).sum(), Unit::Days);
+        let mut days_done = 0;
+        for days in &months {
+            let mut changes = BTreeMap::new();
+            for name in [TableName::Events, TableName::Reconciliation, TableName::Progress, TableName::Rows] {
+                if let Some(change) = self.gather(name, *days).await? {
+                    changes.insert(name, change);
+                }
+            }
+            changes.insert(TableName::History, self.by_miner(*days).await?);
+            self.tables.commit(changes).await?;
+            done.months += 1;
+            days_done += count_days(days);
+            progress.at(days_done);
+        }
+        progress.end();
+        done.files_now = count(self);
+        Ok(done)
+    }
+
+    /// First and last closed day of each finished month that is not all in one file, or not by miner.
+    fn months_to_compact(&self) -> Vec<(Day, Day)> {
+        let Some(closed) = self.rows().files().days() else { return Vec::new() };
+        let open = closed.end().month();
+        let mut months: Vec<(Day, Day)> = Vec::new();
+        let mut day = *closed.start();
+        while day.month() != open {
+            match months.last_mut().filter(|(_, last)| last.month() == day.month()) {
+                Some((_, last)) => *last = day,
+                None => months.push((day, day)),
+            }
+            day = day.next();
+        }
+        let whole = |name: TableName, (first, last): (Day, Day)| {
+            self.tables.get(name).files().of(first).is_some_and(|file| file.days.1 >= last)
+        };
+        months.retain(|days| !TableName::ALL.iter().all(|name| whole(*name, *days)));
+        months
+    }
+
+    /// The change that brings a table's files of these days into one; `None` if they are.
+    async fn gather(&self, name: TableName, days: (Day, Day)) -> Result<Option<Change>> {
+        let table = self.tables.get(name);
+        let files: Vec<DataFile> = table.files().touching(days.0..=days.1).cloned().collect();
+        if files.len() < 2 {
+            return Ok(None);
+        }
+        let (disk, directory) = (self.disk.clone(), table.directory().to_owned());
+        let from = files.clone();
+        let whole = move || {
+            let rows = from.iter().map(|file| usize::try_from(file.rows).unwrap_or(usize::MAX)).sum();
+            let mut writer = FileWriter::begin(&disk, &directory, name, days, rows)?;
+            for file in &from {
+                read::each(&directory.join(&file.name), name, &mut |batch| writer.write(&batch))?;
+                // A day's rows are what readers want of it.
+                if name != TableName::Progress {
+                    writer.end_row_group()?;
+                }
+            }
+            writer.end()
+        };
+        let added = blocking("compacting a month", whole).await?;
+        Ok(Some(Change { remove: files, add: vec![added], same_rows: true, ..Change::default() }))
+    }
+
+    /// The change that lays the rows of these days by miner, in the place of what was laid so.
+    async fn by_miner(&self, days: (Day, Day)) -> Result<Change> {
+        let history = self.tables.get(TableName::History);
+        let remove: Vec<DataFile> = history.files().touching(days.0..=days.1).cloned().collect();
+        let table = self.tables.get(TableName::Rows);
+        let paths: Vec<_> = table.files().touching(days.0..=days.1).map(|file| table.path(file)).collect();
+        let (disk, directory) = (self.disk.clone(), history.directory().to_owned());
+        let lay = move || {
+            let mut batches = Vec::new();
+            for path in &paths {
+                batches.push(read::whole(path, TableName::Rows)?);
+            }
+            write_by_miner(&disk, &directory, days, &batches)
+        };
+        let added = blocking("laying a month by miner", lay).await?;
+        Ok(Change { remove, add: vec![added], ..Change::default() })
+    }
+}
+
+/// Writes the rows of the batches, each ordered by miner and together by day, by miner and then by day.
+fn write_by_miner(
+    disk: &Disk,
+    directory: &std::path::Path,
+    days: (Day, Day),
+    batches: &[RecordBatch],
+) -> Result<DataFile> {
+    let wrong = |source| Error::Rows { table: TableName::History.name(), source };
+    let rows = batches.iter().map(RecordBatch::num_rows).sum();
+    let mut writer = FileWriter::begin(disk, directory, TableName::History, days, rows)?;
+    // Where each row is, by miner; rows come by day, and a stable sort keeps that.
+    let mut order: Vec<(i64, u32, u32)> = Vec::with_capacity(rows);
+    for (number, batch) in batches.iter().enumerate() {
+        let miners = batch.column_by_name(MINER_ID).and_then(|ids| ids.as_primitive_opt::<Int64Type>());
+        let miners = miners.ok_or_else(|| Error::Registry { what: MINER_ID.to_owned() })?;
+        let place = |row| (number as u32, row as u32);
+        order.extend(miners.values().iter().enumerate().map(|(row, miner)| {
+            let (number, row) = place(row);
+            (*miner, number, row)
+        }));
+    }
+    order.sort_by_key(|(miner, _, _)| *miner);
+    for part in order.chunks(ROWS_AT_ONCE) {
+        // Of each batch the stretch that is wanted; then these, put in order.
+        let mut stretches: BTreeMap<u32, (u32, u32)> = BTreeMap::new();
+        for (_, number, row) in part {
+            let (first, last) = stretches.entry(*number).or_insert((*row, *row));
+            (*first, *last) = ((*first).min(*row), (*last).max(*row));
+        }
+        let mut begins: BTreeMap<u32, u32> = BTreeMap::new();
+        let mut slices = Vec::new();
+        let mut at = 0;
+        for (number, (first, last)) in &stretches {
+            let length = last - first + 1;
+            slices.push(batches[*number as usize].slice(*first as usize, length as usize));
+            begins.insert(*number, at);
+            at += length;
+        }
+        let places = part.iter().filter_map(|(_, number, row)| {
+            let (first, _) = stretches.get(number)?;
+            Some(begins.get(number)? + (row - first))
+        });
+        let places: UInt32Array = places.map(Some).collect();
+        let joined = concat_batches(&TableName::History.schema(), &slices).map_err(wrong)?;
+        writer.write(&take_record_batch(&joined, &places).map_err(wrong)?)?;
+    }
+    writer.end()
+}

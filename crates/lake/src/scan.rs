@@ -1,0 +1,207 @@
+//! A published version's tables as the query engine sees them.
+
+use std::fmt;
+use std::path::Path;
+use std::sync::Arc;
+
+use chain::Day;
+use datafusion::arrow::datatypes::{DataType, Schema, SchemaRef};
+use datafusion::catalog::{Session, TableProvider};
+use datafusion::common::pruning::PrunableStatistics;
+use datafusion::common::stats::Precision;
+use datafusion::common::{ColumnStatistics, DFSchema, ScalarValue, Statistics};
+use datafusion::datasource::TableType;
+use datafusion::datasource::listing::PartitionedFile;
+use datafusion::datasource::physical_plan::{FileGroup, FileScanConfigBuilder, ParquetSource};
+use datafusion::datasource::source::DataSourceExec;
+use datafusion::error::{DataFusionError, Result as EngineResult};
+use datafusion::execution::object_store::ObjectStoreUrl;
+use datafusion::execution::runtime_env::RuntimeEnv;
+use datafusion::logical_expr::utils::conjunction;
+use datafusion::logical_expr::{
+    ColumnarValue, Expr, ScalarUDF, TableProviderFilterPushDown, Volatility, create_udf,
+};
+use datafusion::physical_optimizer::pruning::PruningPredicateBuilder;
+use datafusion::physical_plan::empty::EmptyExec;
+use datafusion::physical_plan::{ExecutionPlan, project_schema};
+use datafusion::prelude::{SessionConfig, SessionContext};
+use deltalake::logstore::object_store::local::LocalFileSystem;
+use url::Url;
+
+use crate::listing::{ListedFile, Listing};
+use crate::schema::{STAT_DATE, TableName};
+use crate::{Error, Result, form};
+
+/// Where the engine finds the lake's files. It knows no other place.
+const STORE: &str = "lake://tables";
+/// Catalog and schema of the tables, for those who list them.
+const CATALOG: (&str, &str) = ("sectorscope", "lake");
+
+/// What the engine puts before a table's name.
+pub(crate) fn qualifier() -> String {
+    format!("{}.{}.", CATALOG.0, CATALOG.1)
+}
+
+/// A session that knows the listed files as tables, the function `f0`, and nothing beside them.
+pub(crate) fn session(
+    listing: &Listing,
+    config: SessionConfig,
+    runtime: Arc<RuntimeEnv>,
+) -> Result<SessionContext> {
+    let opening = || Error::query("opening the tables");
+    let files = LocalFileSystem::new_with_prefix(listing.directory())
+        .map_err(|error| opening()(DataFusionError::ObjectStore(Box::new(error))))?;
+    let store = ObjectStoreUrl::parse(STORE).map_err(opening())?;
+    runtime.register_object_store(store.as_ref(), Arc::new(files));
+    if let Ok(everything) = Url::parse("file:///") {
+        runtime.deregister_object_store(&everything).map_err(opening())?;
+    }
+    let config = config.with_default_catalog_and_schema(CATALOG.0, CATALOG.1);
+    let context = SessionContext::new_with_config_rt(config, runtime);
+    for name in TableName::ALL {
+        let table = Files::of(name, listing, store.clone())?;
+        context.register_table(name.name(), Arc::new(table)).map_err(opening())?;
+    }
+    context.register_udf(f0());
+    Ok(context)
+}
+
+/// SQL's `f0(miner_id)`: the provider's address.
+pub(crate) fn f0() -> ScalarUDF {
+    let spelled = |arguments: &[ColumnarValue]| {
+        let arrays = ColumnarValue::values_to_arrays(arguments)?;
+        let spelled = arrays.first().and_then(form::miners_spelled);
+        let spelled = spelled.ok_or_else(|| DataFusionError::Plan("f0 takes a miner's number".to_owned()))?;
+        match arguments {
+            [ColumnarValue::Scalar(_)] => {
+                Ok(ColumnarValue::Scalar(ScalarValue::try_from_array(&spelled, 0)?))
+            }
+            _ => Ok(ColumnarValue::Array(spelled)),
+        }
+    };
+    create_udf("f0", vec![DataType::Int64], DataType::Utf8, Volatility::Immutable, Arc::new(spelled))
+}
+
+/// A table's files. What the table's log says of them (rows, days) is told to the engine, so that it opens no file whose
+/// days are not asked for, and none to count rows.
+struct Files {
+    name: TableName,
+    store: ObjectStoreUrl,
+    files: Vec<File>,
+}
+
+struct File {
+    /// Path within the lake.
+    path: String,
+    size: u64,
+    rows: u64,
+    first_day: Day,
+    last_day: Day,
+}
+
+impl fmt::Debug for Files {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Files").field("table", &self.name).field("files", &self.files.len()).finish()
+    }
+}
+
+impl Files {
+    fn of(name: TableName, listing: &Listing, store: ObjectStoreUrl) -> Result<Self> {
+        let file = |file: &ListedFile| {
+            let inside = file.path.strip_prefix(listing.directory()).ok().and_then(Path::to_str);
+            let path = inside.map(str::to_owned).ok_or_else(|| Error::Table {
+                table: name.name(),
+                problem: format!("its file {} lies outside the lake", file.path.display()),
+                advice: "another program has rewritten it: ingest into a new lake",
+            })?;
+            let ListedFile { size, rows, first_day, last_day, .. } = *file;
+            Ok(File { path, size, rows, first_day, last_day })
+        };
+        Ok(Self { name, store, files: listing.files(name).iter().map(file).collect::<Result<_>>()? })
+    }
+
+    /// Those files that may hold rows that pass the filters.
+    fn wanted(&self, state: &dyn Session, filters: &[Expr]) -> EngineResult<Vec<&File>> {
+        let all = self.files.iter();
+        let Some(filter) = conjunction(filters.iter().cloned()) else { return Ok(all.collect()) };
+        let schema = self.schema();
+        let filter = state.create_physical_expr(filter, &DFSchema::try_from(Arc::clone(&schema))?)?;
+        let pruning = PruningPredicateBuilder::new().with_file_schema(Arc::clone(&schema)).build(filter);
+        let Some(pruning) = pruning else { return Ok(all.collect()) };
+        // That no row lies beyond a bound is all that leaving files out by it needs.
+        let known = self.files.iter().map(|file| Arc::new(file.statistics(&schema, Precision::Exact)));
+        let wanted = pruning.prune(&PrunableStatistics::new(known.collect(), Arc::clone(&schema)))?;
+        Ok(all.zip(wanted).filter_map(|(file, wanted)| wanted.then_some(file)).collect())
+    }
+}
+
+impl File {
+    /// What is known of the file without opening it, the bounds of its days as `bound` has them.
+    fn statistics(&self, schema: &Schema, bound: fn(ScalarValue) -> Precision<ScalarValue>) -> Statistics {
+        let mut known = Statistics::new_unknown(schema);
+        known.num_rows = usize::try_from(self.rows).map_or(Precision::Absent, Precision::Exact);
+        if let Some((at, _)) = schema.column_with_name(STAT_DATE) {
+            let bound = |day: Day| bound(ScalarValue::Date32(Some(day.unix_days())));
+            known.column_statistics[at] = ColumnStatistics {
+                null_count: Precision::Exact(0),
+                min_value: bound(self.first_day),
+                max_value: bound(self.last_day),
+                ..ColumnStatistics::new_unknown()
+            };
+        }
+        known
+    }
+
+    fn partitioned(&self, schema: &Schema) -> PartitionedFile {
+        // Days that a file holds need not have rows: only that of one day's rows is sure to be in them.
+        let sure = self.rows > 0 && self.first_day == self.last_day;
+        let statistics = self.statistics(schema, if sure { Precision::Exact } else { Precision::Inexact });
+        PartitionedFile::new(&self.path, self.size).with_statistics(Arc::new(statistics))
+    }
+}
+
+#[async_trait::async_trait]
+impl TableProvider for Files {
+    fn schema(&self) -> SchemaRef {
+        self.name.schema()
+    }
+
+    fn table_type(&self) -> TableType {
+        TableType::Base
+    }
+
+    /// Filters are the engine's; it prunes files, row groups and pages by them on its own.
+    fn supports_filters_pushdown(&self, filters: &[&Expr]) -> EngineResult<Vec<TableProviderFilterPushDown>> {
+        Ok(vec![TableProviderFilterPushDown::Inexact; filters.len()])
+    }
+
+    async fn scan(
+        &self,
+        state: &dyn Session,
+        projection: Option<&Vec<usize>>,
+        filters: &[Expr],
+        limit: Option<usize>,
+    ) -> EngineResult<Arc<dyn ExecutionPlan>> {
+        let schema = self.schema();
+        let files = self.wanted(state, filters)?;
+        if files.is_empty() {
+            return Ok(Arc::new(EmptyExec::new(project_schema(&schema, projection)?)));
+        }
+        let mut statistics = Statistics::new_unknown(&schema);
+        let rows = usize::try_from(files.iter().map(|file| file.rows).sum::<u64>());
+        statistics.num_rows = rows.map_or(Precision::Absent, Precision::Exact);
+        // Days stay in order within a group, and one group reads them all in order.
+        let group_size = files.len().div_ceil(state.config().target_partitions().max(1));
+        let group =
+            |files: &[&File]| FileGroup::new(files.iter().map(|file| file.partitioned(&schema)).collect());
+        let groups = files.chunks(group_size).map(group).collect();
+        let scan =
+            FileScanConfigBuilder::new(self.store.clone(), Arc::new(ParquetSource::new(self.schema())))
+                .with_file_groups(groups)
+                .with_statistics(statistics)
+                .with_projection_indices(projection.cloned())?
+                .with_limit(limit)
+                .build();
+        Ok(DataSourceExec::from_data_source(scan))
+    }
+}

@@ -1,0 +1,52 @@
+//! A table's rows, read back on threads that may block.
+
+use chain::{Day, MinerId};
+use datafusion::arrow::array::RecordBatch;
+
+use crate::progress::{self, Progress};
+use crate::table::Table;
+use crate::{Error, Result, read};
+
+impl Table {
+    /// The rows of a day that the table holds; none of one that it does not hold.
+    pub(crate) async fn day(&self, day: Day) -> Result<RecordBatch> {
+        let name = self.name();
+        let Some(file) = self.files().of(day).cloned() else {
+            return Ok(RecordBatch::new_empty(name.schema()));
+        };
+        let path = self.path(&file);
+        blocking("reading a day", move || read::day(&path, name, &file, day)).await
+    }
+
+    /// A miner's rows of a day that the table holds, read without the other miners'.
+    pub(crate) async fn miner_on(&self, miner: MinerId, day: Day) -> Result<RecordBatch> {
+        let name = self.name();
+        let Some(file) = self.files().of(day).cloned() else {
+            return Ok(RecordBatch::new_empty(name.schema()));
+        };
+        let path = self.path(&file);
+        blocking("reading a day", move || read::miner(&path, name, miner, Some(day))).await
+    }
+
+    /// The table's rows as progress, ordered by day. Only table `progress` has such rows.
+    pub(crate) async fn progress(&self) -> Result<Vec<Progress>> {
+        let name = self.name();
+        let paths: Vec<_> = self.files().iter().map(|file| self.path(file)).collect();
+        blocking("reading progress", move || {
+            let mut rows = Vec::new();
+            for path in paths {
+                rows.extend(progress::rows(&read::whole(&path, name)?)?);
+            }
+            Ok(rows)
+        })
+        .await
+    }
+}
+
+/// Does what blocks on a thread that may.
+pub(crate) async fn blocking<T: Send + 'static>(
+    doing: &'static str,
+    work: impl FnOnce() -> Result<T> + Send + 'static,
+) -> Result<T> {
+    tokio::task::spawn_blocking(work).await.map_err(|source| Error::Task { doing, source })?
+}

@@ -1,0 +1,345 @@
+//! What holds of events by themselves, whatever they add up to (`docs/DEFINITIONS.md`, "What always holds").
+//!
+//! [`check_day`] looks at the events of one day, [`Continuity`] at those of many: a sector's event begins where the one
+//! before it ended.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::fmt;
+use std::ops::Range;
+
+use chain::{Bytes, Cid, Epoch, MinerId, SectorNumber};
+
+use crate::event::{Cause, Event, Kind, MessageRef, Status};
+
+/// What is checked. Each has a name that stays.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Check {
+    /// A sector's event begins where its previous one ended and not before it, and no event is told twice.
+    Continuity,
+    /// A message changed as many sectors as it says, all of one miner, by one method, at one epoch.
+    Messages,
+    /// Where the sector stood and stands, its terms, the cause and the method fit the kind.
+    Transitions,
+    /// An event lies in its day.
+    Epochs,
+    /// All of a miner's sectors are of one size, and of a quality from 1 to 10.
+    Sizes,
+}
+
+impl Check {
+    /// All of them.
+    pub const ALL: &'static [Self] =
+        &[Self::Continuity, Self::Messages, Self::Transitions, Self::Epochs, Self::Sizes];
+
+    /// Its name.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Continuity => "continuity",
+            Self::Messages => "messages",
+            Self::Transitions => "transitions",
+            Self::Epochs => "epochs",
+            Self::Sizes => "sizes",
+        }
+    }
+}
+
+/// A check that the events of a miner fail.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failure {
+    /// The miner.
+    pub miner: MinerId,
+    /// The check.
+    pub check: Check,
+    /// How often it fails.
+    pub times: usize,
+    /// The first failure, in a sentence.
+    pub example: String,
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}: {}", self.miner, self.check.name(), self.example)?;
+        if self.times > 1 {
+            write!(f, " (and {} more)", self.times - 1)?;
+        }
+        Ok(())
+    }
+}
+
+/// What the events of a day fail, by miner and check. Each miner's `events` are in the chain's order, `day` are its
+/// epochs.
+#[must_use]
+pub fn check_day(events: &[Event], day: Range<Epoch>) -> Vec<Failure> {
+    let mut failures = Failures::default();
+    let mut last: HashMap<(MinerId, SectorNumber), &Event> = HashMap::new();
+    let mut sizes: HashMap<MinerId, Bytes> = HashMap::new();
+    let mut messages: HashMap<Cid, Changed<'_>> = HashMap::new();
+    for event in events {
+        let mut note = |check, problem: Option<String>| failures.note(event, check, problem);
+        let size = *sizes.entry(event.miner).or_insert(event.sector_size);
+        note(Check::Epochs, misplaced(event, &day));
+        note(Check::Transitions, misfit(event).map(str::to_owned));
+        note(Check::Sizes, oversized(event, size));
+        if let Some(before) = last.insert((event.miner, event.sector), event) {
+            let told = (before == event && event.kind != Kind::Adjust).then(|| "told twice".to_owned());
+            note(Check::Continuity, told.or_else(|| broken(&End::of(before), event)));
+        }
+        if let Some(message) = &event.message {
+            let changed = messages.entry(message.cid).or_insert(Changed {
+                first: event,
+                message: *message,
+                sectors: BTreeSet::new(),
+            });
+            changed.sectors.insert(event.sector);
+            note(Check::Messages, changed.misfit(event, message));
+        }
+    }
+    for changed in messages.values() {
+        failures.note(changed.first, Check::Messages, changed.miscount());
+    }
+    failures.0.into_values().collect()
+}
+
+#[derive(Default)]
+struct Failures(BTreeMap<(MinerId, Check), Failure>);
+
+impl Failures {
+    fn note(&mut self, event: &Event, check: Check, problem: Option<String>) {
+        let Some(problem) = problem else { return };
+        let Event { miner, sector, kind, epoch, .. } = event;
+        let failure = self.0.entry((*miner, check)).or_insert_with(|| Failure {
+            miner: *miner,
+            check,
+            times: 0,
+            example: format!("{kind} of sector {sector} at epoch {epoch}: {problem}"),
+        });
+        failure.times += 1;
+    }
+}
+
+/// What a message changed.
+struct Changed<'e> {
+    first: &'e Event,
+    message: MessageRef,
+    sectors: BTreeSet<SectorNumber>,
+}
+
+impl Changed<'_> {
+    fn misfit(&self, event: &Event, message: &MessageRef) -> Option<String> {
+        let same =
+            self.message == *message && self.first.miner == event.miner && self.first.epoch == event.epoch;
+        (!same).then(|| format!("message {} ran once, to one miner, by one method", message.cid))
+    }
+
+    fn miscount(&self) -> Option<String> {
+        let (said, seen) = (self.message.sectors, self.sectors.len());
+        (u32::try_from(seen) != Ok(said))
+            .then(|| format!("message {} changed {said} sectors, events tell of {seen}", self.message.cid))
+    }
+}
+
+fn misplaced(event: &Event, day: &Range<Epoch>) -> Option<String> {
+    (!day.contains(&event.epoch)).then(|| format!("the day is of epochs {} to {}", day.start, day.end + -1))
+}
+
+/// `size` is that of the miner's other sectors.
+fn oversized(event: &Event, size: Bytes) -> Option<String> {
+    if event.sector_size != size || size.0 <= 0 {
+        return Some(format!("{} bytes, other sectors have {}", event.sector_size.0, size.0));
+    }
+    let most = size.0.saturating_mul(10);
+    let beyond = |qap: &Bytes| !(size.0..=most).contains(&qap.0);
+    let qap = event.qap_before.filter(beyond).or(event.qap_after.filter(beyond))?;
+    Some(format!("a QAP of {} is not 1 to 10 times {} bytes", qap.0, size.0))
+}
+
+/// Where an event leaves a sector.
+#[derive(Clone, Copy, Debug)]
+struct End {
+    kind: Kind,
+    epoch: Epoch,
+    status: Status,
+    size: Bytes,
+    qap: Option<Bytes>,
+    activation: Option<Epoch>,
+    expiration: Option<Epoch>,
+}
+
+impl End {
+    const fn of(event: &Event) -> Self {
+        Self {
+            kind: event.kind,
+            epoch: event.epoch,
+            status: event.status_after,
+            size: event.sector_size,
+            qap: event.qap_after,
+            activation: event.activation,
+            expiration: event.expiration_after,
+        }
+    }
+
+    const fn is_live(&self) -> bool {
+        !matches!(self.status, Status::None)
+    }
+}
+
+/// Why an event cannot be the next one of a sector after `before`.
+fn broken(before: &End, event: &Event) -> Option<String> {
+    if before.size != event.sector_size {
+        return Some(format!("{} bytes, {} before", event.sector_size.0, before.size.0));
+    }
+    let (was, is) = (before.kind, event.kind);
+    if before.epoch > event.epoch {
+        return Some(format!("it comes after a {was} at epoch {}", before.epoch));
+    }
+    if !before.is_live() {
+        let follows = match was {
+            Kind::Precommit => {
+                is == Kind::PrecommitExpired
+                    || (is == Kind::Onboard && matches!(event.cause, Some(Cause::Single | Cause::Batch)))
+            }
+            Kind::PrecommitExpired => is == Kind::Precommit,
+            _ => false,
+        };
+        // What a pre-commit weighs may change with the market's deals, its expiration does not.
+        let kept = is != Kind::PrecommitExpired || before.expiration == event.expiration_before;
+        return (!(follows && kept)).then(|| format!("it follows a {was}"));
+    }
+    let fields = [
+        ("status", before.status == event.status_before),
+        ("QAP", before.qap == event.qap_before),
+        ("expiration", before.expiration == event.expiration_before),
+        ("activation", before.activation == event.activation),
+    ];
+    let (field, _) = fields.into_iter().find(|(_, same)| !same)?;
+    Some(format!("its {field} is not what the {was} before it left"))
+}
+
+/// Why the kind does not fit the rest of the event.
+fn misfit(event: &Event) -> Option<&'static str> {
+    use Cause::{Active, Batch, Declared, Disputed, Extension, Genesis, Migration, Missed, NonInteractive};
+    use Cause::{OnTime, Other, Passive, Replaced, Single, Skipped};
+    let (before, after) = (event.status_before, event.status_after);
+    let (was, is) = (before != Status::None, after != Status::None);
+    let same_dates = event.expiration_before == event.expiration_after;
+    let same_terms = same_dates && event.qap_before == event.qap_after;
+    let method = event.message.map(|message| message.method);
+    // A call from inside another actor shows no message.
+    let by = |methods: &[u64]| method.is_none_or(|method| methods.contains(&method));
+    let sent_by = |of: u64| method == Some(of);
+    let cron = method.is_none();
+
+    let committed = matches!(event.kind, Kind::Precommit | Kind::PrecommitExpired);
+    let (knew, knows) = match event.kind {
+        Kind::Precommit => (false, true),
+        Kind::PrecommitExpired => (true, false),
+        _ => (was, is),
+    };
+    let terms = |known, qap: Option<Bytes>, expiration: Option<Epoch>| {
+        (qap.is_some(), expiration.is_some()) == (known, known)
+    };
+    if !terms(knew, event.qap_before, event.expiration_before)
+        || !terms(knows, event.qap_after, event.expiration_after)
+        || event.activation.is_none() != committed
+    {
+        return Some("terms without a sector, or a sector without terms");
+    }
+
+    let stands = match event.kind {
+        Kind::Precommit | Kind::PrecommitExpired => !was && !is,
+        Kind::Onboard if event.cause == Some(Genesis) => !was && is,
+        Kind::Onboard => !was && after == Status::Unproven && event.activation == Some(event.epoch),
+        Kind::Opening => !was && is,
+        Kind::Proven => (before, after) == (Status::Unproven, Status::Active) && same_terms,
+        Kind::Recover => (before, after) == (Status::Faulty, Status::Active) && same_terms,
+        Kind::Fault => {
+            matches!(before, Status::Active | Status::Unproven) && after == Status::Faulty && same_terms
+        }
+        Kind::Snap => was && before == after && same_dates,
+        Kind::Extend => was && before == after && event.expiration_after > event.expiration_before,
+        Kind::Adjust => was && is,
+        Kind::Terminate | Kind::Expire => was && !is,
+    };
+    if !stands {
+        return Some("where it stood and stands, and its terms, do not fit the kind");
+    }
+
+    let caused = match (event.kind, event.cause) {
+        (Kind::Precommit, Some(Single)) => sent_by(6),
+        (Kind::Precommit, Some(Batch)) => by(&[25, 28]),
+        (Kind::Onboard, Some(Single)) => sent_by(7),
+        (Kind::Onboard, Some(Batch)) => by(&[26, 34]),
+        (Kind::Onboard, Some(NonInteractive)) => by(&[36]),
+        // In actors v1 together with onboard.
+        (Kind::Proven, None) => by(&[5, 7]),
+        (Kind::Recover, None) => by(&[5]),
+        (Kind::Snap, None) => by(&[27, 29, 35]),
+        (Kind::Extend, None) => by(&[8, 32, 37]),
+        (Kind::Adjust, Some(Extension)) => by(&[8, 32]) && same_dates && before == after,
+        (Kind::Adjust, Some(Other)) => by(&[37]),
+        (Kind::Fault, Some(Declared)) => by(&[10]),
+        (Kind::Fault, Some(Skipped)) => sent_by(5),
+        (Kind::Fault, Some(Disputed)) => sent_by(24),
+        (Kind::Terminate, Some(Active)) => by(&[9]),
+        (Kind::Terminate, Some(Passive)) => cron && before == Status::Faulty,
+        (Kind::Expire, Some(OnTime)) => cron && event.expiration_before <= Some(event.epoch),
+        (Kind::Expire, Some(Replaced)) => cron && event.expiration_before > Some(event.epoch),
+        (Kind::Onboard, Some(Genesis))
+        | (Kind::Fault, Some(Missed))
+        | (Kind::Adjust, Some(Migration))
+        | (Kind::Opening | Kind::PrecommitExpired, None) => cron,
+        _ => false,
+    };
+    (!caused).then_some("its cause does not fit the kind, or its method the cause")
+}
+
+/// Follows sectors from day to day: each event begins where the sector's previous one ended, wherever that was.
+///
+/// It holds some hundred bytes for each sector that is pre-committed or lives, so long histories are better followed
+/// miner by miner.
+#[derive(Clone, Debug)]
+pub struct Continuity {
+    /// Whether every pre-commit is among the events.
+    whole: bool,
+    last: HashMap<(MinerId, SectorNumber), End>,
+    sizes: HashMap<MinerId, Bytes>,
+}
+
+impl Continuity {
+    /// `whole`: the events reach back to a state without pre-commits. Then what was not pre-committed can neither be
+    /// onboarded by a method that needs that, nor expire as a pre-commit.
+    #[must_use]
+    pub fn new(whole: bool) -> Self {
+        Self { whole, last: HashMap::new(), sizes: HashMap::new() }
+    }
+
+    /// Takes a miner's next event, in the chain's order. Why it cannot be that, in a sentence, if it cannot.
+    pub fn follow(&mut self, event: &Event) -> Option<String> {
+        let key = (event.miner, event.sector);
+        let problem = match self.last.get(&key) {
+            Some(before) => broken(before, event),
+            None => self.cannot_begin(event),
+        };
+        let size = *self.sizes.entry(event.miner).or_insert(event.sector_size);
+        let problem = problem.or_else(|| oversized(event, size));
+        if event.status_after != Status::None || event.kind == Kind::Precommit {
+            self.last.insert(key, End::of(event));
+        } else {
+            self.last.remove(&key);
+        }
+        let Event { miner, sector, kind, epoch, .. } = event;
+        problem.map(|problem| format!("{miner}: {kind} of sector {sector} at epoch {epoch}: {problem}"))
+    }
+
+    /// Why a sector's story cannot begin with this event.
+    fn cannot_begin(&self, event: &Event) -> Option<String> {
+        let begins = match (event.kind, event.cause) {
+            (Kind::Precommit | Kind::Opening, _) => true,
+            (Kind::Onboard, Some(Cause::NonInteractive | Cause::Genesis)) => true,
+            (Kind::Onboard | Kind::PrecommitExpired, _) => !self.whole,
+            _ => false,
+        };
+        (!begins).then(|| "nothing before it leads there".to_owned())
+    }
+}

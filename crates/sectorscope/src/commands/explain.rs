@@ -1,0 +1,199 @@
+//! `sectorscope explain`
+
+use std::process::ExitCode;
+
+use chain::Day;
+use lake::{Provenance, Reader};
+use ledger::columns::{Storage, Unit};
+use ledger::{Contribution, Explanation, Value};
+use serde::Serialize;
+
+use crate::UNCLOSED;
+use crate::cli::{Explain, LookFormat};
+use crate::human;
+use crate::output::{self, Align};
+
+pub(crate) async fn run(arguments: Explain) -> anyhow::Result<ExitCode> {
+    let directory = arguments.data.lake()?;
+    let day = match arguments.date {
+        Some(day) => day,
+        None => *Reader::open(&directory).await?.days().ok_or(lake::Error::NothingClosed)?.end(),
+    };
+    let provenance = Provenance::of(&directory, arguments.miner, day).await?;
+    let explanation = provenance.explain(arguments.column)?;
+    match arguments.format {
+        LookFormat::Json => output::json(&Told {
+            stat_date: day.to_string(),
+            miner_id: arguments.miner.to_string(),
+            history_since: provenance.history_since.map(|since| since.to_string()),
+            of: Part::of(&explanation, day),
+        })?,
+        LookFormat::Table => table(&explanation, &provenance, arguments.events)?,
+    }
+    Ok(if explanation.closes() { ExitCode::SUCCESS } else { ExitCode::from(UNCLOSED) })
+}
+
+#[derive(Serialize)]
+struct Told {
+    stat_date: String,
+    miner_id: String,
+    history_since: Option<String>,
+    #[serde(flatten)]
+    of: Part,
+}
+
+/// A number and what it is made of. Wide integers are decimal strings, others and doubles are numbers.
+#[derive(Serialize)]
+struct Part {
+    column: &'static str,
+    doc: &'static str,
+    definition: String,
+    unit: &'static str,
+    value: serde_json::Value,
+    previous: Option<Previous>,
+    contributions: Vec<Contributed>,
+    parts: Vec<Part>,
+    closes: bool,
+}
+
+#[derive(Serialize)]
+struct Previous {
+    stat_date: String,
+    value: serde_json::Value,
+}
+
+#[derive(Serialize)]
+struct Contributed {
+    amount: serde_json::Value,
+    epoch: i64,
+    sector: u64,
+    kind: &'static str,
+    cause: Option<&'static str>,
+    message: Option<String>,
+    method: Option<u64>,
+    message_sectors: Option<u32>,
+}
+
+impl Part {
+    fn of(explanation: &Explanation<'_>, day: Day) -> Self {
+        let column = explanation.column;
+        let written = |value: Value| written(value, column.unit);
+        Self {
+            column: column.name,
+            doc: column.doc,
+            definition: column.definition.to_string(),
+            unit: column.unit.name(),
+            value: written(explanation.value),
+            previous: explanation
+                .previous
+                .map(|value| Previous { stat_date: day.previous().to_string(), value: written(value) }),
+            contributions: explanation
+                .contributions
+                .iter()
+                .map(|of| Contributed {
+                    amount: written(Value::Integer(of.amount)),
+                    epoch: of.event.epoch.0,
+                    sector: of.event.sector.0,
+                    kind: of.event.kind.name(),
+                    cause: of.event.cause.map(ledger::Cause::name),
+                    message: of.event.message.map(|message| message.cid.to_string()),
+                    method: of.event.message.map(|message| message.method),
+                    message_sectors: of.event.message.map(|message| message.sectors),
+                })
+                .collect(),
+            parts: explanation.parts.iter().map(|part| Self::of(part, day)).collect(),
+            closes: explanation.closes(),
+        }
+    }
+}
+
+fn written(value: Value, unit: Unit) -> serde_json::Value {
+    match value {
+        Value::Integer(value) if unit.storage() == Storage::Wide => value.to_string().into(),
+        Value::Integer(value) => i64::try_from(value).map_or_else(|_| value.to_string().into(), Into::into),
+        Value::Double(value) => value.into(),
+    }
+}
+
+/// The number, how it is made, and the events, each with what it adds.
+fn table(explanation: &Explanation<'_>, provenance: &Provenance, most: usize) -> anyhow::Result<()> {
+    let day = provenance.day;
+    output::say(format_args!("{} of {} on {day}", explanation.column.name, provenance.miner));
+    said(explanation, day, most, "")?;
+    if let Some(since) = provenance.history_since {
+        output::say(format_args!("\n{}", human::history_since(since)));
+    }
+    Ok(())
+}
+
+fn said(explanation: &Explanation<'_>, day: Day, most: usize, indent: &str) -> anyhow::Result<()> {
+    let column = explanation.column;
+    let unit = column.unit;
+    let figure = |value: Value| figure(value, unit);
+    output::say(format_args!("{indent}{}", column.doc));
+    output::say(format_args!("{indent}= {}", column.definition));
+    if let Some(previous) = explanation.previous {
+        output::say(format_args!("{indent}  {}  on {}", figure(previous), day.previous()));
+    }
+    if explanation.parts.is_empty() {
+        let events = explanation.contributions.len();
+        let change: i128 = explanation.contributions.iter().map(|of| of.amount).fold(0, i128::saturating_add);
+        let (plus, noun) = (
+            if explanation.previous.is_some() { "+ " } else { "  " },
+            if events == 1 { "event" } else { "events" },
+        );
+        output::say(format_args!(
+            "{indent}{plus}{}  by {events} {noun} on {day}",
+            figure(Value::Integer(change))
+        ));
+    }
+    let closes = if explanation.closes() {
+        ""
+    } else {
+        "  which the parts do not make: the lake is damaged, see `sectorscope reconcile --deep`"
+    };
+    output::say(format_args!("{indent}= {}{closes}", figure(explanation.value)));
+    for part in &explanation.parts {
+        output::say(format_args!("\n{indent}{}", part.column.name));
+        said(part, day, most, &format!("{indent}  "))?;
+    }
+    if explanation.contributions.is_empty() {
+        return Ok(());
+    }
+    let header = [
+        ("epoch", Align::Right),
+        ("sector", Align::Right),
+        ("event", Align::Left),
+        ("adds", Align::Right),
+        ("method", Align::Right),
+        ("message", Align::Left),
+    ];
+    output::table(&header, explanation.contributions.iter().take(most).map(|of| line(of, unit)))?;
+    let rest = explanation.contributions.len().saturating_sub(most);
+    if rest > 0 {
+        output::say(format_args!("{indent}and {rest} more; --events N shows more, --format json all"));
+    }
+    Ok(())
+}
+
+fn line(of: &Contribution<'_>, unit: Unit) -> Vec<String> {
+    let event = of.event;
+    vec![
+        event.epoch.to_string(),
+        event.sector.to_string(),
+        human::happened(event),
+        human::value(Value::Integer(of.amount), unit),
+        event.message.map(|message| message.method.to_string()).unwrap_or_default(),
+        event.message.map(|message| message.cid.to_string()).unwrap_or_default(),
+    ]
+}
+
+/// As people read it, with the exact figure behind.
+fn figure(value: Value, unit: Unit) -> String {
+    let short = human::value(value, unit);
+    match (unit, value) {
+        (Unit::Bytes, Value::Integer(exact)) => format!("{short} ({exact} B)"),
+        (_, Value::Double(_)) => format!("{value} {}", unit.name()),
+        _ => format!("{short} {}", unit.name()),
+    }
+}

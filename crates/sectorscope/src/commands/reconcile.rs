@@ -1,0 +1,118 @@
+//! `sectorscope reconcile`
+
+use std::process::ExitCode;
+
+use lake::{Audited, Finding, Scope};
+use serde::Serialize;
+
+use crate::UNCLOSED;
+use crate::bars::Bars;
+use crate::cli::{FindingFormat, Reconcile};
+use crate::output::{self, Align};
+
+/// Findings that are printed; the rest is counted. Whoever has more has one cause to look for, not a million.
+const MOST: usize = 10_000;
+
+pub(crate) async fn run(arguments: Reconcile) -> anyhow::Result<ExitCode> {
+    let directory = arguments.data.lake()?;
+    let scope =
+        Scope { from: arguments.from, to: arguments.to, miners: arguments.miners.iter().copied().collect() };
+    let mut findings: Vec<Finding> = Vec::new();
+    let mut keep = |finding| {
+        if findings.len() < MOST {
+            findings.push(finding);
+        }
+    };
+    let bars = Bars::default();
+    let audited = if arguments.deep {
+        lake::audit_deeply(&directory, &scope, &bars, &mut keep).await?
+    } else {
+        lake::audit(&directory, &scope, &bars, &mut keep).await?
+    };
+    match arguments.format {
+        FindingFormat::Table => table(&audited, &findings)?,
+        FindingFormat::Json => output::json(&Told::of(&audited, &findings))?,
+        FindingFormat::Csv => csv(&findings)?,
+    }
+    Ok(if audited.findings == 0 { ExitCode::SUCCESS } else { ExitCode::from(UNCLOSED) })
+}
+
+#[derive(Serialize)]
+struct Told {
+    closes: bool,
+    days: u64,
+    miner_days: u64,
+    events: u64,
+    by_claim_alone: u64,
+    findings: u64,
+    listed: Vec<Listed>,
+}
+
+#[derive(Serialize)]
+struct Listed {
+    stat_date: String,
+    miner_id: String,
+    name: String,
+    detail: String,
+}
+
+impl Listed {
+    fn of(finding: &Finding) -> Self {
+        Self {
+            stat_date: finding.day.to_string(),
+            miner_id: finding.miner.to_string(),
+            name: finding.name.clone(),
+            detail: finding.detail.clone(),
+        }
+    }
+}
+
+impl Told {
+    fn of(audited: &Audited, findings: &[Finding]) -> Self {
+        let Audited { days, miner_days, by_claim_alone, events, findings: count } = *audited;
+        let listed = findings.iter().map(Listed::of).collect();
+        Self { closes: count == 0, days, miner_days, events, by_claim_alone, findings: count, listed }
+    }
+}
+
+fn table(audited: &Audited, findings: &[Finding]) -> anyhow::Result<()> {
+    let Audited { days, miner_days, by_claim_alone, events, findings: count } = *audited;
+    if count > 0 {
+        let header = [
+            ("stat_date", Align::Left),
+            ("miner_id", Align::Left),
+            ("does not close", Align::Left),
+            ("", Align::Left),
+        ];
+        let lines = findings.iter().map(Listed::of);
+        output::table(&header, lines.map(|of| vec![of.stat_date, of.miner_id, of.name, of.detail]))?;
+        output::say("");
+    }
+    let mut said = format!("{miner_days} miner-days of {days} days checked");
+    if events > 0 {
+        said += &format!(", {events} events read");
+    }
+    if by_claim_alone > 0 {
+        said += &format!(", {by_claim_alone} of the miner-days by the claim alone (closed under layout 1)");
+    }
+    said += &match count {
+        0 => ": all close".to_owned(),
+        1 => ": 1 thing does not close".to_owned(),
+        _ => format!(": {count} things do not close"),
+    };
+    if count > findings.len() as u64 {
+        said += &format!(", the first {} of them listed", findings.len());
+    }
+    output::say(said);
+    Ok(())
+}
+
+fn csv(findings: &[Finding]) -> anyhow::Result<()> {
+    let mut out = csv::Writer::from_writer(output::out());
+    out.write_record(["stat_date", "miner_id", "name", "detail"])?;
+    for Listed { stat_date, miner_id, name, detail } in findings.iter().map(Listed::of) {
+        out.write_record([stat_date, miner_id, name, detail])?;
+    }
+    out.flush()?;
+    Ok(())
+}

@@ -1,0 +1,62 @@
+//! `sectorscope sql`
+
+use std::io::{Read, Write, stderr, stdin, stdout};
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use lake::{Answer, Asker, Form, Limits};
+
+use super::refuse_on_terminal;
+use crate::cli::{AnswerFormat, Sql};
+use crate::output::{self, Align};
+use crate::stop;
+
+pub(crate) async fn run(arguments: Sql) -> anyhow::Result<()> {
+    let form = match arguments.format {
+        AnswerFormat::Table => None,
+        AnswerFormat::Csv => Some(Form::Csv),
+        AnswerFormat::Ndjson => Some(Form::Ndjson),
+        AnswerFormat::Json => Some(Form::Json),
+        AnswerFormat::Arrow => Some(Form::Arrow),
+    };
+    if let Some(form) = form {
+        refuse_on_terminal(form)?;
+    }
+    let statement = match arguments.statement.as_str() {
+        "-" => from_stdin()?,
+        statement => statement.to_owned(),
+    };
+    let limits = Limits {
+        time: Duration::from_secs(arguments.time),
+        memory: arguments.memory.saturating_mul(1 << 20),
+        disk: arguments.spill.saturating_mul(1 << 20),
+    };
+    let asking = async {
+        let asker = Asker::open(&arguments.data.lake()?, limits).await?;
+        match form {
+            Some(form) => Ok(asker.write(&statement, form, Box::new(stdout())).await?),
+            None => table(&asker.answer(&statement, arguments.rows).await?, arguments.rows),
+        }
+    };
+    tokio::select! {
+        done = asking => done,
+        () = stop::asked() => bail!("stopped before the answer was whole"),
+    }
+}
+
+fn from_stdin() -> anyhow::Result<String> {
+    let mut statement = String::new();
+    stdin().lock().read_to_string(&mut statement).context("cannot read the statement from stdin")?;
+    Ok(statement)
+}
+
+fn table(answer: &Answer, most: usize) -> anyhow::Result<()> {
+    let align = |number: bool| if number { Align::Right } else { Align::Left };
+    let header: Vec<_> =
+        answer.columns.iter().map(|(name, number)| (name.as_str(), align(*number))).collect();
+    output::table(&header, answer.rows.iter().cloned())?;
+    if answer.more {
+        let _ = writeln!(stderr(), "only the first {most} rows: more with --rows N, all with --format csv");
+    }
+    Ok(())
+}

@@ -1,0 +1,213 @@
+//! `sectorscope status`
+
+use chain::{Clock, Day};
+use lake::{Gap, SourceStatus, TableStatus};
+use serde::Serialize;
+
+use crate::cli::{LookFormat, Status};
+use crate::human;
+use crate::output::{self, Align};
+
+pub(crate) async fn run(arguments: Status) -> anyhow::Result<()> {
+    let status = lake::Status::of(&arguments.data.lake()?).await?;
+    let told = Told::of(&status);
+    match arguments.format {
+        LookFormat::Json => output::json(&told),
+        LookFormat::Table => table(&told),
+    }
+}
+
+/// What is told, in words that programs may rely on.
+#[derive(Serialize)]
+struct Told {
+    directory: String,
+    version: u64,
+    layout: u64,
+    program: &'static str,
+    closed: Option<Days>,
+    history_since: Option<String>,
+    gaps: Vec<Missing>,
+    writer: Option<String>,
+    sources: Vec<Source>,
+    tables: Vec<Table>,
+    bytes: u64,
+}
+
+#[derive(Serialize)]
+struct Days {
+    first: String,
+    last: String,
+    days: i64,
+}
+
+#[derive(Serialize)]
+struct Missing {
+    first_epoch: i64,
+    last_epoch: i64,
+    /// First and last day; absent as long as the lake does not know its network.
+    days: Option<Days>,
+    source: String,
+    reason: String,
+    fill_by: String,
+}
+
+#[derive(Serialize)]
+struct Source {
+    source: String,
+    network: String,
+    closed: Days,
+    first_epoch: i64,
+    last_epoch: i64,
+    tipset_key: String,
+    state_root: String,
+    version: String,
+    closed_at: Option<String>,
+}
+
+#[derive(Serialize)]
+struct Table {
+    table: &'static str,
+    version: u64,
+    files: u64,
+    rows: u64,
+    bytes: u64,
+}
+
+impl Days {
+    fn of(first: Day, last: Day) -> Self {
+        let days = i64::from(last.unix_days()) - i64::from(first.unix_days()) + 1;
+        Self { first: first.to_string(), last: last.to_string(), days }
+    }
+}
+
+impl Told {
+    fn of(status: &lake::Status) -> Self {
+        let clock = status.sources.last().map(|source| source.genesis).map(Clock::new);
+        Self {
+            directory: status.directory.display().to_string(),
+            version: status.version,
+            layout: status.layout,
+            program: env!("CARGO_PKG_VERSION"),
+            closed: status.days.as_ref().map(|days| Days::of(*days.start(), *days.end())),
+            history_since: status.history_since.map(|since| since.to_string()),
+            gaps: status.gaps.iter().map(|gap| Missing::of(gap, clock)).collect(),
+            writer: status.writer.clone(),
+            sources: status.sources.iter().map(Source::of).collect(),
+            tables: status.tables.iter().map(Table::of).collect(),
+            bytes: status.bytes,
+        }
+    }
+}
+
+impl Missing {
+    fn of(gap: &Gap, clock: Option<Clock>) -> Self {
+        let (first, last) = (gap.first_epoch, gap.last_epoch);
+        Self {
+            first_epoch: first.0,
+            last_epoch: last.0,
+            days: clock.map(|clock| Days::of(clock.day_of(first), clock.day_of(last))),
+            source: gap.source.clone(),
+            reason: gap.reason.clone(),
+            fill_by: format!(
+                "take in a snapshot that has the states of epochs {first} to {last}: sectorscope ingest car FILE"
+            ),
+        }
+    }
+}
+
+impl Source {
+    fn of(source: &SourceStatus) -> Self {
+        Self {
+            source: source.source.clone(),
+            network: source.network.clone(),
+            closed: Days::of(*source.days.start(), *source.days.end()),
+            first_epoch: source.epochs.start().0,
+            last_epoch: source.epochs.end().0,
+            tipset_key: source.tipset_key.clone(),
+            state_root: source.state_root.clone(),
+            version: source.version.clone(),
+            closed_at: source.closed_at.map(human::moment),
+        }
+    }
+}
+
+impl Table {
+    fn of(table: &TableStatus) -> Self {
+        let TableStatus { name, version, files, rows, bytes } = *table;
+        Self { table: name, version, files, rows, bytes }
+    }
+}
+
+fn table(told: &Told) -> anyhow::Result<()> {
+    let span = |days: &Days| format!("{} to {} ({} days)", days.first, days.last, days.days);
+    let line = |name: &str, value: String| vec![name.to_owned(), value];
+    let mut lines = vec![
+        line("lake", told.directory.clone()),
+        line("closed", told.closed.as_ref().map_or_else(|| "no day yet".to_owned(), span)),
+        line(
+            "history",
+            match (&told.history_since, &told.closed) {
+                (Some(since), _) => format!("since {since}"),
+                (None, Some(_)) => "since epoch 0".to_owned(),
+                (None, None) => String::new(),
+            },
+        ),
+        line("version", format!("{}, layout {}", told.version, told.layout)),
+        line("size", human::bytes(told.bytes.into())),
+        line("writer", told.writer.clone().unwrap_or_else(|| "none".to_owned())),
+        line("gaps", if told.gaps.is_empty() { "none".to_owned() } else { told.gaps.len().to_string() }),
+    ];
+    for gap in &told.gaps {
+        let days = gap.days.as_ref().map(|days| format!(", {}", span(days))).unwrap_or_default();
+        let (first, last) = (gap.first_epoch, gap.last_epoch);
+        lines.push(line("  missing", format!("epochs {first} to {last}{days}")));
+        lines.push(line("  shown by", format!("{}: {}", gap.source, gap.reason)));
+        lines.push(line("  to fill", gap.fill_by.clone()));
+    }
+    output::table(&[("", Align::Left), ("", Align::Left)], lines)?;
+    output::say("");
+    let header = [
+        ("source", Align::Left),
+        ("network", Align::Left),
+        ("days", Align::Left),
+        ("epochs", Align::Left),
+        ("by", Align::Left),
+        ("closed", Align::Left),
+        ("last tipset", Align::Left),
+    ];
+    output::table(
+        &header,
+        told.sources.iter().map(|source| {
+            vec![
+                source.source.clone(),
+                source.network.clone(),
+                format!("{} to {}", source.closed.first, source.closed.last),
+                format!("{} to {}", source.first_epoch, source.last_epoch),
+                source.version.clone(),
+                source.closed_at.clone().unwrap_or_default(),
+                source.tipset_key.clone(),
+            ]
+        }),
+    )?;
+    output::say("");
+    let header = [
+        ("table", Align::Left),
+        ("version", Align::Right),
+        ("files", Align::Right),
+        ("rows", Align::Right),
+        ("size", Align::Right),
+    ];
+    output::table(
+        &header,
+        told.tables.iter().map(|table| {
+            vec![
+                table.table.to_owned(),
+                table.version.to_string(),
+                table.files.to_string(),
+                table.rows.to_string(),
+                human::bytes(table.bytes.into()),
+            ]
+        }),
+    )?;
+    Ok(())
+}

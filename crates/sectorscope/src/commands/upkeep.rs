@@ -1,0 +1,55 @@
+//! `sectorscope compact`, `vacuum`, `backup` and `restore`
+
+use std::time::Duration;
+
+use lake::{Copied, Lake};
+
+use crate::bars::Bars;
+use crate::cli::{Backup, Compact, Restore, Vacuum};
+use crate::human;
+use crate::output;
+
+pub(crate) async fn compact(arguments: Compact) -> anyhow::Result<()> {
+    let mut lake = Lake::open_existing(&arguments.data.lake()?).await?;
+    let done = lake.compact(&Bars::default()).await?;
+    output::say(match done.months {
+        0 => "nothing to do: every finished month is in one file".to_owned(),
+        1 => format!("1 month: {} files are {} now", done.files_before, done.files_now),
+        months => format!("{months} months: {} files are {} now", done.files_before, done.files_now),
+    });
+    Ok(())
+}
+
+pub(crate) async fn vacuum(arguments: Vacuum) -> anyhow::Result<()> {
+    let lake = Lake::open_existing(&arguments.data.lake()?).await?;
+    let removed = lake.vacuum(Duration::from_secs(arguments.retain_hours.saturating_mul(3600))).await?;
+    output::say(format_args!(
+        "removed {} {}, {}",
+        removed.files,
+        if removed.files == 1 { "file" } else { "files" },
+        human::bytes(removed.bytes.into())
+    ));
+    Ok(())
+}
+
+pub(crate) async fn backup(arguments: Backup) -> anyhow::Result<()> {
+    let copied = lake::backup(&arguments.data.lake()?, &arguments.to, &Bars::default()).await?;
+    output::say(format_args!(
+        "{}: {}, {} of them new",
+        arguments.to.display(),
+        said(copied),
+        copied.new_files
+    ));
+    Ok(())
+}
+
+pub(crate) async fn restore(arguments: Restore) -> anyhow::Result<()> {
+    let to = arguments.data.lake()?;
+    let copied = lake::restore(&arguments.from, &to, &Bars::default()).await?;
+    output::say(format_args!("{}: {}, each as it was", to.display(), said(copied)));
+    Ok(())
+}
+
+fn said(copied: Copied) -> String {
+    format!("version {} in {} files, {}", copied.version, copied.files, human::bytes(copied.bytes.into()))
+}
