@@ -2,6 +2,7 @@
 
 use chain::Day;
 use datafusion::arrow::array::RecordBatch;
+use ledger::checks::check_day;
 use tokio::task::JoinHandle;
 
 use crate::day_files::{self, DayFiles};
@@ -92,7 +93,8 @@ impl Lake {
                 let mut closing = self.closer.begin(day, previous.clone())?;
                 closing.add(&stored).await?;
                 let rows = closing.finish().await?;
-                let reconciled = reconciliation::batch(&finished, &previous, &rows)?;
+                let failed = check_day(&finished.events, finished.epochs());
+                let reconciled = reconciliation::batch(&finished, failed, &previous, &rows)?;
                 previous = rows.clone();
                 writing.push(
                     self.write(day, vec![(TableName::Reconciliation, reconciled), (TableName::Rows, rows)]),

@@ -5,12 +5,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::RangeInclusive;
 use std::path::Path;
 
-use chain::{Clock, Day, MinerId, Progress, Unit};
+use chain::{Day, MinerId, Progress, Unit};
 use datafusion::arrow::array::{Array, RecordBatch};
-use ledger::checks::{Check, Continuity, check_day};
+use ledger::checks::{Check, Continuity, Failure, check_day};
 use ledger::columns::{COLUMNS, column};
 use ledger::identities::{IDENTITIES, Identity};
-use ledger::{Cause, Event, Row, Tally, Value};
+use ledger::{Cause, Row, Tally, Value};
 
 use crate::day::DayRows;
 use crate::reader::since;
@@ -18,7 +18,8 @@ use crate::schema::{FAILED, MINER_ID, TableName};
 use crate::snapshot::Snapshot;
 use crate::stored_day::{self, Columns};
 use crate::table::Table;
-use crate::{Error, Result, by_miner, failures};
+use crate::writer::FinishedDay;
+use crate::{Error, Result, by_miner, closed, failures};
 
 /// What to audit.
 #[derive(Clone, Debug, Default)]
@@ -33,16 +34,8 @@ pub struct Scope {
 
 impl Scope {
     /// The days meant, of the closed ones.
-    ///
-    /// # Errors
-    /// If a day is named that is not closed, or none is.
     fn days(&self, closed: Option<RangeInclusive<Day>>) -> Result<RangeInclusive<Day>> {
-        let closed = closed.ok_or(Error::NothingClosed)?;
-        let (from, to) = (self.from.unwrap_or(*closed.start()), self.to.unwrap_or(*closed.end()));
-        match [from, to].into_iter().find(|day| !closed.contains(day)) {
-            Some(day) => Err(Error::DayNotClosed { day, first: *closed.start(), last: *closed.end() }),
-            None => Ok(from..=to),
-        }
+        closed::between(closed, self.from, self.to)
     }
 
     fn has(&self, miner: MinerId) -> bool {
@@ -145,8 +138,11 @@ pub async fn audit_deeply(
     let upto = *closed.ok_or(Error::NothingClosed)?.start()..=*days.end();
     progress.begin("reckoning days anew".to_owned(), count(&upto), Unit::Days);
     let mut before: BTreeMap<MinerId, Row> = BTreeMap::new();
+    // A state of epoch 0 that has sectors may have pre-commits, too, of which there are no events.
+    let mut whole = since.is_none();
     for day in each(upto) {
         let of_day = StoredDay::read(&snapshot, day).await?;
+        whole &= !of_day.finished.events.iter().any(|event| event.cause == Some(Cause::Genesis));
         let reckoned = of_day.reckon(&before)?;
         if days.contains(&day) {
             let miners: BTreeSet<MinerId> = reckoned
@@ -156,7 +152,7 @@ pub async fn audit_deeply(
                 .filter(|miner| scope.has(*miner))
                 .collect();
             audited.miner_days += miners.len() as u64;
-            audited.events += of_day.events.len() as u64;
+            audited.events += of_day.finished.events.len() as u64;
             audited.days += 1;
             for finding in of_day.differences(&before, &reckoned, &miners)? {
                 audited.findings += 1;
@@ -167,7 +163,7 @@ pub async fn audit_deeply(
         progress.at(audited.days);
     }
     progress.end();
-    follow_sectors(&snapshot, since, scope, &days, &mut |finding| {
+    follow_sectors(&snapshot, whole, scope, &days, &mut |finding| {
         audited.findings += 1;
         found(finding);
     })
@@ -177,11 +173,11 @@ pub async fn audit_deeply(
 
 /// What is stored of a day.
 struct StoredDay {
-    day: Day,
-    events: Vec<Event>,
+    /// As it was handed over; without powers if it was closed under layout 1, which did not keep them.
+    finished: FinishedDay,
+    has_powers: bool,
     rows: DayRows,
     reconciliation: RecordBatch,
-    progress: RecordBatch,
 }
 
 impl StoredDay {
@@ -190,12 +186,22 @@ impl StoredDay {
             let table: &Table = snapshot.need(name)?;
             table.day(day).await
         };
+        let reconciliation = rows(TableName::Reconciliation).await?;
+        let powers = match stored_day::powers(day, &reconciliation) {
+            Ok(powers) => Some(powers),
+            Err(Error::ClaimsAlone { .. }) => None,
+            Err(error) => return Err(error),
+        };
         Ok(Self {
-            day,
-            events: stored_day::events(day, &rows(TableName::Events).await?)?,
+            has_powers: powers.is_some(),
+            finished: FinishedDay {
+                day,
+                events: stored_day::events(day, &rows(TableName::Events).await?)?,
+                powers: powers.unwrap_or_default(),
+                progress: stored_day::progress(day, &rows(TableName::Progress).await?)?,
+            },
             rows: DayRows::new(day, &rows(TableName::Rows).await?)?,
-            reconciliation: rows(TableName::Reconciliation).await?,
-            progress: rows(TableName::Progress).await?,
+            reconciliation,
         })
     }
 
@@ -203,8 +209,8 @@ impl StoredDay {
     fn reckon(&self, before: &BTreeMap<MinerId, Row>) -> Result<BTreeMap<MinerId, Row>> {
         let mut tallies: BTreeMap<MinerId, Tally> =
             before.iter().map(|(miner, row)| (*miner, Tally::after(Some(row)))).collect();
-        let too_large = |source| Error::Reckoning { day: self.day, source };
-        for event in &self.events {
+        let too_large = |source| Error::Reckoning { day: self.finished.day, source };
+        for event in &self.finished.events {
             let tally = tallies.entry(event.miner).or_insert_with(|| Tally::after(None));
             tally.add(event).map_err(too_large)?;
         }
@@ -218,9 +224,10 @@ impl StoredDay {
         reckoned: &BTreeMap<MinerId, Row>,
         miners: &BTreeSet<MinerId>,
     ) -> Result<Vec<Finding>> {
+        let day = self.finished.day;
         let mut findings = Vec::new();
         let mut note = |miner: MinerId, name: &str, detail: String| {
-            findings.push(Finding { day: self.day, miner, name: name.to_owned(), detail });
+            findings.push(Finding { day, miner, name: name.to_owned(), detail });
         };
         for miner in miners {
             let stored = self.rows.find(*miner).and_then(|at| self.rows.row(at));
@@ -239,67 +246,48 @@ impl StoredDay {
                 (None, None) => {}
             }
         }
-        let reconciled = Reconciled::of(self.day, &self.reconciliation)?;
-        let finished =
-            stored_day::finished_with(self.day, self.events.clone(), &self.reconciliation, &self.progress);
-        let finished = match finished {
-            Ok(finished) => finished,
-            // What partitions stated is not kept of such a day; its events can be checked all the same.
-            Err(Error::ClaimsAlone { .. }) => return Ok(findings),
-            Err(error) => return Err(error),
+        let reconciled = Reconciled::of(day, &self.reconciliation)?;
+        let failed = check_day(&self.finished.events, self.finished.epochs());
+        let now = if self.has_powers {
+            failures::of_rows(&self.finished, failed, before, reckoned)
+        } else {
+            failures::of_events(failed)
         };
-        let now = failures::of_rows(&finished, before, reckoned);
         for row in 0..self.reconciliation.num_rows() {
             let miner = reconciled.miner(row)?;
             if !miners.contains(&miner) {
                 continue;
             }
-            let stored: BTreeSet<String> = reconciled.failed(row).unwrap_or_default().into_iter().collect();
-            let now: BTreeSet<String> =
-                now.get(&miner).into_iter().flatten().map(|name| (*name).to_owned()).collect();
-            for name in stored.union(&now) {
-                let said = match (stored.contains(name), now.contains(name)) {
+            let kept = reconciled.failed(row);
+            let stored: BTreeSet<String> = kept.iter().flatten().cloned().collect();
+            let now: BTreeMap<String, &Option<Failure>> =
+                now.get(&miner).into_iter().flatten().map(|(name, how)| ((*name).to_owned(), how)).collect();
+            for name in stored.iter().chain(now.keys().filter(|name| !stored.contains(*name))) {
+                let said = match (stored.contains(name), now.contains_key(name)) {
                     (true, false) => " (stored as failing; from the events it holds)",
-                    (false, true) => " (stored as holding; from the events it fails)",
+                    (false, true) if kept.is_some() => " (stored as holding; from the events it fails)",
                     _ => "",
                 };
-                findings.push(Finding {
-                    day: self.day,
-                    miner,
-                    name: name.clone(),
-                    detail: format!("{}{said}", reconciled.detail(name, row)),
-                });
-            }
-        }
-        let clock = Clock::new(finished.progress.genesis);
-        let epochs = clock.first_epoch(self.day)..clock.first_epoch(self.day.next());
-        for failure in check_day(&self.events, epochs) {
-            if miners.contains(&failure.miner)
-                && let Some(known) = findings
-                    .iter_mut()
-                    .find(|known| known.miner == failure.miner && known.name == failure.check.name())
-            {
-                known.detail = failure.to_string();
+                let detail = match now.get(name) {
+                    Some(Some(failure)) => failure.to_string(),
+                    _ => reconciled.detail(name, row),
+                };
+                note(miner, name, format!("{detail}{said}"));
             }
         }
         Ok(findings)
     }
 }
 
-/// Follows every sector's story across days, a miner at a time.
+/// Follows every sector's story across days, a miner at a time. `whole`: no pre-commit was there before the events.
 async fn follow_sectors(
     snapshot: &Snapshot,
-    since: Option<Day>,
+    whole: bool,
     scope: &Scope,
     days: &RangeInclusive<Day>,
     found: &mut Found<'_>,
 ) -> Result<()> {
     let table = snapshot.need(TableName::Events)?;
-    // A state of epoch 0 that has sectors may have pre-commits, too, of which there are no events.
-    let first = table.files().days().map(|days| *days.start()).ok_or(Error::NothingClosed)?;
-    let began = stored_day::events(first, &table.day(first).await?)?;
-    let whole = since.is_none() && !began.iter().any(|event| event.cause == Some(Cause::Genesis));
-    drop(began);
     let mut following: Option<(MinerId, Continuity)> = None;
     by_miner::each(table, *days.end(), &mut |day, event| {
         if following.as_ref().is_none_or(|(miner, _)| *miner != event.miner) {

@@ -20,45 +20,35 @@ use crate::{Error, Result};
 /// as much again. So few stay in the processor's cache until they are added up and written.
 const ROWS_AT_ONCE: usize = 16_384;
 
-/// The rows of a day's events, given in chain order, sorted by miner, sector and epoch, so that a sector's life lies
-/// together. `position` keeps the chain order: sorting by it restores the order of execution.
-///
-/// Texts are dictionaries, since few differ. The dictionary of messages names a message once for each miner.
-pub(crate) struct Rows<'e> {
-    day: Day,
-    events: &'e [Event],
-    /// Positions of the events that have no row yet, in their order.
-    order: std::vec::IntoIter<u32>,
-}
+/// Positions of a day's events, which are given in chain order, by miner and sector, so that a sector's life lies
+/// together; in parts of which rows are made at once. Column `position` keeps the chain order: sorting by it restores
+/// the order of execution.
+pub(crate) struct Sorted(Vec<u32>);
 
-impl<'e> Rows<'e> {
+impl Sorted {
     /// Sorts the events.
-    pub(crate) fn new(day: Day, events: &'e [Event]) -> Result<Self> {
+    pub(crate) fn new(day: Day, events: &[Event]) -> Result<Self> {
         if let Err(source) = u32::try_from(events.len()) {
             let problem = format!("it has {} events: {source}", events.len());
             return Err(Error::Inconsistent { day, problem });
         }
         // The keys themselves are sorted: looking at the events would miss the cache at each comparison.
-        let key = |(position, event): (u32, &Event)| (event.miner, event.sector, event.epoch, position);
+        let key = |(position, event): (u32, &Event)| (event.miner, event.sector, position);
         let mut keys: Vec<_> = (0..).zip(events).map(key).collect();
         keys.sort_unstable();
-        let order: Vec<u32> = keys.iter().map(|(.., position)| *position).collect();
-        Ok(Self { day, events, order: order.into_iter() })
+        Ok(Self(keys.into_iter().map(|(.., position)| position).collect()))
     }
-}
 
-impl Iterator for Rows<'_> {
-    type Item = Result<RecordBatch>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        let order: Vec<u32> = self.order.by_ref().take(ROWS_AT_ONCE).collect();
-        (!order.is_empty()).then(|| batch(self.day, self.events, &order))
+    /// The positions, some at a time.
+    pub(crate) fn parts(&self) -> impl Iterator<Item = &[u32]> {
+        self.0.chunks(ROWS_AT_ONCE)
     }
 }
 
 /// Rows of the events at these positions. Event by event, not column by column: sorted events lie scattered in memory,
-/// and each is fetched once so.
-fn batch(day: Day, events: &[Event], order: &[u32]) -> Result<RecordBatch> {
+/// and each is fetched once so. Texts are dictionaries, since few differ; that of messages names a message once for each
+/// miner.
+pub(crate) fn batch(day: Day, events: &[Event], order: &[u32]) -> Result<RecordBatch> {
     let mut columns = Columns::new(Fit(day), order.len());
     for position in order {
         columns.push(*position, &events[*position as usize])?;

@@ -2,9 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use chain::{Clock, MinerId};
+use chain::MinerId;
 use datafusion::arrow::array::RecordBatch;
-use ledger::checks::check_day;
+use ledger::checks::Failure;
 use ledger::identities::MinerDay;
 use ledger::{ChainPower, Kind, Row};
 
@@ -12,13 +12,14 @@ use crate::Result;
 use crate::day::DayRows;
 use crate::writer::FinishedDay;
 
-/// The names of what does not hold, by miner.
-pub(crate) type Failures = BTreeMap<MinerId, BTreeSet<&'static str>>;
+/// The names of what does not hold, by miner; a check says how.
+pub(crate) type Failures = BTreeMap<MinerId, BTreeMap<&'static str, Option<Failure>>>;
 
 /// The names of what does not hold, each once: identities ([`ledger::identities::IDENTITIES`]), checks of the events
 /// ([`ledger::checks::Check`]), and columns that do not come out of the row's others.
 pub(crate) fn failures(
     finished: &FinishedDay,
+    failed: Vec<Failure>,
     previous: &RecordBatch,
     rows: &RecordBatch,
 ) -> Result<Failures> {
@@ -26,21 +27,17 @@ pub(crate) fn failures(
         let rows = DayRows::new(finished.day, batch)?;
         Ok(rows.miners().iter().enumerate().filter_map(|(at, miner)| Some((*miner, rows.row(at)?))).collect())
     };
-    Ok(of_rows(finished, &by_miner(previous)?, &by_miner(rows)?))
+    Ok(of_rows(finished, failed, &by_miner(previous)?, &by_miner(rows)?))
 }
 
 /// As [`failures`], of rows that are at hand.
 pub(crate) fn of_rows(
     finished: &FinishedDay,
+    failed: Vec<Failure>,
     previous: &BTreeMap<MinerId, Row>,
     rows: &BTreeMap<MinerId, Row>,
 ) -> Failures {
-    let day = finished.day;
-    let mut failures = Failures::new();
-    let clock = Clock::new(finished.progress.genesis);
-    for failure in check_day(&finished.events, clock.first_epoch(day)..clock.first_epoch(day.next())) {
-        failures.entry(failure.miner).or_default().insert(failure.check.name());
-    }
+    let mut failures = of_events(failed);
     let openings: BTreeSet<MinerId> =
         finished.events.iter().filter(|event| event.kind == Kind::Opening).map(|event| event.miner).collect();
     let powers: BTreeMap<MinerId, ChainPower> =
@@ -57,10 +54,18 @@ pub(crate) fn of_rows(
         };
         let broken = of_day.broken().map(|(identity, _)| identity.name);
         let statistics = of_day.broken_statistics().map(|column| column.name);
-        let names: BTreeSet<&'static str> = broken.chain(statistics).collect();
-        if !names.is_empty() {
-            failures.entry(miner).or_default().extend(names);
+        for name in broken.chain(statistics) {
+            failures.entry(miner).or_default().insert(name, None);
         }
+    }
+    failures
+}
+
+/// What the events alone fail.
+pub(crate) fn of_events(failed: Vec<Failure>) -> Failures {
+    let mut failures = Failures::new();
+    for failure in failed {
+        failures.entry(failure.miner).or_default().insert(failure.check.name(), Some(failure));
     }
     failures
 }

@@ -24,6 +24,7 @@ mod backup;
 mod by_miner;
 mod cache;
 mod close;
+mod closed;
 mod day;
 mod day_close;
 mod day_files;

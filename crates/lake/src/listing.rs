@@ -9,7 +9,7 @@ use chain::Day;
 use crate::schema::TableName;
 use crate::snapshot::Snapshot;
 use crate::table::{DataFile, Table};
-use crate::{Error, Result};
+use crate::{Error, Result, closed};
 
 /// A data file: rows of one day, or of consecutive days.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -81,19 +81,9 @@ impl Listing {
     /// The days from `from` to `to`, by default all that are closed.
     ///
     /// # Errors
-    /// If one of them is not closed: what is not known is never served as nothing.
+    /// If one of them is not closed, or the last comes before the first.
     pub fn days(&self, from: Option<Day>, to: Option<Day>) -> Result<RangeInclusive<Day>> {
-        let closed = self.closed()?;
-        let days = from.unwrap_or(*closed.start())..=to.unwrap_or(*closed.end());
-        for day in [*days.start(), *days.end()] {
-            if !closed.contains(&day) {
-                return Err(Error::DayNotClosed { day, first: *closed.start(), last: *closed.end() });
-            }
-        }
-        if days.is_empty() {
-            return Err(Error::Backwards { from: *days.start(), to: *days.end() });
-        }
-        Ok(days)
+        closed::between(Some(self.closed()?), from, to)
     }
 
     /// Checks that a table has every closed day.

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use datafusion::arrow::array::RecordBatch;
+use ledger::checks::{DayChecks, Failure};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
@@ -17,8 +18,8 @@ use crate::{Result, events};
 /// Batches of events that wait to be written.
 const WAITING: usize = 4;
 
-/// Makes rows of a day's events, adds them up, and compresses them, all at once, some batches at a time, so that a day
-/// is never held twice.
+/// Checks a day's events, makes rows of them, adds them up, and compresses them, all at once, some batches at a time, so
+/// that a day is never held twice.
 pub(crate) struct Pipeline<'l> {
     pub(crate) closer: &'l Closer,
     pub(crate) disk: &'l Disk,
@@ -27,13 +28,13 @@ pub(crate) struct Pipeline<'l> {
 }
 
 impl Pipeline<'_> {
-    /// The day's rows, and the file of its events, which is being written. It must be waited for whatever comes of the
-    /// rows: nothing may still be writing when the lake's lock is let go.
+    /// The day's rows and what its events fail, and the file of its events, which is being written. It must be waited
+    /// for whatever comes of the rows: nothing may still be writing when the lake's lock is let go.
     pub(crate) async fn close(
         &self,
         finished: &FinishedDay,
         previous: RecordBatch,
-    ) -> (Result<RecordBatch>, JoinHandle<Result<DayFiles>>) {
+    ) -> (Result<(RecordBatch, Vec<Failure>)>, JoinHandle<Result<DayFiles>>) {
         let (batches, mut arriving) = mpsc::channel::<RecordBatch>(WAITING);
         let (disk, directory) = (self.disk.clone(), self.directory.to_owned());
         let (day, count) = (finished.day, finished.events.len());
@@ -46,14 +47,18 @@ impl Pipeline<'_> {
         });
         let rows = async {
             let mut closing = self.closer.begin(day, previous)?;
-            for batch in events::Rows::new(day, &finished.events)? {
-                let batch = batch?;
+            let mut checks = DayChecks::new(finished.epochs());
+            for positions in events::Sorted::new(day, &finished.events)?.parts() {
+                for position in positions {
+                    checks.see(&finished.events[*position as usize]);
+                }
+                let batch = events::batch(day, &finished.events, positions)?;
                 closing.add(&batch).await?;
                 // If the writer has gone, it says why in the end.
                 let _ = batches.send(batch).await;
             }
             drop(batches);
-            closing.finish().await
+            Ok((closing.finish().await?, checks.finish()))
         };
         (rows.await, writing)
     }

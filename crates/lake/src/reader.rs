@@ -13,7 +13,7 @@ use crate::schema::TableName;
 use crate::snapshot::Snapshot;
 use crate::stored::blocking;
 use crate::table::{DataFile, Files, Table};
-use crate::{Error, Result, layout, read};
+use crate::{Error, Result, closed, layout, read};
 
 /// A reader of a lake, to be shared between requests. It sees what was published when it was opened or last
 /// refreshed, whatever a writer does meanwhile.
@@ -80,6 +80,14 @@ impl Reader {
     /// First and latest closed day; `None` while no day is closed.
     pub fn days(&self) -> Option<RangeInclusive<Day>> {
         self.published().rows.days()
+    }
+
+    /// The closed days from `from` to `to`; a side that is not given is as far as these go.
+    ///
+    /// # Errors
+    /// If a day is named that is not closed, or none is, or the last comes before the first.
+    pub fn days_between(&self, from: Option<Day>, to: Option<Day>) -> Result<RangeInclusive<Day>> {
+        closed::between(self.days(), from, to)
     }
 
     /// The published version of table `sp_sector_daily`: it changes whenever an answer may.

@@ -8,6 +8,7 @@ use datafusion::arrow::array::{
     ArrayRef, AsArray, Date32Array, Decimal128Array, Int64Array, RecordBatch, StringArray,
 };
 use datafusion::arrow::datatypes::{Decimal128Type, Int64Type};
+use ledger::checks::Failure;
 use ledger::{ChainPower, Power};
 
 use crate::failures::failures;
@@ -25,10 +26,11 @@ struct LedgerPower {
     unproven: Power,
 }
 
-/// The day's reconciliation, ordered by miner: from its rows, those of the day before, its events and the chain's
-/// powers at its end. What does not hold is reported, not an error: it is there to be seen.
+/// The day's reconciliation, ordered by miner: from its rows, those of the day before, what its events fail and the
+/// chain's powers at its end. What does not hold is reported, not an error: it is there to be seen.
 pub(crate) fn batch(
     finished: &FinishedDay,
+    failed: Vec<Failure>,
     previous: &RecordBatch,
     rows: &RecordBatch,
 ) -> Result<RecordBatch> {
@@ -45,7 +47,7 @@ pub(crate) fn batch(
             return Err(Error::Inconsistent { day, problem });
         }
     }
-    let mut failed = failures(finished, previous, rows)?;
+    let mut failed = failures(finished, failed, previous, rows)?;
 
     let mut figures: [Vec<i128>; 18] = Default::default();
     let mut names: Vec<String> = Vec::with_capacity(powers.len());
@@ -71,7 +73,7 @@ pub(crate) fn batch(
             figures[2 * at + 1].push(fit.wide("a storage provider's QAP", power.qap)?);
         }
         let of = u64::try_from(*miner).ok().and_then(|id| failed.remove(&MinerId(id))).unwrap_or_default();
-        names.push(of.into_iter().collect::<Vec<_>>().join(","));
+        names.push(of.into_keys().collect::<Vec<_>>().join(","));
     }
     let mut columns: Vec<ArrayRef> = vec![
         Arc::new(Date32Array::from_value(day.unix_days(), powers.len())),

@@ -9,7 +9,7 @@ use ledger::{Cause, ChainPower, Event, Kind, MessageRef, Power, Status};
 
 use crate::schema::{MINER_ID, TableName};
 use crate::writer::FinishedDay;
-use crate::{Error, Result, progress};
+use crate::{Error, Progress, Result, progress};
 
 /// The day, from its rows of `sector_events`, `reconciliation` and `progress`.
 pub(crate) fn finished(
@@ -18,24 +18,22 @@ pub(crate) fn finished(
     stored_powers: &RecordBatch,
     stored_progress: &RecordBatch,
 ) -> Result<FinishedDay> {
-    finished_with(day, events(day, stored_events)?, stored_powers, stored_progress)
+    Ok(FinishedDay {
+        day,
+        events: events(day, stored_events)?,
+        powers: powers(day, stored_powers)?,
+        progress: progress(day, stored_progress)?,
+    })
 }
 
-/// As [`finished`], with events that were read already.
-pub(crate) fn finished_with(
-    day: Day,
-    events: Vec<Event>,
-    stored_powers: &RecordBatch,
-    stored_progress: &RecordBatch,
-) -> Result<FinishedDay> {
+/// Where the day came from, from rows of `progress`.
+pub(crate) fn progress(day: Day, rows: &RecordBatch) -> Result<Progress> {
     let wrong = || Error::Table {
         table: TableName::Progress.name(),
         problem: format!("{day} is not in it"),
         advice: "restore a backup, or ingest into a new lake",
     };
-    let progress =
-        progress::rows(stored_progress)?.into_iter().find(|row| row.day == day).ok_or_else(wrong)?;
-    Ok(FinishedDay { day, events, powers: powers(day, stored_powers)?, progress })
+    progress::rows(rows)?.into_iter().find(|row| row.day == day).ok_or_else(wrong)
 }
 
 /// Events in chain order, from rows of `sector_events`.
@@ -90,7 +88,10 @@ pub(crate) fn events(day: Day, rows: &RecordBatch) -> Result<Vec<Event>> {
 }
 
 /// What the chain stated at the day's end, from rows of `reconciliation`.
-fn powers(day: Day, rows: &RecordBatch) -> Result<Vec<ChainPower>> {
+///
+/// # Errors
+/// [`Error::ClaimsAlone`] of a day that was closed under layout 1, which kept the claims alone.
+pub(crate) fn powers(day: Day, rows: &RecordBatch) -> Result<Vec<ChainPower>> {
     let of = Columns { table: TableName::Reconciliation, day, rows };
     let miner = of.integers(MINER_ID)?;
     let both =

@@ -1,8 +1,9 @@
 //! The writer: closes days and commits them.
 
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-use chain::{Day, Epoch, MinerId, SectorNumber};
+use chain::{Clock, Day, Epoch, MinerId, SectorNumber};
 use datafusion::arrow::array::RecordBatch;
 use ledger::{ChainPower, Event};
 use tokio::task::JoinHandle;
@@ -31,6 +32,14 @@ pub struct FinishedDay {
     pub powers: Vec<ChainPower>,
     /// What the day came from.
     pub progress: Progress,
+}
+
+impl FinishedDay {
+    /// The day's epochs.
+    pub(crate) fn epochs(&self) -> Range<Epoch> {
+        let clock = Clock::new(self.progress.genesis);
+        clock.first_epoch(self.day)..clock.first_epoch(self.day.next())
+    }
 }
 
 /// The writer of a lake. There is one to a lake at a time: it holds the lake's lock until it is dropped.
@@ -144,8 +153,8 @@ impl Lake {
             let day = finished.day;
             let (rows, events) = pipeline.close(finished, previous.clone()).await;
             writing.push(events);
-            let rows = rows?;
-            let reconciled = reconciliation::batch(finished, &previous, &rows)?;
+            let (rows, failed) = rows?;
+            let reconciled = reconciliation::batch(finished, failed, &previous, &rows)?;
             previous = rows.clone();
             writing.push(self.write(
                 day,

@@ -367,6 +367,14 @@ fn files_are_those_of_the_published_version() {
         let ran = run_in(data(), &[&["files"], &arguments[..]].concat());
         assert!(ran.error().contains(told), "{}", ran.stderr);
     }
+    // Whoever asks for days gets the same answer about which there are.
+    let backwards = ["--from", "2026-09-21", "--to", "2026-09-20"];
+    for command in
+        [&["files"][..], &["reconcile"], &["reconcile", "--deep"], &["stats", "total", "--miner", "f01000"]]
+    {
+        let ran = run_in(data(), &[command, &backwards].concat());
+        assert!(ran.error().contains("2026-09-21") && ran.error().contains("2026-09-20"), "{}", ran.stderr);
+    }
     assert!(run_in(data(), &["files"]).printed().contains("closed days 2026-06-12 to 2027-01-19"));
     assert!(
         Path::new(listed["files"][0]["path"].as_str().unwrap()).starts_with(data().canonicalize().unwrap())

@@ -9,12 +9,13 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
 use std::time::Duration;
 
 use common::http::{SECTOR, get};
 use common::server::Serve;
 use common::{program, run_in, sample};
-use lake::Reader;
+use lake::{Lake, Reader};
 use ledger::columns::Endpoint;
 
 /// Processes killed.
@@ -34,8 +35,8 @@ impl Dice {
     }
 }
 
-/// The ten endpoints' rows of each closed day, by day.
-fn shown(data: &Path) -> BTreeMap<String, Vec<String>> {
+/// What the lake shows.
+fn shown(data: &Path) -> Shown {
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     runtime.block_on(async {
         let reader = match Reader::open(&data.join("lake")).await {
@@ -61,7 +62,7 @@ fn shown(data: &Path) -> BTreeMap<String, Vec<String>> {
 }
 
 /// Checks that what is shown is the beginning of what an undisturbed ingest ends with.
-fn is_beginning(seen: &BTreeMap<String, Vec<String>>, whole: &BTreeMap<String, Vec<String>>) {
+fn is_beginning(seen: &Shown, whole: &Shown) {
     assert!(seen.len() <= whole.len());
     for ((day, rows), (expected, whole)) in seen.iter().zip(whole) {
         assert_eq!(day, expected, "no day is left out");
@@ -69,8 +70,41 @@ fn is_beginning(seen: &BTreeMap<String, Vec<String>>, whole: &BTreeMap<String, V
     }
 }
 
-/// Asks for days until told to stop; each answer must be a whole day, or that there is none.
-fn ask_on(server: &Serve, whole: &BTreeMap<String, Vec<String>>, stop: &AtomicBool) -> usize {
+/// The ten endpoints' rows of each closed day, by day.
+type Shown = BTreeMap<String, Vec<String>>;
+
+/// A server that is asked for days, again and again, by a thread.
+struct Asked {
+    stop: Arc<AtomicBool>,
+    asking: JoinHandle<usize>,
+}
+
+impl Asked {
+    /// Serves the lake in `data`. Each answer must be a whole day, or that there is none.
+    fn begin(data: &Path, whole: &Arc<Shown>) -> Self {
+        let server = Serve::start(data, &[], &[]);
+        let stop = Arc::new(AtomicBool::new(false));
+        let (whole, told) = (Arc::clone(whole), Arc::clone(&stop));
+        let asking = std::thread::spawn(move || ask_on(&server, &whole, &told));
+        Self { stop, asking }
+    }
+
+    /// As [`Asked::begin`], from before anything is in the lake.
+    fn begin_empty(data: &Path, whole: &Arc<Shown>) -> Self {
+        let runtime = tokio::runtime::Runtime::new().unwrap();
+        drop(runtime.block_on(Lake::open(&data.join("lake"))).unwrap());
+        Self::begin(data, whole)
+    }
+
+    /// How many answers there were.
+    fn end(self) -> usize {
+        self.stop.store(true, Ordering::Relaxed);
+        self.asking.join().expect("every answer is whole")
+    }
+}
+
+/// Asks for days until told to stop.
+fn ask_on(server: &Serve, whole: &Shown, stop: &AtomicBool) -> usize {
     let total = Endpoint::ALL.iter().position(|endpoint| endpoint.name() == "total").unwrap();
     let (mut dice, mut asked) = (Dice(0x0a5c), 0);
     let days: Vec<&String> = whole.keys().collect();
@@ -96,7 +130,6 @@ fn an_ingest_killed_at_two_hundred_instants_ends_as_an_undisturbed_one() {
     let (mut dice, mut kills, mut ends, mut asked) = (Dice(0x6b11_1ed5), 0, 0, 0);
     while kills < KILLS {
         let data = tempfile::tempdir().unwrap();
-        let stop = Arc::new(AtomicBool::new(false));
         let mut asking = None;
         loop {
             let mut child = program()
@@ -121,13 +154,10 @@ fn an_ingest_killed_at_two_hundred_instants_ends_as_an_undisturbed_one() {
             }
             kills += 1;
             if asking.is_none() && !seen.is_empty() {
-                let server = Serve::start(data.path(), &[], &[]);
-                let (whole, stop) = (Arc::clone(&whole), Arc::clone(&stop));
-                asking = Some(std::thread::spawn(move || ask_on(&server, &whole, &stop)));
+                asking = Some(Asked::begin(data.path(), &whole));
             }
         }
-        stop.store(true, Ordering::Relaxed);
-        asked += asking.map_or(0, |asking| asking.join().expect("every answer is whole"));
+        asked += asking.map_or(0, Asked::end);
         let again = run_in(data.path(), &arguments).printed();
         assert!(again.contains("nothing new"), "{again}");
         assert!(run_in(data.path(), &["stats", "total"]).printed().lines().count() > 6);
@@ -169,12 +199,13 @@ fn a_full_disk_leaves_whole_days_and_the_ingest_goes_on_once_there_is_room() {
     let sample = sample();
     let arguments = ["ingest", "car", sample.to_str().unwrap()];
     run_in(undisturbed.path(), &arguments).printed();
-    let whole = shown(undisturbed.path());
+    let whole = Arc::new(shown(undisturbed.path()));
     // Only the lake is on the small disk.
     let data = tempfile::tempdir().unwrap();
     std::fs::rename(undisturbed.path().join("cache"), data.path().join("cache")).unwrap();
     #[cfg(unix)]
     std::os::unix::fs::symlink(disk.0.path(), data.path().join("lake")).unwrap();
+    let asked = Asked::begin_empty(data.path(), &whole);
     for _ in 0..2 {
         let error = run_in(data.path(), &arguments);
         assert!(error.error().contains("No space left on device"), "{}", error.stderr);
@@ -182,13 +213,17 @@ fn a_full_disk_leaves_whole_days_and_the_ingest_goes_on_once_there_is_room() {
     }
     assert!(disk.mount("remount,size=100m"));
     run_in(data.path(), &arguments).printed();
-    assert!(shown(data.path()) == whole);
+    assert!(shown(data.path()) == *whole);
+    assert!(asked.end() > 100);
 }
 
 #[test]
 fn of_two_ingests_started_at_once_one_is_told_of_the_other() {
-    let data = tempfile::tempdir().unwrap();
+    let (undisturbed, data) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let sample = sample();
+    run_in(undisturbed.path(), &["ingest", "car", sample.to_str().unwrap()]).printed();
+    let whole = Arc::new(shown(undisturbed.path()));
+    let asked = Asked::begin_empty(data.path(), &whole);
     let start = || {
         let mut command = program();
         command.args(["ingest", "car", sample.to_str().unwrap(), "--data"]).arg(data.path());
@@ -203,5 +238,6 @@ fn of_two_ingests_started_at_once_one_is_told_of_the_other() {
         let said = String::from_utf8_lossy(&output.stderr);
         assert!(said.contains("another process is writing to this lake: process "), "{said}");
     }
-    assert_eq!(shown(data.path()).len(), 222);
+    assert!(shown(data.path()) == *whole);
+    assert!(asked.end() > 100);
 }

@@ -2,6 +2,7 @@
 
 mod client;
 mod contract;
+mod failing;
 mod life;
 mod limits;
 mod server;

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use api::Config;
 use chain::{Bytes, Clock, Day, MAINNET_GENESIS, MinerId, SectorNumber};
-use lake::{FinishedDay, Lake, Progress, Reader};
+use lake::{Disk, FinishedDay, Lake, Progress, Reader};
 use ledger::{Cause, Event, Kind, Status};
 use tempfile::TempDir;
 use tokio::net::TcpListener;
@@ -64,6 +64,19 @@ impl Server {
     /// Closes further days of [`DAYS`] while the server runs.
     pub(crate) fn close(&self, days: std::ops::Range<usize>) {
         self.runtime.block_on(close(self.lake.path(), days));
+    }
+
+    /// As [`Server::close`], from the first day on that is not closed, writing through `disk`.
+    pub(crate) fn go_on(&self, disk: Disk) -> lake::Result<()> {
+        self.runtime.block_on(async {
+            let mut lake = Lake::open_on(self.lake.path(), disk).await?;
+            for day in (0..DAYS.len()).map(finished) {
+                if lake.last_closed().is_none_or(|last| day.day > last) {
+                    lake.close_days(&[day]).await?;
+                }
+            }
+            Ok(())
+        })
     }
 
     /// `GET` of an address.

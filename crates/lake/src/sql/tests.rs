@@ -77,8 +77,8 @@ async fn try_close(days: &[&[Event]]) -> Result<Vec<DayRows>> {
     let (mut day, mut closed) = (DAY, Vec::new());
     for source in days {
         let mut closing = closer.begin(day, previous)?;
-        for rows in events::Rows::new(day, source)? {
-            closing.add(&rows?).await?;
+        for positions in events::Sorted::new(day, source)?.parts() {
+            closing.add(&events::batch(day, source, positions)?).await?;
         }
         previous = closing.finish().await?;
         closed.push(DayRows::new(day, &previous)?);

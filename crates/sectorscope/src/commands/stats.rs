@@ -1,7 +1,6 @@
 //! `sectorscope stats`
 
 use std::io::Write;
-use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 use anyhow::bail;
@@ -16,10 +15,7 @@ use crate::output::{self, Align};
 
 pub(crate) async fn run(arguments: Stats) -> anyhow::Result<()> {
     let reader = Reader::open(&arguments.data.lake()?).await?;
-    let Some(days) = reader.days() else {
-        bail!("the lake has no closed day yet; take in a source with `sectorscope ingest car FILE`");
-    };
-    let rows = Rows::asked_for(&arguments, &reader, &days).await?;
+    let rows = Rows::asked_for(&arguments, &reader).await?;
     match (arguments.format, &rows) {
         (RowFormat::Json, Rows::OfDay(day)) => {
             let mut text = String::new();
@@ -58,25 +54,12 @@ enum Rows {
 }
 
 impl Rows {
-    async fn asked_for(
-        arguments: &Stats,
-        reader: &Reader,
-        days: &RangeInclusive<Day>,
-    ) -> anyhow::Result<Self> {
-        let closed = |day: Day| {
-            if days.contains(&day) {
-                return Ok(());
-            }
-            bail!("{day} is not closed; the closed days are {} to {}", days.start(), days.end())
-        };
-        if let (Some(miner), true) = (arguments.miner, arguments.from.is_some() || arguments.to.is_some()) {
-            let (from, to) = (arguments.from.unwrap_or(*days.start()), arguments.to.unwrap_or(*days.end()));
-            closed(from)?;
-            closed(to)?;
-            return Ok(Self::OfMiner(reader.miner(miner, from..=to).await?));
+    async fn asked_for(arguments: &Stats, reader: &Reader) -> anyhow::Result<Self> {
+        let Stats { miner, date, from, to, .. } = *arguments;
+        if let (Some(miner), true) = (miner, from.is_some() || to.is_some()) {
+            return Ok(Self::OfMiner(reader.miner(miner, reader.days_between(from, to)?).await?));
         }
-        let date = arguments.date.unwrap_or(*days.end());
-        closed(date)?;
+        let date = *reader.days_between(None, date)?.end();
         match reader.day(date).await? {
             Some(rows) => Ok(Self::OfDay(rows)),
             None => bail!("{date} is not closed any more; ask again"),

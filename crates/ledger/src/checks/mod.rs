@@ -1,15 +1,18 @@
 //! What holds of events by themselves, whatever they add up to (`docs/DEFINITIONS.md`, "What always holds").
 //!
-//! [`check_day`] looks at the events of one day, [`Continuity`] at those of many: a sector's event begins where the one
+//! [`DayChecks`] looks at the events of one day, [`Continuity`] at those of many: a sector's event begins where the one
 //! before it ended.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+mod day;
+
+use std::collections::HashMap;
 use std::fmt;
-use std::ops::Range;
 
-use chain::{Bytes, Cid, Epoch, MinerId, SectorNumber};
+use chain::{Bytes, Epoch, MinerId, SectorNumber};
 
-use crate::event::{Cause, Event, Kind, MessageRef, Status};
+use crate::event::{Cause, Event, Kind, Status};
+
+pub use day::{DayChecks, check_day};
 
 /// What is checked. Each has a name that stays.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -65,82 +68,6 @@ impl fmt::Display for Failure {
         }
         Ok(())
     }
-}
-
-/// What the events of a day fail, by miner and check. Each miner's `events` are in the chain's order, `day` are its
-/// epochs.
-#[must_use]
-pub fn check_day(events: &[Event], day: Range<Epoch>) -> Vec<Failure> {
-    let mut failures = Failures::default();
-    let mut last: HashMap<(MinerId, SectorNumber), &Event> = HashMap::new();
-    let mut sizes: HashMap<MinerId, Bytes> = HashMap::new();
-    let mut messages: HashMap<Cid, Changed<'_>> = HashMap::new();
-    for event in events {
-        let mut note = |check, problem: Option<String>| failures.note(event, check, problem);
-        let size = *sizes.entry(event.miner).or_insert(event.sector_size);
-        note(Check::Epochs, misplaced(event, &day));
-        note(Check::Transitions, misfit(event).map(str::to_owned));
-        note(Check::Sizes, oversized(event, size));
-        if let Some(before) = last.insert((event.miner, event.sector), event) {
-            let told = (before == event && event.kind != Kind::Adjust).then(|| "told twice".to_owned());
-            note(Check::Continuity, told.or_else(|| broken(&End::of(before), event)));
-        }
-        if let Some(message) = &event.message {
-            let changed = messages.entry(message.cid).or_insert(Changed {
-                first: event,
-                message: *message,
-                sectors: BTreeSet::new(),
-            });
-            changed.sectors.insert(event.sector);
-            note(Check::Messages, changed.misfit(event, message));
-        }
-    }
-    for changed in messages.values() {
-        failures.note(changed.first, Check::Messages, changed.miscount());
-    }
-    failures.0.into_values().collect()
-}
-
-#[derive(Default)]
-struct Failures(BTreeMap<(MinerId, Check), Failure>);
-
-impl Failures {
-    fn note(&mut self, event: &Event, check: Check, problem: Option<String>) {
-        let Some(problem) = problem else { return };
-        let Event { miner, sector, kind, epoch, .. } = event;
-        let failure = self.0.entry((*miner, check)).or_insert_with(|| Failure {
-            miner: *miner,
-            check,
-            times: 0,
-            example: format!("{kind} of sector {sector} at epoch {epoch}: {problem}"),
-        });
-        failure.times += 1;
-    }
-}
-
-/// What a message changed.
-struct Changed<'e> {
-    first: &'e Event,
-    message: MessageRef,
-    sectors: BTreeSet<SectorNumber>,
-}
-
-impl Changed<'_> {
-    fn misfit(&self, event: &Event, message: &MessageRef) -> Option<String> {
-        let same =
-            self.message == *message && self.first.miner == event.miner && self.first.epoch == event.epoch;
-        (!same).then(|| format!("message {} ran once, to one miner, by one method", message.cid))
-    }
-
-    fn miscount(&self) -> Option<String> {
-        let (said, seen) = (self.message.sectors, self.sectors.len());
-        (u32::try_from(seen) != Ok(said))
-            .then(|| format!("message {} changed {said} sectors, events tell of {seen}", self.message.cid))
-    }
-}
-
-fn misplaced(event: &Event, day: &Range<Epoch>) -> Option<String> {
-    (!day.contains(&event.epoch)).then(|| format!("the day is of epochs {} to {}", day.start, day.end + -1))
 }
 
 /// `size` is that of the miner's other sectors.

@@ -1,0 +1,128 @@
+//! The events of one day.
+
+use std::collections::{BTreeMap, HashMap};
+use std::ops::Range;
+
+use chain::{Bytes, Cid, Epoch, MinerId, SectorNumber};
+
+use super::{Check, End, Failure, broken, misfit, oversized};
+use crate::event::{Event, Kind, MessageRef};
+
+/// What the events of a day fail, by miner and check. Each miner's `events` are in the chain's order, `day` are its
+/// epochs.
+#[must_use]
+pub fn check_day(events: &[Event], day: Range<Epoch>) -> Vec<Failure> {
+    let mut order: Vec<&Event> = events.iter().collect();
+    order.sort_by_key(|event| (event.miner, event.sector));
+    let mut checks = DayChecks::new(day);
+    for event in order {
+        checks.see(event);
+    }
+    checks.finish()
+}
+
+/// Checks a day's events, one after the other.
+#[derive(Debug)]
+pub struct DayChecks<'e> {
+    day: Range<Epoch>,
+    /// The event before, and the size of its miner's sectors.
+    last: Option<(&'e Event, Bytes)>,
+    messages: HashMap<&'e Cid, Changed<'e>>,
+    failures: Failures,
+}
+
+impl<'e> DayChecks<'e> {
+    /// Of a day of these epochs.
+    #[must_use]
+    pub fn new(day: Range<Epoch>) -> Self {
+        Self { day, last: None, messages: HashMap::new(), failures: Failures::default() }
+    }
+
+    /// Takes the next event: they come by miner, a miner's by sector, and a sector's in the chain's order.
+    pub fn see(&mut self, event: &'e Event) {
+        let last = self.last.filter(|(last, _)| last.miner == event.miner);
+        let size = last.map_or(event.sector_size, |(_, size)| size);
+        let before = last.map(|(last, _)| last).filter(|last| last.sector == event.sector);
+        self.last = Some((event, size));
+
+        let mut note = |check, problem: Option<String>| self.failures.note(event, check, problem);
+        note(Check::Epochs, misplaced(event, &self.day));
+        note(Check::Transitions, misfit(event).map(str::to_owned));
+        note(Check::Sizes, oversized(event, size));
+        if let Some(before) = before {
+            let told = (before == event && event.kind != Kind::Adjust).then(|| "told twice".to_owned());
+            note(Check::Continuity, told.or_else(|| broken(&End::of(before), event)));
+        }
+        if let Some(message) = &event.message {
+            let changed = self.messages.entry(&message.cid).or_insert(Changed {
+                first: event,
+                message,
+                last: event.sector,
+                sectors: 1,
+            });
+            changed.add(event.sector);
+            note(Check::Messages, changed.misfit(event, message));
+        }
+    }
+
+    /// What failed, by miner and check.
+    #[must_use]
+    pub fn finish(mut self) -> Vec<Failure> {
+        for changed in self.messages.values() {
+            self.failures.note(changed.first, Check::Messages, changed.miscount());
+        }
+        self.failures.0.into_values().collect()
+    }
+}
+
+#[derive(Debug, Default)]
+struct Failures(BTreeMap<(MinerId, Check), Failure>);
+
+impl Failures {
+    fn note(&mut self, event: &Event, check: Check, problem: Option<String>) {
+        let Some(problem) = problem else { return };
+        let Event { miner, sector, kind, epoch, .. } = event;
+        let failure = self.0.entry((*miner, check)).or_insert_with(|| Failure {
+            miner: *miner,
+            check,
+            times: 0,
+            example: format!("{kind} of sector {sector} at epoch {epoch}: {problem}"),
+        });
+        failure.times += 1;
+    }
+}
+
+/// What a message changed.
+#[derive(Debug)]
+struct Changed<'e> {
+    first: &'e Event,
+    message: &'e MessageRef,
+    /// The sector it changed last: one that it changed more than once comes in one go.
+    last: SectorNumber,
+    sectors: u32,
+}
+
+impl Changed<'_> {
+    fn add(&mut self, sector: SectorNumber) {
+        if sector != self.last {
+            self.last = sector;
+            self.sectors = self.sectors.saturating_add(1);
+        }
+    }
+
+    fn misfit(&self, event: &Event, message: &MessageRef) -> Option<String> {
+        let same =
+            self.message == message && self.first.miner == event.miner && self.first.epoch == event.epoch;
+        (!same).then(|| format!("message {} ran once, to one miner, by one method", message.cid))
+    }
+
+    fn miscount(&self) -> Option<String> {
+        let MessageRef { cid, sectors: said, .. } = self.message;
+        let seen = self.sectors;
+        (seen != *said).then(|| format!("message {cid} changed {said} sectors, events tell of {seen}"))
+    }
+}
+
+fn misplaced(event: &Event, day: &Range<Epoch>) -> Option<String> {
+    (!day.contains(&event.epoch)).then(|| format!("the day is of epochs {} to {}", day.start, day.end + -1))
+}
