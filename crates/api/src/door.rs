@@ -11,6 +11,7 @@ use axum::middleware::Next;
 use axum::response::Response;
 use futures::FutureExt as _;
 
+use crate::coding::Coding;
 use crate::envelope::Code;
 use crate::path;
 use crate::refusal::Refusal;
@@ -28,6 +29,7 @@ pub(crate) async fn door(State(server): State<Server>, mut request: Request, nex
     let method = request.method().clone();
     let path = request.uri().path().to_owned();
     let client_id = client_id(request.headers());
+    let coding = Coding::asked(request.headers());
     let response = match admit(&server, &mut request, &id) {
         Ok(()) => run(&server, request, next, &id).await,
         Err(refusal) => refusal.answer(&id),
@@ -43,7 +45,7 @@ pub(crate) async fn door(State(server): State<Server>, mut request: Request, nex
         microseconds = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX),
         "answered"
     );
-    response
+    coding.apply(response)
 }
 
 /// Checks the request's sizes and brings it into the one form that the routes know.

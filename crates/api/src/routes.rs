@@ -8,8 +8,7 @@ use axum::response::Response;
 use axum::routing::get;
 use axum::{Extension, Router, middleware};
 use ledger::columns::Endpoint;
-use tower_http::compression::CompressionLayer;
-use tower_http::cors::{AllowHeaders, Any, CorsLayer};
+use tower_http::cors::{AllowHeaders, Any, CorsLayer, Vary};
 
 use crate::config::Config;
 use crate::door;
@@ -39,7 +38,6 @@ impl Server {
         Router::new()
             .fallback_service(self.routes())
             .layer(middleware::from_fn_with_state(self.clone(), door::door))
-            .layer(CompressionLayer::new())
             .layer(cross_origin())
     }
 
@@ -77,4 +75,6 @@ fn cross_origin() -> CorsLayer {
         .allow_methods([Method::GET, Method::HEAD])
         .allow_headers(AllowHeaders::mirror_request())
         .expose_headers(Any)
+        // None of what is said depends on who asks.
+        .vary(Vary::list([]))
 }

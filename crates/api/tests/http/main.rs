@@ -1,9 +1,13 @@
 //! The whole server, spoken to over a socket.
 
+mod caching;
 mod client;
 mod contract;
+mod examples;
 mod life;
 mod limits;
+mod malformed;
+mod replaced;
 mod server;
 mod token;
 mod transport;
