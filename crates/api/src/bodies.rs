@@ -126,11 +126,24 @@ impl Bodies {
         endpoint: Endpoint,
         coding: Coding,
     ) -> Result<Arc<Rendered>, Failure> {
+        match self.held.get(&Key { edition, endpoint, coding }) {
+            Some(rendered) => Ok(rendered),
+            // Boxed, because reading a lake is a future of many kilobytes, which no request should carry that finds
+            // what it asks for.
+            None => Box::pin(self.render(reader, edition, endpoint, coding)).await,
+        }
+    }
+
+    async fn render(
+        &self,
+        reader: &Reader,
+        edition: Edition,
+        endpoint: Endpoint,
+        coding: Coding,
+    ) -> Result<Arc<Rendered>, Failure> {
         let plain = Key { edition, endpoint, coding: Coding::Identity };
         let render = async {
-            let read = reader.edition(edition.day()).await?;
-            let rows = read.and_then(|(read, rows)| (read == edition).then_some(rows));
-            let rows = rows.ok_or(Failure::Replaced)?;
+            let rows = rows(reader, edition).await?;
             let rendering = tokio::task::spawn_blocking(move || Rendered::of(&rows, endpoint));
             Ok::<_, Failure>(Arc::new(rendering.await?))
         };
@@ -144,6 +157,12 @@ impl Bodies {
         };
         self.held.get_or_insert_async(&Key { edition, endpoint, coding }, compress).await
     }
+}
+
+/// The rows of that edition of a day.
+pub(crate) async fn rows(reader: &Reader, edition: Edition) -> Result<Arc<DayRows>, Failure> {
+    let read = reader.edition(edition.day()).await?;
+    read.and_then(|(read, rows)| (read == edition).then_some(rows)).ok_or(Failure::Replaced)
 }
 
 /// Renders the latest day whenever there is another, for ever, so that nobody waits for it.

@@ -11,7 +11,7 @@ use chain::{Day, MinerId};
 use lake::{Edition, Published};
 use ledger::columns::Endpoint;
 
-use crate::bodies::Failure;
+use crate::bodies::{self, Failure};
 use crate::coding::Coding;
 use crate::envelope::{self, Code};
 use crate::freshness::{Tag, cache_control};
@@ -77,12 +77,6 @@ enum Problem {
 impl From<Failure> for Problem {
     fn from(failure: Failure) -> Self {
         Self::Failed(failure)
-    }
-}
-
-impl From<lake::Error> for Problem {
-    fn from(error: lake::Error) -> Self {
-        Self::Failed(Failure::Lake(error))
     }
 }
 
@@ -155,9 +149,8 @@ impl Request<'_> {
         if let Some(rendered) = shared.bodies.held(edition, self.endpoint) {
             return self.one(rendered.row(miner).unwrap_or_default(), tag, control);
         }
-        let read = shared.reader.edition(edition.day()).await?;
-        let rows = read.and_then(|(read, rows)| (read == edition).then_some(rows));
-        let rows = rows.ok_or(Failure::Replaced)?;
+        // Boxed as what is not held is in `Bodies::get`.
+        let rows = Box::pin(bodies::rows(&shared.reader, edition)).await?;
         let mut array = String::with_capacity(row_size(self.endpoint));
         rows.write_json(self.endpoint, Some(miner), &mut array);
         let row = array.strip_prefix('[').and_then(|array| array.strip_suffix(']')).unwrap_or_default();
