@@ -57,10 +57,10 @@ impl Rendered {
     /// A miner's row; `None` if it has none that day. Only of the plain rendering.
     pub(crate) fn row(&self, miner: MinerId) -> Option<&[u8]> {
         let at = self.rows.binary_search_by_key(&miner, |(miner, _)| *miner).ok()?;
-        let (_, end) = self.rows[at];
+        let (_, end) = self.rows.get(at)?;
         // After the bracket, or after the comma behind the row before.
-        let start = at.checked_sub(1).map_or(0, |before| self.rows[before].1) + 1;
-        self.ending.bytes().get(start..end)
+        let before = at.checked_sub(1).and_then(|before| self.rows.get(before)).map_or(0, |(_, end)| *end);
+        self.ending.bytes().get(before + 1..*end)
     }
 
     /// Bytes that it takes in memory.
@@ -84,11 +84,11 @@ impl Weighter<Key, Arc<Rendered>> for BySize {
 pub(crate) enum Failure {
     #[error("there is a newer edition of the day")]
     Replaced,
-    #[error("the day could not be read: {0}")]
+    #[error("the day could not be read")]
     Lake(#[from] lake::Error),
-    #[error("the day could not be compressed: {0}")]
+    #[error("the day could not be compressed")]
     Compression(#[from] io::Error),
-    #[error("the rendering of the day did not end: {0}")]
+    #[error("the rendering of the day did not end")]
     Task(#[from] tokio::task::JoinError),
 }
 
@@ -101,14 +101,14 @@ impl Bodies {
     /// Holds up to `bytes`.
     pub(crate) fn new(bytes: usize) -> Self {
         // One shard: several would each hold its part of the bytes, and a network's answer may be larger than that.
-        let options = OptionsBuilder::new()
-            .estimated_items_capacity(bytes / USUAL + 1)
-            .weight_capacity(bytes as u64)
-            .shards(1)
-            .build();
-        let options = options.unwrap_or_else(|_| unreachable!("all that is needed was given"));
-        let held =
-            Cache::with_options(options, BySize, DefaultHashBuilder::default(), DefaultLifecycle::default());
+        let (items, weight) = (bytes / USUAL + 1, bytes as u64);
+        let options =
+            OptionsBuilder::new().estimated_items_capacity(items).weight_capacity(weight).shards(1).build();
+        let (hash, life) = (DefaultHashBuilder::default(), DefaultLifecycle::default());
+        let held = match options {
+            Ok(options) => Cache::with_options(options, BySize, hash, life),
+            Err(_) => Cache::with(items, weight, BySize, hash, life),
+        };
         Self { held }
     }
 
@@ -181,7 +181,8 @@ pub(crate) async fn keep_warm(server: Server, every: Duration) {
             && let Err(error) = warm_up(&server, edition).await
         {
             // Who asks will be told, and the log with it.
-            tracing::debug!(%error, day = %edition.day(), "the latest day was not rendered ahead");
+            let error: &(dyn std::error::Error + 'static) = &error;
+            tracing::debug!(error, day = %edition.day(), "the latest day was not rendered ahead");
         }
         warm = latest;
     }

@@ -11,6 +11,7 @@ mod bodies;
 mod coding;
 mod config;
 mod connection;
+mod cross_origin;
 mod door;
 mod envelope;
 mod freshness;
