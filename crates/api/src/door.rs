@@ -11,6 +11,8 @@ use axum::middleware::Next;
 use axum::response::Response;
 use futures::FutureExt as _;
 
+use crate::coding::Coding;
+use crate::cross_origin;
 use crate::envelope::Code;
 use crate::path;
 use crate::refusal::Refusal;
@@ -28,7 +30,9 @@ pub(crate) async fn door(State(server): State<Server>, mut request: Request, nex
     let method = request.method().clone();
     let path = request.uri().path().to_owned();
     let client_id = client_id(request.headers());
-    let response = match admit(&server, &mut request, &id) {
+    let coding = Coding::asked(request.headers());
+    let mut response = match admit(&server, &mut request, &id) {
+        Ok(()) if method == Method::OPTIONS => cross_origin::preflight(request.headers()),
         Ok(()) => run(&server, request, next, &id).await,
         Err(refusal) => refusal.answer(&id),
     };
@@ -43,7 +47,8 @@ pub(crate) async fn door(State(server): State<Server>, mut request: Request, nex
         microseconds = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX),
         "answered"
     );
-    response
+    cross_origin::open(response.headers_mut());
+    coding.apply(response)
 }
 
 /// Checks the request's sizes and brings it into the one form that the routes know.

@@ -1,5 +1,6 @@
 //! `/healthz`: whether the process lives, and how far its data go.
 
+use axum::body::Body;
 use axum::extract::State;
 use axum::http::header::CACHE_CONTROL;
 use axum::http::{HeaderValue, StatusCode};
@@ -13,7 +14,7 @@ use crate::server::Server;
 pub(crate) async fn healthz(State(server): State<Server>) -> Response {
     let latest = server.shared.reader.days().map(|days| days.end().to_string());
     let text = format!(r#"{{"status":"ok","latest_day":{}}}"#, json!(latest));
-    let mut response = envelope::json(StatusCode::OK, text, Code(0));
+    let mut response = envelope::json(StatusCode::OK, Body::from(text), Code(0));
     response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     response
 }

@@ -7,10 +7,14 @@
 //! `/v2` is frozen: programs written for the hosted original work on it with only the base address changed.
 
 mod auth;
+mod bodies;
+mod coding;
 mod config;
 mod connection;
+mod cross_origin;
 mod door;
 mod envelope;
+mod freshness;
 mod health;
 mod parameters;
 mod path;
@@ -19,6 +23,7 @@ mod request_id;
 mod routes;
 mod serve;
 mod server;
+mod unparsed;
 mod v2;
 
 pub use config::Config;

@@ -3,13 +3,11 @@
 use std::sync::Arc;
 
 use axum::extract::{RawQuery, State};
-use axum::http::{HeaderMap, Method};
+use axum::http::HeaderMap;
 use axum::response::Response;
 use axum::routing::get;
 use axum::{Extension, Router, middleware};
 use ledger::columns::Endpoint;
-use tower_http::compression::CompressionLayer;
-use tower_http::cors::{AllowHeaders, Any, CorsLayer};
 
 use crate::config::Config;
 use crate::door;
@@ -39,8 +37,6 @@ impl Server {
         Router::new()
             .fallback_service(self.routes())
             .layer(middleware::from_fn_with_state(self.clone(), door::door))
-            .layer(CompressionLayer::new())
-            .layer(cross_origin())
     }
 
     fn routes(&self) -> Router {
@@ -68,13 +64,4 @@ async fn unknown_path(Extension(id): Extension<RequestId>) -> Response {
 
 async fn wrong_method(Extension(id): Extension<RequestId>) -> Response {
     Refusal::WrongMethod.answer(&id)
-}
-
-/// Any page may read. The headers a request may carry are those it names: `*` would leave `authorization` out.
-fn cross_origin() -> CorsLayer {
-    CorsLayer::new()
-        .allow_origin(Any)
-        .allow_methods([Method::GET, Method::HEAD])
-        .allow_headers(AllowHeaders::mirror_request())
-        .expose_headers(Any)
 }

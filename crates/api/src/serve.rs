@@ -16,9 +16,11 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinSet;
 use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
 
+use crate::bodies::keep_warm;
 use crate::config::Config;
 use crate::connection::Impatient;
 use crate::server::Server;
+use crate::unparsed::Explaining;
 
 /// How long to wait after a connection could not be accepted, most likely for want of file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_secs(1);
@@ -59,6 +61,7 @@ impl Server {
         // Dropped, and so ended, with this future.
         let mut background = JoinSet::new();
         background.spawn(keep_fresh(Arc::clone(&self.shared.reader), self.shared.config.refresh_every));
+        background.spawn(keep_warm(self.clone(), self.shared.config.refresh_every));
 
         let (stop, stopped) = watch::channel(false);
         let mut connections = JoinSet::new();
@@ -144,6 +147,7 @@ async fn connection(
         tracing::debug!(%error, "TCP_NODELAY could not be set");
     }
     let stream = Impatient::new(stream, server.shared.config.write_timeout);
+    let stream = Explaining::new(stream, server.clone());
     let served = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(server.shared.config.header_timeout)

@@ -6,6 +6,7 @@ use lake::Reader;
 use tokio::sync::Semaphore;
 
 use crate::auth::Gate;
+use crate::bodies::Bodies;
 use crate::config::Config;
 use crate::request_id::RequestIds;
 
@@ -21,6 +22,7 @@ pub(crate) struct Shared {
     pub(crate) config: Config,
     pub(crate) gate: Gate,
     pub(crate) ids: RequestIds,
+    pub(crate) bodies: Bodies,
     /// One permit per request for data worked on.
     pub(crate) slots: Semaphore,
 }
@@ -38,6 +40,7 @@ impl Server {
         }
         let gate = Gate::new(token.as_deref());
         let slots = Semaphore::new(config.max_requests.clamp(1, Semaphore::MAX_PERMITS));
-        Self { shared: Arc::new(Shared { reader, config, gate, ids: RequestIds::new(), slots }) }
+        let bodies = Bodies::new(config.rendered_bytes);
+        Self { shared: Arc::new(Shared { reader, config, gate, ids: RequestIds::new(), bodies, slots }) }
     }
 }

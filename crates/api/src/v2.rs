@@ -1,11 +1,20 @@
 //! `/v2`: the ten endpoints of the hosted original, as its clients expect them.
+//!
+//! A day's answers are held rendered ([`crate::bodies`]): to answer is to write a fresh beginning before them, or before
+//! the one row that was asked for.
 
-use axum::http::HeaderMap;
+use axum::body::Body;
+use axum::http::header::{CACHE_CONTROL, ETAG};
+use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::Response;
-use chain::Day;
+use chain::{Day, MinerId};
+use lake::{Edition, Published};
 use ledger::columns::Endpoint;
 
-use crate::envelope::Success;
+use crate::bodies::{self, Failure};
+use crate::coding::Coding;
+use crate::envelope::{self, Code};
+use crate::freshness::{Tag, cache_control};
 use crate::parameters::Asked;
 use crate::refusal::Refusal;
 use crate::request_id::RequestId;
@@ -13,6 +22,11 @@ use crate::server::Server;
 
 /// Where the endpoints stand.
 const BASE: &str = "/v2/storage_provider/sector/";
+
+/// Bytes that a row takes beside its columns' names and values.
+const ROW: usize = 80;
+/// Bytes that a value takes at most, with its punctuation.
+const VALUE: usize = 24;
 
 /// The path of an endpoint.
 pub(crate) fn path(endpoint: Endpoint) -> String {
@@ -27,66 +41,165 @@ pub(crate) async fn rows(
     headers: HeaderMap,
     query: Option<String>,
 ) -> Response {
-    match answer(&server, endpoint, &id, &headers, query.as_deref().unwrap_or_default()).await {
-        Ok(response) => response,
-        Err(refusal) => refusal.answer(&id),
+    let asked = match admit(&server, &headers, query.as_deref().unwrap_or_default()) {
+        Ok(asked) => asked,
+        Err(refusal) => return refusal.answer(&id),
+    };
+    let request = Request { server: &server, endpoint, id: &id, headers: &headers, asked };
+    loop {
+        match request.answer(&server.shared.reader.published()).await {
+            Ok(response) => return response,
+            // The day was closed again meanwhile: what is published now has it.
+            Err(Problem::Failed(Failure::Replaced)) => {}
+            Err(Problem::Failed(failure)) => {
+                let error: &(dyn std::error::Error + 'static) = &failure;
+                tracing::error!(request_id = %id, error, "a day could not be answered");
+                return Refusal::Internal.answer(&id);
+            }
+            Err(Problem::Refused(refusal)) => return refusal.answer(&id),
+        }
     }
 }
 
-async fn answer(
-    server: &Server,
-    endpoint: Endpoint,
-    id: &RequestId,
-    headers: &HeaderMap,
-    query: &str,
-) -> Result<Response, Refusal> {
+/// Checks who asks, and what for.
+fn admit(server: &Server, headers: &HeaderMap, query: &str) -> Result<Asked, Refusal> {
     server.shared.gate.check(headers)?;
-    let asked = Asked::parse(query)?;
-    let Some(closed) = server.shared.reader.days() else {
-        return Err(Refusal::NothingClosed);
-    };
-    let day = asked.day.unwrap_or(*closed.end());
-    if day < *closed.start() {
-        // Before the first closed day there is nothing to wait for.
-        return Ok(empty(id));
-    }
-    let not_closed = Refusal::NotClosed { asked: day, latest: *closed.end() };
-    if day > *closed.end() {
-        return Err(not_closed);
-    }
-    // A hole inside history must not be; if there is one, it is not ready, never empty.
-    let rows = read(server, day, id).await?.ok_or(not_closed)?;
-    let count = match asked.miner {
-        Some(miner) if rows.find(miner).is_none() => return Ok(empty(id)),
-        Some(_) => 1,
-        None => rows.miners().len(),
-    };
-    let mut success = Success::open(id, count.saturating_mul(row_size(endpoint)));
-    rows.write_json(endpoint, asked.miner, success.data());
-    Ok(success.close())
+    Ok(Asked::parse(query)?)
 }
 
-/// The day's rows. What fails goes to the log, not to the client.
-async fn read(
-    server: &Server,
-    day: Day,
-    id: &RequestId,
-) -> Result<Option<std::sync::Arc<lake::DayRows>>, Refusal> {
-    server.shared.reader.day(day).await.map_err(|error| {
-        let error: &(dyn std::error::Error + 'static) = &error;
-        tracing::error!(request_id = %id, %day, error, "a day could not be read");
-        Refusal::Internal
-    })
+/// Why there is no success: the client's doing, or ours.
+#[derive(Debug)]
+enum Problem {
+    Refused(Refusal),
+    Failed(Failure),
 }
 
-fn empty(id: &RequestId) -> Response {
-    let mut success = Success::open(id, 2);
-    success.data().push_str("[]");
-    success.close()
+impl From<Failure> for Problem {
+    fn from(failure: Failure) -> Self {
+        Self::Failed(failure)
+    }
+}
+
+/// A request that was understood.
+struct Request<'r> {
+    server: &'r Server,
+    endpoint: Endpoint,
+    id: &'r RequestId,
+    headers: &'r HeaderMap,
+    asked: Asked,
+}
+
+impl Request<'_> {
+    /// The answer from that published version.
+    async fn answer(&self, published: &Published) -> Result<Response, Problem> {
+        let Some(closed) = published.days() else {
+            return Err(Problem::Refused(Refusal::NothingClosed));
+        };
+        let day = self.asked.day.unwrap_or(*closed.end());
+        if day < *closed.start() {
+            // Before the first closed day there is nothing to wait for, unless an older day is closed.
+            let tag = Tag::new(published.version(), self.endpoint, self.asked.miner);
+            let control = self.control(*closed.end(), *closed.end());
+            return if tag.is_held(self.headers) {
+                Ok(unchanged(&tag, control))
+            } else {
+                self.one(&[], &tag, control)
+            };
+        }
+        let edition = (day <= *closed.end()).then(|| published.edition(day)).flatten();
+        // A hole inside history must not be; if there is one, it is not ready, never empty.
+        let Some(edition) = edition else {
+            return Err(Problem::Refused(Refusal::NotClosed { asked: day, latest: *closed.end() }));
+        };
+        let tag = Tag::new(edition, self.endpoint, self.asked.miner);
+        let control = self.control(day, *closed.end());
+        if tag.is_held(self.headers) {
+            return Ok(unchanged(&tag, control));
+        }
+        match self.asked.miner {
+            Some(miner) => self.miner(edition, miner, &tag, control).await,
+            None => self.everybody(edition, &tag, control).await,
+        }
+    }
+
+    /// Every miner's rows.
+    async fn everybody(
+        &self,
+        edition: Edition,
+        tag: &Tag,
+        control: HeaderValue,
+    ) -> Result<Response, Problem> {
+        let shared = &self.server.shared;
+        let coding = Coding::asked(self.headers);
+        let rendered = shared.bodies.get(&shared.reader, edition, self.endpoint, coding).await?;
+        let parts = rendered.ending().after(&envelope::beginning(self.id, 0));
+        Ok(success(Body::new(parts), coding, tag, control))
+    }
+
+    /// One miner's row, or nothing where it has none: a slice of the rendered day, or where that is not held, rendered
+    /// alone.
+    async fn miner(
+        &self,
+        edition: Edition,
+        miner: MinerId,
+        tag: &Tag,
+        control: HeaderValue,
+    ) -> Result<Response, Problem> {
+        let shared = &self.server.shared;
+        if let Some(rendered) = shared.bodies.held(edition, self.endpoint) {
+            return self.one(rendered.row(miner).unwrap_or_default(), tag, control);
+        }
+        // Boxed as what is not held is in `Bodies::get`.
+        let rows = Box::pin(bodies::rows(&shared.reader, edition)).await?;
+        let mut array = String::with_capacity(row_size(self.endpoint));
+        rows.write_json(self.endpoint, Some(miner), &mut array);
+        let row = array.strip_prefix('[').and_then(|array| array.strip_suffix(']')).unwrap_or_default();
+        self.one(row.as_bytes(), tag, control)
+    }
+
+    /// An answer with that row, or with none where it is empty.
+    fn one(&self, row: &[u8], tag: &Tag, control: HeaderValue) -> Result<Response, Problem> {
+        let mut text = envelope::beginning(self.id, row.len() + 3).into_bytes();
+        text.push(b'[');
+        text.extend_from_slice(row);
+        text.extend_from_slice(b"]}");
+        let coding = Coding::asked(self.headers);
+        let bytes = coding.encode(text).map_err(Failure::Compression)?;
+        Ok(success(Body::from(bytes), coding, tag, control))
+    }
+
+    /// What caches may do with the answer.
+    fn control(&self, day: Day, latest: Day) -> HeaderValue {
+        cache_control(self.asked.day.is_some(), day, latest, self.server.shared.gate.is_open())
+    }
+}
+
+/// A success with its headers.
+fn success(body: Body, coding: Coding, tag: &Tag, control: HeaderValue) -> Response {
+    let mut response = envelope::json(StatusCode::OK, body, Code(0));
+    coding.note(response.headers_mut());
+    validators(&mut response, tag, control);
+    response
+}
+
+/// To who has the answer already.
+fn unchanged(tag: &Tag, control: HeaderValue) -> Response {
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = StatusCode::NOT_MODIFIED;
+    response.extensions_mut().insert(Code(0));
+    validators(&mut response, tag, control);
+    response
+}
+
+fn validators(response: &mut Response, tag: &Tag, control: HeaderValue) {
+    if let Some(tag) = tag.header() {
+        response.headers_mut().insert(ETAG, tag);
+    }
+    response.headers_mut().insert(CACHE_CONTROL, control);
 }
 
 /// About how long a row's JSON is at most: names, punctuation, and values of up to 20 digits.
 fn row_size(endpoint: Endpoint) -> usize {
-    let columns: usize = endpoint.columns().map(|column| column.name.len() + 24).sum();
-    columns + 80
+    let columns: usize = endpoint.columns().map(|column| column.name.len() + VALUE).sum();
+    columns + ROW
 }

@@ -3,22 +3,18 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use chain::Day;
-
 use crate::day::DayRows;
+use crate::edition::Edition;
 
 /// Bytes of days kept.
 pub(crate) const DEFAULT_BYTES: usize = 64 << 20;
 
-/// A day in a file. A day that was closed again is in another file, so an old one is never mistaken for it.
-pub(crate) type Key = (String, Day);
-
-/// Days by where they are kept.
+/// Days by their editions: a day that was closed again has another, so an old one is never mistaken for it.
 pub(crate) struct Cache {
     limit: usize,
     held: usize,
     clock: u64,
-    days: HashMap<Key, Entry>,
+    days: HashMap<Edition, Entry>,
 }
 
 struct Entry {
@@ -34,28 +30,28 @@ impl Cache {
     }
 
     /// The day, if it is held.
-    pub(crate) fn get(&mut self, key: &Key) -> Option<Arc<DayRows>> {
+    pub(crate) fn get(&mut self, edition: &Edition) -> Option<Arc<DayRows>> {
         self.clock += 1;
-        let entry = self.days.get_mut(key)?;
+        let entry = self.days.get_mut(edition)?;
         entry.used = self.clock;
         Some(Arc::clone(&entry.rows))
     }
 
     /// Holds the day, and lets go of those not used for longest until all fit. A day larger than the limit is not held.
-    pub(crate) fn put(&mut self, key: Key, rows: &Arc<DayRows>) {
+    pub(crate) fn put(&mut self, edition: Edition, rows: &Arc<DayRows>) {
         let size = rows.size();
         if size > self.limit {
             return;
         }
         self.clock += 1;
         let entry = Entry { rows: Arc::clone(rows), size, used: self.clock };
-        if let Some(before) = self.days.insert(key, entry) {
+        if let Some(before) = self.days.insert(edition, entry) {
             self.held -= before.size;
         }
         self.held += size;
         while self.held > self.limit {
             let oldest = self.days.iter().min_by_key(|(_, entry)| entry.used);
-            let Some(oldest) = oldest.map(|(key, _)| key.clone()) else { return };
+            let Some(oldest) = oldest.map(|(edition, _)| *edition) else { return };
             if let Some(entry) = self.days.remove(&oldest) {
                 self.held -= entry.size;
             }
@@ -65,6 +61,7 @@ impl Cache {
 
 #[cfg(test)]
 mod tests {
+    use chain::Day;
     use datafusion::arrow::array::RecordBatch;
 
     use super::*;
@@ -75,7 +72,7 @@ mod tests {
         let batch = RecordBatch::new_empty(TableName::Rows.schema());
         let day = Arc::new(DayRows::new(Day::from_unix_days(0), &batch).expect("an empty day"));
         let mut cache = Cache::new(day.size() * 2 + 1);
-        let key = |file: &str| (file.to_owned(), Day::from_unix_days(0));
+        let key = |file: &str| Edition::of(Day::from_unix_days(0), file);
         cache.put(key("a"), &day);
         cache.put(key("b"), &day);
         assert!(cache.get(&key("a")).is_some());

@@ -65,12 +65,14 @@ impl Cells {
     }
 }
 
-/// Appends rows, given by their place, day and miner, as an array of an endpoint's objects.
+/// Appends rows, given by their place, day and miner, as an array of an endpoint's objects; tells `written` after each
+/// of them how far the text goes.
 pub(crate) fn write_json(
     endpoint: Endpoint,
     columns: &[Cells],
     rows: impl ExactSizeIterator<Item = (usize, Day, MinerId)>,
     out: &mut String,
+    mut written: impl FnMut(usize),
 ) {
     let columns: Vec<(&str, &Cells)> = endpoint
         .columns()
@@ -89,6 +91,7 @@ pub(crate) fn write_json(
             let _ = write!(out, r#","{name}":{}"#, cells.value(row));
         }
         out.push('}');
+        written(out.len());
     }
     out.push(']');
 }
@@ -173,7 +176,17 @@ impl DayRows {
             None => 0..self.miners.len(),
             Some(miner) => self.find(miner).map_or(0..0, |row| row..row + 1),
         };
-        write_json(endpoint, &self.columns, rows.map(|row| (row, self.day, self.miners[row])), out);
+        let rows = rows.map(|row| (row, self.day, self.miners[row]));
+        write_json(endpoint, &self.columns, rows, out, |_| {});
+    }
+
+    /// Appends the same array with every miner's row; gives where in `out` each row ends. A row begins one byte after
+    /// the row before it ends, and the first one byte after the array begins.
+    pub fn write_indexed_json(&self, endpoint: Endpoint, out: &mut String) -> Vec<usize> {
+        let mut ends = Vec::with_capacity(self.miners.len());
+        let rows = self.miners.iter().enumerate().map(|(row, miner)| (row, self.day, *miner));
+        write_json(endpoint, &self.columns, rows, out, |end| ends.push(end));
+        ends
     }
 
     /// Bytes that the day takes in memory.

@@ -69,6 +69,6 @@ impl MinerRows {
     /// Appends the rows as compact JSON, as [`DayRows::write_json`](crate::DayRows::write_json) does a day's.
     pub fn write_json(&self, endpoint: Endpoint, out: &mut String) {
         let rows = self.days.iter().enumerate().map(|(row, day)| (row, *day, self.miner));
-        write_json(endpoint, &self.columns, rows, out);
+        write_json(endpoint, &self.columns, rows, out, |_| {});
     }
 }

@@ -8,6 +8,7 @@ use chain::{Day, MinerId};
 
 use crate::cache::{Cache, DEFAULT_BYTES};
 use crate::day::DayRows;
+use crate::edition::Edition;
 use crate::history::MinerRows;
 use crate::schema::TableName;
 use crate::snapshot::Snapshot;
@@ -21,16 +22,17 @@ pub struct Reader {
     directory: PathBuf,
     /// Held only while looking for newer versions; requests do not wait for it.
     table: tokio::sync::Mutex<Table>,
-    published: RwLock<Published>,
+    published: RwLock<Arc<Published>>,
     cache: Mutex<Cache>,
 }
 
-/// What requests need of the published version.
-#[derive(Clone)]
-struct Published {
+/// A published version: what a request needs to know of it. It stays as it is while newer ones are published, so
+/// whoever asks it several things gets answers that belong together.
+#[derive(Debug)]
+pub struct Published {
     version: u64,
-    rows: Arc<Files>,
-    history: Arc<Files>,
+    rows: Files,
+    history: Files,
     since: Option<Day>,
 }
 
@@ -39,10 +41,28 @@ impl Published {
         let files = |name| snapshot.table(name).map(|table| table.files().clone()).unwrap_or_default();
         Ok(Self {
             version: snapshot.version(),
-            rows: Arc::new(files(TableName::Rows)),
-            history: Arc::new(files(TableName::History)),
+            rows: files(TableName::Rows),
+            history: files(TableName::History),
             since: since(snapshot).await?,
         })
+    }
+
+    /// The version of table `sp_sector_daily`: it changes whenever an answer may.
+    #[must_use]
+    pub fn version(&self) -> u64 {
+        self.version
+    }
+
+    /// First and latest closed day; `None` while no day is closed.
+    #[must_use]
+    pub fn days(&self) -> Option<RangeInclusive<Day>> {
+        self.rows.days()
+    }
+
+    /// The day's edition; `None` if it is not closed.
+    #[must_use]
+    pub fn edition(&self, day: Day) -> Option<Edition> {
+        self.rows.of(day).map(|file| Edition::of(day, &file.name))
     }
 }
 
@@ -57,7 +77,7 @@ impl Reader {
         let table = snapshot.into_rows().ok_or_else(|| Error::NoLake { dir: dir.to_owned() })?;
         Ok(Self {
             directory: dir.to_owned(),
-            published: RwLock::new(published),
+            published: RwLock::new(Arc::new(published)),
             table: tokio::sync::Mutex::new(table),
             cache: Mutex::new(Cache::new(DEFAULT_BYTES)),
         })
@@ -72,14 +92,14 @@ impl Reader {
         let newer = table.refresh().await?;
         if newer {
             let published = Published::of(&Snapshot::open(&self.directory).await?).await?;
-            *self.published.write().unwrap_or_else(PoisonError::into_inner) = published;
+            *self.published.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(published);
         }
         Ok(newer)
     }
 
     /// First and latest closed day; `None` while no day is closed.
     pub fn days(&self) -> Option<RangeInclusive<Day>> {
-        self.published().rows.days()
+        self.published().days()
     }
 
     /// The closed days from `from` to `to`; a side that is not given is as far as these go.
@@ -92,7 +112,7 @@ impl Reader {
 
     /// The published version of table `sp_sector_daily`: it changes whenever an answer may.
     pub fn version(&self) -> u64 {
-        self.published().version
+        self.published().version()
     }
 
     /// The day from which on events are known; `None` if that is epoch 0's, so that totals are of everything that ever
@@ -107,27 +127,35 @@ impl Reader {
     /// # Errors
     /// If the day's file cannot be read.
     pub async fn day(&self, day: Day) -> Result<Option<Arc<DayRows>>> {
-        match self.published_day(day).await {
+        Ok(self.edition(day).await?.map(|(_, rows)| rows))
+    }
+
+    /// As [`Reader::day`], with the edition that the rows are of.
+    ///
+    /// # Errors
+    /// If the day's file cannot be read.
+    pub async fn edition(&self, day: Day) -> Result<Option<(Edition, Arc<DayRows>)>> {
+        match self.published_edition(day).await {
             // The file may be gone because it was replaced and swept away since; then there is a newer version.
             Err(Error::Io { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => {
                 self.refresh().await?;
-                self.published_day(day).await
+                self.published_edition(day).await
             }
             read => read,
         }
     }
 
-    async fn published_day(&self, day: Day) -> Result<Option<Arc<DayRows>>> {
+    async fn published_edition(&self, day: Day) -> Result<Option<(Edition, Arc<DayRows>)>> {
         let Some(file) = self.published().rows.of(day).cloned() else { return Ok(None) };
-        let key = (file.name.clone(), day);
-        if let Some(rows) = self.cache().get(&key) {
-            return Ok(Some(rows));
+        let edition = Edition::of(day, &file.name);
+        if let Some(rows) = self.cache().get(&edition) {
+            return Ok(Some((edition, rows)));
         }
         let path = self.path(TableName::Rows, &file);
         let read = move || DayRows::new(day, &read::day(&path, TableName::Rows, &file, day)?);
         let rows = Arc::new(blocking("reading a day", read).await?);
-        self.cache().put(key, &rows);
-        Ok(Some(rows))
+        self.cache().put(edition, &rows);
+        Ok(Some((edition, rows)))
     }
 
     /// A miner's rows of the closed days in that range, by day; none for days before its first event. Finished months
@@ -164,8 +192,9 @@ impl Reader {
         self.directory.join(table.name()).join(&file.name)
     }
 
-    fn published(&self) -> Published {
-        self.published.read().unwrap_or_else(PoisonError::into_inner).clone()
+    /// The newest published version that was looked for.
+    pub fn published(&self) -> Arc<Published> {
+        Arc::clone(&self.published.read().unwrap_or_else(PoisonError::into_inner))
     }
 
     fn cache(&self) -> std::sync::MutexGuard<'_, Cache> {

@@ -1,6 +1,8 @@
 //! The compatibility contract of `/v2`, row by row.
 
 use std::fs;
+use std::path::Path;
+use std::time::{Duration, Instant};
 
 use chain::MinerId;
 use ledger::columns::Endpoint;
@@ -147,6 +149,42 @@ fn a_miner_without_a_row_that_day_is_empty() {
     let server = Server::new();
     assert_eq!(server.ask("total?state_date=2022-10-01&miner_id=f0200").data(), json!([]));
     assert_eq!(server.ask("total?miner_id=f018446744073709551615").data(), json!([]));
+}
+
+/// Takes a day out of the rows' table, as no writer of ours would.
+fn take_out(lake: &Path, day: &str) {
+    let table = lake.join("sp_sector_daily");
+    let names = |directory: &Path| -> Vec<String> {
+        let files =
+            fs::read_dir(directory).expect("a directory").map(|file| file.expect("a file").file_name());
+        files.filter_map(|name| name.into_string().ok()).collect()
+    };
+    let file = names(&table).into_iter().find(|name| name.starts_with(day)).expect("the day's file");
+    let log = table.join("_delta_log");
+    let versions = names(&log).into_iter().filter_map(|name| name.strip_suffix(".json")?.parse::<u64>().ok());
+    let last = versions.max().expect("a commit");
+    let commit = fs::read_to_string(log.join(format!("{last:020}.json"))).expect("the last commit");
+    let information = commit.lines().find(|line| line.contains("commitInfo")).expect("its notes");
+    let remove = json!({ "remove": { "path": file, "deletionTimestamp": 0, "dataChange": true } });
+    let next = log.join(format!("{:020}.json", last + 1));
+    fs::write(next, format!("{information}\n{remove}\n")).expect("a commit");
+}
+
+#[test]
+fn a_hole_inside_history_is_30004_and_never_empty() {
+    let server = Server::new();
+    server.ask("total?state_date=2022-10-02").data();
+    take_out(server.lake.path(), "2022-10-02");
+    let started = Instant::now();
+    while server.ask("total?state_date=2022-10-02").json()["code"] == 0 {
+        assert!(started.elapsed() < Duration::from_secs(20), "the hole is not seen");
+    }
+    for miner in ["", "&miner_id=f01000", "&miner_id=f09"] {
+        let message = server.ask(&format!("total?state_date=2022-10-02{miner}")).refused(200, 30004);
+        assert!(message.contains("2022-10-02") && message.contains("2022-10-03"), "{message}");
+    }
+    server.ask("total?state_date=2022-10-01").data();
+    server.ask("total?state_date=2022-10-03").data();
 }
 
 #[test]

@@ -22,11 +22,11 @@ fn a_day_closed_while_serving_becomes_visible() {
     let server = Server::start(0, quick());
     server.ask("total").refused(200, 30004);
     server.close(0..1);
-    wait(|| server.get("/healthz").json()["latest_day"] == "2022-10-01");
+    server.wait_for("2022-10-01");
     assert_eq!(server.ask("total").data()[0]["stat_date"], "2022-10-01T00:00:00Z");
     server.ask("total?state_date=2022-10-02").refused(200, 30004);
     server.close(1..3);
-    wait(|| server.get("/healthz").json()["latest_day"] == "2022-10-03");
+    server.wait_for("2022-10-03");
     assert_eq!(server.ask("total?state_date=2022-10-02").data().as_array().map(Vec::len), Some(2));
     assert_eq!(server.ask("total?state_date=2022-10-01&miner_id=f0200").data(), json!([]));
 }

@@ -3,7 +3,7 @@
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use api::Config;
 use chain::{Bytes, Clock, Day, MAINNET_GENESIS, MinerId, SectorNumber};
@@ -47,10 +47,15 @@ impl Server {
 
     /// Over the first `days` of [`DAYS`].
     pub(crate) fn start(days: usize, config: Config) -> Self {
+        Self::over(async |lake| close(lake, 0..days).await, config)
+    }
+
+    /// Over a lake that `fill` fills.
+    pub(crate) fn over(fill: impl AsyncFnOnce(&Path), config: Config) -> Self {
         let lake = tempfile::tempdir().expect("a directory");
         let runtime = Runtime::new().expect("a runtime");
         let (address, stop, task) = runtime.block_on(async {
-            close(lake.path(), 0..days).await;
+            fill(lake.path()).await;
             let reader = Arc::new(Reader::open(lake.path()).await.expect("a lake"));
             let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("a socket");
             let address = listener.local_addr().expect("an address");
@@ -61,9 +66,23 @@ impl Server {
         Self { address, lake, runtime, stop: Some(stop), task }
     }
 
+    /// Does something with the lake while the server runs.
+    pub(crate) fn change<T>(&self, change: impl Future<Output = T>) -> T {
+        self.runtime.block_on(change)
+    }
+
     /// Closes further days of [`DAYS`] while the server runs.
     pub(crate) fn close(&self, days: std::ops::Range<usize>) {
-        self.runtime.block_on(close(self.lake.path(), days));
+        self.change(close(self.lake.path(), days));
+    }
+
+    /// Waits until the server gives that day as the latest.
+    pub(crate) fn wait_for(&self, day: &str) {
+        let started = Instant::now();
+        while self.get("/healthz").json()["latest_day"] != day {
+            assert!(started.elapsed() < Duration::from_secs(20), "waited too long for {day}");
+            std::thread::sleep(Duration::from_millis(20));
+        }
     }
 
     /// As [`Server::close`], from the first day on that is not closed, writing through `disk`.
@@ -121,35 +140,45 @@ async fn close(lake: &Path, days: std::ops::Range<usize>) {
 }
 
 fn finished(at: usize) -> FinishedDay {
-    let clock = Clock::new(MAINNET_GENESIS);
     let day: Day = DAYS[at].parse().expect("a date");
-    let first_epoch = clock.first_epoch(day);
-    let events = [FIRST, SECOND].get(at).map(|&miner| Event {
-        epoch: first_epoch + 10,
+    let event = [FIRST, SECOND].get(at).map(|&miner| onboarded(day, miner, SectorNumber(1)));
+    finished_day(day, event.into_iter().collect())
+}
+
+/// A sector that a miner onboards on a day.
+pub(crate) fn onboarded(day: Day, miner: MinerId, sector: SectorNumber) -> Event {
+    let epoch = Clock::new(MAINNET_GENESIS).first_epoch(day) + 10;
+    Event {
+        epoch,
         miner,
-        sector: SectorNumber(1),
+        sector,
         kind: Kind::Onboard,
         cause: Some(Cause::Single),
         sector_size: Bytes(SECTOR),
         qap_before: None,
         qap_after: Some(Bytes(SECTOR)),
-        activation: Some(first_epoch + 10),
+        activation: Some(epoch),
         expiration_before: None,
-        expiration_after: Some(first_epoch + 10 + 540 * 2880),
+        expiration_after: Some(epoch + 540 * 2880),
         status_before: Status::None,
         status_after: Status::Active,
         message: None,
-    });
+    }
+}
+
+/// A day that is over.
+pub(crate) fn finished_day(day: Day, events: Vec<Event>) -> FinishedDay {
+    let clock = Clock::new(MAINNET_GENESIS);
     FinishedDay {
         day,
-        events: events.into_iter().collect(),
+        events,
         powers: Vec::new(),
         progress: Progress {
             source: "test".to_owned(),
             network: "mainnet".to_owned(),
             genesis: MAINNET_GENESIS,
             day,
-            first_epoch,
+            first_epoch: clock.first_epoch(day),
             last_epoch: clock.first_epoch(day.next()) + -1,
             tipset_key: String::new(),
             state_root: String::new(),

@@ -1,0 +1,211 @@
+//! Days' answers, rendered once, held in the codings they were asked for, and bounded in bytes.
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use chain::MinerId;
+use lake::{DayRows, Edition, Reader};
+use ledger::columns::Endpoint;
+use quick_cache::sync::{Cache, DefaultLifecycle};
+use quick_cache::{DefaultHashBuilder, OptionsBuilder, Weighter};
+use tokio::time::{MissedTickBehavior, interval};
+
+use crate::coding::{Coding, Ending};
+use crate::server::Server;
+
+/// Bytes that an answer of a middling network takes; only the cache's first size depends on it.
+const USUAL: usize = 1 << 20;
+
+/// What is rendered: it stays true for ever, since another edition has another key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+struct Key {
+    edition: Edition,
+    endpoint: Endpoint,
+    coding: Coding,
+}
+
+/// Every miner's rows of a day, as an answer's end.
+#[derive(Debug)]
+pub(crate) struct Rendered {
+    /// The array and the envelope's closing brace.
+    ending: Ending,
+    /// Each miner and where its row ends, in the plain rendering; nothing in the others.
+    rows: Box<[(MinerId, usize)]>,
+}
+
+impl Rendered {
+    /// Writes the rows of a day.
+    fn of(rows: &DayRows, endpoint: Endpoint) -> Self {
+        let mut text = String::new();
+        let ends = rows.write_indexed_json(endpoint, &mut text);
+        text.push('}');
+        let rows = rows.miners().iter().copied().zip(ends).collect();
+        Self { ending: Ending::plain(text.into()), rows }
+    }
+
+    /// The same in another coding.
+    fn coded(&self, coding: Coding) -> io::Result<Self> {
+        Ok(Self { ending: Ending::new(coding, self.ending.bytes())?, rows: Box::default() })
+    }
+
+    /// The answer's end: the array of every miner's row, and the closing brace.
+    pub(crate) fn ending(&self) -> &Ending {
+        &self.ending
+    }
+
+    /// A miner's row; `None` if it has none that day. Only of the plain rendering.
+    pub(crate) fn row(&self, miner: MinerId) -> Option<&[u8]> {
+        let at = self.rows.binary_search_by_key(&miner, |(miner, _)| *miner).ok()?;
+        let (_, end) = self.rows.get(at)?;
+        // After the bracket, or after the comma behind the row before.
+        let before = at.checked_sub(1).and_then(|before| self.rows.get(before)).map_or(0, |(_, end)| *end);
+        self.ending.bytes().get(before + 1..*end)
+    }
+
+    /// Bytes that it takes in memory.
+    fn size(&self) -> usize {
+        size_of::<Self>() + self.ending.bytes().len() + size_of_val(&*self.rows)
+    }
+}
+
+/// Weighs what is held by its bytes.
+#[derive(Clone, Debug)]
+struct BySize;
+
+impl Weighter<Key, Arc<Rendered>> for BySize {
+    fn weight(&self, _: &Key, rendered: &Arc<Rendered>) -> u64 {
+        rendered.size() as u64
+    }
+}
+
+/// Why a day's answers could not be had.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Failure {
+    #[error("there is a newer edition of the day")]
+    Replaced,
+    #[error("the day could not be read")]
+    Lake(#[from] lake::Error),
+    #[error("the day could not be compressed")]
+    Compression(#[from] io::Error),
+    #[error("the rendering of the day did not end")]
+    Task(#[from] tokio::task::JoinError),
+}
+
+/// The answers that are held.
+pub(crate) struct Bodies {
+    held: Cache<Key, Arc<Rendered>, BySize>,
+}
+
+impl Bodies {
+    /// Holds up to `bytes`.
+    pub(crate) fn new(bytes: usize) -> Self {
+        // One shard: several would each hold its part of the bytes, and a network's answer may be larger than that.
+        let (items, weight) = (bytes / USUAL + 1, bytes as u64);
+        let options =
+            OptionsBuilder::new().estimated_items_capacity(items).weight_capacity(weight).shards(1).build();
+        let (hash, life) = (DefaultHashBuilder::default(), DefaultLifecycle::default());
+        let held = match options {
+            Ok(options) => Cache::with_options(options, BySize, hash, life),
+            Err(_) => Cache::with(items, weight, BySize, hash, life),
+        };
+        Self { held }
+    }
+
+    /// Every miner's rows, if they are held.
+    pub(crate) fn held(&self, edition: Edition, endpoint: Endpoint) -> Option<Arc<Rendered>> {
+        self.held.get(&Key { edition, endpoint, coding: Coding::Identity })
+    }
+
+    /// Every miner's rows of that edition of a day, rendered if they are not held. Who asks for what is being rendered
+    /// for another waits for that.
+    pub(crate) async fn get(
+        &self,
+        reader: &Reader,
+        edition: Edition,
+        endpoint: Endpoint,
+        coding: Coding,
+    ) -> Result<Arc<Rendered>, Failure> {
+        match self.held.get(&Key { edition, endpoint, coding }) {
+            Some(rendered) => Ok(rendered),
+            // Boxed, because reading a lake is a future of many kilobytes, which no request should carry that finds
+            // what it asks for.
+            None => Box::pin(self.render(reader, edition, endpoint, coding)).await,
+        }
+    }
+
+    async fn render(
+        &self,
+        reader: &Reader,
+        edition: Edition,
+        endpoint: Endpoint,
+        coding: Coding,
+    ) -> Result<Arc<Rendered>, Failure> {
+        let plain = Key { edition, endpoint, coding: Coding::Identity };
+        let render = async {
+            let rows = rows(reader, edition).await?;
+            let rendering = tokio::task::spawn_blocking(move || Rendered::of(&rows, endpoint));
+            Ok::<_, Failure>(Arc::new(rendering.await?))
+        };
+        if coding == Coding::Identity {
+            return self.held.get_or_insert_async(&plain, render).await;
+        }
+        let compress = async {
+            let plain = self.held.get_or_insert_async(&plain, render).await?;
+            let compression = tokio::task::spawn_blocking(move || plain.coded(coding));
+            Ok::<_, Failure>(Arc::new(compression.await??))
+        };
+        self.held.get_or_insert_async(&Key { edition, endpoint, coding }, compress).await
+    }
+}
+
+/// The rows of that edition of a day.
+pub(crate) async fn rows(reader: &Reader, edition: Edition) -> Result<Arc<DayRows>, Failure> {
+    let read = reader.edition(edition.day()).await?;
+    read.and_then(|(read, rows)| (read == edition).then_some(rows)).ok_or(Failure::Replaced)
+}
+
+/// Renders the latest day whenever there is another, for ever, so that nobody waits for it.
+pub(crate) async fn keep_warm(server: Server, every: Duration) {
+    // An interval of zero is refused by the timer.
+    let mut ticks = interval(every.max(Duration::from_millis(1)));
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut warm = None;
+    loop {
+        ticks.tick().await;
+        let latest = server.latest();
+        if latest == warm {
+            continue;
+        }
+        if let Some(edition) = latest
+            && let Err(error) = warm_up(&server, edition).await
+        {
+            // Who asks will be told, and the log with it.
+            let error: &(dyn std::error::Error + 'static) = &error;
+            tracing::debug!(error, day = %edition.day(), "the latest day was not rendered ahead");
+        }
+        warm = latest;
+    }
+}
+
+/// Renders a day in all codings, while it is the latest.
+async fn warm_up(server: &Server, edition: Edition) -> Result<(), Failure> {
+    // The plain ones first: the others are made of them.
+    for coding in Coding::ALL.into_iter().rev() {
+        for endpoint in Endpoint::ALL {
+            if server.latest() != Some(edition) {
+                return Ok(());
+            }
+            server.shared.bodies.get(&server.shared.reader, edition, *endpoint, coding).await?;
+        }
+    }
+    Ok(())
+}
+
+impl Server {
+    /// The edition of the latest closed day.
+    fn latest(&self) -> Option<Edition> {
+        let published = self.shared.reader.published();
+        published.edition(*published.days()?.end())
+    }
+}

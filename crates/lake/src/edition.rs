@@ -1,0 +1,36 @@
+//! Which edition of a day.
+
+use std::fmt;
+
+use chain::Day;
+use sha2::{Digest as _, Sha256};
+
+/// Which edition of a closed day: another one whenever the day was closed again or brought into another file, so
+/// whatever was made from one edition stays true for it. Readers of the same lake have the same editions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Edition {
+    day: Day,
+    /// The beginning of the SHA-256 of the name of the day's file; no two files ever have the same.
+    file: u128,
+}
+
+impl Edition {
+    pub(crate) fn of(day: Day, file: &str) -> Self {
+        let digest: [u8; 32] = Sha256::digest(file.as_bytes()).into();
+        let file = digest.first_chunk().map_or(0, |first| u128::from_be_bytes(*first));
+        Self { day, file }
+    }
+
+    /// The day.
+    #[must_use]
+    pub fn day(self) -> Day {
+        self.day
+    }
+}
+
+impl fmt::Display for Edition {
+    /// 32 hexadecimal digits, which tell editions of the same day apart.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:032x}", self.file)
+    }
+}
