@@ -40,9 +40,13 @@ impl Success {
 /// An error's answer. It has no `data` key: clients in public use raise on its absence and ask again, where
 /// `null` or `[]` would make them drop the day for ever. `extra` is further members, each with its comma before it.
 pub(crate) fn failure(id: &RequestId, status: StatusCode, code: u16, message: &str, extra: &str) -> Response {
+    json(status, failure_text(id, code, message, extra), Code(code))
+}
+
+/// The body of an error's answer; see [`failure`].
+pub(crate) fn failure_text(id: &RequestId, code: u16, message: &str, extra: &str) -> String {
     let message = serde_json::Value::from(message);
-    let text = format!(r#"{{"request_id":"{id}","code":{code},"message":{message}{extra}}}"#);
-    json(status, text, Code(code))
+    format!(r#"{{"request_id":"{id}","code":{code},"message":{message}{extra}}}"#)
 }
 
 /// A JSON answer.

@@ -1,10 +1,10 @@
 //! `/v2`: the ten endpoints of the hosted original, as its clients expect them.
 
-use axum::http::HeaderMap;
 use axum::response::Response;
 use chain::Day;
 use ledger::columns::Endpoint;
 
+use crate::auth::Pass;
 use crate::envelope::Success;
 use crate::parameters::Asked;
 use crate::refusal::Refusal;
@@ -24,10 +24,10 @@ pub(crate) async fn rows(
     server: Server,
     endpoint: Endpoint,
     id: RequestId,
-    headers: HeaderMap,
+    pass: Pass,
     query: Option<String>,
 ) -> Response {
-    match answer(&server, endpoint, &id, &headers, query.as_deref().unwrap_or_default()).await {
+    match answer(&server, endpoint, &id, &pass, query.as_deref().unwrap_or_default()).await {
         Ok(response) => response,
         Err(refusal) => refusal.answer(&id),
     }
@@ -37,15 +37,15 @@ async fn answer(
     server: &Server,
     endpoint: Endpoint,
     id: &RequestId,
-    headers: &HeaderMap,
+    pass: &Pass,
     query: &str,
 ) -> Result<Response, Refusal> {
-    server.shared.gate.check(headers)?;
     let asked = Asked::parse(query)?;
     let Some(closed) = server.shared.reader.days() else {
         return Err(Refusal::NothingClosed);
     };
     let day = asked.day.unwrap_or(*closed.end());
+    pass.may_see(day, *closed.end())?;
     if day < *closed.start() {
         // Before the first closed day there is nothing to wait for.
         return Ok(empty(id));

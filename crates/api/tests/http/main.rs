@@ -2,8 +2,11 @@
 
 mod client;
 mod contract;
+mod figures;
+mod keys;
 mod life;
 mod limits;
 mod server;
 mod token;
 mod transport;
+mod trouble;

@@ -3,7 +3,7 @@
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use api::Config;
 use chain::{Bytes, Clock, Day, MAINNET_GENESIS, MinerId, SectorNumber};
@@ -30,6 +30,8 @@ pub(crate) const FIRST: MinerId = MinerId(1000);
 /// The miner of the second day, whose id is the smaller number and the later text.
 pub(crate) const SECOND: MinerId = MinerId(200);
 
+const MINERS: [MinerId; 2] = [FIRST, SECOND];
+
 /// A server that runs until it is dropped or stopped.
 pub(crate) struct Server {
     pub(crate) address: SocketAddr,
@@ -50,7 +52,7 @@ impl Server {
         let lake = tempfile::tempdir().expect("a directory");
         let runtime = Runtime::new().expect("a runtime");
         let (address, stop, task) = runtime.block_on(async {
-            close(lake.path(), 0..days).await;
+            close(lake.path(), 0..days, MINERS).await;
             let reader = Arc::new(Reader::open(lake.path()).await.expect("a lake"));
             let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("a socket");
             let address = listener.local_addr().expect("an address");
@@ -63,7 +65,20 @@ impl Server {
 
     /// Closes further days of [`DAYS`] while the server runs.
     pub(crate) fn close(&self, days: std::ops::Range<usize>) {
-        self.runtime.block_on(close(self.lake.path(), days));
+        self.runtime.block_on(close(self.lake.path(), days, MINERS));
+    }
+
+    /// Makes another lake, of as many days and versions, with other miners.
+    pub(crate) fn make_lake(&self, at: &Path, days: std::ops::Range<usize>, miners: [MinerId; 2]) {
+        self.runtime.block_on(close(at, days, miners));
+    }
+
+    /// The figure of that name (and labels) in `/metrics`.
+    pub(crate) fn figure(&self, name: &str) -> Option<f64> {
+        let answer = self.get("/metrics");
+        assert_eq!(answer.status, 200, "{}", answer.text());
+        let line = answer.text().lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '))?;
+        Some(line.parse().expect("a number"))
     }
 
     /// `GET` of an address.
@@ -102,16 +117,16 @@ pub(crate) fn quick() -> Config {
     Config { refresh_every: Duration::from_millis(20), ..Config::default() }
 }
 
-async fn close(lake: &Path, days: std::ops::Range<usize>) {
-    let finished: Vec<_> = days.map(finished).collect();
+async fn close(lake: &Path, days: std::ops::Range<usize>, miners: [MinerId; 2]) {
+    let finished: Vec<_> = days.map(|at| finished(at, miners)).collect();
     Lake::open(lake).await.expect("a lake").close_days(&finished).await.expect("closed days");
 }
 
-fn finished(at: usize) -> FinishedDay {
+fn finished(at: usize, miners: [MinerId; 2]) -> FinishedDay {
     let clock = Clock::new(MAINNET_GENESIS);
     let day: Day = DAYS[at].parse().expect("a date");
     let first_epoch = clock.first_epoch(day);
-    let events = [FIRST, SECOND].get(at).map(|&miner| Event {
+    let events = miners.get(at).map(|&miner| Event {
         epoch: first_epoch + 10,
         miner,
         sector: SectorNumber(1),
@@ -144,5 +159,14 @@ fn finished(at: usize) -> FinishedDay {
             history_since: None,
             closed_at: None,
         },
+    }
+}
+
+/// Waits until something is so.
+pub(crate) fn wait(mut until: impl FnMut() -> bool) {
+    let started = Instant::now();
+    while !until() {
+        assert!(started.elapsed() < Duration::from_secs(20), "waited too long");
+        std::thread::sleep(Duration::from_millis(20));
     }
 }
