@@ -117,11 +117,22 @@ impl<S> Impatient<S> {
         }
     }
 
+    /// As [`Impatient::watch`], for a write of bytes: they are what shows that the peer takes them.
+    fn watch_bytes(
+        &mut self,
+        cx: &mut Context<'_>,
+        outcome: Poll<io::Result<usize>>,
+    ) -> Poll<io::Result<usize>> {
+        if let Poll::Ready(Ok(1..)) = outcome {
+            self.activity.moved();
+        }
+        self.watch(cx, outcome)
+    }
+
     /// Passes a write's outcome on, and turns waiting too long into an error.
     fn watch<T>(&mut self, cx: &mut Context<'_>, outcome: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
         if outcome.is_ready() {
             self.writing = None;
-            self.activity.moved();
             return outcome;
         }
         let patience = self.patience.write;
@@ -177,7 +188,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Impatient<S> {
                 }
                 instead.written += written;
             }
-            ready!(self.watch(cx, outcome))?;
+            ready!(self.watch_bytes(cx, outcome))?;
         }
         Poll::Ready(Ok(0))
     }
@@ -213,7 +224,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Impatient<S> {
             return self.write_instead(cx);
         }
         let outcome = Pin::new(&mut self.stream).poll_write(cx, bytes);
-        self.watch(cx, outcome)
+        self.watch_bytes(cx, outcome)
     }
 
     fn poll_write_vectored(
@@ -226,7 +237,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Impatient<S> {
             return self.poll_write(cx, first);
         }
         let outcome = Pin::new(&mut self.stream).poll_write_vectored(cx, buffers);
-        self.watch(cx, outcome)
+        self.watch_bytes(cx, outcome)
     }
 
     fn is_write_vectored(&self) -> bool {

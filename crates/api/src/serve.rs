@@ -224,8 +224,10 @@ async fn connection(
             response
         }
     });
+    let max_head = max_head.max(LEAST_HEAD);
     let served = http1::Builder::new()
-        .max_buf_size(max_head.max(LEAST_HEAD))
+        .max_buf_size(max_head)
+        .max_header_size(max_head)
         .serve_connection(TokioIo::new(stream), service);
     let mut served = std::pin::pin!(served);
     let mut wake = idle;

@@ -3,6 +3,7 @@
 //! It holds names, terms and counts, and of each token its SHA-256 only.
 
 use std::fs::OpenOptions;
+use std::io::ErrorKind;
 use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -183,11 +184,15 @@ impl Store {
             std::fs::create_dir_all(directory).map_err(failed)?;
         }
         let mut options = OpenOptions::new();
-        options.append(true).create(true);
+        options.write(true).create_new(true);
         #[cfg(unix)]
         std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-        options.open(path).map_err(failed)?;
-        Self::open(path)?.ok_or_else(|| failed(std::io::ErrorKind::NotFound.into()))
+        match options.open(path) {
+            // One that is there must not be opened and closed beside SQLite: that would take its locks away.
+            Err(error) if error.kind() != ErrorKind::AlreadyExists => return Err(failed(error)),
+            Ok(_) | Err(_) => {}
+        }
+        Self::open(path)?.ok_or_else(|| failed(ErrorKind::NotFound.into()))
     }
 
     fn form(&self) -> Result<i64, StoreError> {
