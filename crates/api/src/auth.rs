@@ -1,9 +1,15 @@
-//! Who may ask: the bearer token.
+//! Who asks: the bearer token, the key that it belongs to, and what that key may do.
 
-use axum::http::HeaderMap;
+use std::fmt;
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
 use axum::http::header::AUTHORIZATION;
-use sha2::{Digest as _, Sha256};
-use subtle::ConstantTimeEq as _;
+use axum::http::{HeaderMap, StatusCode};
+use chain::Day;
+
+use crate::keys::{self, Key, Quota, Ring, Standing};
+use crate::rate::{Exceeded, Meter};
 
 /// What is wrong with a request's token. Never holds the token itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -24,39 +30,207 @@ pub(crate) enum TokenProblem {
     Unknown,
 }
 
-/// Lets requests in that carry the token, or all of them where none is set.
+/// Why who asks may not have what is asked for. Each face of the API spells it in its own way; this is its kind, its
+/// true HTTP status, and a sentence that says what the limit is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Denial {
+    /// There is no good token.
+    Token(TokenProblem),
+    /// The key's time is over.
+    Expired,
+    /// The key was taken back.
+    Revoked,
+    /// The key's quota is used up.
+    Quota {
+        quota: Quota,
+        /// When the next period begins, in Unix seconds.
+        resets_at: i64,
+        /// And in how many seconds that is.
+        resets_in: u64,
+    },
+    /// The day is older than the key may see.
+    History { asked: Day, first: Day },
+    /// The key is not for this.
+    Scope { asked: String, scope: String },
+    /// Too many requests in a short time.
+    Rate { exceeded: Exceeded, of_key: bool },
+}
+
+impl Denial {
+    /// The HTTP status that says so.
+    pub(crate) fn status(&self) -> StatusCode {
+        match self {
+            Self::Token(_) | Self::Expired | Self::Revoked => StatusCode::UNAUTHORIZED,
+            Self::History { .. } | Self::Scope { .. } => StatusCode::FORBIDDEN,
+            Self::Quota { .. } | Self::Rate { .. } => StatusCode::TOO_MANY_REQUESTS,
+        }
+    }
+
+    /// A stable name of it, for programs and for counts.
+    pub(crate) fn kind(&self) -> &'static str {
+        match self {
+            Self::Token(_) => "token",
+            Self::Expired => "expired",
+            Self::Revoked => "revoked",
+            Self::Quota { .. } => "quota",
+            Self::History { .. } => "history",
+            Self::Scope { .. } => "scope",
+            Self::Rate { of_key: true, .. } => "key-rate",
+            Self::Rate { of_key: false, .. } => "address-rate",
+        }
+    }
+
+    /// How many seconds to wait before asking again, where that helps.
+    pub(crate) fn retry_after(&self) -> Option<u64> {
+        match self {
+            Self::Quota { resets_in, .. } => Some(*resets_in),
+            Self::Rate { exceeded, .. } => Some(exceeded.retry_after),
+            _ => None,
+        }
+    }
+
+    /// The limit that is used up, for the `RateLimit-*` headers.
+    pub(crate) fn meter(&self) -> Option<Meter> {
+        let limit = match self {
+            Self::Quota { quota, .. } => quota.requests.get(),
+            Self::Rate { exceeded, .. } => exceeded.rate.requests.get(),
+            _ => return None,
+        };
+        Some(Meter { limit, remaining: 0, reset: self.retry_after()? })
+    }
+}
+
+impl fmt::Display for Denial {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Token(problem) => problem.fmt(f),
+            Self::Expired => f.write_str("The token has expired."),
+            Self::Revoked => f.write_str("The token has been revoked."),
+            Self::Quota { quota, resets_at, resets_in } => {
+                let of_day = resets_at.rem_euclid(86_400);
+                let day = i32::try_from(resets_at.div_euclid(86_400)).unwrap_or(i32::MAX);
+                let (day, hour, minute) = (Day::from_unix_days(day), of_day / 3_600, of_day / 60 % 60);
+                write!(f, "The key's {} requests a {} are used up. ", quota.requests, quota.per)?;
+                write!(f, "The quota resets at {day}T{hour:02}:{minute:02}:00Z, in {resets_in} seconds.")
+            }
+            Self::History { asked, first } => {
+                write!(f, "{asked} is older than the key may see: its first day is {first} now.")
+            }
+            Self::Scope { asked, scope } => write!(f, "The key is not for {asked}, only for {scope}."),
+            Self::Rate { exceeded: Exceeded { rate, retry_after }, of_key } => {
+                let whose = if *of_key { "key" } else { "address" };
+                write!(f, "More than {} requests a {} from this {whose}. ", rate.requests, rate.per)?;
+                write!(f, "Ask again in {retry_after} seconds.")
+            }
+        }
+    }
+}
+
+/// Who asks.
+#[derive(Clone, Debug)]
+pub(crate) enum Caller {
+    /// Anyone: no key is asked for.
+    Anyone,
+    /// The holder of a key in force.
+    Holder(Arc<Key>),
+    /// Nobody who may have data.
+    Stranger(Denial),
+}
+
+impl Caller {
+    /// The key, where one is in force.
+    pub(crate) fn key(&self) -> Option<&Arc<Key>> {
+        match self {
+            Self::Holder(key) => Some(key),
+            Self::Anyone | Self::Stranger(_) => None,
+        }
+    }
+
+    /// Lets the caller in to what stands at `place` (such as `sector/total` or `v1/miners`), and counts that as one of
+    /// the key's requests.
+    pub(crate) fn admit(&self, place: &str) -> Result<Pass, Denial> {
+        let key = match self {
+            Self::Anyone => return Ok(Pass { key: None, meter: None }),
+            Self::Stranger(denial) => return Err(denial.clone()),
+            Self::Holder(key) => key,
+        };
+        if let Some(scope) = key.terms.scope.as_ref().filter(|scope| !scope.allows(place)) {
+            return Err(Denial::Scope { asked: place.to_owned(), scope: scope.to_string() });
+        }
+        let meter = match key.terms.quota {
+            None => None,
+            Some(quota) => {
+                let now = keys::now();
+                let (period, resets_at) = keys::period(quota, now);
+                let resets_in = u64::try_from(resets_at - now).unwrap_or(0);
+                let remaining = key.counters.take(quota, period);
+                let remaining = remaining.ok_or(Denial::Quota { quota, resets_at, resets_in })?;
+                Some(Meter { limit: quota.requests.get(), remaining, reset: resets_in })
+            }
+        };
+        Ok(Pass { key: Some(Arc::clone(key)), meter })
+    }
+}
+
+/// Leave to ask for data: a request that was let in carries it.
+#[derive(Clone, Debug)]
+pub(crate) struct Pass {
+    key: Option<Arc<Key>>,
+    /// How far the key's quota is used up.
+    pub(crate) meter: Option<Meter>,
+}
+
+impl Pass {
+    /// The first day that may be seen while `latest` is the latest closed one; `None` if all may be.
+    pub(crate) fn first_day(&self, latest: Day) -> Option<Day> {
+        let days = self.key.as_ref()?.terms.history_days?.get();
+        let first = i64::from(latest.unix_days()) - i64::from(days) + 1;
+        Some(Day::from_unix_days(i32::try_from(first).unwrap_or(i32::MIN)))
+    }
+
+    /// Whether a day may be seen while `latest` is the latest closed one.
+    pub(crate) fn may_see(&self, asked: Day, latest: Day) -> Result<(), Denial> {
+        match self.first_day(latest) {
+            Some(first) if asked < first => Err(Denial::History { asked, first }),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Knows who may ask.
 pub(crate) struct Gate {
-    /// SHA-256 of the token.
-    digest: Option<[u8; 32]>,
+    pub(crate) ring: ArcSwap<Ring>,
 }
 
 impl Gate {
-    /// A gate for that token; without one, an open gate.
-    pub(crate) fn new(token: Option<&str>) -> Self {
-        Self { digest: token.map(|token| digest(token.trim())) }
+    pub(crate) fn new(ring: Ring) -> Self {
+        Self { ring: ArcSwap::from_pointee(ring) }
     }
 
     /// Whether anybody may pass.
     pub(crate) fn is_open(&self) -> bool {
-        self.digest.is_none()
+        !self.ring.load().is_guarded()
     }
 
-    /// Whether a request with these headers may pass.
-    pub(crate) fn check(&self, headers: &HeaderMap) -> Result<(), TokenProblem> {
-        let Some(expected) = &self.digest else {
-            return Ok(());
-        };
-        let token = presented(headers)?;
-        // The digests are compared, so the time taken tells nothing about the token, its length included.
-        if bool::from(digest(token).as_slice().ct_eq(expected)) {
-            return Ok(());
+    /// Who sends a request with these headers.
+    pub(crate) fn caller(&self, headers: &HeaderMap) -> Caller {
+        let ring = self.ring.load();
+        if !ring.is_guarded() {
+            return Caller::Anyone;
         }
-        Err(diagnose(token))
+        let token = match presented(headers) {
+            Ok(token) => token,
+            Err(problem) => return Caller::Stranger(Denial::Token(problem)),
+        };
+        match ring.find(token) {
+            None => Caller::Stranger(Denial::Token(diagnose(token))),
+            Some(key) => match key.standing(keys::now()) {
+                Standing::Good => Caller::Holder(Arc::clone(key)),
+                Standing::Expired => Caller::Stranger(Denial::Expired),
+                Standing::Revoked => Caller::Stranger(Denial::Revoked),
+            },
+        }
     }
-}
-
-fn digest(token: &str) -> [u8; 32] {
-    Sha256::digest(token.as_bytes()).into()
 }
 
 /// What stands after `Bearer` in the `authorization` header.
@@ -104,12 +278,16 @@ mod tests {
     use super::*;
     use axum::http::HeaderValue;
 
-    fn check(token: Option<&str>, headers: &[&'static str]) -> Result<(), TokenProblem> {
+    fn check(token: Option<&str>, headers: &[&'static str]) -> Result<(), Denial> {
         let mut map = HeaderMap::new();
         for value in headers {
             map.append(AUTHORIZATION, HeaderValue::from_static(value));
         }
-        Gate::new(token).check(&map)
+        Gate::new(Ring::new(token, None)).caller(&map).admit("sector/total").map(|_| ())
+    }
+
+    fn problem(of: TokenProblem) -> Result<(), Denial> {
+        Err(Denial::Token(of))
     }
 
     #[test]
@@ -123,20 +301,32 @@ mod tests {
         let sesame = Some("sesame");
         assert_eq!(check(sesame, &["Bearer sesame"]), Ok(()));
         assert_eq!(check(sesame, &["bearer  sesame "]), Ok(()));
-        assert_eq!(check(sesame, &[]), Err(TokenProblem::Missing));
-        assert_eq!(check(sesame, &["Bearer sesame", "Bearer sesame"]), Err(TokenProblem::HeaderTwice));
-        assert_eq!(check(sesame, &["sesame"]), Err(TokenProblem::NotBearer));
-        assert_eq!(check(sesame, &["Bearersesame"]), Err(TokenProblem::NotBearer));
-        assert_eq!(check(sesame, &["Bearer"]), Err(TokenProblem::Empty));
-        assert_eq!(check(sesame, &["Bearer \"sesame\""]), Err(TokenProblem::Quoted));
-        assert_eq!(check(sesame, &["'Bearer sesame'"]), Err(TokenProblem::Quoted));
-        assert_eq!(check(sesame, &["Bearer Bearer sesame"]), Err(TokenProblem::BearerTwice));
-        assert_eq!(check(sesame, &["Bearer sesamE"]), Err(TokenProblem::Unknown));
+        assert_eq!(check(sesame, &[]), problem(TokenProblem::Missing));
+        assert_eq!(check(sesame, &["Bearer sesame", "Bearer sesame"]), problem(TokenProblem::HeaderTwice));
+        assert_eq!(check(sesame, &["sesame"]), problem(TokenProblem::NotBearer));
+        assert_eq!(check(sesame, &["Bearersesame"]), problem(TokenProblem::NotBearer));
+        assert_eq!(check(sesame, &["Bearer"]), problem(TokenProblem::Empty));
+        assert_eq!(check(sesame, &["Bearer \"sesame\""]), problem(TokenProblem::Quoted));
+        assert_eq!(check(sesame, &["'Bearer sesame'"]), problem(TokenProblem::Quoted));
+        assert_eq!(check(sesame, &["Bearer Bearer sesame"]), problem(TokenProblem::BearerTwice));
+        assert_eq!(check(sesame, &["Bearer sesamE"]), problem(TokenProblem::Unknown));
     }
 
     #[test]
     fn an_empty_token_lets_nobody_in() {
-        assert_eq!(check(Some(" "), &["Bearer "]), Err(TokenProblem::Empty));
-        assert_eq!(check(Some(""), &["Bearer x"]), Err(TokenProblem::Unknown));
+        assert_eq!(check(Some(" "), &["Bearer "]), problem(TokenProblem::Empty));
+        assert_eq!(check(Some(""), &["Bearer x"]), problem(TokenProblem::Unknown));
+    }
+
+    #[test]
+    fn a_quota_that_is_used_up_says_when_it_resets() {
+        let quota = "10/day".parse().expect("a quota");
+        let denial = Denial::Quota { quota, resets_at: 86_400 * 2, resets_in: 60 };
+        assert_eq!(
+            denial.to_string(),
+            "The key's 10 requests a day are used up. The quota resets at 1970-01-03T00:00:00Z, in 60 seconds."
+        );
+        assert_eq!(denial.meter(), Some(Meter { limit: 10, remaining: 0, reset: 60 }));
+        assert_eq!(denial.status(), StatusCode::TOO_MANY_REQUESTS);
     }
 }

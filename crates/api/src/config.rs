@@ -1,29 +1,51 @@
 //! What the one who runs the server may decide.
 
 use std::fmt;
+use std::path::PathBuf;
 use std::time::Duration;
+
+use crate::rate::Rate;
 
 /// How to serve. [`Config::default`] suits a server on loopback.
 #[derive(Clone)]
 pub struct Config {
-    /// The token every request to `/v2` must carry as `authorization: Bearer <token>`; with `None`, any or
-    /// none is accepted. The server keeps only its SHA-256, and an empty token lets nobody in.
+    /// The single token: it is a key of its own, which may do everything. The server keeps only its SHA-256, and an
+    /// empty token lets nobody in.
     pub token: Option<String>,
+    /// The file of keys, [`Store::path`](crate::keys::Store::path); it need not be there. With neither a token nor a
+    /// key, everyone is let in.
+    pub keys: Option<PathBuf>,
+    /// How often to look for changed keys and to write down what was counted.
+    pub keys_every: Duration,
+    /// How fast the holder of a key may ask.
+    pub key_rate: Option<Rate>,
+    /// How fast an address may ask without a key.
+    pub address_rate: Option<Rate>,
+    /// Take the last address in `x-forwarded-for` for the client's: for a server behind a proxy that sets it.
+    pub behind_proxy: bool,
     /// How often to look for a newer published version of the lake.
     pub refresh_every: Duration,
+    /// For how long looking may fail before `/readyz` says so.
+    pub unready_after: Duration,
     /// How long a request may take, waiting included, before it is answered with 503.
     pub request_timeout: Duration,
-    /// How long a connection may take to send a request's head, which is also how long it may idle.
+    /// How long a connection may take to send a request's head, from its first byte on. When all places are taken it
+    /// is also how long a connection may idle.
     pub header_timeout: Duration,
+    /// How long a connection may idle.
+    pub idle_timeout: Duration,
     /// How long a connection may refuse to take any byte of its answer before it is closed.
     pub write_timeout: Duration,
     /// How long connections may go on after the shutdown was asked for, before they are cut.
     pub drain_timeout: Duration,
     /// How many connections are open at once; further ones wait in the listener's queue. The default stays
-    /// below the 1024 files most systems allow a process, since the lake opens files too.
+    /// below the 1024 files most systems allow a process, since the lake opens files too; see
+    /// [`connections_allowed`](crate::connections_allowed).
     pub max_connections: usize,
     /// How many requests for data are worked on at once; further ones wait.
     pub max_requests: usize,
+    /// Longest head of a request, in bytes, at least 8192; longer ones are answered with 431.
+    pub max_head: usize,
     /// Longest path and query, in bytes; longer ones are answered with 414.
     pub max_uri: usize,
     /// Largest announced request body, in bytes; larger ones are answered with 413. Bodies are never read.
@@ -37,13 +59,21 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             token: None,
+            keys: None,
+            keys_every: Duration::from_secs(1),
+            key_rate: None,
+            address_rate: None,
+            behind_proxy: false,
             refresh_every: Duration::from_secs(2),
+            unready_after: Duration::from_secs(30),
             request_timeout: Duration::from_secs(30),
             header_timeout: Duration::from_secs(30),
+            idle_timeout: Duration::from_secs(15 * 60),
             write_timeout: Duration::from_secs(30),
             drain_timeout: Duration::from_secs(30),
             max_connections: 768,
             max_requests: 256,
+            max_head: 32 << 10,
             max_uri: 8 << 10,
             body_limit: 64 << 10,
             rendered_bytes: 128 << 20,
@@ -56,26 +86,42 @@ impl fmt::Debug for Config {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self {
             token,
+            keys,
+            keys_every,
+            key_rate,
+            address_rate,
+            behind_proxy,
             refresh_every,
+            unready_after,
             request_timeout,
             header_timeout,
+            idle_timeout,
             write_timeout,
             drain_timeout,
             max_connections,
             max_requests,
+            max_head,
             max_uri,
             body_limit,
             rendered_bytes,
         } = self;
         f.debug_struct("Config")
             .field("token", &token.as_ref().map(|_| "(hidden)"))
+            .field("keys", keys)
+            .field("keys_every", keys_every)
+            .field("key_rate", key_rate)
+            .field("address_rate", address_rate)
+            .field("behind_proxy", behind_proxy)
             .field("refresh_every", refresh_every)
+            .field("unready_after", unready_after)
             .field("request_timeout", request_timeout)
             .field("header_timeout", header_timeout)
+            .field("idle_timeout", idle_timeout)
             .field("write_timeout", write_timeout)
             .field("drain_timeout", drain_timeout)
             .field("max_connections", max_connections)
             .field("max_requests", max_requests)
+            .field("max_head", max_head)
             .field("max_uri", max_uri)
             .field("body_limit", body_limit)
             .field("rendered_bytes", rendered_bytes)

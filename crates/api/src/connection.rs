@@ -1,36 +1,142 @@
-//! A connection that gives up on a peer who takes nothing.
+//! A connection that gives up on a peer who takes or sends nothing, and that speaks JSON where hyper would say nothing.
 //!
-//! A peer that asks and then does not read would hold its connection, and the answer in memory, for ever.
+//! A peer that asks and then does not read would hold its connection, and the answer in memory, for ever; one that sends
+//! its request a byte at a time, its connection. A peer that idles between requests costs little and may.
 
 use std::io;
 use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::task::{Context, Poll, ready};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Sleep, sleep};
 
-/// A stream whose writes fail once nothing could be written for a while.
+/// Bytes of an answer's head that hyper writes by itself at most.
+const LONGEST_HEAD: usize = 512;
+/// Bytes of a malformed request that are still read, so that its sender reads the answer before it hears of the end.
+const LINGER_BYTES: usize = 1 << 20;
+/// How long for.
+const LINGER: Duration = Duration::from_secs(2);
+
+/// What a connection is doing, shared between its stream and its service.
+#[derive(Debug)]
+pub(crate) struct Activity {
+    born: Instant,
+    /// Milliseconds from birth to the last byte that came or went.
+    moved: AtomicU64,
+    /// A request is being answered.
+    answering: AtomicBool,
+    /// Bytes have come that are no whole request so far.
+    partial: AtomicBool,
+}
+
+impl Activity {
+    pub(crate) fn new() -> Arc<Self> {
+        Arc::new(Self {
+            born: Instant::now(),
+            moved: AtomicU64::new(0),
+            answering: AtomicBool::new(false),
+            partial: AtomicBool::new(false),
+        })
+    }
+
+    /// A request has come whole.
+    pub(crate) fn asked(&self) {
+        self.partial.store(false, Ordering::Relaxed);
+        self.answering.store(true, Ordering::Relaxed);
+    }
+
+    /// Its answer is there.
+    pub(crate) fn answered(&self) {
+        self.answering.store(false, Ordering::Relaxed);
+        self.moved();
+    }
+
+    fn moved(&self) {
+        let now = u64::try_from(self.born.elapsed().as_millis()).unwrap_or(u64::MAX);
+        self.moved.store(now, Ordering::Relaxed);
+    }
+
+    /// For how long nothing has come or gone; `None` while a request is coming or being answered.
+    pub(crate) fn idle_for(&self) -> Option<Duration> {
+        let busy = self.answering.load(Ordering::Relaxed) || self.partial.load(Ordering::Relaxed);
+        let moved = Duration::from_millis(self.moved.load(Ordering::Relaxed));
+        (!busy).then(|| self.born.elapsed().saturating_sub(moved))
+    }
+}
+
+/// Makes a body, in JSON, for an answer that hyper gives by itself to what it cannot read as a request.
+pub(crate) type Explain = Box<dyn Fn(u16) -> Option<String> + Send>;
+
+/// How long a peer may take.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Patience {
+    /// To send a request's head, from its first byte on.
+    pub(crate) head: Duration,
+    /// To take any byte of an answer.
+    pub(crate) write: Duration,
+}
+
+/// A stream whose writes fail once nothing could be written for a while, and whose reads fail once a request has been
+/// coming for too long.
 pub(crate) struct Impatient<S> {
     stream: S,
-    patience: Duration,
+    patience: Patience,
+    activity: Arc<Activity>,
+    explain: Explain,
     /// Runs while a write waits.
-    waiting: Option<Pin<Box<Sleep>>>,
+    writing: Option<Pin<Box<Sleep>>>,
+    /// Runs while a request's head is coming.
+    reading: Option<Pin<Box<Sleep>>>,
+    /// What is written in the place of hyper's own answer, and how far that is.
+    instead: Option<Instead>,
+    /// Runs while the rest of a malformed request is read, and how much of it may be.
+    lingering: Option<(Pin<Box<Sleep>>, usize)>,
+}
+
+struct Instead {
+    bytes: Vec<u8>,
+    written: usize,
+    /// Length of what this stands for.
+    stands_for: usize,
 }
 
 impl<S> Impatient<S> {
-    pub(crate) fn new(stream: S, patience: Duration) -> Self {
-        Self { stream, patience, waiting: None }
+    pub(crate) fn new(stream: S, patience: Patience, activity: Arc<Activity>, explain: Explain) -> Self {
+        Self {
+            stream,
+            patience,
+            activity,
+            explain,
+            writing: None,
+            reading: None,
+            instead: None,
+            lingering: None,
+        }
+    }
+
+    /// As [`Impatient::watch`], for a write of bytes: they are what shows that the peer takes them.
+    fn watch_bytes(
+        &mut self,
+        cx: &mut Context<'_>,
+        outcome: Poll<io::Result<usize>>,
+    ) -> Poll<io::Result<usize>> {
+        if let Poll::Ready(Ok(1..)) = outcome {
+            self.activity.moved();
+        }
+        self.watch(cx, outcome)
     }
 
     /// Passes a write's outcome on, and turns waiting too long into an error.
     fn watch<T>(&mut self, cx: &mut Context<'_>, outcome: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
         if outcome.is_ready() {
-            self.waiting = None;
+            self.writing = None;
             return outcome;
         }
-        let patience = self.patience;
-        let waiting = self.waiting.get_or_insert_with(|| Box::pin(sleep(patience)));
+        let patience = self.patience.write;
+        let waiting = self.writing.get_or_insert_with(|| Box::pin(sleep(patience)));
         ready!(waiting.as_mut().poll(cx));
         Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, "the peer takes no data")))
     }
@@ -42,14 +148,83 @@ impl<S: AsyncRead + Unpin> AsyncRead for Impatient<S> {
         cx: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_read(cx, buffer)
+        let before = buffer.filled().len();
+        let outcome = Pin::new(&mut self.stream).poll_read(cx, buffer);
+        if outcome.is_ready() {
+            if buffer.filled().len() > before {
+                self.activity.moved();
+                self.activity.partial.store(true, Ordering::Relaxed);
+            }
+            return outcome;
+        }
+        let coming =
+            self.activity.partial.load(Ordering::Relaxed) && !self.activity.answering.load(Ordering::Relaxed);
+        if !coming {
+            self.reading = None;
+            return Poll::Pending;
+        }
+        let patience = self.patience.head;
+        let waiting = self.reading.get_or_insert_with(|| Box::pin(sleep(patience)));
+        ready!(waiting.as_mut().poll(cx));
+        Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, "the peer sends its request too slowly")))
     }
 }
 
-impl<S: AsyncWrite + Unpin> AsyncWrite for Impatient<S> {
+impl<S: AsyncRead + AsyncWrite + Unpin> Impatient<S> {
+    /// Writes what stands in the place of hyper's own answer.
+    fn write_instead(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        while let Some(instead) = &mut self.instead {
+            let rest = &instead.bytes[instead.written..];
+            if rest.is_empty() {
+                let done = instead.stands_for;
+                self.instead = None;
+                self.lingering = Some((Box::pin(sleep(LINGER)), LINGER_BYTES));
+                return Poll::Ready(Ok(done));
+            }
+            let outcome = Pin::new(&mut self.stream).poll_write(cx, rest);
+            if let Poll::Ready(Ok(written)) = outcome {
+                if written == 0 {
+                    return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
+                }
+                instead.written += written;
+            }
+            ready!(self.watch_bytes(cx, outcome))?;
+        }
+        Poll::Ready(Ok(0))
+    }
+
+    /// Reads on for a while, and forgets what it reads: ending at once would make the system take the answer back.
+    fn linger(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        while let Some((time, left)) = &mut self.lingering {
+            let mut chunk = [0; 4096];
+            let mut buffer = ReadBuf::new(&mut chunk);
+            match Pin::new(&mut self.stream).poll_read(cx, &mut buffer) {
+                Poll::Ready(Ok(())) if !buffer.filled().is_empty() && *left > buffer.filled().len() => {
+                    *left -= buffer.filled().len();
+                }
+                Poll::Ready(_) => self.lingering = None,
+                Poll::Pending => {
+                    ready!(time.as_mut().poll(cx));
+                    self.lingering = None;
+                }
+            }
+        }
+        Poll::Ready(())
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Impatient<S> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        if self.instead.is_none()
+            && let Some(instead) = explained(bytes, &self.explain)
+        {
+            self.instead = Some(Instead { bytes: instead, written: 0, stands_for: bytes.len() });
+        }
+        if self.instead.is_some() {
+            return self.write_instead(cx);
+        }
         let outcome = Pin::new(&mut self.stream).poll_write(cx, bytes);
-        self.watch(cx, outcome)
+        self.watch_bytes(cx, outcome)
     }
 
     fn poll_write_vectored(
@@ -57,8 +232,12 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Impatient<S> {
         cx: &mut Context<'_>,
         buffers: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
+        if self.instead.is_some() || is_own_answer(buffers.first().map_or(&[], |first| first)) {
+            let first = buffers.first().map_or(&[][..], |first| first);
+            return self.poll_write(cx, first);
+        }
         let outcome = Pin::new(&mut self.stream).poll_write_vectored(cx, buffers);
-        self.watch(cx, outcome)
+        self.watch_bytes(cx, outcome)
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -72,17 +251,50 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Impatient<S> {
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let outcome = Pin::new(&mut self.stream).poll_shutdown(cx);
-        self.watch(cx, outcome)
+        ready!(self.watch(cx, outcome))?;
+        ready!(self.linger(cx));
+        Poll::Ready(Ok(()))
     }
+}
+
+/// Whether that is an answer of hyper's own to something malformed: ours always say what type they are of.
+fn is_own_answer(bytes: &[u8]) -> bool {
+    bytes.len() <= LONGEST_HEAD
+        && bytes.starts_with(b"HTTP/1.1 4")
+        && bytes.ends_with(b"\r\n\r\n")
+        && contains(bytes, b"\r\ncontent-length: 0\r\n")
+        && !contains(bytes, b"\r\ncontent-type: ")
+}
+
+fn contains(bytes: &[u8], part: &[u8]) -> bool {
+    bytes.windows(part.len()).any(|window| window == part)
+}
+
+/// An answer of hyper's own with a body in JSON; `None` for all other bytes.
+fn explained(bytes: &[u8], explain: &Explain) -> Option<Vec<u8>> {
+    if !is_own_answer(bytes) {
+        return None;
+    }
+    let head = std::str::from_utf8(bytes).ok()?;
+    let status: u16 = head.split(' ').nth(1)?.parse().ok()?;
+    let body = explain(status)?;
+    let described = format!(
+        "\r\ncontent-type: application/json\r\naccess-control-allow-origin: *\r\ncache-control: no-store\r\n\
+         content-length: {}\r\n",
+        body.len()
+    );
+    Some((head.replacen("\r\ncontent-length: 0\r\n", &described, 1) + &body).into_bytes())
 }
 
 #[cfg(test)]
 mod tests {
     use std::future::poll_fn;
 
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, duplex};
+
     use super::*;
 
-    /// A peer that takes nothing.
+    /// A peer that takes and sends nothing.
     struct Stuck;
 
     impl AsyncWrite for Stuck {
@@ -99,10 +311,61 @@ mod tests {
         }
     }
 
+    impl AsyncRead for Stuck {
+        fn poll_read(self: Pin<&mut Self>, _: &mut Context<'_>, _: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+            Poll::Pending
+        }
+    }
+
+    fn impatient<S>(stream: S) -> Impatient<S> {
+        let soon = Duration::from_millis(20);
+        let explain: Explain = Box::new(|status| Some(format!("{{\"code\":{status}}}")));
+        Impatient::new(stream, Patience { head: soon, write: soon }, Activity::new(), explain)
+    }
+
     #[tokio::test]
     async fn a_peer_that_takes_nothing_is_given_up() {
-        let mut stream = Impatient::new(Stuck, Duration::from_millis(20));
+        let mut stream = impatient(Stuck);
         let outcome = poll_fn(|cx| Pin::new(&mut stream).poll_write(cx, b"answer")).await;
         assert_eq!(outcome.map_err(|error| error.kind()), Err(io::ErrorKind::TimedOut));
+    }
+
+    #[tokio::test]
+    async fn a_request_that_does_not_end_is_given_up_and_an_idle_peer_is_not() {
+        let (mut client, server) = duplex(64);
+        let mut stream = impatient(server);
+        let mut byte = [0];
+        let idle = tokio::time::timeout(Duration::from_millis(100), stream.read(&mut byte)).await;
+        assert!(idle.is_err(), "it waits");
+        client.write_all(b"G").await.expect("a byte");
+        assert_eq!(stream.read(&mut byte).await.ok(), Some(1));
+        let slow = stream.read(&mut byte).await;
+        assert_eq!(slow.map_err(|error| error.kind()), Err(io::ErrorKind::TimedOut));
+    }
+
+    #[tokio::test]
+    async fn an_answer_without_a_type_gets_a_body() {
+        let (mut client, server) = duplex(4096);
+        let mut stream = impatient(server);
+        let own = b"HTTP/1.1 400 Bad Request\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
+        assert_eq!(stream.write(own).await.ok(), Some(own.len()));
+        drop(stream);
+        let mut text = String::new();
+        client.read_to_string(&mut text).await.expect("an answer");
+        let (head, body) = text.split_once("\r\n\r\n").expect("a head");
+        assert_eq!(body, "{\"code\":400}");
+        assert!(head.contains("content-length: 12") && head.contains("application/json"), "{head}");
+        assert!(head.contains("connection: close"), "{head}");
+    }
+
+    #[test]
+    fn our_own_answers_pass_as_they_are() {
+        for ours in [
+            "HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n",
+            "HTTP/1.1 414 URI Too Long\r\ncontent-type: application/json\r\ncontent-length: 0\r\n\r\n",
+            "HTTP/1.1 400 Bad Request\r\ncontent-length: 2\r\n\r\n{}",
+        ] {
+            assert!(!is_own_answer(ours.as_bytes()), "{ours}");
+        }
     }
 }

@@ -1,23 +1,29 @@
 //! What every request passes: its id, one spelling of its path, the limits, and the log.
 
 use std::panic::AssertUnwindSafe;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::Instant;
 
-use axum::Extension;
-use axum::extract::{Request, State};
+use axum::body::{Body, Bytes};
+use axum::extract::{MatchedPath, Request, State};
 use axum::http::header::CONTENT_LENGTH;
-use axum::http::{HeaderMap, Method};
+use axum::http::{HeaderMap, Method, StatusCode, Uri};
 use axum::middleware::Next;
 use axum::response::Response;
 use futures::FutureExt as _;
+use hyper::body::{Body as _, Frame, SizeHint};
 
 use crate::coding::Coding;
 use crate::cross_origin;
 use crate::envelope::Code;
-use crate::path;
-use crate::refusal::Refusal;
+use crate::keys::{self, Key};
+use crate::metrics::Route;
+use crate::refusal::{Denied, Refusal};
 use crate::request_id::RequestId;
 use crate::server::Server;
+use crate::{limits, path};
 
 /// Longest part of a client's own request id that is logged, in bytes.
 const LOGGED: usize = 128;
@@ -28,27 +34,149 @@ pub(crate) async fn door(State(server): State<Server>, mut request: Request, nex
     let started = Instant::now();
     let id = server.shared.ids.next();
     let method = request.method().clone();
-    let path = request.uri().path().to_owned();
+    let uri = request.uri().clone();
     let client_id = client_id(request.headers());
+    let caller = server.shared.gate.caller(request.headers());
+    let key = caller.key().cloned();
     let coding = Coding::asked(request.headers());
-    let mut response = match admit(&server, &mut request, &id) {
-        Ok(()) if method == Method::OPTIONS => cross_origin::preflight(request.headers()),
-        Ok(()) => run(&server, request, next, &id).await,
-        Err(refusal) => refusal.answer(&id),
+    let admitted = admit(&server, &mut request, &id)
+        .and_then(|()| limits::take(&server, &caller, &request).map_err(Refusal::from));
+    let mut response = match admitted {
+        Ok(_) if method == Method::OPTIONS => cross_origin::preflight(request.headers()),
+        Ok(meter) => {
+            request.extensions_mut().insert(caller);
+            let mut response = run(&server, request, next, &uri, &id).await;
+            // A quota that the key has is said already, and matters more.
+            if let Some(meter) = meter.filter(|_| !limits::is_told(response.headers())) {
+                limits::tell(meter, response.headers_mut());
+            }
+            response
+        }
+        Err(refusal) => refusal.answer_at(uri.path(), &id),
     };
-    let code = response.extensions().get::<Code>().map(|code| code.0);
-    tracing::info!(
-        request_id = %id,
-        client_request_id = client_id,
-        %method,
-        path,
-        status = response.status().as_u16(),
-        code,
-        microseconds = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX),
-        "answered"
-    );
+    let route = response.extensions_mut().remove::<Route>().unwrap_or_default();
+    let answered = Answered {
+        status: response.status(),
+        code: response.extensions().get::<Code>().map(|code| code.0),
+        denied: response.extensions().get::<Denied>().map(|denied| denied.0),
+        server,
+        id,
+        client_id,
+        key,
+        method,
+        uri,
+        route,
+        started,
+    };
     cross_origin::open(response.headers_mut());
-    coding.apply(response)
+    answered.with(coding.apply(response))
+}
+
+/// Leaves the route beside its answer, for the counts.
+pub(crate) async fn note_route(request: Request, next: Next) -> Response {
+    let route = Route(request.extensions().get::<MatchedPath>().cloned());
+    let mut response = next.run(request).await;
+    response.extensions_mut().insert(route);
+    response
+}
+
+/// An answer, to be counted and logged when its body has been sent.
+struct Answered {
+    server: Server,
+    id: RequestId,
+    client_id: Option<String>,
+    key: Option<Arc<Key>>,
+    method: Method,
+    uri: Uri,
+    route: Route,
+    status: StatusCode,
+    code: Option<u16>,
+    denied: Option<&'static str>,
+    started: Instant,
+}
+
+impl Answered {
+    /// Counts now if it is known how long the body is, else when its end is there.
+    fn with(self, response: Response) -> Response {
+        let length = match self.method {
+            Method::HEAD => Some(0),
+            _ => response.body().size_hint().exact(),
+        };
+        match length {
+            Some(bytes) => {
+                self.end(bytes);
+                response
+            }
+            None => response.map(|body| Body::new(Counted { body, bytes: 0, answered: Some(self) })),
+        }
+    }
+
+    fn end(self, bytes: u64) {
+        let time = self.started.elapsed();
+        if let Some(key) = &self.key {
+            key.counters.asked(keys::now());
+            key.counters.sent(bytes);
+            if self.denied.is_some() {
+                key.counters.refused();
+            }
+        }
+        // The path alone: what follows it may hold what its sender would not have logged.
+        tracing::info!(
+            request_id = %self.id,
+            client_request_id = self.client_id,
+            key = self.key.as_ref().map(|key| key.name.as_str()),
+            method = %self.method,
+            path = self.uri.path(),
+            status = self.status.as_u16(),
+            code = self.code,
+            denied = self.denied,
+            bytes,
+            microseconds = u64::try_from(time.as_micros()).unwrap_or(u64::MAX),
+            "answered"
+        );
+        let code = self.code.unwrap_or_default();
+        self.server.shared.metrics.answered(self.route, self.status, code, self.denied, bytes, time);
+    }
+}
+
+/// A body whose bytes are counted as they are sent.
+struct Counted {
+    body: Body,
+    bytes: u64,
+    answered: Option<Answered>,
+}
+
+impl hyper::body::Body for Counted {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        let frame = std::task::ready!(Pin::new(&mut self.body).poll_frame(cx));
+        if let Some(Ok(frame)) = &frame {
+            self.bytes += frame.data_ref().map_or(0, |data| data.len() as u64);
+        }
+        Poll::Ready(frame)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+impl Drop for Counted {
+    /// The end of the body, or of a client's patience.
+    fn drop(&mut self) {
+        if let Some(answered) = self.answered.take() {
+            answered.end(self.bytes);
+        }
+    }
 }
 
 /// Checks the request's sizes and brings it into the one form that the routes know.
@@ -76,7 +204,7 @@ fn admit(server: &Server, request: &mut Request, id: &RequestId) -> Result<(), R
     Ok(())
 }
 
-async fn run(server: &Server, request: Request, next: Next, id: &RequestId) -> Response {
+async fn run(server: &Server, request: Request, next: Next, uri: &Uri, id: &RequestId) -> Response {
     let work = AssertUnwindSafe(async { next.run(request).await }).catch_unwind();
     match tokio::time::timeout(server.shared.config.request_timeout, work).await {
         Ok(Ok(response)) => response,
@@ -87,27 +215,12 @@ async fn run(server: &Server, request: Request, next: Next, id: &RequestId) -> R
                 .or_else(|| panic.downcast_ref::<String>().map(String::as_str))
                 .unwrap_or("of a kind that has no text");
             tracing::error!(request_id = %id, panic, "a handler panicked");
-            Refusal::Internal.answer(id)
+            Refusal::Internal.answer_at(uri.path(), id)
         }
         Err(_) => {
             tracing::warn!(request_id = %id, "a request took too long and was given up");
-            Refusal::TimedOut.answer(id)
+            Refusal::TimedOut.answer_at(uri.path(), id)
         }
-    }
-}
-
-/// Lets as many requests for data be worked on at once as the configuration says. Waiting takes at most half the
-/// time a request may take, so that who gets in late has time left.
-pub(crate) async fn slot(
-    State(server): State<Server>,
-    Extension(id): Extension<RequestId>,
-    request: Request,
-    next: Next,
-) -> Response {
-    match tokio::time::timeout(server.shared.config.request_timeout / 2, server.shared.slots.acquire()).await
-    {
-        Ok(Ok(_permit)) => next.run(request).await,
-        Ok(Err(_)) | Err(_) => Refusal::Busy.answer(&id),
     }
 }
 
@@ -144,7 +257,7 @@ mod tests {
         let server = Server::new(reader, config);
         let routes = Router::new()
             .route("/", handler)
-            .route_layer(middleware::from_fn_with_state(server.clone(), slot));
+            .route_layer(middleware::from_fn_with_state(server.clone(), limits::gate));
         let app = Router::new()
             .fallback_service(routes)
             .layer(middleware::from_fn_with_state(server.clone(), door));

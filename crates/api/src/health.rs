@@ -1,4 +1,9 @@
-//! `/healthz`: whether the process lives, and how far its data go.
+//! `/healthz`: whether the process lives, and how far its data go. `/readyz`: whether to send it requests.
+
+use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use axum::body::Body;
 use axum::extract::State;
@@ -10,11 +15,136 @@ use serde_json::json;
 use crate::envelope::{self, Code};
 use crate::server::Server;
 
+/// What the server knows of its own state.
+#[derive(Debug, Default)]
+pub(crate) struct Health {
+    draining: AtomicBool,
+    looks: Mutex<Looks>,
+}
+
+/// What came of looking at the lake.
+#[derive(Clone, Copy, Debug, Default)]
+struct Looks {
+    /// Since when no newer version could be looked for.
+    failing_since: Option<Instant>,
+    /// The latest day cannot be read.
+    unreadable: bool,
+    reconciled: Option<Reconciled>,
+}
+
+/// Whether the numbers of the latest closed day close.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Reconciled {
+    /// The published version that this is of.
+    pub(crate) version: u64,
+    /// Miners of the day.
+    pub(crate) miner_days: u64,
+    /// Of these, those with something that does not hold.
+    pub(crate) unclosed: u64,
+}
+
+impl Health {
+    /// The server takes no new connections any more.
+    pub(crate) fn drain(&self) {
+        self.draining.store(true, Ordering::Relaxed);
+    }
+
+    /// Notes whether a newer version could be looked for.
+    pub(crate) fn looked(&self, well: bool) {
+        let mut looks = self.looks();
+        looks.failing_since = if well { None } else { looks.failing_since.or_else(|| Some(Instant::now())) };
+    }
+
+    /// Notes whether the latest day could be read.
+    pub(crate) fn read(&self, well: bool) {
+        self.looks().unreadable = !well;
+    }
+
+    /// Notes how the latest day reconciles.
+    pub(crate) fn reconciles(&self, of: Reconciled) {
+        self.looks().reconciled = Some(of);
+    }
+
+    /// How the latest day reconciles, once that is known.
+    pub(crate) fn reconciled(&self) -> Option<Reconciled> {
+        self.looks().reconciled
+    }
+
+    /// For how long no newer version could be looked for.
+    pub(crate) fn failing_for(&self) -> Option<Duration> {
+        self.looks().failing_since.map(|since| since.elapsed())
+    }
+
+    fn looks(&self) -> MutexGuard<'_, Looks> {
+        self.looks.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Why no requests should be sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Unready {
+    Draining,
+    NothingClosed,
+    Unreadable,
+    /// No newer version could be looked for, for so long.
+    Failing(Duration),
+}
+
+impl fmt::Display for Unready {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Draining => f.write_str("The server is shutting down."),
+            Self::NothingClosed => f.write_str("No day is closed so far."),
+            Self::Unreadable => f.write_str("The latest closed day cannot be read."),
+            Self::Failing(time) => {
+                write!(f, "For {} seconds no newer data could be looked for.", time.as_secs())
+            }
+        }
+    }
+}
+
+/// Why no requests should be sent, if so.
+pub(crate) fn unready(server: &Server) -> Option<Unready> {
+    let shared = &server.shared;
+    if shared.health.draining.load(Ordering::Relaxed) {
+        return Some(Unready::Draining);
+    }
+    let looks = *shared.health.looks();
+    let failing = looks.failing_since.map(|since| since.elapsed());
+    if let Some(time) = failing.filter(|time| *time >= shared.config.unready_after) {
+        return Some(Unready::Failing(time));
+    }
+    if shared.reader.days().is_none() {
+        return Some(Unready::NothingClosed);
+    }
+    looks.unreadable.then_some(Unready::Unreadable)
+}
+
 /// `{"status":"ok","latest_day":"YYYY-MM-DD"}`; `latest_day` is `null` while no day is closed.
 pub(crate) async fn healthz(State(server): State<Server>) -> Response {
-    let latest = server.shared.reader.days().map(|days| days.end().to_string());
-    let text = format!(r#"{{"status":"ok","latest_day":{}}}"#, json!(latest));
-    let mut response = envelope::json(StatusCode::OK, Body::from(text), Code(0));
+    answer(StatusCode::OK, format!(r#"{{"status":"ok","latest_day":{}}}"#, latest(&server)))
+}
+
+/// `{"status":"ready","latest_day":"YYYY-MM-DD"}`, or 503 and why not.
+pub(crate) async fn readyz(State(server): State<Server>) -> Response {
+    let latest = latest(&server);
+    match unready(&server) {
+        None => answer(StatusCode::OK, format!(r#"{{"status":"ready","latest_day":{latest}}}"#)),
+        Some(why) => {
+            let why = json!(why.to_string());
+            let text = format!(r#"{{"status":"not ready","message":{why},"latest_day":{latest}}}"#);
+            answer(StatusCode::SERVICE_UNAVAILABLE, text)
+        }
+    }
+}
+
+fn latest(server: &Server) -> serde_json::Value {
+    json!(server.shared.reader.days().map(|days| days.end().to_string()))
+}
+
+fn answer(status: StatusCode, text: String) -> Response {
+    let code = if status == StatusCode::OK { 0 } else { status.as_u16() };
+    let mut response = envelope::json(status, Body::from(text), Code(code));
     response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     response
 }

@@ -1,21 +1,29 @@
 //! Every reason not to give data, and the answer it makes.
 
-use axum::http::header::{RETRY_AFTER, WWW_AUTHENTICATE};
+use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::Response;
 use chain::Day;
+use serde_json::json;
 
-use crate::auth::TokenProblem;
+use crate::auth::Denial;
 use crate::envelope;
+use crate::limits;
 use crate::parameters::ParameterProblem;
 use crate::request_id::RequestId;
 use crate::routes;
 
+/// What the original says of a token that it does not take.
+const TOKEN_FORMAT: &str =
+    "The token format error. It should have 'Bearer $token' set in the 'authorization' header.";
+/// How the original begins to say that a key may not do something.
+const FORBIDDEN: &str = "Spacescope API forbidden";
+
 /// Why a request gets no data. Its text is the answer's message, so it holds nothing that must not leak.
 #[derive(Clone, Debug, thiserror::Error)]
 pub(crate) enum Refusal {
-    #[error("The token format error. It should have 'Bearer $token' set in the 'authorization' header. {0}")]
-    Token(#[from] TokenProblem),
+    #[error("{}", in_v2_words(.0))]
+    Denied(Denial),
     #[error("{0}")]
     Parameter(#[from] ParameterProblem),
     #[error("The data are not ready yet: {asked} is not closed. The latest closed day is {latest}.")]
@@ -38,26 +46,65 @@ pub(crate) enum Refusal {
     TimedOut,
 }
 
+impl From<Denial> for Refusal {
+    fn from(denial: Denial) -> Self {
+        Self::Denied(denial)
+    }
+}
+
+/// A denial in the words of the original, which its clients may look for.
+fn in_v2_words(denial: &Denial) -> String {
+    match denial {
+        Denial::Token(problem) => format!("{TOKEN_FORMAT} {problem}"),
+        // The original knows one sentence for both.
+        Denial::Expired | Denial::Revoked => Denial::Expired.to_string(),
+        Denial::Quota { .. } => format!("{FORBIDDEN}: quota limited. {denial}"),
+        Denial::History { .. } => format!("{FORBIDDEN}: historical limited. {denial}"),
+        Denial::Scope { .. } => format!("{FORBIDDEN}: API limited. {denial}"),
+        Denial::Rate { .. } => denial.to_string(),
+    }
+}
+
+/// Why an answer is a denial, left beside it for the log and the counts.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Denied(pub(crate) &'static str);
+
 impl Refusal {
-    fn status(&self) -> StatusCode {
+    /// The HTTP status that says so.
+    fn true_status(&self) -> StatusCode {
         match self {
-            // The original answers these with 200, and its clients look at the code only.
-            Self::Parameter(_) | Self::NotClosed { .. } | Self::NothingClosed | Self::Internal => {
-                StatusCode::OK
-            }
-            Self::Token(_) => StatusCode::UNAUTHORIZED,
-            Self::UnknownPath => StatusCode::NOT_FOUND,
+            Self::Denied(denial) => denial.status(),
+            Self::Parameter(_) => StatusCode::BAD_REQUEST,
+            Self::NotClosed { .. } | Self::UnknownPath => StatusCode::NOT_FOUND,
+            Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
             Self::WrongMethod => StatusCode::METHOD_NOT_ALLOWED,
             Self::UriTooLong { .. } => StatusCode::URI_TOO_LONG,
             Self::BodyTooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
-            Self::Busy | Self::TimedOut => StatusCode::SERVICE_UNAVAILABLE,
+            Self::NothingClosed | Self::Busy | Self::TimedOut => StatusCode::SERVICE_UNAVAILABLE,
+        }
+    }
+
+    /// The HTTP status in `/v2`.
+    fn status(&self) -> StatusCode {
+        match self {
+            // The original answers these with 200, and its clients look at the code only.
+            Self::Parameter(_)
+            | Self::NotClosed { .. }
+            | Self::NothingClosed
+            | Self::Internal
+            | Self::Denied(Denial::Quota { .. } | Denial::History { .. } | Denial::Scope { .. }) => {
+                StatusCode::OK
+            }
+            _ => self.true_status(),
         }
     }
 
     /// The envelope's `code`: the original's where it has one, else the status.
     fn code(&self) -> u16 {
         match self {
-            Self::Token(_) => 10011,
+            Self::Denied(Denial::Token(_)) => 10011,
+            Self::Denied(Denial::Expired | Denial::Revoked) => 10012,
+            Self::Denied(Denial::Quota { .. } | Denial::History { .. } | Denial::Scope { .. }) => 30001,
             Self::Parameter(_) => 30002,
             Self::Internal => 30003,
             Self::NotClosed { .. } | Self::NothingClosed => 30004,
@@ -65,16 +112,70 @@ impl Refusal {
         }
     }
 
-    /// The answer to the request with that id.
+    /// The answer of `/v2` to the request with that id.
     pub(crate) fn answer(&self, id: &RequestId) -> Response {
         let extra = match self {
             Self::UnknownPath => format!(r#","endpoints":{}"#, serde_json::Value::from_iter(routes::paths())),
             _ => String::new(),
         };
-        let mut response = envelope::failure(id, self.status(), self.code(), &self.to_string(), &extra);
+        let response = envelope::failure(id, self.status(), self.code(), &self.to_string(), &extra);
+        self.with_headers(response)
+    }
+
+    /// The answer to the request with that id and path, in the form of the face that the path belongs to.
+    pub(crate) fn answer_at(&self, path: &str, id: &RequestId) -> Response {
+        if path.strip_prefix("/v1").is_some_and(|rest| rest.is_empty() || rest.starts_with('/')) {
+            self.with_headers(self.problem(id))
+        } else {
+            self.answer(id)
+        }
+    }
+
+    /// The answer of `/v1`, as RFC 9457 has it.
+    fn problem(&self, id: &RequestId) -> Response {
+        let status = self.true_status();
+        let title = status.canonical_reason().unwrap_or("Error");
+        let detail = match self {
+            Self::Denied(denial) => denial.to_string(),
+            other => other.to_string(),
+        };
+        let kind = match self {
+            Self::Denied(denial) => denial.kind().to_owned(),
+            _ => title.to_ascii_lowercase().replace(' ', "-"),
+        };
+        let text = json!({
+            "type": format!("/docs#problem-{kind}"),
+            "title": title,
+            "status": status.as_u16(),
+            "detail": detail,
+            "message": detail,
+            "request_id": id.to_string(),
+        });
+        let mut response = envelope::json(status, text.to_string(), envelope::Code(status.as_u16()));
+        response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        response
+    }
+
+    /// The body for something that is no request.
+    pub(crate) fn malformed(id: &RequestId, code: u16, message: &str) -> String {
+        envelope::failure_text(id, code, message, "")
+    }
+
+    fn with_headers(&self, mut response: Response) -> Response {
         match self {
-            Self::Token(_) => {
-                response.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+            Self::Denied(denial) => {
+                response.extensions_mut().insert(Denied(denial.kind()));
+                let headers = response.headers_mut();
+                if denial.status() == StatusCode::UNAUTHORIZED {
+                    headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+                }
+                if let Some(seconds) = denial.retry_after() {
+                    headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
+                }
+                if let Some(meter) = denial.meter() {
+                    limits::tell(meter, headers);
+                }
             }
             Self::Busy | Self::TimedOut => {
                 response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));

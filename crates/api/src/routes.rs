@@ -3,21 +3,24 @@
 use std::sync::Arc;
 
 use axum::extract::{RawQuery, State};
-use axum::http::HeaderMap;
+use axum::http::{HeaderMap, Uri};
 use axum::response::Response;
 use axum::routing::get;
 use axum::{Extension, Router, middleware};
 use ledger::columns::Endpoint;
 
+use crate::auth::Pass;
 use crate::config::Config;
-use crate::door;
-use crate::health;
 use crate::refusal::Refusal;
 use crate::request_id::RequestId;
 use crate::server::Server;
-use crate::v2;
+use crate::{door, health, limits, metrics, v2};
 
-const HEALTHZ: &str = "/healthz";
+/// Whether the process lives.
+pub(crate) const HEALTHZ: &str = "/healthz";
+/// Whether to send it requests.
+pub(crate) const READYZ: &str = "/readyz";
+const METRICS: &str = "/metrics";
 
 /// The whole application over a lake: what [`serve`](crate::serve()) serves, without a socket.
 pub fn router(reader: Arc<lake::Reader>, config: Config) -> Router {
@@ -26,14 +29,14 @@ pub fn router(reader: Arc<lake::Reader>, config: Config) -> Router {
 
 /// The paths that answer, for those who asked for another.
 pub(crate) fn paths() -> impl Iterator<Item = String> {
-    Endpoint::ALL.iter().copied().map(v2::path).chain([HEALTHZ.to_owned()])
+    Endpoint::ALL.iter().copied().map(v2::path).chain([HEALTHZ, READYZ, METRICS].map(str::to_owned))
 }
 
 impl Server {
     /// The whole application. Routers of one server count their requests together.
     pub fn router(&self) -> Router {
         // The routes stand behind the door as its fallback, because a layer of a router runs only after the
-        // route is chosen, and the door may yet change the path.
+        // route is chosen, and the door may yet change the path. The door sees answers as they are sent.
         Router::new()
             .fallback_service(self.routes())
             .layer(middleware::from_fn_with_state(self.clone(), door::door))
@@ -44,24 +47,28 @@ impl Server {
         for &endpoint in Endpoint::ALL {
             let rows = move |State(server): State<Server>,
                              Extension(id): Extension<RequestId>,
+                             Extension(pass): Extension<Pass>,
                              headers: HeaderMap,
                              RawQuery(query): RawQuery| {
-                v2::rows(server, endpoint, id, headers, query)
+                v2::rows(server, endpoint, id, pass, headers, query)
             };
             data = data.route(&v2::path(endpoint), get(rows));
         }
-        data.route_layer(middleware::from_fn_with_state(self.clone(), door::slot))
+        data.route(METRICS, get(metrics::metrics))
+            .route_layer(middleware::from_fn_with_state(self.clone(), limits::gate))
             .route(HEALTHZ, get(health::healthz))
+            .route(READYZ, get(health::readyz))
+            .route_layer(middleware::from_fn(door::note_route))
             .method_not_allowed_fallback(wrong_method)
             .fallback(unknown_path)
             .with_state(self.clone())
     }
 }
 
-async fn unknown_path(Extension(id): Extension<RequestId>) -> Response {
-    Refusal::UnknownPath.answer(&id)
+async fn unknown_path(Extension(id): Extension<RequestId>, uri: Uri) -> Response {
+    Refusal::UnknownPath.answer_at(uri.path(), &id)
 }
 
-async fn wrong_method(Extension(id): Extension<RequestId>) -> Response {
-    Refusal::WrongMethod.answer(&id)
+async fn wrong_method(Extension(id): Extension<RequestId>, uri: Uri) -> Response {
+    Refusal::WrongMethod.answer_at(uri.path(), &id)
 }

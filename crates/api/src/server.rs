@@ -1,6 +1,7 @@
 //! What all requests share.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use lake::Reader;
 use tokio::sync::Semaphore;
@@ -8,6 +9,10 @@ use tokio::sync::Semaphore;
 use crate::auth::Gate;
 use crate::bodies::Bodies;
 use crate::config::Config;
+use crate::health::Health;
+use crate::keys::{self, Keeper, Ring};
+use crate::metrics::Metrics;
+use crate::rate::Addresses;
 use crate::request_id::RequestIds;
 
 /// A server over a lake: what its requests share. Cloning is cheap and shares all of it.
@@ -21,14 +26,22 @@ pub(crate) struct Shared {
     /// The configuration, without the token.
     pub(crate) config: Config,
     pub(crate) gate: Gate,
+    /// Looks after the gate's keys.
+    pub(crate) keeper: Option<std::sync::Mutex<Keeper>>,
+    /// Requests that addresses may make, where that is limited.
+    pub(crate) addresses: Option<Addresses>,
     pub(crate) ids: RequestIds,
     pub(crate) bodies: Bodies,
     /// One permit per request for data worked on.
     pub(crate) slots: Semaphore,
+    pub(crate) health: Health,
+    pub(crate) metrics: Metrics,
+    /// Since when it is there.
+    pub(crate) started: Instant,
 }
 
 impl Server {
-    /// A server over what `reader` reads.
+    /// A server over what `reader` reads. If there is a file of keys that cannot be read, nobody is let in until it can.
     #[must_use]
     pub fn new(reader: Arc<Reader>, mut config: Config) -> Self {
         // From here on only the token's digest is kept.
@@ -38,9 +51,29 @@ impl Server {
                 "the configured token is empty: every request to /v2 will be refused; set a token, or none"
             );
         }
-        let gate = Gate::new(token.as_deref());
-        let slots = Semaphore::new(config.max_requests.clamp(1, Semaphore::MAX_PERMITS));
-        let bodies = Bodies::new(config.rendered_bytes);
-        Self { shared: Arc::new(Shared { reader, config, gate, ids: RequestIds::new(), bodies, slots }) }
+        let gate = Gate::new(Ring::new(token.as_deref(), config.key_rate));
+        let keeper = config.keys.clone().map(|path| {
+            let mut keeper = Keeper::new(path, config.key_rate);
+            if let Err(error) = keeper.step(&gate.ring, keys::now()) {
+                tracing::error!(%error, "the keys cannot be read: only the configured token lets in");
+                gate.ring.store(Arc::new(Ring::new(token.as_deref(), config.key_rate).closed()));
+            }
+            std::sync::Mutex::new(keeper)
+        });
+        Self {
+            shared: Arc::new(Shared {
+                reader,
+                gate,
+                keeper,
+                addresses: config.address_rate.map(Addresses::new),
+                ids: RequestIds::new(),
+                bodies: Bodies::new(config.rendered_bytes),
+                slots: Semaphore::new(config.max_requests.clamp(1, Semaphore::MAX_PERMITS)),
+                health: Health::default(),
+                metrics: Metrics::default(),
+                config,
+                started: Instant::now(),
+            }),
+        }
     }
 }

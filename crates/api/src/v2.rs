@@ -11,6 +11,7 @@ use chain::{Day, MinerId};
 use lake::{Edition, Published};
 use ledger::columns::Endpoint;
 
+use crate::auth::Pass;
 use crate::bodies::{self, Failure};
 use crate::coding::Coding;
 use crate::envelope::{self, Code};
@@ -38,14 +39,15 @@ pub(crate) async fn rows(
     server: Server,
     endpoint: Endpoint,
     id: RequestId,
+    pass: Pass,
     headers: HeaderMap,
     query: Option<String>,
 ) -> Response {
-    let asked = match admit(&server, &headers, query.as_deref().unwrap_or_default()) {
+    let asked = match Asked::parse(query.as_deref().unwrap_or_default()) {
         Ok(asked) => asked,
-        Err(refusal) => return refusal.answer(&id),
+        Err(problem) => return Refusal::from(problem).answer(&id),
     };
-    let request = Request { server: &server, endpoint, id: &id, headers: &headers, asked };
+    let request = Request { server: &server, endpoint, id: &id, pass: &pass, headers: &headers, asked };
     loop {
         match request.answer(&server.shared.reader.published()).await {
             Ok(response) => return response,
@@ -59,12 +61,6 @@ pub(crate) async fn rows(
             Err(Problem::Refused(refusal)) => return refusal.answer(&id),
         }
     }
-}
-
-/// Checks who asks, and what for.
-fn admit(server: &Server, headers: &HeaderMap, query: &str) -> Result<Asked, Refusal> {
-    server.shared.gate.check(headers)?;
-    Ok(Asked::parse(query)?)
 }
 
 /// Why there is no success: the client's doing, or ours.
@@ -85,6 +81,7 @@ struct Request<'r> {
     server: &'r Server,
     endpoint: Endpoint,
     id: &'r RequestId,
+    pass: &'r Pass,
     headers: &'r HeaderMap,
     asked: Asked,
 }
@@ -96,6 +93,7 @@ impl Request<'_> {
             return Err(Problem::Refused(Refusal::NothingClosed));
         };
         let day = self.asked.day.unwrap_or(*closed.end());
+        self.pass.may_see(day, *closed.end()).map_err(|denial| Problem::Refused(denial.into()))?;
         if day < *closed.start() {
             // Before the first closed day there is nothing to wait for, unless an older day is closed.
             let tag = Tag::new(published.version(), self.endpoint, self.asked.miner);

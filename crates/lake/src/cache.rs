@@ -29,6 +29,17 @@ impl Cache {
         Self { limit, held: 0, clock: 0, days: HashMap::new() }
     }
 
+    /// Bytes held.
+    pub(crate) fn held(&self) -> usize {
+        self.held
+    }
+
+    /// Lets go of everything.
+    pub(crate) fn clear(&mut self) {
+        self.days.clear();
+        self.held = 0;
+    }
+
     /// The day, if it is held.
     pub(crate) fn get(&mut self, edition: &Edition) -> Option<Arc<DayRows>> {
         self.clock += 1;

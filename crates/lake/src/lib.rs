@@ -81,7 +81,7 @@ pub use listing::{ListedFile, Listing};
 pub use months::Compacted;
 pub use progress::Progress;
 pub use provenance::Provenance;
-pub use reader::{Published, Reader};
+pub use reader::{CacheFigures, Published, Reader};
 pub use replacing::Later;
 pub use status::{SourceStatus, Status, TableStatus};
 pub use upkeep::Vacuumed;

@@ -2,6 +2,7 @@
 
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use chain::{Day, MinerId};
@@ -13,7 +14,7 @@ use crate::history::MinerRows;
 use crate::schema::TableName;
 use crate::snapshot::Snapshot;
 use crate::stored::blocking;
-use crate::table::{DataFile, Files, Table};
+use crate::table::{DataFile, Files, Mark, Table};
 use crate::{Error, Result, closed, layout, read};
 
 /// A reader of a lake, to be shared between requests. It sees what was published when it was opened or last
@@ -21,9 +22,35 @@ use crate::{Error, Result, closed, layout, read};
 pub struct Reader {
     directory: PathBuf,
     /// Held only while looking for newer versions; requests do not wait for it.
-    table: tokio::sync::Mutex<Table>,
+    watched: tokio::sync::Mutex<Watched>,
     published: RwLock<Arc<Published>>,
     cache: Mutex<Cache>,
+    hits: AtomicU64,
+    misses: AtomicU64,
+}
+
+/// The publishing table, and by what its newest commit is known again.
+struct Watched {
+    table: Table,
+    mark: Mark,
+}
+
+impl Watched {
+    fn of(table: Table) -> Result<Self> {
+        let mark = table.mark()?;
+        Ok(Self { table, mark })
+    }
+}
+
+/// How often days were at hand in memory.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct CacheFigures {
+    /// Days asked for that were held.
+    pub hits: u64,
+    /// Days asked for that were read from their files.
+    pub misses: u64,
+    /// Bytes held.
+    pub bytes: usize,
 }
 
 /// A published version: what a request needs to know of it. It stays as it is while newer ones are published, so
@@ -72,29 +99,51 @@ impl Reader {
     /// # Errors
     /// If there is no lake, it was made by another version of the program, or it cannot be read.
     pub async fn open(dir: &Path) -> Result<Self> {
-        let snapshot = Snapshot::open(dir).await?;
-        let published = Published::of(&snapshot).await?;
-        let table = snapshot.into_rows().ok_or_else(|| Error::NoLake { dir: dir.to_owned() })?;
+        let (published, watched) = read_anew(dir).await?;
         Ok(Self {
             directory: dir.to_owned(),
             published: RwLock::new(Arc::new(published)),
-            table: tokio::sync::Mutex::new(table),
+            watched: tokio::sync::Mutex::new(watched),
             cache: Mutex::new(Cache::new(DEFAULT_BYTES)),
+            hits: AtomicU64::new(0),
+            misses: AtomicU64::new(0),
         })
     }
 
-    /// Looks for a newer published version; true if there was one. Cheap where there is none.
+    /// Looks for a newer published version, or another lake in the place of this one; true if there was one. Cheap
+    /// where there is none.
     ///
     /// # Errors
-    /// If the tables cannot be read; the reader keeps the version it has.
+    /// If the tables cannot be read or are gone; the reader keeps the version it has.
     pub async fn refresh(&self) -> Result<bool> {
-        let mut table = self.table.lock().await;
-        let newer = table.refresh().await?;
-        if newer {
-            let published = Published::of(&Snapshot::open(&self.directory).await?).await?;
-            *self.published.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(published);
+        let mut watched = self.watched.lock().await;
+        // A commit never changes, so a changed one is another lake's: put here by hand, or from a backup.
+        let same = watched.table.mark().is_ok_and(|mark| mark == watched.mark);
+        if same && !watched.table.has_newer().await? {
+            return Ok(false);
         }
-        Ok(newer)
+        let (published, anew) = read_anew(&self.directory).await?;
+        if !same {
+            tracing::warn!(lake = %self.directory.display(), "another lake is in the place of the one before");
+            self.cache().clear();
+        }
+        *watched = anew;
+        *self.published.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(published);
+        Ok(true)
+    }
+
+    /// The directory that it reads.
+    pub fn directory(&self) -> &Path {
+        &self.directory
+    }
+
+    /// How often days were at hand in memory.
+    pub fn cache_figures(&self) -> CacheFigures {
+        CacheFigures {
+            hits: self.hits.load(Ordering::Relaxed),
+            misses: self.misses.load(Ordering::Relaxed),
+            bytes: self.cache().held(),
+        }
     }
 
     /// First and latest closed day; `None` while no day is closed.
@@ -149,8 +198,10 @@ impl Reader {
         let Some(file) = self.published().rows.of(day).cloned() else { return Ok(None) };
         let edition = Edition::of(day, &file.name);
         if let Some(rows) = self.cache().get(&edition) {
+            self.hits.fetch_add(1, Ordering::Relaxed);
             return Ok(Some((edition, rows)));
         }
+        self.misses.fetch_add(1, Ordering::Relaxed);
         let path = self.path(TableName::Rows, &file);
         let read = move || DayRows::new(day, &read::day(&path, TableName::Rows, &file, day)?);
         let rows = Arc::new(blocking("reading a day", read).await?);
@@ -200,6 +251,14 @@ impl Reader {
     fn cache(&self) -> std::sync::MutexGuard<'_, Cache> {
         self.cache.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// The newest published version, and what to watch for newer ones.
+async fn read_anew(dir: &Path) -> Result<(Published, Watched)> {
+    let snapshot = Snapshot::open(dir).await?;
+    let published = Published::of(&snapshot).await?;
+    let table = snapshot.into_rows().ok_or_else(|| Error::NoLake { dir: dir.to_owned() })?;
+    Ok((published, Watched::of(table)?))
 }
 
 /// The day from which on a lake has events, where that is not epoch 0's.

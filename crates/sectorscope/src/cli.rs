@@ -1,9 +1,12 @@
 //! What can be typed.
 
 use std::net::SocketAddr;
+use std::num::{NonZeroU32, NonZeroUsize};
 use std::path::PathBuf;
 
 use anyhow::Context;
+use api::keys::{Quota, Scope, Span, Store, TermError, valid_name};
+use api::{Rate, RateError};
 use chain::{Cid, Day, Epoch, MinerId};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use directories::ProjectDirs;
@@ -28,8 +31,19 @@ pub(crate) struct Cli {
     /// Say more on stderr; repeat for still more
     #[arg(short, long, action = clap::ArgAction::Count, global = true)]
     pub(crate) verbose: u8,
+    /// How to say it
+    #[arg(long, value_enum, default_value_t = LogFormat::Text, global = true, value_name = "FORMAT")]
+    pub(crate) log_format: LogFormat,
     #[command(subcommand)]
     pub(crate) command: Command,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum LogFormat {
+    /// For people
+    Text,
+    /// One JSON object a line
+    Json,
 }
 
 #[derive(Debug, Subcommand)]
@@ -50,8 +64,22 @@ Examples:
     #[command(after_help = "\
 Examples:
   sectorscope serve
-  SECTORSCOPE_TOKEN=secret sectorscope serve --listen 0.0.0.0:8470")]
+  SECTORSCOPE_TOKEN=secret sectorscope serve --listen 0.0.0.0:8470
+  sectorscope keys create alice && sectorscope serve --listen 0.0.0.0:8470 -v --log-format json
+  sectorscope serve --listen 0.0.0.0:8470 --public --address-rate 20/s")]
     Serve(Serve),
+    /// Say who may ask a server, for what, how often and until when
+    #[command(
+        subcommand,
+        after_help = "\
+Keys are kept beside the lake, in keys.sqlite of the data directory; of a token only its SHA-256 is. A running server
+notices within two seconds. As soon as there has been a key, every request for data needs one.
+
+Examples:
+  sectorscope keys create alice
+  sectorscope keys list"
+    )]
+    Keys(Keys),
     /// Print the sector events of a chain, without a lake
     #[command(after_help = "\
 Examples:
@@ -194,6 +222,11 @@ impl DataDir {
         Ok(self.root()?.join("lake"))
     }
 
+    /// The file of keys.
+    pub(crate) fn keys(&self) -> anyhow::Result<PathBuf> {
+        Ok(Store::path(&self.root()?))
+    }
+
     /// Decompressed snapshots.
     pub(crate) fn cache(&self) -> anyhow::Result<PathBuf> {
         Ok(self.root()?.join("cache"))
@@ -211,13 +244,29 @@ pub(crate) struct Listen {
     /// Address to listen on
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8470")]
     pub(crate) listen: SocketAddr,
-    /// Ask every request to /v2 for the token in this file (or in $SECTORSCOPE_TOKEN)
+    /// Let in who has the token in this file (or in $SECTORSCOPE_TOKEN), beside those who have a key
     #[arg(long, value_name = "FILE")]
     pub(crate) token_file: Option<PathBuf>,
-    /// Allow an address that is not loopback without a token: anyone who reaches it may read everything
+    /// Allow an address that is not loopback without a token or keys: anyone who reaches it may read everything
     #[arg(long)]
     pub(crate) public: bool,
+    /// How many requests a key may make in a second or minute, or `off`
+    #[arg(long, value_name = "N/s", default_value = "100/s", value_parser = limit)]
+    pub(crate) key_rate: Limit,
+    /// How many an address may make without a key, or `off` [default: 50/s, and off on loopback without keys]
+    #[arg(long, value_name = "N/s", value_parser = limit)]
+    pub(crate) address_rate: Option<Limit>,
+    /// Take a client's address from the last entry of x-forwarded-for, as a proxy in front sets it
+    #[arg(long)]
+    pub(crate) behind_proxy: bool,
+    /// Connections there may be at once [default: as many as the system's limit on open files leaves room for]
+    #[arg(long, value_name = "N")]
+    pub(crate) max_connections: Option<NonZeroUsize>,
 }
+
+/// A rate, or none.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Limit(pub(crate) Option<Rate>);
 
 #[derive(Debug, Args)]
 pub(crate) struct Up {
@@ -225,6 +274,77 @@ pub(crate) struct Up {
     pub(crate) data: DataDir,
     #[command(flatten)]
     pub(crate) listen: Listen,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Keys {
+    /// Make a key and print its token, this once
+    #[command(after_help = "\
+Examples:
+  sectorscope keys create alice
+  sectorscope keys create bob --expires 90d --quota 10000/day --history 365d
+  sectorscope keys create board --scope sector/total,sector/fault
+  sectorscope keys create prometheus --scope metrics > /etc/prometheus/sectorscope.token")]
+    Create {
+        /// What to call it in tables and logs
+        #[arg(value_parser = key_name)]
+        name: String,
+        /// When it ends, from now: 12h, 90d, 8w [default: never]
+        #[arg(long, value_name = "SPAN")]
+        expires: Option<Span>,
+        /// Requests it may make in a minute, an hour or a day (UTC): 10000/day [default: any number]
+        #[arg(long)]
+        quota: Option<Quota>,
+        /// Days it may see, counted back from the latest closed one: 365d [default: all]
+        #[arg(long, value_name = "DAYS", value_parser = history)]
+        history: Option<NonZeroU32>,
+        /// What it may ask for, by commas: sector, sector/total, v1, v1/miners, metrics [default: everything]
+        #[arg(long)]
+        scope: Option<Scope>,
+        /// How to print it
+        #[arg(long, value_enum, default_value_t = LookFormat::Table)]
+        format: LookFormat,
+        #[command(flatten)]
+        data: DataDir,
+    },
+    /// List the keys there are and have been
+    #[command(after_help = "\
+Examples:
+  sectorscope keys list
+  sectorscope keys list --format json | jq -r '.[] | select(.state == \"good\") | .name'")]
+    List {
+        /// How to print them
+        #[arg(long, value_enum, default_value_t = LookFormat::Table)]
+        format: LookFormat,
+        #[command(flatten)]
+        data: DataDir,
+    },
+    /// End a key, for good
+    #[command(after_help = "\
+Examples:
+  sectorscope keys revoke alice")]
+    Revoke {
+        /// The key
+        name: String,
+        #[command(flatten)]
+        data: DataDir,
+    },
+    /// Tell what a key was used for, by day
+    #[command(after_help = "\
+Servers write their counts down every second.
+
+Examples:
+  sectorscope keys usage alice
+  sectorscope keys usage alice --format json | jq '.days[0].requests'")]
+    Usage {
+        /// The key
+        name: String,
+        /// How to print it
+        #[arg(long, value_enum, default_value_t = LookFormat::Table)]
+        format: LookFormat,
+        #[command(flatten)]
+        data: DataDir,
+    },
 }
 
 #[derive(Debug, Args)]
@@ -638,6 +758,21 @@ fn a_column(text: &str) -> Result<&'static Column, String> {
             _ => format!("there is no such column; there are {}", alike.join(", ")),
         }
     })
+}
+
+fn key_name(text: &str) -> Result<String, TermError> {
+    valid_name(text).map(|()| text.to_owned())
+}
+
+fn history(text: &str) -> Result<NonZeroU32, TermError> {
+    text.parse::<Span>()?.days()
+}
+
+fn limit(text: &str) -> Result<Limit, RateError> {
+    match text {
+        "off" => Ok(Limit(None)),
+        _ => text.parse().map(|rate| Limit(Some(rate))),
+    }
 }
 
 fn epoch(text: &str) -> Result<Epoch, String> {

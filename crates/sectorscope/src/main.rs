@@ -13,7 +13,7 @@ use std::process::ExitCode;
 use clap::Parser;
 use tracing_subscriber::EnvFilter;
 
-use cli::{Cli, Command};
+use cli::{Cli, Command, LogFormat};
 
 /// Something went wrong; the error is on stderr. (Wrong usage exits with 2.)
 const FAILED: u8 = 1;
@@ -22,7 +22,7 @@ const UNCLOSED: u8 = 2;
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
-    log(cli.verbose);
+    log(cli.verbose, cli.log_format);
     match run(cli) {
         Ok(code) => code,
         // Whoever read our output has seen enough, as `head` does.
@@ -43,6 +43,7 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
             Command::Up(arguments) => commands::up::run(arguments).await,
             Command::Ingest(arguments) => commands::ingest::run(arguments).await,
             Command::Serve(arguments) => commands::serve::run(arguments).await,
+            Command::Keys(arguments) => commands::keys::run(arguments),
             Command::Events(arguments) => commands::events::run(arguments),
             Command::Car(arguments) => commands::car::run(&arguments),
             Command::Miner(arguments) => commands::miner::run(&arguments),
@@ -65,7 +66,7 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
 }
 
 /// Logs to stderr: warnings by default, more with each `-v`; `RUST_LOG` overrides both.
-fn log(verbose: u8) {
+fn log(verbose: u8, format: LogFormat) {
     let level = match verbose {
         0 => "warn",
         1 => "info,sqlparser=warn,datafusion=warn,delta_kernel=warn,buoyant_kernel=warn",
@@ -73,7 +74,11 @@ fn log(verbose: u8) {
         _ => "trace",
     };
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(level));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).init();
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
+    match format {
+        LogFormat::Text => log.init(),
+        LogFormat::Json => log.json().flatten_event(true).init(),
+    }
 }
 
 /// The error and its causes in one line; a cause whose words are already there is not said again.

@@ -8,7 +8,7 @@ use api::Config;
 use serde_json::json;
 
 use crate::client::{connect, finish};
-use crate::server::{BASE, Server, quick};
+use crate::server::{BASE, Server, quick, wait};
 
 #[test]
 fn health_names_the_latest_closed_day() {
@@ -65,10 +65,45 @@ fn an_idle_connection_does_not_hold_the_shutdown_up() {
     drop(idle);
 }
 
-fn wait(mut until: impl FnMut() -> bool) {
-    let started = Instant::now();
-    while !until() {
-        assert!(started.elapsed() < Duration::from_secs(20), "waited too long");
-        std::thread::sleep(Duration::from_millis(20));
+#[test]
+fn readiness_says_why_not() {
+    let server = Server::start(0, quick());
+    let answer = server.get("/readyz");
+    assert_eq!(answer.status, 503);
+    assert_eq!(
+        answer.text(),
+        r#"{"status":"not ready","message":"No day is closed so far.","latest_day":null}"#
+    );
+    server.close(0..1);
+    wait(|| server.get("/readyz").status == 200);
+    assert_eq!(server.get("/readyz").text(), r#"{"status":"ready","latest_day":"2022-10-01"}"#);
+}
+
+#[test]
+fn while_it_drains_it_is_not_ready() {
+    let mut server = Server::start(1, quick());
+    let mut stream = connect(server.address);
+    stream.write_all(b"GET /readyz HTTP/1.1\r\n").expect("half a request");
+    for _ in 0..50 {
+        assert_eq!(server.get("/readyz").status, 200);
     }
+    server.ask_to_stop();
+    let address = server.address;
+    wait(|| TcpStream::connect(address).is_err());
+    stream.write_all(b"host: x\r\n\r\n").expect("the other half");
+    let answer = finish(stream);
+    assert_eq!((answer.status, answer.text().contains("shutting down")), (503, true), "{}", answer.text());
+    server.ended();
+}
+
+#[test]
+fn a_connection_that_has_asked_for_nothing_does_not_hold_the_shutdown_up() {
+    // Far longer than the server may take to end.
+    let config = Config { drain_timeout: Duration::from_secs(600), ..quick() };
+    let mut server = Server::start(1, config);
+    let idle = connect(server.address);
+    server.ask("total").data();
+    server.ask_to_stop();
+    server.ended();
+    drop(idle);
 }

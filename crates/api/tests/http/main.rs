@@ -3,8 +3,10 @@
 mod caching;
 mod client;
 mod contract;
-mod failing;
 mod examples;
+mod failing;
+mod figures;
+mod keys;
 mod life;
 mod limits;
 mod malformed;
@@ -12,3 +14,4 @@ mod replaced;
 mod server;
 mod token;
 mod transport;
+mod trouble;

@@ -30,6 +30,8 @@ pub(crate) const FIRST: MinerId = MinerId(1000);
 /// The miner of the second day, whose id is the smaller number and the later text.
 pub(crate) const SECOND: MinerId = MinerId(200);
 
+const MINERS: [MinerId; 2] = [FIRST, SECOND];
+
 /// A server that runs until it is dropped or stopped.
 pub(crate) struct Server {
     pub(crate) address: SocketAddr,
@@ -47,7 +49,7 @@ impl Server {
 
     /// Over the first `days` of [`DAYS`].
     pub(crate) fn start(days: usize, config: Config) -> Self {
-        Self::over(async |lake| close(lake, 0..days).await, config)
+        Self::over(async |lake| close(lake, 0..days, MINERS).await, config)
     }
 
     /// Over a lake that `fill` fills.
@@ -73,7 +75,20 @@ impl Server {
 
     /// Closes further days of [`DAYS`] while the server runs.
     pub(crate) fn close(&self, days: std::ops::Range<usize>) {
-        self.change(close(self.lake.path(), days));
+        self.change(close(self.lake.path(), days, MINERS));
+    }
+
+    /// Makes another lake, of as many days and versions, with other miners.
+    pub(crate) fn make_lake(&self, at: &Path, days: std::ops::Range<usize>, miners: [MinerId; 2]) {
+        self.change(close(at, days, miners));
+    }
+
+    /// The figure of that name (and labels) in `/metrics`.
+    pub(crate) fn figure(&self, name: &str) -> Option<f64> {
+        let answer = self.get("/metrics");
+        assert_eq!(answer.status, 200, "{}", answer.text());
+        let line = answer.text().lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '))?;
+        Some(line.parse().expect("a number"))
     }
 
     /// Waits until the server gives that day as the latest.
@@ -87,9 +102,9 @@ impl Server {
 
     /// As [`Server::close`], from the first day on that is not closed, writing through `disk`.
     pub(crate) fn go_on(&self, disk: Disk) -> lake::Result<()> {
-        self.runtime.block_on(async {
+        self.change(async {
             let mut lake = Lake::open_on(self.lake.path(), disk).await?;
-            for day in (0..DAYS.len()).map(finished) {
+            for day in (0..DAYS.len()).map(|at| finished(at, MINERS)) {
                 if lake.last_closed().is_none_or(|last| day.day > last) {
                     lake.close_days(&[day]).await?;
                 }
@@ -134,14 +149,14 @@ pub(crate) fn quick() -> Config {
     Config { refresh_every: Duration::from_millis(20), ..Config::default() }
 }
 
-async fn close(lake: &Path, days: std::ops::Range<usize>) {
-    let finished: Vec<_> = days.map(finished).collect();
+async fn close(lake: &Path, days: std::ops::Range<usize>, miners: [MinerId; 2]) {
+    let finished: Vec<_> = days.map(|at| finished(at, miners)).collect();
     Lake::open(lake).await.expect("a lake").close_days(&finished).await.expect("closed days");
 }
 
-fn finished(at: usize) -> FinishedDay {
+fn finished(at: usize, miners: [MinerId; 2]) -> FinishedDay {
     let day: Day = DAYS[at].parse().expect("a date");
-    let event = [FIRST, SECOND].get(at).map(|&miner| onboarded(day, miner, SectorNumber(1)));
+    let event = miners.get(at).map(|&miner| onboarded(day, miner, SectorNumber(1)));
     finished_day(day, event.into_iter().collect())
 }
 
@@ -186,5 +201,14 @@ pub(crate) fn finished_day(day: Day, events: Vec<Event>) -> FinishedDay {
             history_since: None,
             closed_at: None,
         },
+    }
+}
+
+/// Waits until something is so.
+pub(crate) fn wait(mut until: impl FnMut() -> bool) {
+    let started = Instant::now();
+    while !until() {
+        assert!(started.elapsed() < Duration::from_secs(20), "waited too long");
+        std::thread::sleep(Duration::from_millis(20));
     }
 }

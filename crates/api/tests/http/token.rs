@@ -1,4 +1,4 @@
-//! The one configured token.
+//! The single configured token.
 
 use api::Config;
 

@@ -47,6 +47,24 @@ pub(crate) struct Gone {
     pub(crate) at: i64,
 }
 
+/// By what a file is known again: another file in its place has another one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Mark {
+    file: u64,
+    length: u64,
+    written: Option<std::time::SystemTime>,
+}
+
+impl Mark {
+    fn of(about: &std::fs::Metadata) -> Self {
+        #[cfg(unix)]
+        let file = std::os::unix::fs::MetadataExt::ino(about);
+        #[cfg(not(unix))]
+        let file = 0;
+        Self { file, length: about.len(), written: about.modified().ok() }
+    }
+}
+
 /// What a commit does.
 #[derive(Debug, Default)]
 pub(crate) struct Change {
@@ -181,20 +199,25 @@ impl Table {
         Ok(None)
     }
 
-    /// Reads newer versions, if there are; true if there were. Costs one look for a file where there are none.
-    pub(crate) async fn refresh(&mut self) -> Result<bool> {
+    /// Whether there is a newer version. Costs one look for a file where there is none.
+    pub(crate) async fn has_newer(&self) -> Result<bool> {
         let failed = || Error::delta(self.name.name(), "look for a newer version");
         let next = self.version().saturating_add(1);
         if self.store.hides() || mend::commit(&self.directory, next).is_file() {
             self.store.hide(mend::torn(&self.directory));
         }
         let newer = self.delta.log_store().read_commit_entry(next).await.map_err(failed())?;
-        if newer.is_none() {
-            return Ok(false);
-        }
-        self.delta.update_state().await.map_err(failed())?;
-        self.files = files(self.name, &self.delta)?;
-        Ok(true)
+        Ok(newer.is_some())
+    }
+
+    /// By what the commit of this version is known again.
+    ///
+    /// # Errors
+    /// If it is not there.
+    pub(crate) fn mark(&self) -> Result<Mark> {
+        let path = mend::commit(&self.directory, self.version());
+        let about = std::fs::metadata(&path).map_err(Error::io(&path))?;
+        Ok(Mark::of(&about))
     }
 
     /// Takes the last commit back, which stands on something that is lost, and reads the version before it.

@@ -7,6 +7,7 @@ pub(crate) mod explain;
 pub(crate) mod export;
 pub(crate) mod files;
 pub(crate) mod ingest;
+pub(crate) mod keys;
 pub(crate) mod miner;
 mod moment;
 pub(crate) mod reconcile;

@@ -1,20 +1,24 @@
 //! `sectorscope serve`
 
 use std::net::SocketAddr;
+use std::num::NonZeroU32;
 use std::sync::Arc;
 
 use anyhow::{Context, bail};
-use api::Config;
+use api::keys::Store;
+use api::{Config, Rate};
 use lake::Reader;
 use tokio::net::TcpListener;
 
-use crate::cli::{Listen, Serve};
+use crate::cli::{DataDir, Limit, Listen, Serve};
 use crate::{output, stop};
 
 const TOKEN_VARIABLE: &str = "SECTORSCOPE_TOKEN";
+/// Requests a second that an address may make without a key, where that is limited.
+const ADDRESS_RATE: NonZeroU32 = NonZeroU32::MIN.saturating_add(49);
 
 pub(crate) async fn run(arguments: Serve) -> anyhow::Result<()> {
-    let door = Door::open(&arguments.listen).await?;
+    let door = Door::open(&arguments.listen, &arguments.data).await?;
     let reader = Arc::new(Reader::open(&arguments.data.lake()?).await?);
     output::say(format_args!("serving http://{}", door.address));
     door.serve(reader).await
@@ -29,12 +33,18 @@ pub(crate) struct Door {
 
 impl Door {
     /// Binds the address; refuses a public one that nobody guards.
-    pub(crate) async fn open(listen: &Listen) -> anyhow::Result<Self> {
+    pub(crate) async fn open(listen: &Listen, data: &DataDir) -> anyhow::Result<Self> {
         let token = token(listen)?;
-        if !listen.listen.ip().is_loopback() && token.is_none() && !listen.public {
+        let keys = data.keys()?;
+        let there = match Store::open(&keys)? {
+            Some(store) => !store.keys()?.is_empty(),
+            None => false,
+        };
+        let (guarded, public) = (token.is_some() || there, !listen.listen.ip().is_loopback());
+        if public && !guarded && !listen.public {
             bail!(
-                "{} is not a loopback address, and nothing guards it: set a token (--token-file FILE or ${TOKEN_VARIABLE}), \
-                 or say --public if anyone may read everything",
+                "{} is not a loopback address, and nothing guards it: make a key (sectorscope keys create NAME), \
+                 set a token (--token-file FILE or ${TOKEN_VARIABLE}), or say --public if anyone may read everything",
                 listen.listen
             );
         }
@@ -42,7 +52,17 @@ impl Door {
             format!("cannot listen on {}; choose another address with --listen", listen.listen)
         })?;
         let address = listener.local_addr()?;
-        Ok(Self { listener, address, config: Config { token, ..Config::default() } })
+        let usual = (public || guarded).then(|| Rate::per_second(ADDRESS_RATE));
+        let config = Config {
+            token,
+            keys: Some(keys),
+            key_rate: listen.key_rate.0,
+            address_rate: listen.address_rate.map_or(usual, |Limit(rate)| rate),
+            behind_proxy: listen.behind_proxy,
+            max_connections: places(listen),
+            ..Config::default()
+        };
+        Ok(Self { listener, address, config })
     }
 
     /// Serves until asked to stop, then lets open requests end.
@@ -70,4 +90,13 @@ fn token(listen: &Listen) -> anyhow::Result<Option<String>> {
         }
         token => Ok(token),
     }
+}
+
+/// How many connections there may be.
+fn places(listen: &Listen) -> usize {
+    let allowed = api::connections_allowed().unwrap_or_else(|error| {
+        tracing::warn!(%error, "the limit on open files cannot be raised");
+        Config::default().max_connections
+    });
+    listen.max_connections.map_or(allowed, |most| most.get().min(allowed))
 }

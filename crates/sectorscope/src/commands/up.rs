@@ -32,7 +32,7 @@ const SHOWN: [(&str, &str); 7] = [
 ];
 
 pub(crate) async fn run(arguments: Up) -> anyhow::Result<()> {
-    let door = Door::open(&arguments.listen).await?;
+    let door = Door::open(&arguments.listen, &arguments.data).await?;
     let directory = arguments.data.lake()?;
     if !has_days(&arguments.data).await? {
         let _ = writeln!(

@@ -119,6 +119,15 @@ pub(crate) struct Serve {
 impl Serve {
     /// Serves the lake in `data`, with arguments and variables of one's own.
     pub(crate) fn start(data: &Path, arguments: &[&str], variables: &[(&str, &str)]) -> Self {
+        Self::start_with(data, arguments, variables, Stdio::inherit())
+    }
+
+    /// As [`Serve::start`], with what it logs in a file.
+    pub(crate) fn logging(data: &Path, arguments: &[&str], variables: &[(&str, &str)], log: &Path) -> Self {
+        Self::start_with(data, arguments, variables, std::fs::File::create(log).unwrap().into())
+    }
+
+    fn start_with(data: &Path, arguments: &[&str], variables: &[(&str, &str)], stderr: Stdio) -> Self {
         let mut command = program();
         if !arguments.contains(&"--listen") {
             command.args(["serve", "--listen", "127.0.0.1:0"]);
@@ -131,7 +140,7 @@ impl Serve {
             .arg(data)
             .envs(variables.iter().copied())
             .stdout(Stdio::piped())
-            .stderr(Stdio::inherit())
+            .stderr(stderr)
             .spawn()
             .expect("the program starts");
         let mut stdout = BufReader::new(child.stdout.take().unwrap());

@@ -1,0 +1,196 @@
+//! The keys that a server knows, found by their tokens.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use subtle::ConstantTimeEq as _;
+
+use super::store::Stored;
+use super::terms::Terms;
+use super::token::{Digest, digest};
+use super::usage::Counters;
+use crate::rate::{Bucket, Rate};
+
+/// The name that the single configured token goes by.
+const SINGLE: &str = "token";
+
+/// A key, as a server holds it.
+#[derive(Debug)]
+pub(crate) struct Key {
+    /// Its number in the store; the single configured token has none.
+    pub(crate) id: Option<i64>,
+    pub(crate) name: String,
+    digest: Digest,
+    revoked: bool,
+    pub(crate) terms: Terms,
+    pub(crate) counters: Arc<Counters>,
+    pub(crate) bucket: Option<Arc<Bucket>>,
+}
+
+/// Whether a key is in force.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Standing {
+    Good,
+    Expired,
+    Revoked,
+}
+
+impl Key {
+    /// Whether it is in force at `now` (Unix seconds).
+    pub(crate) fn standing(&self, now: i64) -> Standing {
+        if self.revoked {
+            Standing::Revoked
+        } else if self.terms.expires_at.is_some_and(|end| end <= now) {
+            Standing::Expired
+        } else {
+            Standing::Good
+        }
+    }
+}
+
+/// All keys.
+#[derive(Debug, Default)]
+pub(crate) struct Ring {
+    /// By the first bytes of the digest, which tell nothing about the token.
+    keys: HashMap<[u8; 8], Vec<Arc<Key>>>,
+    /// Nobody is let in without a key.
+    guarded: bool,
+}
+
+impl Ring {
+    /// A ring of the single configured token, if there is one.
+    pub(crate) fn new(token: Option<&str>, rate: Option<Rate>) -> Self {
+        let mut ring = Self { guarded: token.is_some(), ..Self::default() };
+        // An empty token lets nobody in.
+        if let Some(token) = token.map(str::trim).filter(|token| !token.is_empty()) {
+            ring.insert(Key {
+                id: None,
+                name: SINGLE.to_owned(),
+                digest: digest(token),
+                revoked: false,
+                terms: Terms::default(),
+                counters: Arc::default(),
+                bucket: rate.map(|rate| Arc::new(Bucket::new(rate))),
+            });
+        }
+        ring
+    }
+
+    /// This ring with the stored keys in the place of those it had from the store; counts go on.
+    pub(crate) fn with(&self, stored: Vec<Stored>, rate: Option<Rate>) -> Self {
+        let single = self.each().filter(|key| key.id.is_none());
+        // Once there are keys they are asked for, also when the last of them is gone.
+        let mut ring = Self { guarded: self.guarded || !stored.is_empty(), ..Self::default() };
+        single.for_each(|key| ring.insert_shared(Arc::clone(key)));
+        for stored in stored {
+            let before = self.each().find(|key| key.id == Some(stored.id) && key.digest == stored.digest);
+            ring.insert(Key {
+                id: Some(stored.id),
+                name: stored.name,
+                digest: stored.digest,
+                revoked: stored.revoked_at.is_some(),
+                terms: stored.terms,
+                counters: before.map(|key| Arc::clone(&key.counters)).unwrap_or_default(),
+                bucket: match before {
+                    Some(key) => key.bucket.clone(),
+                    None => rate.map(|rate| Arc::new(Bucket::new(rate))),
+                },
+            });
+        }
+        ring
+    }
+
+    /// This ring, closed to all who have no key of it.
+    pub(crate) fn closed(self) -> Self {
+        Self { guarded: true, ..self }
+    }
+
+    fn insert(&mut self, key: Key) {
+        self.insert_shared(Arc::new(key));
+    }
+
+    fn insert_shared(&mut self, key: Arc<Key>) {
+        self.keys.entry(head(&key.digest)).or_default().push(key);
+    }
+
+    /// Whether a key is asked for.
+    pub(crate) fn is_guarded(&self) -> bool {
+        self.guarded
+    }
+
+    /// All keys, in no order.
+    pub(crate) fn each(&self) -> impl Iterator<Item = &Arc<Key>> {
+        self.keys.values().flatten()
+    }
+
+    /// The key of a token, whether in force or not. Digests are compared, all of each, so the time taken tells
+    /// nothing about a token, its length included.
+    pub(crate) fn find(&self, token: &str) -> Option<&Arc<Key>> {
+        let digest = digest(token);
+        let alike = self.keys.get(&head(&digest))?;
+        alike.iter().find(|key| bool::from(key.digest.as_slice().ct_eq(&digest)))
+    }
+}
+
+fn head(digest: &Digest) -> [u8; 8] {
+    let mut head = [0; 8];
+    head.copy_from_slice(&digest[..8]);
+    head
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::keys::usage::Window;
+
+    fn stored(id: i64, token: &str) -> Stored {
+        Stored {
+            id,
+            name: format!("key-{id}"),
+            digest: digest(token),
+            created_at: 0,
+            revoked_at: None,
+            terms: Terms::default(),
+            last_used_at: None,
+            requests: 0,
+            window: Window::default(),
+        }
+    }
+
+    #[test]
+    fn keys_are_found_by_their_tokens_alone() {
+        let ring = Ring::new(Some("single"), None).with(vec![stored(1, "one"), stored(2, "two")], None);
+        let name = |token| ring.find(token).map(|key| key.name.clone());
+        assert_eq!(name("one").as_deref(), Some("key-1"));
+        assert_eq!(name("two").as_deref(), Some("key-2"));
+        assert_eq!(name("single").as_deref(), Some("token"));
+        assert_eq!(name("onE"), None);
+        assert_eq!(name(""), None);
+    }
+
+    #[test]
+    fn counts_go_on_when_keys_change_and_the_ring_stays_guarded_without_any() {
+        let open = Ring::new(None, None);
+        assert!(!open.is_guarded());
+        let ring = open.with(vec![stored(1, "one")], None);
+        assert!(ring.is_guarded());
+        ring.find("one").expect("the key").counters.asked(5);
+        let next = ring.with(vec![stored(1, "one"), stored(2, "two")], None);
+        assert_eq!(next.find("one").expect("the key").counters.drain().requests, 1);
+        let none = next.with(Vec::new(), None);
+        assert!(none.is_guarded() && none.find("one").is_none());
+    }
+
+    #[test]
+    fn a_key_ends_when_it_expires_or_is_revoked() {
+        let mut of = stored(1, "one");
+        of.terms.expires_at = Some(100);
+        let ring = Ring::default().with(vec![of.clone()], None);
+        let standing = |ring: &Ring, now| ring.find("one").map(|key| key.standing(now));
+        assert_eq!(standing(&ring, 99), Some(Standing::Good));
+        assert_eq!(standing(&ring, 100), Some(Standing::Expired));
+        of.revoked_at = Some(50);
+        let ring = Ring::default().with(vec![of], None);
+        assert_eq!(standing(&ring, 60), Some(Standing::Revoked));
+    }
+}

@@ -1,0 +1,191 @@
+//! `sectorscope keys`
+
+use anyhow::{Context, bail};
+use api::keys::{DayUsage, Store, Stored, Terms, digest, new_token, now};
+use chain::Day;
+use serde::Serialize;
+
+use crate::cli::{DataDir, Keys, LookFormat};
+use crate::human;
+use crate::output::{self, Align};
+
+pub(crate) fn run(arguments: Keys) -> anyhow::Result<()> {
+    match arguments {
+        Keys::Create { name, expires, quota, history, scope, format, data } => {
+            let expires_at = expires.map(|span| now().saturating_add(span.seconds()));
+            let terms = Terms { expires_at, quota, history_days: history, scope };
+            create(&name, &terms, format, &data)
+        }
+        Keys::List { format, data } => list(format, &data),
+        Keys::Revoke { name, data } => revoke(&name, &data),
+        Keys::Usage { name, format, data } => usage(&name, format, &data),
+    }
+}
+
+/// A key in words that programs may rely on. Moments are Unix seconds.
+#[derive(Serialize)]
+struct Told {
+    name: String,
+    state: &'static str,
+    created_at: i64,
+    expires_at: Option<i64>,
+    revoked_at: Option<i64>,
+    quota: Option<String>,
+    quota_used: Option<u32>,
+    quota_resets_at: Option<i64>,
+    history_days: Option<u32>,
+    scope: Option<String>,
+    last_used_at: Option<i64>,
+    requests: i64,
+}
+
+impl Told {
+    fn of(key: &Stored, now: i64) -> Self {
+        let state = match (key.revoked_at, key.terms.expires_at) {
+            (Some(_), _) => "revoked",
+            (None, Some(end)) if end <= now => "expired",
+            _ => "good",
+        };
+        let used = key.quota_used(now);
+        Self {
+            name: key.name.clone(),
+            state,
+            created_at: key.created_at,
+            expires_at: key.terms.expires_at,
+            revoked_at: key.revoked_at,
+            quota: key.terms.quota.map(|quota| quota.to_string()),
+            quota_used: used.map(|(used, _)| used),
+            quota_resets_at: used.map(|(_, resets_at)| resets_at),
+            history_days: key.terms.history_days.map(u32::from),
+            scope: key.terms.scope.as_ref().map(ToString::to_string),
+            last_used_at: key.last_used_at,
+            requests: key.requests,
+        }
+    }
+
+    /// How much of the quota is used: `12 of 10000/day`.
+    fn quota(&self) -> String {
+        match (&self.quota, self.quota_used) {
+            (Some(quota), Some(used)) => format!("{used} of {quota}"),
+            _ => "any number".to_owned(),
+        }
+    }
+
+    fn history(&self) -> String {
+        self.history_days.map_or_else(|| "all".to_owned(), |days| format!("{days}d"))
+    }
+}
+
+/// A day's use.
+#[derive(Serialize)]
+struct ToldDay {
+    day: String,
+    requests: i64,
+    refused: i64,
+    bytes: i64,
+}
+
+impl From<&DayUsage> for ToldDay {
+    fn from(of: &DayUsage) -> Self {
+        let day = Day::from_unix_days(of.unix_day).to_string();
+        Self { day, requests: of.requests, refused: of.refused, bytes: of.bytes }
+    }
+}
+
+fn create(name: &str, terms: &Terms, format: LookFormat, data: &DataDir) -> anyhow::Result<()> {
+    let token = new_token().context("the system gives no randomness for a token")?;
+    Store::open_or_create(&data.keys()?)?.create(name, &digest(&token), terms, now())?;
+    match format {
+        LookFormat::Table => output::say(&token),
+        LookFormat::Json => output::json(&serde_json::json!({ "name": name, "token": token }))?,
+    }
+    Ok(())
+}
+
+fn list(format: LookFormat, data: &DataDir) -> anyhow::Result<()> {
+    let keys = match Store::open(&data.keys()?)? {
+        Some(store) => store.keys()?,
+        None => Vec::new(),
+    };
+    let now = now();
+    let told: Vec<_> = keys.iter().map(|key| Told::of(key, now)).collect();
+    if format == LookFormat::Json {
+        return output::json(&told);
+    }
+    if told.is_empty() {
+        output::say("no keys: who reaches a server may ask it, unless it has a token");
+        return Ok(());
+    }
+    let header = [
+        ("key", Align::Left),
+        ("state", Align::Left),
+        ("requests", Align::Right),
+        ("last used", Align::Left),
+        ("expires", Align::Left),
+        ("quota", Align::Left),
+        ("history", Align::Left),
+        ("scope", Align::Left),
+    ];
+    let moment = |at: Option<i64>, none: &str| at.map_or_else(|| none.to_owned(), human::moment);
+    output::table(
+        &header,
+        told.iter().map(|key| {
+            vec![
+                key.name.clone(),
+                key.state.to_owned(),
+                key.requests.to_string(),
+                moment(key.last_used_at, "never"),
+                moment(key.expires_at, "never"),
+                key.quota(),
+                key.history(),
+                key.scope.clone().unwrap_or_else(|| "everything".to_owned()),
+            ]
+        }),
+    )?;
+    Ok(())
+}
+
+fn revoke(name: &str, data: &DataDir) -> anyhow::Result<()> {
+    if store(data)?.revoke(name, now())? {
+        output::say(format_args!("{name} is revoked; running servers notice within two seconds"));
+    } else {
+        output::say(format_args!("{name} was revoked before"));
+    }
+    Ok(())
+}
+
+fn usage(name: &str, format: LookFormat, data: &DataDir) -> anyhow::Result<()> {
+    let store = store(data)?;
+    let days = store.usage(name)?;
+    let keys = store.keys()?;
+    let key = keys.iter().find(|key| key.name == name).map(|key| Told::of(key, now()));
+    let Some(key) = key else { bail!("the key {name:?} is gone from the file of keys") };
+    let days: Vec<ToldDay> = days.iter().map(ToldDay::from).collect();
+    if format == LookFormat::Json {
+        return output::json(&serde_json::json!({ "key": key, "days": days }));
+    }
+    let resets = key.quota_resets_at.map(|at| format!(", resets {}", human::moment(at))).unwrap_or_default();
+    output::say(format_args!("{name}: {}; quota {}{resets}\n", key.state, key.quota()));
+    let header = [
+        ("day", Align::Left),
+        ("requests", Align::Right),
+        ("refused", Align::Right),
+        ("bytes", Align::Right),
+    ];
+    output::table(
+        &header,
+        days.iter().map(|day| {
+            let bytes = human::bytes(day.bytes.into());
+            vec![day.day.clone(), day.requests.to_string(), day.refused.to_string(), bytes]
+        }),
+    )?;
+    Ok(())
+}
+
+/// The file of keys, which must be there.
+fn store(data: &DataDir) -> anyhow::Result<Store> {
+    let path = data.keys()?;
+    Store::open(&path)?.with_context(|| {
+        format!("there are no keys in {}; make one with `sectorscope keys create NAME`", path.display())
+    })
+}
