@@ -221,7 +221,7 @@ fn tokens_are_nowhere() {
     std::fs::remove_file(&file).unwrap();
     said.push_str(&run_in(path, &["keys", "usage", "alice"]).printed());
     let log = std::fs::read_to_string(&log).unwrap();
-    assert!(log.contains("\"level\":\"TRACE\""), "the log is at its loudest");
+    assert!(log.contains("\"level\":\"DEBUG\""), "the log is at its loudest");
     assert!(log.contains("\"key\":\"alice\""), "the key is named");
     let mut places = vec![("answers".to_owned(), said), ("log".to_owned(), log)];
     for (path, bytes) in files(path) {
