@@ -19,6 +19,7 @@ mod request_id;
 mod routes;
 mod serve;
 mod server;
+mod v1;
 mod v2;
 
 pub use config::Config;

@@ -17,7 +17,7 @@ use crate::health;
 use crate::refusal::Refusal;
 use crate::request_id::RequestId;
 use crate::server::Server;
-use crate::v2;
+use crate::{v1, v2};
 
 const HEALTHZ: &str = "/healthz";
 
@@ -56,6 +56,7 @@ impl Server {
         }
         data.route_layer(middleware::from_fn_with_state(self.clone(), door::slot))
             .route(HEALTHZ, get(health::healthz))
+            .merge(v1::routes(self))
             .method_not_allowed_fallback(wrong_method)
             .fallback(unknown_path)
             .with_state(self.clone())

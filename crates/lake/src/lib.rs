@@ -41,14 +41,17 @@ mod listing;
 mod lock;
 mod mend;
 mod months;
+mod network;
 mod progress;
 mod provenance;
+mod questions;
 mod read;
 mod reader;
 mod reconciliation;
 mod replacing;
 mod scan;
 mod schema;
+mod sheet;
 mod snapshot;
 mod sql;
 mod status;
@@ -57,6 +60,7 @@ mod stored;
 mod stored_day;
 mod table;
 mod tables;
+mod told;
 mod upkeep;
 mod writer;
 
@@ -68,14 +72,21 @@ pub use disk::{Disk, Step};
 pub use error::{Error, Result};
 pub use export::{Export, Exported, Selection};
 pub use form::Form;
-pub use gaps::Gap;
+pub use gaps::{Gap, gaps};
 pub use history::MinerRows;
 pub use listing::{ListedFile, Listing};
 pub use months::Compacted;
+pub use network::NetworkDay;
 pub use progress::Progress;
 pub use provenance::Provenance;
+pub use questions::{
+    EventPlace, EventsWanted, Expiring, Life, Page, Questions, ReconciliationWanted, SectorSum,
+    event_headings, reconciliation_headings,
+};
 pub use reader::Reader;
 pub use replacing::Later;
+pub use sheet::{Cell, Heading, Holds, Sheet};
 pub use status::{SourceStatus, Status, TableStatus};
+pub use told::{Spelled, Told};
 pub use upkeep::Vacuumed;
 pub use writer::{FinishedDay, Lake};

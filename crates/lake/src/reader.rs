@@ -63,6 +63,12 @@ impl Reader {
         })
     }
 
+    /// The lake's directory.
+    #[must_use]
+    pub fn directory(&self) -> &Path {
+        &self.directory
+    }
+
     /// Looks for a newer published version; true if there was one. Cheap where there is none.
     ///
     /// # Errors
