@@ -4,6 +4,9 @@
 //! keeps the limits, then to the route its path names (`routes.rs`). What the route says, or why it refuses
 //! (`refusal.rs`), is written in one envelope (`envelope.rs`).
 //!
+//! `/v1` (`v1/`) is declared once, in `v1/operations.rs`; its routes, `/openapi.json` and the page at `/docs` are made from
+//! that.
+//!
 //! `/v2` is frozen: programs written for the hosted original work on it with only the base address changed.
 
 mod auth;
@@ -11,9 +14,12 @@ mod config;
 mod connection;
 mod door;
 mod envelope;
+mod examples;
 mod health;
+mod openapi;
 mod parameters;
 mod path;
+mod reference;
 mod refusal;
 mod request_id;
 mod routes;

@@ -14,6 +14,7 @@ use tower_http::cors::{AllowHeaders, Any, CorsLayer};
 use crate::config::Config;
 use crate::door;
 use crate::health;
+use crate::reference;
 use crate::refusal::Refusal;
 use crate::request_id::RequestId;
 use crate::server::Server;
@@ -57,6 +58,7 @@ impl Server {
         data.route_layer(middleware::from_fn_with_state(self.clone(), door::slot))
             .route(HEALTHZ, get(health::healthz))
             .merge(v1::routes(self))
+            .merge(reference::routes())
             .method_not_allowed_fallback(wrong_method)
             .fallback(unknown_path)
             .with_state(self.clone())

@@ -31,6 +31,9 @@ pub(super) async fn answer(v1: &V1, asked: &Asked) -> Result<Answer, Problem> {
     let query = Query { v1, days: &days, miners: asked.miners("miner"), most: asked.limit(ROWS) };
     let cursor = asked.cursor()?;
     let (name, down) = asked.sort("sort").unwrap_or(("stat_date", false));
+    // Rows that are put in order, and histories, are all held at once.
+    let held = name != "stat_date" || (!query.miners.is_empty() && count(&days) > 1);
+    let _turn = if held { Some(v1.turn().await?) } else { None };
     let (rows, next) = match column(name) {
         Some(column) => query.by_column(column, down, &columns, cursor).await?,
         None => query.by_day(down, &columns, cursor).await?,

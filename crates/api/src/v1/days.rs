@@ -28,6 +28,9 @@ impl V1 {
         let closed = self.closed()?;
         let to = asked.when("to").map_or(closed.latest, |to| closed.day(to));
         let from = asked.when("from").map_or(to, |from| closed.day(from));
+        if from > closed.latest {
+            return Err(self.missing(&closed, from).await);
+        }
         if from > to {
             return Err(Problem::EmptyRange { from, to });
         }

@@ -24,7 +24,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::{RawPathParams, Request, State};
-use axum::http::{HeaderMap, Uri};
+use axum::http::header::{CACHE_CONTROL, ETAG};
+use axum::http::{HeaderMap, HeaderValue, Uri};
 use axum::middleware::Next;
 use axum::response::Response;
 use axum::routing::get;
@@ -33,12 +34,12 @@ use chain::{Clock, Day, MinerId};
 use futures::FutureExt as _;
 use lake::{Expiring, Life, Limits, NetworkDay, Questions, Reader};
 use quick_cache::sync::Cache;
-use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::sync::{AcquireError, Semaphore, SemaphorePermit};
 
 pub(crate) use format::{FORMATS, Format};
 
 use self::answer::Answer;
-use self::operations::{Gives, Id, OPERATIONS, Operation};
+use self::operations::{Gives, Id, OPERATIONS, Operation, ROWS};
 use self::parameters::Asked;
 use self::problem::Problem;
 use crate::request_id::RequestId;
@@ -48,6 +49,8 @@ use crate::server::Server;
 const LIMITS: Limits = Limits { time: Duration::from_secs(20), memory: 256 << 20, disk: 2 << 30 };
 /// Questions that are worked on at once; others wait.
 const AT_ONCE: usize = 3;
+/// Rows that are prepared at once, of all requests together; others wait.
+const ROWS_AT_ONCE: usize = 50_000;
 /// Calendars of expirations that are kept.
 const CALENDARS: usize = 128;
 /// Network days that are kept: ten years.
@@ -64,6 +67,8 @@ struct Held {
     questions: Questions,
     /// A permit per question that the lake works on.
     at_once: Semaphore,
+    /// A permit per row that is prepared.
+    rows: Semaphore,
     lives: Cache<u64, Arc<HashMap<MinerId, Life>>>,
     clocks: Cache<u64, Clock>,
     calendars: Cache<(u64, Option<MinerId>, Day), Arc<Vec<Expiring>>>,
@@ -75,6 +80,7 @@ pub(crate) fn routes(server: &Server) -> Router<Server> {
     let held = Held {
         questions: Questions::new(server.shared.reader.directory().to_owned(), LIMITS),
         at_once: Semaphore::new(AT_ONCE),
+        rows: Semaphore::new(ROWS_AT_ONCE),
         lives: Cache::new(1),
         clocks: Cache::new(1),
         calendars: Cache::new(CALENDARS),
@@ -149,12 +155,21 @@ async fn respond(
         Gives::Object(_) => &FORMATS[..1],
     };
     let format = format::choose(offered, asked.names("format").first().copied(), headers)?;
+    // Before the data are read: an answer of newer data under an older tag is asked for again, not the other way.
     let tag = answer::Tag::new(v1.reader().version(), uri, format);
-    if operation.id != Id::Status && tag.matches(headers) {
+    // What the status says of gaps and lag changes without a new version.
+    let tagged = operation.id != Id::Status;
+    if tagged && tag.matches(headers) {
         return Ok(tag.not_modified());
     }
+    let _room = v1.room(asked.limit(ROWS)).await?;
     let answer = v1.answer(operation.id, &asked).await?;
-    answer.respond(operation, uri.path(), &asked, format, &tag).await
+    let mut response = answer.respond(operation, uri.path(), &asked, format, &tag).await?;
+    if !tagged {
+        response.headers_mut().remove(ETAG);
+        response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    }
+    Ok(response)
 }
 
 impl V1 {
@@ -177,10 +192,23 @@ impl V1 {
         &self.server.shared.reader
     }
 
-    /// Leave to put a question to the lake.
+    /// Leave to put a question to the lake, or to do what takes as much.
     async fn turn(&self) -> Result<SemaphorePermit<'_>, Problem> {
-        let wait = self.server.shared.config.request_timeout / 2;
-        match tokio::time::timeout(wait, self.held.at_once.acquire()).await {
+        self.in_time(self.held.at_once.acquire()).await
+    }
+
+    /// Room for so many rows.
+    async fn room(&self, rows: usize) -> Result<SemaphorePermit<'_>, Problem> {
+        let rows = u32::try_from(rows).unwrap_or(u32::MAX);
+        self.in_time(self.held.rows.acquire_many(rows)).await
+    }
+
+    /// Waits for a permit for half the time that a request has.
+    async fn in_time<'p>(
+        &self,
+        permit: impl Future<Output = Result<SemaphorePermit<'p>, AcquireError>>,
+    ) -> Result<SemaphorePermit<'p>, Problem> {
+        match tokio::time::timeout(self.server.shared.config.request_timeout / 2, permit).await {
             Ok(Ok(permit)) => Ok(permit),
             Ok(Err(_)) | Err(_) => Err(Problem::Busy),
         }

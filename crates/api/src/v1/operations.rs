@@ -460,9 +460,9 @@ pub(crate) static OPERATIONS: &[Operation] = &[
         path: "/v1/miners/{id}/sectors/{n}",
         summary: "One sector's life, event by event.",
         doc: "A row for each of its events in all closed days, in the order of execution.",
-        parameters: &[ID, segment("n", Takes::Sector, "The sector's number.", "1"), LIMIT, CURSOR, FORMAT],
+        parameters: &[ID, segment("n", Takes::Sector, "The sector's number.", "85"), LIMIT, CURSOR, FORMAT],
         gives: Gives::Rows(event_headings),
-        example: "/v1/miners/f0113/sectors/1?limit=3",
+        example: "/v1/miners/f0113/sectors/85",
     },
     Operation {
         id: Id::MinerExpirations,
@@ -475,7 +475,7 @@ pub(crate) static OPERATIONS: &[Operation] = &[
               the same, and what a sector was onboarded with is not kept, so these two stand together.",
         parameters: &[ID, DAY, BY, FORMAT],
         gives: Gives::Rows(expiration_headings),
-        example: "/v1/miners/f0113/expirations?day=2026-09-20",
+        example: "/v1/miners/f0113/expirations?day=2026-06-20",
     },
     Operation {
         id: Id::NetworkExpirations,
@@ -485,7 +485,7 @@ pub(crate) static OPERATIONS: &[Operation] = &[
         doc: "The same, over all storage providers.",
         parameters: &[DAY, BY, FORMAT],
         gives: Gives::Rows(expiration_headings),
-        example: "/v1/network/expirations?day=2026-09-20",
+        example: "/v1/network/expirations?day=2026-06-14",
     },
     Operation {
         id: Id::Explain,
@@ -510,7 +510,7 @@ pub(crate) static OPERATIONS: &[Operation] = &[
             ),
         ],
         gives: Gives::Object(explanation),
-        example: "/v1/explain?column=daily_sector_onboarding_count&miner=f0113&day=2026-06-14&limit=2",
+        example: "/v1/explain?column=total_terminate_rbp&miner=f0113&day=2026-07-10",
     },
     Operation {
         id: Id::Reconciliation,

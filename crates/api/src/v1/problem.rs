@@ -39,6 +39,8 @@ kinds! {
         "The address has a parameter that the path does not take. `parameter` names it, `nearest` the known one that looks most like it.";
     BAD_PARAMETER = 400, "bad-parameter", "Bad parameter",
         "`parameter` names it; `detail` says what it was and what was expected.";
+    CONFLICTING_PARAMETERS = 409, "conflicting-parameters", "Parameters that contradict each other",
+        "Each is well-formed, and they say different things of the same: leave one out.";
     TOO_MUCH = 400, "too-much", "Too much at once",
         "Ask for fewer days or storage providers at a time; `detail` says how many there may be.";
     UNAUTHORIZED = 401, "unauthorized", "No valid token",
@@ -79,6 +81,8 @@ pub(crate) enum Problem {
     #[error("The parameter {name} {problem}.")]
     BadParameter { name: &'static str, problem: String },
     #[error("{0}")]
+    Conflicting(&'static str),
+    #[error("{0}")]
     TooMuch(String),
     #[error("{0}")]
     Unauthorized(TokenProblem),
@@ -116,6 +120,7 @@ impl Problem {
         match self {
             Self::UnknownParameter { .. } => UNKNOWN_PARAMETER,
             Self::BadParameter { .. } => BAD_PARAMETER,
+            Self::Conflicting(_) => CONFLICTING_PARAMETERS,
             Self::TooMuch(_) => TOO_MUCH,
             Self::Unauthorized(_) => UNAUTHORIZED,
             Self::UnknownPath { .. } => UNKNOWN_PATH,

@@ -12,8 +12,7 @@ use super::problem::Problem;
 pub(super) async fn events(v1: &V1, asked: &Asked) -> Result<Answer, Problem> {
     let both = asked.when("day").and(asked.when("from").or(asked.when("to")));
     if both.is_some() {
-        let problem = "stands in the place of from and to: expected it, or them".to_owned();
-        return Err(Problem::BadParameter { name: "day", problem });
+        return Err(Problem::Conflicting("The parameter day stands in the place of from and to."));
     }
     let days = match asked.when("day") {
         Some(_) => {

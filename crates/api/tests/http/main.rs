@@ -7,3 +7,4 @@ mod limits;
 mod server;
 mod token;
 mod transport;
+mod v1;
