@@ -22,6 +22,8 @@ use super::problem::Problem;
 const MOST_OF_MINERS: u64 = 36_600;
 /// Rows that are put in order by a column in one request.
 const MOST_SORTED: u64 = 250_000;
+/// Days that are read whole for that.
+const MOST_DAYS_SORTED: u64 = 366;
 /// Days or storage providers that are read at once.
 const AT_ONCE: usize = 4;
 
@@ -138,6 +140,11 @@ impl Query<'_> {
         let mut rows: HashMap<(Day, MinerId), Vec<Cell>> = HashMap::new();
         let of_days = self.miners.is_empty() || count(self.days) == 1;
         if of_days {
+            if count(self.days) > MOST_DAYS_SORTED {
+                return Err(Problem::TooMuch(format!(
+                    "Sorting all storage providers by a column takes at most {MOST_DAYS_SORTED} days at once."
+                )));
+            }
             let mut read = stream::iter(each(self.days, false)).map(|day| self.read(day)).buffered(AT_ONCE);
             while let Some(of_day) = read.try_next().await? {
                 keys.extend(self.places(&of_day).map(|place| (of_day.value(place.row, by), place)));
