@@ -11,8 +11,8 @@ use common::{lines, repository, run_in, sample, shared};
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
-/// What differs from one server to the next.
-const VOLATILE: [&str; 4] = ["request_id", "lag_seconds", "closed_at", "version"];
+/// What differs from one server to the next, or from one making of the lake to the next.
+const VOLATILE: [&str; 5] = ["request_id", "lag_seconds", "closed_at", "version", "next"];
 
 fn ask(address: &str) -> Answer {
     get(up().address, address)
@@ -118,6 +118,10 @@ fn the_calendar_of_expirations_is_that_of_the_chains_own_state() {
         let Some(height) = heights.iter().find(|height| **height >= end.0) else { continue };
         for miner in &miners {
             let id = miner["miner_id"].as_str().unwrap();
+            if miner["first_day"].as_str() > Some(day.to_string().as_str()) {
+                assert_eq!(ask(&format!("/v1/miners/{id}/expirations?day={day}")).status, 404);
+                continue;
+            }
             let looked = run_in(
                 data.path(),
                 &[
@@ -311,12 +315,11 @@ fn every_format_holds_the_same_rows() {
     assert_eq!(lines, whole);
     let csv = ask(&format!("{base}&format=csv"));
     assert!(csv.head.contains("content-type: text/csv"), "{}", csv.head);
-    let mut lines = csv.body.lines();
-    let names: Vec<&str> = lines.next().unwrap().split(',').collect();
-    for (line, row) in lines.zip(&whole) {
-        for (name, value) in names.iter().zip(line.split(',')) {
-            let told = row[name].as_str().map_or_else(|| row[name].to_string(), str::to_owned);
-            assert_eq!(told, value, "{name}");
-        }
+    // As they are written: numbers are the same to the last digit.
+    let mut csv = csv.body.lines();
+    let names: Vec<&str> = csv.next().unwrap().split(',').collect();
+    for (line, row) in csv.zip(ndjson.body.lines().map(common::http::Object::parse)) {
+        let told: Vec<&str> = names.iter().map(|name| row.get(name).trim_matches('"')).collect();
+        assert_eq!(line.split(',').collect::<Vec<_>>(), told);
     }
 }
