@@ -5,6 +5,9 @@
 //! scope and quota; then to the route its path names (`routes.rs`). What the route says, or why it refuses
 //! (`refusal.rs`), is written in one envelope (`envelope.rs`), counted (`metrics.rs`) and logged.
 //!
+//! `/v1` (`v1/`) is declared once, in `v1/operations.rs`; its routes, `/openapi.json` and the page at `/docs` are made from
+//! that.
+//!
 //! `/v2` is frozen: programs written for the hosted original work on it with only the base address changed.
 
 mod auth;
@@ -15,20 +18,24 @@ mod connection;
 mod cross_origin;
 mod door;
 mod envelope;
+mod examples;
 mod files;
 mod freshness;
 mod health;
 pub mod keys;
 mod limits;
 mod metrics;
+mod openapi;
 mod parameters;
 mod path;
 mod rate;
+mod reference;
 mod refusal;
 mod request_id;
 mod routes;
 mod serve;
 mod server;
+mod v1;
 mod v2;
 
 pub use config::Config;

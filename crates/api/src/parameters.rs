@@ -90,7 +90,7 @@ impl Asked {
 }
 
 /// Undoes form encoding: `+` is a space, `%XX` a byte. `None` if that is not well-formed UTF-8.
-fn decode(raw: &str) -> Option<Cow<'_, str>> {
+pub(crate) fn decode(raw: &str) -> Option<Cow<'_, str>> {
     if !raw.contains(['%', '+']) {
         return Some(Cow::Borrowed(raw));
     }
@@ -114,7 +114,7 @@ fn digit(byte: u8) -> Option<u8> {
 }
 
 /// A value in quotes, cut where it is long.
-struct Quote<'a>(&'a str);
+pub(crate) struct Quote<'a>(pub(crate) &'a str);
 
 impl fmt::Display for Quote<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

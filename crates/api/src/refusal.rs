@@ -1,10 +1,9 @@
 //! Every reason not to give data, and the answer it makes.
 
-use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
+use axum::http::header::{RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::Response;
 use chain::Day;
-use serde_json::json;
 
 use crate::auth::Denial;
 use crate::envelope;
@@ -12,6 +11,7 @@ use crate::limits;
 use crate::parameters::ParameterProblem;
 use crate::request_id::RequestId;
 use crate::routes;
+use crate::v1::problem::Problem;
 
 /// What the original says of a token that it does not take.
 const TOKEN_FORMAT: &str =
@@ -70,20 +70,6 @@ fn in_v2_words(denial: &Denial) -> String {
 pub(crate) struct Denied(pub(crate) &'static str);
 
 impl Refusal {
-    /// The HTTP status that says so.
-    fn true_status(&self) -> StatusCode {
-        match self {
-            Self::Denied(denial) => denial.status(),
-            Self::Parameter(_) => StatusCode::BAD_REQUEST,
-            Self::NotClosed { .. } | Self::UnknownPath => StatusCode::NOT_FOUND,
-            Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
-            Self::WrongMethod => StatusCode::METHOD_NOT_ALLOWED,
-            Self::UriTooLong { .. } => StatusCode::URI_TOO_LONG,
-            Self::BodyTooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
-            Self::NothingClosed | Self::Busy | Self::TimedOut => StatusCode::SERVICE_UNAVAILABLE,
-        }
-    }
-
     /// The HTTP status in `/v2`.
     fn status(&self) -> StatusCode {
         match self {
@@ -95,7 +81,12 @@ impl Refusal {
             | Self::Denied(Denial::Quota { .. } | Denial::History { .. } | Denial::Scope { .. }) => {
                 StatusCode::OK
             }
-            _ => self.true_status(),
+            Self::Denied(denial) => denial.status(),
+            Self::UnknownPath => StatusCode::NOT_FOUND,
+            Self::WrongMethod => StatusCode::METHOD_NOT_ALLOWED,
+            Self::UriTooLong { .. } => StatusCode::URI_TOO_LONG,
+            Self::BodyTooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::Busy | Self::TimedOut => StatusCode::SERVICE_UNAVAILABLE,
         }
     }
 
@@ -125,36 +116,26 @@ impl Refusal {
     /// The answer to the request with that id and path, in the form of the face that the path belongs to.
     pub(crate) fn answer_at(&self, path: &str, id: &RequestId) -> Response {
         if path.strip_prefix("/v1").is_some_and(|rest| rest.is_empty() || rest.starts_with('/')) {
-            self.with_headers(self.problem(id))
+            self.problem().answer(id)
         } else {
             self.answer(id)
         }
     }
 
-    /// The answer of `/v1`, as RFC 9457 has it.
-    fn problem(&self, id: &RequestId) -> Response {
-        let status = self.true_status();
-        let title = status.canonical_reason().unwrap_or("Error");
-        let detail = match self {
-            Self::Denied(denial) => denial.to_string(),
-            other => other.to_string(),
-        };
-        let kind = match self {
-            Self::Denied(denial) => denial.kind().to_owned(),
-            _ => title.to_ascii_lowercase().replace(' ', "-"),
-        };
-        let text = json!({
-            "type": format!("/docs#problem-{kind}"),
-            "title": title,
-            "status": status.as_u16(),
-            "detail": detail,
-            "message": detail,
-            "request_id": id.to_string(),
-        });
-        let mut response = envelope::json(status, text.to_string(), envelope::Code(status.as_u16()));
-        response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
-        response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-        response
+    /// The same in `/v1`.
+    fn problem(&self) -> Problem {
+        match self {
+            Self::Denied(denial) => Problem::Denied(denial.clone()),
+            Self::NothingClosed => Problem::NothingClosed,
+            Self::UnknownPath => Problem::unknown_path(),
+            Self::WrongMethod => Problem::WrongMethod,
+            Self::UriTooLong { length, limit } => Problem::UriTooLong { length: *length, limit: *limit },
+            Self::BodyTooLarge { limit } => Problem::BodyTooLarge { limit: *limit },
+            Self::Busy => Problem::Busy,
+            Self::TimedOut => Problem::TooSlow,
+            // What parameters and days are wrong is said in `/v1`'s own words, behind the door.
+            Self::Internal | Self::Parameter(_) | Self::NotClosed { .. } => Problem::Internal,
+        }
     }
 
     /// The body for something that is no request.
@@ -164,24 +145,27 @@ impl Refusal {
 
     fn with_headers(&self, mut response: Response) -> Response {
         match self {
-            Self::Denied(denial) => {
-                response.extensions_mut().insert(Denied(denial.kind()));
-                let headers = response.headers_mut();
-                if denial.status() == StatusCode::UNAUTHORIZED {
-                    headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
-                }
-                if let Some(seconds) = denial.retry_after() {
-                    headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
-                }
-                if let Some(meter) = denial.meter() {
-                    limits::tell(meter, headers);
-                }
-            }
+            Self::Denied(denial) => note(denial, &mut response),
             Self::Busy | Self::TimedOut => {
                 response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
             }
             _ => {}
         }
         response
+    }
+}
+
+/// Leaves a denial beside its answer, and says in headers what helps against it.
+pub(crate) fn note(denial: &Denial, response: &mut Response) {
+    response.extensions_mut().insert(Denied(denial.kind()));
+    let headers = response.headers_mut();
+    if denial.status() == StatusCode::UNAUTHORIZED {
+        headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+    }
+    if let Some(seconds) = denial.retry_after() {
+        headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
+    }
+    if let Some(meter) = denial.meter() {
+        limits::tell(meter, headers);
     }
 }

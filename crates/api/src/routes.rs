@@ -14,7 +14,7 @@ use crate::config::Config;
 use crate::refusal::Refusal;
 use crate::request_id::RequestId;
 use crate::server::Server;
-use crate::{door, health, limits, metrics, v2};
+use crate::{door, health, limits, metrics, reference, v1, v2};
 
 /// Whether the process lives.
 pub(crate) const HEALTHZ: &str = "/healthz";
@@ -58,6 +58,8 @@ impl Server {
             .route_layer(middleware::from_fn_with_state(self.clone(), limits::gate))
             .route(HEALTHZ, get(health::healthz))
             .route(READYZ, get(health::readyz))
+            .merge(v1::routes(self))
+            .merge(reference::routes())
             .route_layer(middleware::from_fn(door::note_route))
             .method_not_allowed_fallback(wrong_method)
             .fallback(unknown_path)

@@ -34,6 +34,11 @@ pub(crate) fn path(endpoint: Endpoint) -> String {
     format!("{BASE}{}", endpoint.name())
 }
 
+/// An address that gives a row of the bundled sample.
+pub(crate) fn example(endpoint: Endpoint) -> String {
+    format!("{}?state_date=2026-09-20&miner_id=f0113", path(endpoint))
+}
+
 /// Answers a request for an endpoint's rows of a day.
 pub(crate) async fn rows(
     server: Server,

@@ -21,9 +21,10 @@ use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
 use datafusion::execution::memory_pool::FairSpillPool;
 use datafusion::execution::runtime_env::RuntimeEnvBuilder;
 use datafusion::prelude::{SQLOptions, SessionConfig, SessionContext};
-use futures::StreamExt;
+use futures::{StreamExt, TryStreamExt};
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
+use tokio::task::AbortHandle;
 
 use crate::form::{self, Form};
 use crate::listing::Listing;
@@ -64,6 +65,7 @@ pub struct Answer {
 
 /// The tables of a lake, as of its newest published version, to be asked in SQL.
 pub struct Asker {
+    version: u64,
     context: SessionContext,
     limits: Limits,
     /// Where sorting, grouping and joining put what they cannot hold.
@@ -123,7 +125,22 @@ impl Asker {
             .build()
             .map_err(|source| Error::Threads { source })?;
         let context = scan::session(&listing, config, runtime)?;
-        Ok(Self { context, limits, spilled, threads: Some(threads) })
+        Ok(Self { version: listing.version(), context, limits, spilled, threads: Some(threads) })
+    }
+
+    /// The published version that is asked.
+    #[must_use]
+    pub fn version(&self) -> u64 {
+        self.version
+    }
+
+    /// Asks a question of the program's own, whose answer is known to be short.
+    ///
+    /// # Errors
+    /// As [`Asker::write`].
+    pub(crate) async fn collect(&self, statement: &str) -> Result<Vec<RecordBatch>> {
+        let question = Question::new(&self.context, statement)?;
+        self.watch(async move { question.ask().await?.try_collect().await.map_err(Error::asking) }).await
     }
 
     /// Asks, and writes the answer as it comes.
@@ -172,6 +189,7 @@ impl Asker {
         let mut look = tokio::time::interval(LOOK);
         let end = tokio::time::sleep(self.limits.time);
         let mut work = threads.spawn(work);
+        let _abandoned = AbortOnDrop(work.abort_handle());
         tokio::pin!(end);
         loop {
             tokio::select! {
@@ -187,6 +205,15 @@ impl Asker {
                 }
             }
         }
+    }
+}
+
+/// Ends work that nobody waits for any more, as soon as it yields.
+struct AbortOnDrop(AbortHandle);
+
+impl Drop for AbortOnDrop {
+    fn drop(&mut self) {
+        self.0.abort();
     }
 }
 

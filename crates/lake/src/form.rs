@@ -1,7 +1,7 @@
 //! How rows leave the lake for other programs.
 //!
-//! Binary forms keep the tables' types. In text, a wide integer or any other decimal is exact: bare in CSV, a string
-//! of digits in JSON, since few readers of JSON hold more than 53 bits. Doubles are spelled as everywhere else in this
+//! Binary forms keep the tables' types. In text, a wide integer or any other decimal is exact: bare in CSV, in JSON as
+//! [`Wide`] says. Doubles are spelled as everywhere else in this
 //! program, and what is absent is empty or `null`.
 
 use std::io::Write;
@@ -52,6 +52,23 @@ pub enum Form {
     Parquet,
 }
 
+/// How JSON spells integers of up to 38 digits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Wide {
+    /// As a string of digits, since few readers of JSON hold more than 53 bits.
+    Digits,
+    /// As an integer token, as the HTTP API's contract has it.
+    Bare,
+}
+
+/// A whole batch, written at once.
+pub(crate) fn whole(batch: &RecordBatch, form: Form, wide: Wide) -> Result<Vec<u8>, DataFusionError> {
+    let mut encoding = Encoding::new(form, &batch.schema(), wide)?;
+    let mut bytes = encoding.encode(batch)?;
+    bytes.extend(encoding.finish()?);
+    Ok(bytes)
+}
+
 impl Form {
     /// Whether it is made for programs only.
     #[must_use]
@@ -69,7 +86,7 @@ pub(crate) async fn write(
     failed: fn(DataFusionError) -> Error,
     mut seen: impl FnMut(&RecordBatch) + Send + 'static,
 ) -> Result<u64> {
-    let mut encoding = Encoding::new(form, &rows.schema()).map_err(failed)?;
+    let mut encoding = Encoding::new(form, &rows.schema(), Wide::Digits).map_err(failed)?;
     let (send, mut receive) = tokio::sync::mpsc::channel::<RecordBatch>(WAITING);
     // Output may block for as long as whoever reads it likes, which must not hold up what else the threads do.
     let writing = tokio::task::spawn_blocking(move || {
@@ -113,18 +130,18 @@ pub(crate) async fn write(
 /// Turns batches into bytes.
 enum Encoding {
     Csv { header: bool },
-    Ndjson,
+    Ndjson { wide: Wide },
     Json(Writer<Vec<u8>, JsonArray>),
     Arrow(Box<StreamWriter<Vec<u8>>>),
     Parquet(Box<ArrowWriter<Vec<u8>>>),
 }
 
 impl Encoding {
-    fn new(form: Form, schema: &SchemaRef) -> Result<Self, DataFusionError> {
+    fn new(form: Form, schema: &SchemaRef, wide: Wide) -> Result<Self, DataFusionError> {
         Ok(match form {
             Form::Csv => Self::Csv { header: true },
-            Form::Ndjson => Self::Ndjson,
-            Form::Json => Self::Json(json().build(Vec::new())),
+            Form::Ndjson => Self::Ndjson { wide },
+            Form::Json => Self::Json(json(wide).build(Vec::new())),
             Form::Arrow => Self::Arrow(Box::new(StreamWriter::try_new(Vec::new(), schema)?)),
             Form::Parquet => {
                 let properties = WriterProperties::builder()
@@ -147,8 +164,8 @@ impl Encoding {
                 drop(writer);
                 Ok(bytes)
             }
-            Self::Ndjson => {
-                let mut writer: Writer<_, LineDelimited> = json().build(Vec::new());
+            Self::Ndjson { wide } => {
+                let mut writer: Writer<_, LineDelimited> = json(*wide).build(Vec::new());
                 writer.write(batch)?;
                 Ok(writer.into_inner())
             }
@@ -169,7 +186,7 @@ impl Encoding {
 
     fn finish(self) -> Result<Vec<u8>, DataFusionError> {
         match self {
-            Self::Csv { .. } | Self::Ndjson => Ok(Vec::new()),
+            Self::Csv { .. } | Self::Ndjson { .. } => Ok(Vec::new()),
             Self::Json(mut writer) => {
                 writer.finish()?;
                 let mut bytes = writer.into_inner();
@@ -182,13 +199,13 @@ impl Encoding {
     }
 }
 
-fn json() -> WriterBuilder {
-    WriterBuilder::new().with_explicit_nulls(true).with_encoder_factory(Arc::new(Spelling))
+fn json(wide: Wide) -> WriterBuilder {
+    WriterBuilder::new().with_explicit_nulls(true).with_encoder_factory(Arc::new(Spelling(wide)))
 }
 
 /// Where JSON spells values otherwise than the Arrow library does.
 #[derive(Debug)]
-struct Spelling;
+struct Spelling(Wide);
 
 impl EncoderFactory for Spelling {
     fn make_default_encoder<'a>(
@@ -199,7 +216,9 @@ impl EncoderFactory for Spelling {
     ) -> Result<Option<NullableEncoder<'a>>, ArrowError> {
         let encoder: Box<dyn Encoder + 'a> = match array.data_type() {
             DataType::Float64 => Box::new(Doubles(array.as_primitive())),
-            decimal if decimal.is_decimal() => Box::new(Digits(ArrayFormatter::try_new(array, &DISPLAY)?)),
+            decimal if decimal.is_decimal() => {
+                Box::new(Digits { value: ArrayFormatter::try_new(array, &DISPLAY)?, wide: self.0 })
+            }
             _ => return Ok(None),
         };
         Ok(Some(NullableEncoder::new(encoder, array.nulls().cloned())))
@@ -215,11 +234,18 @@ impl Encoder for Doubles<'_> {
     }
 }
 
-struct Digits<'a>(ArrayFormatter<'a>);
+struct Digits<'a> {
+    value: ArrayFormatter<'a>,
+    wide: Wide,
+}
 
 impl Encoder for Digits<'_> {
     fn encode(&mut self, row: usize, out: &mut Vec<u8>) {
-        let _ = write!(out, "\"{}\"", self.0.value(row));
+        let value = self.value.value(row);
+        let _ = match self.wide {
+            Wide::Digits => write!(out, "\"{value}\""),
+            Wide::Bare => write!(out, "{value}"),
+        };
     }
 }
 
@@ -257,7 +283,7 @@ pub(crate) fn miners_spelled(ids: &ArrayRef) -> Option<ArrayRef> {
 }
 
 /// The batch with other columns in the place of its own, under the same names.
-fn with_columns(batch: &RecordBatch, columns: Vec<ArrayRef>) -> Result<RecordBatch, ArrowError> {
+pub(crate) fn with_columns(batch: &RecordBatch, columns: Vec<ArrayRef>) -> Result<RecordBatch, ArrowError> {
     let schema = batch.schema();
     let field = |(field, column): (&FieldRef, &ArrayRef)| {
         Field::new(field.name(), column.data_type().clone(), field.is_nullable() || column.null_count() > 0)

@@ -27,8 +27,11 @@ pub struct Gap {
     pub reason: String,
 }
 
-/// The gaps that are noted in the lake, in their order.
-pub(crate) fn read(dir: &Path) -> Result<Vec<Gap>> {
+/// The gaps that are noted in the lake in `dir`, in their order.
+///
+/// # Errors
+/// If the note of them cannot be read.
+pub fn gaps(dir: &Path) -> Result<Vec<Gap>> {
     let path = dir.join(NAME);
     let text = match std::fs::read(&path) {
         Ok(text) => text,

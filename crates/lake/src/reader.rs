@@ -133,6 +133,7 @@ impl Reader {
     }
 
     /// The directory that it reads.
+    #[must_use]
     pub fn directory(&self) -> &Path {
         &self.directory
     }

@@ -102,7 +102,7 @@ impl Status {
             version: snapshot.version(),
             days: snapshot.table(TableName::Rows).and_then(|rows| rows.files().days()),
             history_since: since(&snapshot).await?,
-            gaps: gaps::read(dir)?,
+            gaps: gaps::gaps(dir)?,
             tables: tables.iter().map(table).collect(),
             bytes: bytes(dir),
             sources: sources(progress),

@@ -219,7 +219,7 @@ impl Lake {
     /// # Errors
     /// If the note of them does not read.
     pub fn gaps(&self) -> Result<Vec<Gap>> {
-        gaps::read(&self.directory)
+        gaps::gaps(&self.directory)
     }
 
     /// Notes a gap, for `status` to show until days are closed over it.

@@ -15,3 +15,4 @@ mod server;
 mod token;
 mod transport;
 mod trouble;
+mod v1;

@@ -3,8 +3,8 @@
 use std::process::ExitCode;
 
 use chain::Day;
-use lake::{Provenance, Reader};
-use ledger::columns::{Storage, Unit};
+use lake::{Provenance, Reader, Spelled, Told};
+use ledger::columns::Unit;
 use ledger::{Contribution, Explanation, Value};
 use serde::Serialize;
 
@@ -22,11 +22,11 @@ pub(crate) async fn run(arguments: Explain) -> anyhow::Result<ExitCode> {
     let provenance = Provenance::of(&directory, arguments.miner, day).await?;
     let explanation = provenance.explain(arguments.column)?;
     match arguments.format {
-        LookFormat::Json => output::json(&Told {
+        LookFormat::Json => output::json(&OfMiner {
             stat_date: day.to_string(),
             miner_id: arguments.miner.to_string(),
             history_since: provenance.history_since.map(|since| since.to_string()),
-            of: Part::of(&explanation, day),
+            of: Told::of(&explanation, day, Spelled::Digits, usize::MAX),
         })?,
         LookFormat::Table => table(&explanation, &provenance, arguments.events)?,
     }
@@ -34,85 +34,12 @@ pub(crate) async fn run(arguments: Explain) -> anyhow::Result<ExitCode> {
 }
 
 #[derive(Serialize)]
-struct Told {
+struct OfMiner {
     stat_date: String,
     miner_id: String,
     history_since: Option<String>,
     #[serde(flatten)]
-    of: Part,
-}
-
-/// A number and what it is made of. Wide integers are decimal strings, others and doubles are numbers.
-#[derive(Serialize)]
-struct Part {
-    column: &'static str,
-    doc: &'static str,
-    definition: String,
-    unit: &'static str,
-    value: serde_json::Value,
-    previous: Option<Previous>,
-    contributions: Vec<Contributed>,
-    parts: Vec<Part>,
-    closes: bool,
-}
-
-#[derive(Serialize)]
-struct Previous {
-    stat_date: String,
-    value: serde_json::Value,
-}
-
-#[derive(Serialize)]
-struct Contributed {
-    amount: serde_json::Value,
-    epoch: i64,
-    sector: u64,
-    kind: &'static str,
-    cause: Option<&'static str>,
-    message: Option<String>,
-    method: Option<u64>,
-    message_sectors: Option<u32>,
-}
-
-impl Part {
-    fn of(explanation: &Explanation<'_>, day: Day) -> Self {
-        let column = explanation.column;
-        let written = |value: Value| written(value, column.unit);
-        Self {
-            column: column.name,
-            doc: column.doc,
-            definition: column.definition.to_string(),
-            unit: column.unit.name(),
-            value: written(explanation.value),
-            previous: explanation
-                .previous
-                .map(|value| Previous { stat_date: day.previous().to_string(), value: written(value) }),
-            contributions: explanation
-                .contributions
-                .iter()
-                .map(|of| Contributed {
-                    amount: written(Value::Integer(of.amount)),
-                    epoch: of.event.epoch.0,
-                    sector: of.event.sector.0,
-                    kind: of.event.kind.name(),
-                    cause: of.event.cause.map(ledger::Cause::name),
-                    message: of.event.message.map(|message| message.cid.to_string()),
-                    method: of.event.message.map(|message| message.method),
-                    message_sectors: of.event.message.map(|message| message.sectors),
-                })
-                .collect(),
-            parts: explanation.parts.iter().map(|part| Self::of(part, day)).collect(),
-            closes: explanation.closes(),
-        }
-    }
-}
-
-fn written(value: Value, unit: Unit) -> serde_json::Value {
-    match value {
-        Value::Integer(value) if unit.storage() == Storage::Wide => value.to_string().into(),
-        Value::Integer(value) => i64::try_from(value).map_or_else(|_| value.to_string().into(), Into::into),
-        Value::Double(value) => value.into(),
-    }
+    of: Told,
 }
 
 /// The number, how it is made, and the events, each with what it adds.

@@ -1,0 +1,164 @@
+//! An answer in the form that was asked for, with what caches and those who page through need.
+
+use axum::body::Body;
+use axum::http::header::{CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_TYPE, ETAG, IF_NONE_MATCH, LINK, VARY};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri};
+use axum::response::Response;
+use lake::{Form, Sheet};
+use serde_json::{Map, Value};
+use sha2::{Digest as _, Sha256};
+
+use super::format::Format;
+use super::operations::Operation;
+use super::parameters::{Asked, Cursor};
+use super::problem::Problem;
+
+/// Asking again is cheap, by the tag; what keys are for is nobody else's to keep.
+const CACHING: HeaderValue = HeaderValue::from_static("private, no-cache");
+
+/// What a path has to say.
+pub(super) enum Answer {
+    Rows(Rows),
+    /// A JSON object, written.
+    Object(String),
+}
+
+/// Rows, and what is to be known of them.
+pub(super) struct Rows {
+    pub(super) sheet: Sheet,
+    /// Where the next page goes on, if there is one.
+    pub(super) next: Option<Cursor>,
+    /// What the next page's address says in the place of what was said or left out: days that are relative now.
+    pub(super) pinned: Vec<(&'static str, String)>,
+    /// What JSON says beside the rows.
+    pub(super) meta: Map<String, Value>,
+}
+
+impl Rows {
+    /// Rows that are all there are.
+    pub(super) fn whole(sheet: Sheet) -> Self {
+        Self { sheet, next: None, pinned: Vec::new(), meta: Map::new() }
+    }
+
+    /// The same, with something to be known.
+    pub(super) fn with(mut self, name: &str, value: impl Into<Value>) -> Self {
+        self.meta.insert(name.to_owned(), value.into());
+        self
+    }
+}
+
+/// The entity tag of an answer: of the data's version, the address and the format. Weak, since the same answer is sent
+/// compressed or not.
+pub(super) struct Tag {
+    version: u64,
+    text: String,
+}
+
+impl Tag {
+    pub(super) fn new(version: u64, uri: &Uri, format: Format) -> Self {
+        let mut hash = Sha256::new();
+        let address = uri.path_and_query().map_or("", |address| address.as_str());
+        for part in [env!("CARGO_PKG_VERSION"), format.name, address] {
+            hash.update(part.as_bytes());
+            hash.update([0]);
+        }
+        let digest = hash.finalize();
+        let short = digest.iter().take(8).fold(0_u64, |all, byte| all << 8 | u64::from(*byte));
+        Self { version, text: format!("W/\"{version}-{short:016x}\"") }
+    }
+
+    /// Whether whoever asks has it.
+    pub(super) fn matches(&self, headers: &HeaderMap) -> bool {
+        let opaque = |tag: &str| tag.trim().trim_start_matches("W/").to_owned();
+        let ours = opaque(&self.text);
+        let has = |header: &HeaderValue| {
+            header
+                .to_str()
+                .is_ok_and(|tags| tags.split(',').any(|tag| opaque(tag) == ours || tag.trim() == "*"))
+        };
+        headers.get_all(IF_NONE_MATCH).iter().any(has)
+    }
+
+    pub(super) fn not_modified(&self) -> Response {
+        let mut response = Response::new(Body::empty());
+        *response.status_mut() = StatusCode::NOT_MODIFIED;
+        self.write(response.headers_mut());
+        response
+    }
+
+    fn write(&self, headers: &mut HeaderMap) {
+        if let Ok(tag) = HeaderValue::from_str(&self.text) {
+            headers.insert(ETAG, tag);
+        }
+        headers.insert(CACHE_CONTROL, CACHING);
+        headers.append(VARY, HeaderValue::from_static("accept"));
+    }
+}
+
+impl Answer {
+    pub(super) async fn respond(
+        self,
+        operation: &Operation,
+        path: &str,
+        asked: &Asked,
+        format: Format,
+        tag: &Tag,
+    ) -> Result<Response, Problem> {
+        let (body, link) = match self {
+            Self::Object(text) => (text.into_bytes(), None),
+            Self::Rows(rows) => {
+                let link = rows.next.map(|next| link(path, asked, &rows.pinned, next));
+                let version = tag.version;
+                let written = tokio::task::spawn_blocking(move || rows.write(format.form, version)).await;
+                let written = written.map_err(|error| {
+                    tracing::error!(%error, "writing an answer was broken off");
+                    Problem::Internal
+                })?;
+                (written?, link)
+            }
+        };
+        let mut response = Response::new(Body::from(body));
+        let headers = response.headers_mut();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static(format.media_type));
+        tag.write(headers);
+        if let Some(link) = link.and_then(|link| HeaderValue::from_str(&link).ok()) {
+            headers.insert(LINK, link);
+        }
+        if format.form != Form::Json
+            && let Ok(name) =
+                HeaderValue::from_str(&format!("inline; filename=\"{}.{}\"", operation.name, format.name))
+        {
+            headers.insert(CONTENT_DISPOSITION, name);
+        }
+        Ok(response)
+    }
+}
+
+impl Rows {
+    /// In JSON `{"data":[…],"meta":{…}}`, else the rows alone.
+    fn write(mut self, form: Form, version: u64) -> Result<Vec<u8>, Problem> {
+        let rows = self.sheet.encode(form)?;
+        if form != Form::Json {
+            return Ok(rows);
+        }
+        self.meta.insert("version".to_owned(), version.into());
+        self.meta.insert("next".to_owned(), self.next.map(|next| next.to_string()).into());
+        let mut body = br#"{"data":"#.to_vec();
+        body.extend_from_slice(rows.trim_ascii_end());
+        body.extend_from_slice(br#","meta":"#);
+        body.extend_from_slice(Value::Object(self.meta).to_string().as_bytes());
+        body.push(b'}');
+        Ok(body)
+    }
+}
+
+/// The address of the next page, as RFC 8288 has it.
+fn link(path: &str, asked: &Asked, pinned: &[(&'static str, String)], next: Cursor) -> String {
+    let said = asked
+        .query()
+        .filter(|(name, _)| *name != "cursor" && !pinned.iter().any(|(pinned, _)| pinned == name));
+    let pinned = pinned.iter().map(|(name, value)| (*name, value.as_str()));
+    // Values have been read, so nothing in them needs escaping: names, numbers, dates, commas and minuses.
+    let pairs: Vec<String> = said.chain(pinned).map(|(name, value)| format!("{name}={value}&")).collect();
+    format!("<{path}?{}cursor={next}>; rel=\"next\"", pairs.concat())
+}

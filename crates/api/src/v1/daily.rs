@@ -1,0 +1,240 @@
+//! `/v1/sectors/daily`: rows by day and storage provider.
+
+use std::cmp::Ordering;
+use std::collections::HashMap;
+use std::ops::RangeInclusive;
+use std::sync::Arc;
+
+use chain::{Day, MinerId};
+use futures::{StreamExt as _, TryStreamExt as _, stream};
+use lake::{Cell, DayRows, MinerRows, Sheet};
+use ledger::Value;
+use ledger::columns::{Column, column};
+
+use super::V1;
+use super::answer::{Answer, Rows};
+use super::days::{count, each};
+use super::operations::{ROWS, daily_headings};
+use super::parameters::{Asked, Cursor};
+use super::problem::Problem;
+
+/// Rows of named storage providers that are looked at in one request: a hundred for a year.
+const MOST_OF_MINERS: u64 = 36_600;
+/// Rows that are put in order by a column in one request.
+const MOST_SORTED: u64 = 250_000;
+/// Days that are read whole for that.
+const MOST_DAYS_SORTED: u64 = 366;
+/// Days or storage providers that are read at once.
+const AT_ONCE: usize = 4;
+
+pub(super) async fn answer(v1: &V1, asked: &Asked) -> Result<Answer, Problem> {
+    let days = v1.days(asked).await?;
+    let columns = asked.chosen();
+    let query = Query { v1, days: &days, miners: asked.miners("miner"), most: asked.limit(ROWS) };
+    let cursor = asked.cursor()?;
+    let (name, down) = asked.sort("sort").unwrap_or(("stat_date", false));
+    // Rows that are put in order, and histories, are all held at once.
+    let held = name != "stat_date" || (!query.miners.is_empty() && count(&days) > 1);
+    let _turn = if held { Some(v1.turn().await?) } else { None };
+    let (rows, next) = match column(name) {
+        Some(column) => query.by_column(column, down, &columns, cursor).await?,
+        None => query.by_day(down, &columns, cursor).await?,
+    };
+    let sheet = Sheet::new(daily_headings(&columns), rows)?;
+    let pinned = vec![("from", days.start().to_string()), ("to", days.end().to_string())];
+    let rows = Rows { next, pinned, ..Rows::whole(sheet) }
+        .with("from", days.start().to_string())
+        .with("to", days.end().to_string())
+        .with("history_since", v1.reader().history_since().map(|since| since.to_string()));
+    Ok(Answer::Rows(rows))
+}
+
+/// The rows of a page, and where the next one goes on.
+type Found = (Vec<Vec<Cell>>, Option<Cursor>);
+
+struct Query<'q> {
+    v1: &'q V1,
+    days: &'q RangeInclusive<Day>,
+    miners: Vec<MinerId>,
+    most: usize,
+}
+
+/// Where a row is.
+#[derive(Clone, Copy)]
+struct Place {
+    day: Day,
+    miner: MinerId,
+    row: usize,
+}
+
+impl Query<'_> {
+    /// Ordered by day and then by storage provider.
+    async fn by_day(
+        &self,
+        down: bool,
+        columns: &[&'static Column],
+        cursor: Option<Cursor>,
+    ) -> Result<Found, Problem> {
+        let after = match cursor {
+            None => None,
+            Some(Cursor::After(day, miner)) => Some((day, MinerId(miner))),
+            Some(Cursor::Offset { .. }) => return Err(Problem::StaleCursor),
+        };
+        let comes = |day: Day, miner: MinerId| {
+            after.is_none_or(|(last, last_miner)| match day.cmp(&last) {
+                Ordering::Equal => miner > last_miner,
+                order => (order == Ordering::Greater) != down,
+            })
+        };
+        let days = each(self.days, down)
+            .filter(|day| after.is_none_or(|(last, _)| *day == last || (*day > last) != down));
+        let mut rows = Vec::new();
+        let mut last = None;
+        if self.miners.is_empty() || count(self.days) == 1 {
+            let mut read = stream::iter(days).map(|day| self.read(day)).buffered(AT_ONCE);
+            while let Some(of_day) = read.try_next().await? {
+                for place in self.places(&of_day) {
+                    if !comes(place.day, place.miner) {
+                        continue;
+                    }
+                    if rows.len() == self.most {
+                        return Ok((rows, last));
+                    }
+                    rows.push(cells(place, columns, |column| of_day.value(place.row, column)));
+                    last = Some(Cursor::After(place.day, place.miner.0));
+                }
+            }
+            return Ok((rows, None));
+        }
+        let read = self.histories().await?;
+        let mut places: Vec<(Place, &MinerRows)> = read.iter().flat_map(places_of).collect();
+        places.retain(|(place, _)| comes(place.day, place.miner));
+        places.sort_by(|(one, _), (other, _)| {
+            let days = one.day.cmp(&other.day);
+            if down { days.reverse() } else { days }.then(one.miner.cmp(&other.miner))
+        });
+        let more = places.len() > self.most;
+        for (place, of_miner) in places.into_iter().take(self.most) {
+            rows.push(cells(place, columns, |column| of_miner.value(place.row, column)));
+            last = Some(Cursor::After(place.day, place.miner.0));
+        }
+        Ok((rows, last.filter(|_| more)))
+    }
+
+    /// Ordered by a column's values, and equals by day and storage provider.
+    async fn by_column(
+        &self,
+        by: &'static Column,
+        down: bool,
+        columns: &[&'static Column],
+        cursor: Option<Cursor>,
+    ) -> Result<Found, Problem> {
+        let version = self.v1.reader().version();
+        let skipped = match cursor {
+            None => 0,
+            Some(Cursor::Offset { version: of, rows }) if of == version => rows,
+            Some(_) => return Err(Problem::StaleCursor),
+        };
+        let skip = usize::try_from(skipped).unwrap_or(usize::MAX);
+        let mut keys: Vec<(Value, Place)> = Vec::new();
+        let mut rows: HashMap<(Day, MinerId), Vec<Cell>> = HashMap::new();
+        let of_days = self.miners.is_empty() || count(self.days) == 1;
+        if of_days {
+            if count(self.days) > MOST_DAYS_SORTED {
+                return Err(Problem::TooMuch(format!(
+                    "Sorting all storage providers by a column takes at most {MOST_DAYS_SORTED} days at once."
+                )));
+            }
+            let mut read = stream::iter(each(self.days, false)).map(|day| self.read(day)).buffered(AT_ONCE);
+            while let Some(of_day) = read.try_next().await? {
+                keys.extend(self.places(&of_day).map(|place| (of_day.value(place.row, by), place)));
+                if keys.len() as u64 > MOST_SORTED {
+                    return Err(Problem::TooMuch(format!(
+                        "Sorting by a column takes at most {MOST_SORTED} rows at once."
+                    )));
+                }
+            }
+        }
+        let histories = if of_days { Vec::new() } else { self.histories().await? };
+        keys.extend(histories.iter().flat_map(|of_miner| {
+            places_of(of_miner).map(|(place, _)| (of_miner.value(place.row, by), place))
+        }));
+        keys.sort_by(|(one, place), (other, other_place)| {
+            let values = compare(*one, *other);
+            let values = if down { values.reverse() } else { values };
+            values.then((place.day, place.miner).cmp(&(other_place.day, other_place.miner)))
+        });
+        let total = keys.len();
+        let page: Vec<Place> = keys.into_iter().skip(skip).take(self.most).map(|(_, place)| place).collect();
+        let mut wanted: HashMap<Day, Vec<Place>> = HashMap::new();
+        for place in &page {
+            wanted.entry(place.day).or_default().push(*place);
+        }
+        for of_miner in &histories {
+            for place in page.iter().filter(|place| place.miner == of_miner.miner()) {
+                let row = cells(*place, columns, |column| of_miner.value(place.row, column));
+                rows.insert((place.day, place.miner), row);
+            }
+        }
+        for (day, places) in wanted.into_iter().filter(|_| of_days) {
+            let of_day = self.read(day).await?;
+            for place in places {
+                // The day may have been closed again meanwhile.
+                let Some(row) = of_day.find(place.miner) else { continue };
+                rows.insert((day, place.miner), cells(place, columns, |column| of_day.value(row, column)));
+            }
+        }
+        let given = skip.saturating_add(page.len());
+        let next = (given < total).then_some(Cursor::Offset { version, rows: given as u64 });
+        let rows = page.iter().filter_map(|place| rows.remove(&(place.day, place.miner))).collect();
+        Ok((rows, next))
+    }
+
+    async fn read(&self, day: Day) -> Result<Arc<DayRows>, Problem> {
+        match self.v1.reader().day(day).await? {
+            Some(rows) => Ok(rows),
+            None => Err(self.v1.missing(&self.v1.closed()?, day).await),
+        }
+    }
+
+    /// The wanted rows of a day.
+    fn places<'r>(&'r self, rows: &'r DayRows) -> impl Iterator<Item = Place> + use<'r> {
+        let all = self.miners.is_empty().then(|| 0..rows.miners().len());
+        let some = self.miners.iter().filter_map(|miner| rows.find(*miner));
+        let place = |row: usize| Place { day: rows.day(), miner: rows.miners()[row], row };
+        all.into_iter().flatten().chain(some).map(place)
+    }
+
+    /// The named storage providers' rows.
+    async fn histories(&self) -> Result<Vec<MinerRows>, Problem> {
+        let (days, miners) = (count(self.days), self.miners.len() as u64);
+        if days.saturating_mul(miners) > MOST_OF_MINERS {
+            return Err(Problem::TooMuch(format!(
+                "{days} days of {miners} storage providers are more than {MOST_OF_MINERS} rows to look at at once."
+            )));
+        }
+        let read = |miner: MinerId| self.v1.reader().miner(miner, self.days.clone());
+        let read = stream::iter(self.miners.iter().copied()).map(read).buffered(AT_ONCE);
+        Ok(read.try_collect().await?)
+    }
+}
+
+fn places_of<'r>(rows: &'r MinerRows) -> impl Iterator<Item = (Place, &'r MinerRows)> {
+    let place = move |(row, day): (usize, &'r Day)| (Place { day: *day, miner: rows.miner(), row }, rows);
+    rows.days().iter().enumerate().map(place)
+}
+
+fn cells(place: Place, columns: &[&'static Column], value: impl Fn(&'static Column) -> Value) -> Vec<Cell> {
+    let values = columns.iter().map(|column| Cell::from(value(column)));
+    [Cell::Day(place.day), Cell::Miner(place.miner)].into_iter().chain(values).collect()
+}
+
+/// Values of one column are of one kind.
+pub(super) fn compare(one: Value, other: Value) -> Ordering {
+    match (one, other) {
+        (Value::Integer(one), Value::Integer(other)) => one.cmp(&other),
+        (Value::Double(one), Value::Double(other)) => one.total_cmp(&other),
+        (Value::Integer(_), Value::Double(_)) => Ordering::Less,
+        (Value::Double(_), Value::Integer(_)) => Ordering::Greater,
+    }
+}

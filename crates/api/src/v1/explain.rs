@@ -1,0 +1,47 @@
+//! `/v1/explain`: a number taken apart.
+
+use lake::{Provenance, Spelled, Told};
+use serde::Serialize;
+
+use super::V1;
+use super::answer::Answer;
+use super::operations::ROWS;
+use super::parameters::Asked;
+use super::problem::Problem;
+
+#[derive(Serialize)]
+struct Explained {
+    stat_date: String,
+    miner_id: String,
+    history_since: Option<String>,
+    version: u64,
+    explanation: Told,
+}
+
+pub(super) async fn answer(v1: &V1, asked: &Asked) -> Result<Answer, Problem> {
+    let day = v1.day(asked).await?;
+    let (Some(miner), [column, ..]) = (asked.miner("miner"), asked.columns("column")) else {
+        return Err(Problem::Internal);
+    };
+    let version = v1.reader().version();
+    let provenance = {
+        let _turn = v1.turn().await?;
+        Provenance::of(v1.reader().directory(), miner, day).await?
+    };
+    let (column, most) = (*column, asked.limit(ROWS));
+    let told = tokio::task::spawn_blocking(move || {
+        let explanation = Told::of(&provenance.explain(column)?, day, Spelled::Bare, most);
+        Ok::<_, Problem>(Explained {
+            stat_date: day.to_string(),
+            miner_id: miner.to_string(),
+            history_since: provenance.history_since.map(|since| since.to_string()),
+            version,
+            explanation,
+        })
+    });
+    let told = told.await.map_err(|error| {
+        tracing::error!(%error, "an explanation was broken off");
+        Problem::Internal
+    })??;
+    Ok(Answer::Object(serde_json::to_string(&told).map_err(|_| Problem::Internal)?))
+}

@@ -1,0 +1,563 @@
+//! Every path of `/v1`, declared once: from a declaration come the route, the reading of a request, and OpenAPI.
+
+use std::sync::{Arc, LazyLock};
+
+use lake::{Heading, Holds, event_headings, reconciliation_headings};
+use ledger::columns::{COLUMNS, Column, column};
+use serde_json::{Value, json};
+
+use super::parameters::{Parameter, Takes, causes, kinds};
+
+/// Rows of a page where nothing else is asked for.
+pub(crate) const ROWS: u64 = 1000;
+
+/// A path.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Operation {
+    pub(crate) id: Id,
+    /// Its name in OpenAPI.
+    pub(crate) name: &'static str,
+    pub(crate) path: &'static str,
+    pub(crate) summary: &'static str,
+    pub(crate) doc: &'static str,
+    pub(crate) parameters: &'static [Parameter],
+    pub(crate) gives: Gives,
+    /// An address that gives something over the bundled sample.
+    pub(crate) example: &'static str,
+}
+
+/// Which path it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Id {
+    SectorsDaily,
+    NetworkDaily,
+    Miners,
+    Miner,
+    Events,
+    Sector,
+    MinerExpirations,
+    NetworkExpirations,
+    Explain,
+    Reconciliation,
+    Status,
+}
+
+/// What a path gives.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Gives {
+    /// Rows under these headings, in any format.
+    Rows(fn() -> Arc<[Heading]>),
+    /// Rows under some of these headings, in any format: the first ones always, the others as asked for.
+    SomeRows(fn() -> Arc<[Heading]>, usize),
+    /// A JSON object of this schema.
+    Object(fn() -> Value),
+}
+
+const fn segment(name: &'static str, takes: Takes, doc: &'static str, example: &'static str) -> Parameter {
+    Parameter { name, takes, in_path: true, required: true, doc, example }
+}
+
+const fn optional(name: &'static str, takes: Takes, doc: &'static str, example: &'static str) -> Parameter {
+    Parameter { name, takes, in_path: false, required: false, doc, example }
+}
+
+const FORMAT: Parameter = optional(
+    "format",
+    Takes::One(super::format::NAMES),
+    "The answer's format; goes before the header `Accept`.",
+    "csv",
+);
+const FROM: Parameter = optional(
+    "from",
+    Takes::When,
+    "First day: a date, `latest`, or `-30d` for the thirtieth day up to the latest. By default the last day.",
+    "-7d",
+);
+const TO: Parameter = optional("to", Takes::When, "Last day, by default the latest closed one.", "latest");
+const DAY: Parameter = optional("day", Takes::When, "The day, by default the latest closed one.", "latest");
+const MINERS: Parameter = optional(
+    "miner",
+    Takes::Miners,
+    "Storage providers, up to 100, separated by commas; by default all.",
+    "f0107,f0113",
+);
+const LIMIT: Parameter = optional("limit", Takes::Limit(ROWS), "Rows of a page.", "10");
+const CURSOR: Parameter = optional(
+    "cursor",
+    Takes::Cursor,
+    "Where to go on: what the page before gives as `next`.",
+    "2026-09-20.113",
+);
+const COLUMNS_ASKED: Parameter = optional(
+    "columns",
+    Takes::Columns,
+    "Columns, separated by commas. Without `columns` and `group` all are given.",
+    "total_num_sector,live_sector_count",
+);
+const GROUP: Parameter = optional(
+    "group",
+    Takes::Groups,
+    "Groups of columns, separated by commas: those of an endpoint of `/v2` by its name, and `provider`, what the \
+     storage provider has at the day's end. Goes together with `columns`.",
+    "provider,terminate",
+);
+const ID: Parameter = segment("id", Takes::Miner, "The storage provider.", "f0113");
+const KIND: Parameter = optional("kind", Takes::Some(kinds), "Only events of these kinds.", "extend,fault");
+const CAUSE: Parameter =
+    optional("cause", Takes::Some(causes), "Only events of these causes.", "declared,missed");
+const BY: Parameter = optional(
+    "by",
+    Takes::One(&["day", "month"]),
+    "A row for each day or for each month; by default months.",
+    "day",
+);
+
+/// What `/v1/miners` shows, from the registry: what of a storage provider's day tells whether it is well.
+const SHOWN: [&str; 10] = [
+    "live_sector_count",
+    "live_sector_rbp",
+    "live_sector_qap",
+    "active_sector_count",
+    "active_sector_rbp",
+    "active_sector_qap",
+    "active_fault_count",
+    "active_fault_rbp",
+    "active_fault_qap",
+    "unproven_sector_count",
+];
+
+/// The registry's columns that `/v1/miners` shows.
+pub(crate) fn shown() -> impl Iterator<Item = &'static Column> {
+    SHOWN.iter().filter_map(|name| column(name))
+}
+
+fn miners_sort() -> Vec<&'static str> {
+    let own = ["miner_id", "first_day", "last_active_day", "sector_size", "fault_rate"];
+    own.into_iter().chain(SHOWN).collect()
+}
+
+fn daily_sort() -> Vec<&'static str> {
+    ["stat_date"].into_iter().chain(COLUMNS.iter().map(|column| column.name)).collect()
+}
+
+const STAT_DATE: Heading = Heading::new("stat_date", Holds::Day, "", "The UTC day.");
+const MINER_ID: Heading = Heading::new("miner_id", Holds::Miner, "", "The storage provider.");
+
+/// Day, storage provider, and these columns.
+pub(crate) fn daily_headings(columns: &[&'static Column]) -> Arc<[Heading]> {
+    let columns = columns.iter().map(|column| Heading::from(*column));
+    [STAT_DATE, MINER_ID].into_iter().chain(columns).collect()
+}
+
+/// Day, storage providers, and each of these columns with how many storage providers have it.
+pub(crate) fn network_headings(columns: &[&'static Column]) -> Arc<[Heading]> {
+    let both = columns.iter().flat_map(|column| {
+        let with = Heading {
+            name: format!("{}_miners", column.name).into(),
+            holds: Holds::Integer,
+            nullable: false,
+            unit: "storage providers",
+            doc: format!("Storage providers whose {} is not 0.", column.name).into(),
+        };
+        let mut sum = Heading::from(*column);
+        sum.doc = format!("Over all storage providers: {}", column.doc).into();
+        [sum, with]
+    });
+    let miners = Heading::new(
+        "miners",
+        Holds::Integer,
+        "storage providers",
+        "Storage providers that have a row on the day.",
+    );
+    [STAT_DATE, miners].into_iter().chain(both).collect()
+}
+
+/// What is told of a storage provider.
+pub(crate) fn miner_headings() -> Arc<[Heading]> {
+    static HEADINGS: LazyLock<Arc<[Heading]>> = LazyLock::new(|| {
+        let first = [
+            MINER_ID,
+            Heading::new("first_day", Holds::Day, "", "The day of its first sector event."),
+            Heading::new(
+                "last_active_day",
+                Holds::Day,
+                "",
+                "The last day that ended with live sectors; absent if none did.",
+            )
+            .or_absent(),
+            Heading::new(
+                "sector_size",
+                Holds::Integer,
+                "bytes",
+                "Raw bytes of each of its sectors; absent before its first sector.",
+            )
+            .or_absent(),
+        ];
+        let rate = Heading::new(
+            "fault_rate",
+            Holds::Double,
+            "",
+            "Raw bytes of its faulty sectors ÷ those of its live sectors; 0 without live sectors.",
+        );
+        first.into_iter().chain(shown().map(Heading::from)).chain([rate]).collect()
+    });
+    Arc::clone(&HEADINGS)
+}
+
+/// The calendar of expirations.
+pub(crate) fn expiration_headings() -> Arc<[Heading]> {
+    static HEADINGS: LazyLock<Arc<[Heading]>> = LazyLock::new(|| {
+        let sectors = |name, doc| Heading::new(name, Holds::Integer, "sectors", doc);
+        let bytes = |name, doc| Heading::new(name, Holds::Wide, "bytes", doc);
+        [
+            Heading::new("period", Holds::Text, "", "The UTC day (YYYY-MM-DD) or month (YYYY-MM) of expiration."),
+            sectors("sectors", "Live sectors whose expiration is then, faulty and unproven ones included."),
+            bytes("rbp", "Their raw bytes."),
+            bytes("qap", "Their quality-adjusted power."),
+            sectors("verified_sectors", "Those of them with verified deals: whose quality-adjusted power is above their raw bytes."),
+            bytes("verified_rbp", "Raw bytes of those."),
+            bytes("verified_qap", "Quality-adjusted power of those."),
+            sectors("unverified_sectors", "The others: committed capacity and sectors with only unverified deals."),
+            bytes("unverified_rbp", "Raw bytes of the others."),
+            bytes("unverified_qap", "Quality-adjusted power of the others, which is their raw bytes."),
+            sectors("cc_sectors", "Committed capacity alone. Absent: unverified deals add no power, so events do not tell them from none.")
+                .or_absent(),
+            sectors("deal_sectors", "Sectors with only unverified deals alone. Absent for the same reason.").or_absent(),
+            Heading::new("initial_pledge", Holds::Wide, "attoFIL", "Their initial pledge. Absent: events do not carry it.")
+                .or_absent(),
+        ]
+        .into()
+    });
+    Arc::clone(&HEADINGS)
+}
+
+fn every_daily() -> Arc<[Heading]> {
+    daily_headings(&COLUMNS.iter().collect::<Vec<_>>())
+}
+
+fn every_network() -> Arc<[Heading]> {
+    network_headings(&COLUMNS.iter().collect::<Vec<_>>())
+}
+
+fn nullable(of: &str) -> Value {
+    json!({ "type": [of, "null"] })
+}
+
+fn day_or_null() -> Value {
+    json!({ "type": ["string", "null"], "format": "date" })
+}
+
+fn object(members: Value) -> Value {
+    let required: Vec<Value> = members
+        .as_object()
+        .map(|members| members.keys().map(|name| json!(name)).collect())
+        .unwrap_or_default();
+    json!({ "type": "object", "properties": members, "required": required, "additionalProperties": false })
+}
+
+/// The schema of an explanation, told apart in parts that are explanations, too.
+pub(crate) fn explanation_part() -> Value {
+    let previous = object(json!({
+        "stat_date": { "type": "string", "format": "date" },
+        "value": { "type": "number" },
+    }));
+    let contribution = object(json!({
+        "amount": { "type": "integer", "description": "What the event adds, in the column's unit." },
+        "epoch": { "type": "integer" },
+        "sector": { "type": "integer" },
+        "kind": { "type": "string", "enum": kinds() },
+        "cause": nullable("string"),
+        "message": { "type": ["string", "null"], "description": "CID of the message that caused it." },
+        "method": nullable("integer"),
+        "message_sectors": nullable("integer"),
+    }));
+    object(json!({
+        "column": { "type": "string" },
+        "doc": { "type": "string" },
+        "definition": { "type": "string", "description": "How the parts make the number." },
+        "unit": { "type": "string" },
+        "value": { "type": "number" },
+        "previous": { "anyOf": [previous, { "type": "null" }], "description": "The total of the day before, on which the number stands." },
+        "contributions": { "type": "array", "items": contribution },
+        "contributions_total": { "type": "integer", "description": "How many events contribute, listed or not." },
+        "contributions_sum": { "type": "integer", "description": "What all of them add, listed or not." },
+        "parts": { "type": "array", "items": { "$ref": "#/components/schemas/ExplanationPart" } },
+        "closes": { "type": "boolean", "description": "Whether the parts make the number, to the last bit." },
+    }))
+}
+
+fn explanation() -> Value {
+    object(json!({
+        "stat_date": { "type": "string", "format": "date" },
+        "miner_id": { "type": "string" },
+        "history_since": day_or_null(),
+        "version": { "type": "integer" },
+        "explanation": { "$ref": "#/components/schemas/ExplanationPart" },
+    }))
+}
+
+fn status() -> Value {
+    let days = |nullable: bool| {
+        let days = object(json!({
+            "first": { "type": "string", "format": "date" },
+            "last": { "type": "string", "format": "date" },
+            "days": { "type": "integer" },
+        }));
+        if nullable { json!({ "anyOf": [days, { "type": "null" }] }) } else { days }
+    };
+    let gap = object(json!({
+        "first_epoch": { "type": "integer" },
+        "last_epoch": { "type": "integer" },
+        "days": days(true),
+        "reason": { "type": "string" },
+    }));
+    let source = object(json!({
+        "source": { "type": "string" },
+        "network": { "type": "string" },
+        "closed": days(false),
+        "first_epoch": { "type": "integer" },
+        "last_epoch": { "type": "integer" },
+        "tipset_key": { "type": "string" },
+        "state_root": { "type": "string" },
+        "version": { "type": "string", "description": "The program's, that closed the last of these days." },
+        "closed_at": { "type": ["string", "null"], "format": "date-time" },
+    }));
+    object(json!({
+        "network": nullable("string"),
+        "genesis": { "type": ["string", "null"], "format": "date-time", "description": "Time of epoch 0." },
+        "closed": days(true),
+        "latest_day": day_or_null(),
+        "final_day": { "type": ["string", "null"], "format": "date", "description": "The last day that the chain can no longer take back: 900 epochs and more lie between its end and the chain's head when it was read." },
+        "finality_epochs": { "type": "integer" },
+        "lag_seconds": { "type": ["integer", "null"], "description": "From the end of the latest closed day to this machine's clock; negative where the chain is ahead of the clock." },
+        "history_since": day_or_null(),
+        "gaps": { "type": "array", "items": gap },
+        "sources": { "type": "array", "items": source },
+        "version": { "type": "integer", "description": "The published version of the data." },
+        "layout": { "type": "integer", "description": "The lake's layout." },
+        "program": { "type": "string", "description": "This program's version." },
+    }))
+}
+
+/// All of them, in the order of the reference.
+pub(crate) static OPERATIONS: &[Operation] = &[
+    Operation {
+        id: Id::SectorsDaily,
+        name: "sectorsDaily",
+        path: "/v1/sectors/daily",
+        summary: "A storage provider's numbers, day by day.",
+        doc: "A row for each closed day and storage provider, ordered by day and then by provider, or by any column. A \
+              provider has a row for every closed day from its first sector event on, zeros included.",
+        parameters: &[
+            MINERS,
+            FROM,
+            TO,
+            COLUMNS_ASKED,
+            GROUP,
+            optional(
+                "sort",
+                Takes::Sort(daily_sort),
+                "By which column to sort, with a minus before it downwards; by default `stat_date`.",
+                "-live_sector_count",
+            ),
+            LIMIT,
+            CURSOR,
+            FORMAT,
+        ],
+        gives: Gives::SomeRows(every_daily, 2),
+        example: "/v1/sectors/daily?miner=f0113&from=2026-09-19&to=2026-09-20&columns=total_num_sector,avg_active_sector_duration_days&group=terminate",
+    },
+    Operation {
+        id: Id::NetworkDaily,
+        name: "networkDaily",
+        path: "/v1/network/daily",
+        summary: "The same numbers, summed over all storage providers.",
+        doc: "A row for each closed day. Beside each column stands, as `<column>_miners`, how many storage providers have \
+              it other than 0. Quotients and statistics are reckoned over the whole network, not averaged.",
+        parameters: &[
+            FROM,
+            TO,
+            COLUMNS_ASKED,
+            GROUP,
+            optional(
+                "sort",
+                Takes::Sort(|| vec!["stat_date"]),
+                "`-stat_date` for the latest day first.",
+                "-stat_date",
+            ),
+            LIMIT,
+            optional(
+                "cursor",
+                Takes::Cursor,
+                "Where to go on: what the page before gives as `next`.",
+                "2026-09-20.0",
+            ),
+            FORMAT,
+        ],
+        gives: Gives::SomeRows(every_network, 2),
+        example: "/v1/network/daily?from=2026-09-19&to=2026-09-20&columns=live_sector_count,active_fault_rbp,active_sector_qap",
+    },
+    Operation {
+        id: Id::Miners,
+        name: "miners",
+        path: "/v1/miners",
+        summary: "The storage providers there are.",
+        doc: "A row for each storage provider that has ever had a sector event, as of the latest closed day.",
+        parameters: &[
+            optional("prefix", Takes::Prefix, "Only those whose address begins so.", "f011"),
+            optional(
+                "sort",
+                Takes::Sort(miners_sort),
+                "By which column to sort, with a minus before it downwards; by default `miner_id`.",
+                "-active_sector_qap",
+            ),
+            LIMIT,
+            optional(
+                "cursor",
+                Takes::Cursor,
+                "Where to go on: what the page before gives as `next`. Good until the next day is closed.",
+                "7.100",
+            ),
+            FORMAT,
+        ],
+        gives: Gives::Rows(miner_headings),
+        example: "/v1/miners?prefix=f011&sort=-active_sector_qap&limit=2",
+    },
+    Operation {
+        id: Id::Miner,
+        name: "miner",
+        path: "/v1/miners/{id}",
+        summary: "One storage provider.",
+        doc: "Its row of `/v1/miners`.",
+        parameters: &[ID, FORMAT],
+        gives: Gives::Rows(miner_headings),
+        example: "/v1/miners/f0113",
+    },
+    Operation {
+        id: Id::Events,
+        name: "events",
+        path: "/v1/miners/{id}/events",
+        summary: "The events behind a storage provider's numbers.",
+        doc: "A row for each sector event, in the order of execution. Each names its tipset's height and, where a message \
+              caused it, the message.",
+        parameters: &[
+            ID,
+            optional("day", Takes::When, "One day, in the place of `from` and `to`.", "2026-09-20"),
+            FROM,
+            TO,
+            KIND,
+            CAUSE,
+            LIMIT,
+            CURSOR,
+            FORMAT,
+        ],
+        gives: Gives::Rows(event_headings),
+        example: "/v1/miners/f0107/events?from=2026-06-12&to=2026-09-20&kind=fault,terminate&limit=2",
+    },
+    Operation {
+        id: Id::Sector,
+        name: "sector",
+        path: "/v1/miners/{id}/sectors/{n}",
+        summary: "One sector's life, event by event.",
+        doc: "A row for each of its events in all closed days, in the order of execution.",
+        parameters: &[ID, segment("n", Takes::Sector, "The sector's number.", "85"), LIMIT, CURSOR, FORMAT],
+        gives: Gives::Rows(event_headings),
+        example: "/v1/miners/f0113/sectors/85",
+    },
+    Operation {
+        id: Id::MinerExpirations,
+        name: "minerExpirations",
+        path: "/v1/miners/{id}/expirations",
+        summary: "When a storage provider's live sectors expire.",
+        doc: "A row for each day or month in which sectors expire that live at the day's end, in order. A period that lies \
+              before the day is of sectors that are due: a sector leaves when its deadline next ends. Verified is told by \
+              power, since only verified deals weigh more than their bytes. Committed capacity and unverified deals weigh \
+              the same, and what a sector was onboarded with is not kept, so these two stand together.",
+        parameters: &[ID, DAY, BY, FORMAT],
+        gives: Gives::Rows(expiration_headings),
+        example: "/v1/miners/f0113/expirations?day=2026-06-20",
+    },
+    Operation {
+        id: Id::NetworkExpirations,
+        name: "networkExpirations",
+        path: "/v1/network/expirations",
+        summary: "When all live sectors expire.",
+        doc: "The same, over all storage providers.",
+        parameters: &[DAY, BY, FORMAT],
+        gives: Gives::Rows(expiration_headings),
+        example: "/v1/network/expirations?day=2026-06-14",
+    },
+    Operation {
+        id: Id::Explain,
+        name: "explain",
+        path: "/v1/explain",
+        summary: "A number taken apart.",
+        doc: "Its definition, the total of the day before that it stands on, and what each of the day's events adds; of a \
+              quotient or statistic, the columns it is made of, each explained. `closes` says whether the parts make the \
+              number.",
+        parameters: &[
+            Parameter {
+                required: true,
+                ..optional("column", Takes::Column, "The number's column.", "total_terminate_rbp")
+            },
+            Parameter { required: true, ..optional("miner", Takes::Miner, "The storage provider.", "f0107") },
+            DAY,
+            optional(
+                "limit",
+                Takes::Limit(ROWS),
+                "Contributions listed; all are counted and summed, and the events path lists all.",
+                "10",
+            ),
+        ],
+        gives: Gives::Object(explanation),
+        example: "/v1/explain?column=total_terminate_rbp&miner=f0113&day=2026-07-10",
+    },
+    Operation {
+        id: Id::Reconciliation,
+        name: "reconciliation",
+        path: "/v1/reconciliation",
+        summary: "The ledger held against the chain.",
+        doc: "A row for each day and storage provider: the power of its active sectors by the ledger, the power actor's \
+              claim, their difference, and whether all identities hold. In JSON, `meta.identities` lists these.",
+        parameters: &[
+            MINERS,
+            FROM,
+            TO,
+            optional(
+                "status",
+                Takes::One(&["holds", "fails"]),
+                "Only what holds, or what does not.",
+                "fails",
+            ),
+            LIMIT,
+            CURSOR,
+            FORMAT,
+        ],
+        gives: Gives::Rows(reconciliation_headings),
+        example: "/v1/reconciliation?miner=f0113&from=2026-09-20&to=2026-09-20",
+    },
+    Operation {
+        id: Id::Status,
+        name: "status",
+        path: "/v1/status",
+        summary: "How far the data go, and where they come from.",
+        doc: "The latest closed day, what the chain can no longer take back, gaps, sources, and the version of the data.",
+        parameters: &[],
+        gives: Gives::Object(status),
+        example: "/v1/status",
+    },
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_columns_shown_are_in_the_registry_and_sorts_are_by_headings() {
+        assert_eq!(shown().count(), SHOWN.len());
+        let headings = miner_headings();
+        for name in miners_sort() {
+            assert!(headings.iter().any(|heading| heading.name == name), "{name}");
+        }
+    }
+}

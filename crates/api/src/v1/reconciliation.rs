@@ -1,0 +1,39 @@
+//! `/v1/reconciliation`: the ledger held against the chain.
+
+use chain::MinerId;
+use lake::ReconciliationWanted;
+use ledger::identities::IDENTITIES;
+
+use super::V1;
+use super::answer::{Answer, Rows};
+use super::operations::ROWS;
+use super::parameters::{Asked, Cursor};
+use super::problem::Problem;
+
+pub(super) async fn answer(v1: &V1, asked: &Asked) -> Result<Answer, Problem> {
+    let days = v1.days(asked).await?;
+    let after = match asked.cursor()? {
+        None => None,
+        Some(Cursor::After(day, miner)) => Some((day, MinerId(miner))),
+        Some(Cursor::Offset { .. }) => return Err(Problem::StaleCursor),
+    };
+    let wanted = ReconciliationWanted {
+        days: days.clone(),
+        miners: asked.miners("miner"),
+        holding: asked.names("status").first().map(|status| *status == "holds"),
+        after,
+        most: asked.limit(ROWS),
+    };
+    let page = {
+        let _turn = v1.turn().await?;
+        v1.held.questions.reconciliation(v1.reader().version(), &wanted).await?
+    };
+    let next = page.more.map(|(day, miner)| Cursor::After(day, miner.0));
+    let pinned = vec![("from", days.start().to_string()), ("to", days.end().to_string())];
+    let identities: Vec<&str> = IDENTITIES.iter().map(|identity| identity.name).collect();
+    let rows = Rows { next, pinned, ..Rows::whole(page.rows) }
+        .with("from", days.start().to_string())
+        .with("to", days.end().to_string())
+        .with("identities", identities);
+    Ok(Answer::Rows(rows))
+}

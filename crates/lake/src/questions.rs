@@ -1,0 +1,416 @@
+//! What is asked of the lake again and again, each a statement made of numbers and of names of our own.
+//!
+//! All of them are asked of one [`Asker`] as long as the published version is the same, so within its limits; what they
+//! give is bounded by what they were asked for.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::fmt::Write as _;
+use std::ops::RangeInclusive;
+use std::path::PathBuf;
+use std::sync::{Arc, LazyLock};
+
+use chain::{Clock, Day, MinerId, SectorNumber};
+use datafusion::arrow::array::{Array, AsArray, RecordBatch};
+use datafusion::arrow::datatypes::{Date32Type, Decimal128Type, Int64Type};
+use ledger::{Cause, Kind, Status};
+
+use crate::ask::{Asker, Limits};
+use crate::schema::{FAILED, MINER_ID, STAT_DATE, TableName};
+use crate::sheet::{Heading, Holds, Sheet};
+use crate::{Error, Result};
+
+/// Seconds of an epoch and of a day, for statements.
+const EPOCH_SECONDS: i64 = 30;
+const DAY_SECONDS: i64 = 86_400;
+/// Expirations are not counted beyond this epoch: some hundred thousand years, and safe to multiply.
+const LAST_EPOCH: i64 = 1 << 37;
+
+/// The questions of a lake.
+pub struct Questions {
+    directory: PathBuf,
+    limits: Limits,
+    open: tokio::sync::Mutex<Option<Arc<Asker>>>,
+}
+
+impl fmt::Debug for Questions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Questions").field("directory", &self.directory).finish_non_exhaustive()
+    }
+}
+
+/// Which events are wanted.
+#[derive(Clone, Debug)]
+pub struct EventsWanted {
+    /// Of this storage provider.
+    pub miner: MinerId,
+    /// Only of this sector.
+    pub sector: Option<SectorNumber>,
+    /// Of these closed days.
+    pub days: RangeInclusive<Day>,
+    /// Only of these kinds; any if empty.
+    pub kinds: Vec<Kind>,
+    /// Only of these causes; any if empty.
+    pub causes: Vec<Cause>,
+    /// Only those after this place.
+    pub after: Option<EventPlace>,
+    /// At most this many.
+    pub most: usize,
+}
+
+/// Where an event stands: its day, and its place among the day's in the order of execution.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct EventPlace {
+    /// The day.
+    pub day: Day,
+    /// The place.
+    pub position: i64,
+}
+
+/// Which of a day's reconciliation is wanted.
+#[derive(Clone, Debug)]
+pub struct ReconciliationWanted {
+    /// Of these closed days.
+    pub days: RangeInclusive<Day>,
+    /// Only of these storage providers; of all if empty.
+    pub miners: Vec<MinerId>,
+    /// Only what holds, or what does not.
+    pub holding: Option<bool>,
+    /// Only rows after this day and storage provider.
+    pub after: Option<(Day, MinerId)>,
+    /// At most this many.
+    pub most: usize,
+}
+
+/// Rows, and where to go on if there are more.
+#[derive(Clone, Debug)]
+pub struct Page<P> {
+    /// The rows.
+    pub rows: Sheet,
+    /// The place of the last row; `None` if it is the last of all.
+    pub more: Option<P>,
+}
+
+/// When a storage provider was there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Life {
+    /// The day of its first sector event.
+    pub first: Day,
+    /// The last day that ended with live sectors; `None` if none did.
+    pub last: Option<Day>,
+}
+
+/// Some sectors together.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SectorSum {
+    /// How many.
+    pub sectors: i128,
+    /// Raw bytes.
+    pub rbp: i128,
+    /// Quality-adjusted bytes.
+    pub qap: i128,
+}
+
+/// The live sectors that expire on a day.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Expiring {
+    /// The day of their expiration.
+    pub day: Day,
+    /// All of them.
+    pub all: SectorSum,
+    /// Those with verified deals: of a QAP above their raw bytes.
+    pub verified: SectorSum,
+}
+
+/// The columns of events.
+pub fn event_headings() -> Arc<[Heading]> {
+    static HEADINGS: LazyLock<Arc<[Heading]>> = LazyLock::new(|| {
+        let integer = |name, unit, doc| Heading::new(name, Holds::Integer, unit, doc);
+        let wide = |name, doc| Heading::new(name, Holds::Wide, "bytes", doc);
+        let text = |name, doc| Heading::new(name, Holds::Text, "", doc);
+        [
+            Heading::new(STAT_DATE, Holds::Day, "", "UTC day of the event."),
+            integer("position", "", "Place among all events of the day, in the order of execution."),
+            integer("epoch", "epoch", "Height of the tipset that executed it."),
+            Heading::new(MINER_ID, Holds::Miner, "", "The storage provider."),
+            integer("sector", "", "Number of the sector."),
+            text("kind", "What happened."),
+            text("cause", "Why, or by which way; absent for the kinds that have no causes.").or_absent(),
+            wide("sector_size", "Raw bytes of the sector."),
+            wide("qap_before", "Quality-adjusted power before; absent if there was none.").or_absent(),
+            wide("qap_after", "Quality-adjusted power after; absent if the sector is gone.").or_absent(),
+            integer("activation", "epoch", "Activation as first seen; absent for pre-commits.").or_absent(),
+            integer("expiration_before", "epoch", "Expiration before.").or_absent(),
+            integer("expiration_after", "epoch", "Expiration after.").or_absent(),
+            text("status_before", "Where the sector stood before."),
+            text("status_after", "Where it stands after."),
+            text(
+                "message",
+                "CID of the message that caused it; absent where cron or a call from another actor did.",
+            )
+            .or_absent(),
+            integer("method", "", "The message's method number of the miner actor.").or_absent(),
+            integer("message_sectors", "sectors", "How many sectors the message changed.").or_absent(),
+        ]
+        .into()
+    });
+    Arc::clone(&HEADINGS)
+}
+
+/// The columns of the reconciliation.
+pub fn reconciliation_headings() -> Arc<[Heading]> {
+    static HEADINGS: LazyLock<Arc<[Heading]>> = LazyLock::new(|| {
+        let wide = |name, doc| Heading::new(name, Holds::Wide, "bytes", doc);
+        [
+            Heading::new(STAT_DATE, Holds::Day, "", "The UTC day at whose end both stand."),
+            Heading::new(MINER_ID, Holds::Miner, "", "The storage provider."),
+            Heading::new("status", Holds::Text, "", "`holds`, or `fails` if anything does not hold."),
+            Heading::new(
+                FAILED,
+                Holds::Text,
+                "",
+                "Names of the identities and checks that do not hold, joined by commas.",
+            )
+            .or_absent(),
+            wide("ledger_active_rbp", "Raw bytes of the active sectors, by the ledger."),
+            wide("ledger_active_qap", "Their quality-adjusted power, by the ledger."),
+            wide("claim_rbp", "Raw power by the power actor's claim."),
+            wide("claim_qap", "Quality-adjusted power by the power actor's claim."),
+            wide("difference_rbp", "Ledger less claim, raw."),
+            wide("difference_qap", "Ledger less claim, quality-adjusted."),
+            wide("ledger_live_rbp", "Raw bytes of the live sectors, by the ledger.").or_absent(),
+            wide("ledger_live_qap", "Their quality-adjusted power, by the ledger.").or_absent(),
+            wide("chain_live_rbp", "Live raw power, by the provider's partitions.").or_absent(),
+            wide("chain_live_qap", "Live quality-adjusted power, by the provider's partitions.").or_absent(),
+            wide("ledger_faulty_rbp", "Raw bytes of the faulty sectors, by the ledger.").or_absent(),
+            wide("ledger_faulty_qap", "Their quality-adjusted power, by the ledger.").or_absent(),
+            wide("chain_faulty_rbp", "Faulty raw power, by the provider's partitions.").or_absent(),
+            wide("chain_faulty_qap", "Faulty quality-adjusted power, by the provider's partitions.")
+                .or_absent(),
+            wide("ledger_unproven_rbp", "Raw bytes of the unproven sectors, by the ledger.").or_absent(),
+            wide("ledger_unproven_qap", "Their quality-adjusted power, by the ledger.").or_absent(),
+            wide("chain_unproven_rbp", "Unproven raw power, by the provider's partitions.").or_absent(),
+            wide("chain_unproven_qap", "Unproven quality-adjusted power, by the provider's partitions.")
+                .or_absent(),
+        ]
+        .into()
+    });
+    Arc::clone(&HEADINGS)
+}
+
+/// Whether a row's identities hold; of a day closed under layout 1, whether the claim is the ledger's.
+const RECONCILED: &str = "CASE WHEN failed = '' OR (failed IS NULL AND difference_rbp = 0 AND difference_qap = 0) \
+                          THEN 'holds' ELSE 'fails' END";
+
+impl Questions {
+    /// The questions of the lake in `directory`, each within these limits.
+    #[must_use]
+    pub fn new(directory: PathBuf, limits: Limits) -> Self {
+        Self { directory, limits, open: tokio::sync::Mutex::new(None) }
+    }
+
+    /// A storage provider's events, in the order of execution.
+    ///
+    /// # Errors
+    /// If the lake cannot be read, or a limit is passed.
+    pub async fn events(&self, version: u64, wanted: &EventsWanted) -> Result<Page<EventPlace>> {
+        let Ok(miner) = i64::try_from(wanted.miner.0) else { return nothing(event_headings()) };
+        let from = wanted.after.map_or(*wanted.days.start(), |after| after.day);
+        let mut condition = format!("{MINER_ID} = {miner} AND {}", between(from, *wanted.days.end()));
+        if let Some(sector) = wanted.sector {
+            let Ok(sector) = i64::try_from(sector.0) else { return nothing(event_headings()) };
+            // Writing to a String cannot fail.
+            let _ = write!(condition, " AND sector = {sector}");
+        }
+        condition += &one_of("kind", wanted.kinds.iter().map(|kind| kind.name()));
+        condition += &one_of("cause", wanted.causes.iter().map(|cause| cause.name()));
+        if let Some(EventPlace { day, position }) = wanted.after {
+            let _ = write!(condition, " AND ({STAT_DATE} > DATE '{day}' OR position > {position})");
+        }
+        let statement = select(&event_headings(), TableName::Events, |name| name.to_owned())
+            + &format!(" WHERE {condition} ORDER BY {STAT_DATE}, position LIMIT {}", wanted.most + 1);
+        let rows = Sheet::of(event_headings(), &self.asker(version).await?.collect(&statement).await?)?;
+        let place = |row: usize| {
+            Some(EventPlace { day: day(&rows, row)?, position: integer(&rows, "position", row)? })
+        };
+        Ok(page(&rows, wanted.most, place))
+    }
+
+    /// The reconciliation by day and storage provider.
+    ///
+    /// # Errors
+    /// As [`Questions::events`].
+    pub async fn reconciliation(
+        &self,
+        version: u64,
+        wanted: &ReconciliationWanted,
+    ) -> Result<Page<(Day, MinerId)>> {
+        let from = wanted.after.map_or(*wanted.days.start(), |(day, _)| day);
+        let mut condition = between(from, *wanted.days.end());
+        if !wanted.miners.is_empty() {
+            let miners = wanted.miners.iter().filter_map(|miner| i64::try_from(miner.0).ok());
+            let miners: Vec<String> = miners.map(|miner| miner.to_string()).collect();
+            if miners.is_empty() {
+                return nothing(reconciliation_headings());
+            }
+            let _ = write!(condition, " AND {MINER_ID} IN ({})", miners.join(", "));
+        }
+        if let Some(holding) = wanted.holding {
+            let status = if holding { "holds" } else { "fails" };
+            let _ = write!(condition, " AND {RECONCILED} = '{status}'");
+        }
+        if let Some((day, MinerId(miner))) = wanted.after {
+            let _ = write!(condition, " AND ({STAT_DATE} > DATE '{day}' OR {MINER_ID} > {miner})");
+        }
+        let spelled = |name: &str| match name {
+            "status" => format!("{RECONCILED} AS status"),
+            name => name.to_owned(),
+        };
+        let statement = select(&reconciliation_headings(), TableName::Reconciliation, spelled)
+            + &format!(" WHERE {condition} ORDER BY {STAT_DATE}, {MINER_ID} LIMIT {}", wanted.most + 1);
+        let rows =
+            Sheet::of(reconciliation_headings(), &self.asker(version).await?.collect(&statement).await?)?;
+        let place = |row: usize| {
+            Some((day(&rows, row)?, MinerId(u64::try_from(integer(&rows, MINER_ID, row)?).ok()?)))
+        };
+        Ok(page(&rows, wanted.most, place))
+    }
+
+    /// When each storage provider was there.
+    ///
+    /// # Errors
+    /// As [`Questions::events`].
+    pub async fn lives(&self, version: u64) -> Result<HashMap<MinerId, Life>> {
+        let statement = format!(
+            "SELECT {MINER_ID}, min({STAT_DATE}), max({STAT_DATE}) FILTER (WHERE live_sector_count > 0) \
+             FROM {} GROUP BY {MINER_ID}",
+            TableName::Rows.name()
+        );
+        let mut lives = HashMap::new();
+        for batch in self.asker(version).await?.collect(&statement).await? {
+            let miners = batch.column(0).as_primitive::<Int64Type>();
+            let [first, last] = [1, 2].map(|at| batch.column(at).as_primitive::<Date32Type>());
+            for row in 0..batch.num_rows() {
+                let Ok(miner) = u64::try_from(miners.value(row)) else { continue };
+                let last = last.is_valid(row).then(|| Day::from_unix_days(last.value(row)));
+                let life = Life { first: Day::from_unix_days(first.value(row)), last };
+                lives.insert(MinerId(miner), life);
+            }
+        }
+        Ok(lives)
+    }
+
+    /// The sectors that live at the end of `day`, by the day of their expiration, in order. It is made of every event up to
+    /// then: each takes its sector out as it stood before and puts it in as it stands after, so a sector of years ago
+    /// counts as long as no event has taken it out.
+    ///
+    /// # Errors
+    /// As [`Questions::events`].
+    pub async fn expirations(
+        &self,
+        version: u64,
+        clock: Clock,
+        miner: Option<MinerId>,
+        day: Day,
+    ) -> Result<Vec<Expiring>> {
+        let mut upto = format!("{STAT_DATE} <= DATE '{day}'");
+        if let Some(miner) = miner {
+            let Ok(miner) = i64::try_from(miner.0) else { return Ok(Vec::new()) };
+            let _ = write!(upto, " AND {MINER_ID} = {miner}");
+        }
+        let (events, gone) = (TableName::Events.name(), Status::None.name());
+        let side = |side: &str, sign: i32| {
+            format!(
+                "SELECT (least(expiration_{side}, {LAST_EPOCH}) * {EPOCH_SECONDS} + {genesis}) / {DAY_SECONDS} AS day, \
+                 CAST({sign} AS BIGINT) AS n, {sign} * sector_size AS rbp, {sign} * qap_{side} AS qap, \
+                 qap_{side} > sector_size AS verified \
+                 FROM {events} WHERE status_{side} <> '{gone}' AND {upto}",
+                genesis = clock.genesis(),
+            )
+        };
+        let sums = |only: &str| ["n", "rbp", "qap"].map(|of| format!("sum({of}){only}")).join(", ");
+        let statement = format!(
+            "SELECT day, {}, {} FROM ({} UNION ALL {}) GROUP BY day HAVING sum(n) <> 0 ORDER BY day",
+            sums(""),
+            sums(" FILTER (WHERE verified)"),
+            side("after", 1),
+            side("before", -1),
+        );
+        let mut calendar = Vec::new();
+        for batch in self.asker(version).await?.collect(&statement).await? {
+            let days = batch.column(0).as_primitive::<Int64Type>();
+            for row in 0..batch.num_rows() {
+                let day = Day::from_unix_days(i32::try_from(days.value(row)).unwrap_or(i32::MAX));
+                let (all, verified) = (sum(&batch, 1, row), sum(&batch, 4, row));
+                calendar.push(Expiring { day, all, verified });
+            }
+        }
+        Ok(calendar)
+    }
+
+    /// Who is asked as long as the version is this one.
+    async fn asker(&self, version: u64) -> Result<Arc<Asker>> {
+        let mut open = self.open.lock().await;
+        if let Some(asker) = open.as_ref().filter(|asker| asker.version() == version) {
+            return Ok(Arc::clone(asker));
+        }
+        // Days may have been published since `version` was read: then the newer one is asked, once for each question
+        // until the reader has seen it, too.
+        let asker = Arc::new(Asker::open(&self.directory, self.limits).await?);
+        *open = Some(Arc::clone(&asker));
+        Ok(asker)
+    }
+}
+
+/// `SELECT … FROM table` with the headings' columns.
+fn select(headings: &[Heading], table: TableName, spelled: impl Fn(&str) -> String) -> String {
+    let columns: Vec<String> = headings.iter().map(|heading| spelled(&heading.name)).collect();
+    format!("SELECT {} FROM {}", columns.join(", "), table.name())
+}
+
+fn between(from: Day, to: Day) -> String {
+    format!("{STAT_DATE} BETWEEN DATE '{from}' AND DATE '{to}'")
+}
+
+/// ` AND column IN (…)`, or nothing where nothing is asked for. The names are our own: none has a quote in it.
+fn one_of<'n>(column: &str, names: impl Iterator<Item = &'n str>) -> String {
+    let names: Vec<String> = names.map(|name| format!("'{name}'")).collect();
+    if names.is_empty() { String::new() } else { format!(" AND {column} IN ({})", names.join(", ")) }
+}
+
+fn page<P>(rows: &Sheet, most: usize, place: impl Fn(usize) -> Option<P>) -> Page<P> {
+    let more = if rows.len() > most { most.checked_sub(1).and_then(place) } else { None };
+    Page { rows: rows.first(most), more }
+}
+
+fn nothing<P>(headings: Arc<[Heading]>) -> Result<Page<P>> {
+    Ok(Page { rows: Sheet::of(headings, &[])?, more: None })
+}
+
+fn day(rows: &Sheet, row: usize) -> Option<Day> {
+    let days = rows.column(STAT_DATE)?.as_primitive_opt::<Date32Type>()?;
+    Some(Day::from_unix_days(days.value(row)))
+}
+
+fn integer(rows: &Sheet, name: &str, row: usize) -> Option<i64> {
+    Some(rows.column(name)?.as_primitive_opt::<Int64Type>()?.value(row))
+}
+
+/// Three sums that stand side by side; what sums nothing is nothing.
+fn sum(batch: &RecordBatch, at: usize, row: usize) -> SectorSum {
+    let wide = |at: usize| {
+        let column = batch.column(at).as_primitive_opt::<Decimal128Type>();
+        column.filter(|column| column.is_valid(row)).map_or(0, |column| column.value(row))
+    };
+    let count = batch.column(at).as_primitive_opt::<Int64Type>();
+    let count = count.filter(|column| column.is_valid(row)).map_or(0, |column| column.value(row));
+    SectorSum { sectors: count.into(), rbp: wide(at + 1), qap: wide(at + 2) }
+}
+
+impl Error {
+    /// Whether a question was given up because it passed a limit, not because something is wrong.
+    #[must_use]
+    pub fn is_limit(&self) -> bool {
+        matches!(self, Self::TooLong { .. } | Self::TooMuch { .. } | Self::Exhausted { .. })
+    }
+}

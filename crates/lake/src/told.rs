@@ -1,0 +1,111 @@
+//! An explanation as programs are told it, on the command line and over HTTP.
+
+use chain::Day;
+use ledger::columns::{Storage, Unit};
+use ledger::{Contribution, Explanation, Value};
+use serde::{Serialize, Serializer};
+
+/// How integers that pass 64 bits are spelled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Spelled {
+    /// Columns of wide integers as strings of digits: for readers that hold 53 bits.
+    Digits,
+    /// As integer tokens of any length.
+    Bare,
+}
+
+/// A number and what it is made of.
+#[derive(Debug, Serialize)]
+pub struct Told {
+    column: &'static str,
+    doc: &'static str,
+    definition: String,
+    unit: &'static str,
+    value: Figure,
+    previous: Option<Previous>,
+    contributions: Vec<Contributed>,
+    /// How many there are, those that are not listed included.
+    contributions_total: usize,
+    /// What all of them add.
+    contributions_sum: Figure,
+    parts: Vec<Self>,
+    closes: bool,
+}
+
+#[derive(Debug, Serialize)]
+struct Previous {
+    stat_date: String,
+    value: Figure,
+}
+
+#[derive(Debug, Serialize)]
+struct Contributed {
+    amount: Figure,
+    epoch: i64,
+    sector: u64,
+    kind: &'static str,
+    cause: Option<&'static str>,
+    message: Option<String>,
+    method: Option<u64>,
+    message_sectors: Option<u32>,
+}
+
+/// A value, as it is spelled.
+#[derive(Clone, Copy, Debug)]
+struct Figure {
+    value: Value,
+    digits: bool,
+}
+
+impl Serialize for Figure {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self.value {
+            Value::Integer(value) if self.digits => serializer.collect_str(&value),
+            Value::Integer(value) => serializer.serialize_i128(value),
+            // Whole doubles as integers are: `0`, not `0.0`.
+            Value::Double(value) if value.fract() == 0.0 && value.abs() < 1e15 => {
+                serializer.serialize_i64(value as i64)
+            }
+            Value::Double(value) => serializer.serialize_f64(value),
+        }
+    }
+}
+
+impl Told {
+    /// What is told of the explanation of a day's number, with at most so many contributions listed in each part.
+    #[must_use]
+    pub fn of(explanation: &Explanation<'_>, day: Day, spelled: Spelled, most: usize) -> Self {
+        let column = explanation.column;
+        let figure = |value: Value| Figure { value, digits: in_digits(column.unit, spelled) };
+        let added = explanation.contributions.iter().map(|of| of.amount).fold(0, i128::saturating_add);
+        let contributed = |of: &Contribution<'_>| Contributed {
+            amount: figure(Value::Integer(of.amount)),
+            epoch: of.event.epoch.0,
+            sector: of.event.sector.0,
+            kind: of.event.kind.name(),
+            cause: of.event.cause.map(ledger::Cause::name),
+            message: of.event.message.map(|message| message.cid.to_string()),
+            method: of.event.message.map(|message| message.method),
+            message_sectors: of.event.message.map(|message| message.sectors),
+        };
+        Self {
+            column: column.name,
+            doc: column.doc,
+            definition: column.definition.to_string(),
+            unit: column.unit.name(),
+            value: figure(explanation.value),
+            previous: explanation
+                .previous
+                .map(|value| Previous { stat_date: day.previous().to_string(), value: figure(value) }),
+            contributions: explanation.contributions.iter().take(most).map(contributed).collect(),
+            contributions_total: explanation.contributions.len(),
+            contributions_sum: figure(Value::Integer(added)),
+            parts: explanation.parts.iter().map(|part| Self::of(part, day, spelled, most)).collect(),
+            closes: explanation.closes(),
+        }
+    }
+}
+
+fn in_digits(unit: Unit, spelled: Spelled) -> bool {
+    spelled == Spelled::Digits && unit.storage() == Storage::Wide
+}
