@@ -53,10 +53,9 @@ async fn import(lake: &Path) {
     writer.close_days(&[finished_day(day, events)]).await.expect("a closed day");
 
     let files = fs::read_dir(lake.join("sp_sector_daily")).expect("the rows' table");
-    let paths = files.map(|file| file.expect("a file").path());
+    let mut paths = files.map(|file| file.expect("a file").path());
     let path = paths
-        .filter(|path| path.extension().is_some_and(|extension| extension == "parquet"))
-        .next()
+        .find(|path| path.extension().is_some_and(|extension| extension == "parquet"))
         .expect("the day's file");
     let file = File::open(&path).expect("the file");
     let mut batches =
