@@ -43,6 +43,8 @@ const GZIP_HEADER: [u8; 10] = [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 0xff];
 /// What begins a zstd frame, and a descriptor that says neither length nor checksum follow (RFC 8878, 3.1.1).
 const ZSTD_MAGIC: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
 const ZSTD_DESCRIPTOR: u8 = 0;
+/// The least window that is said: no block may be longer than it, and the beginning's are up to [`LONGEST`].
+const ZSTD_LEAST_WINDOW: u8 = (17 - 10) << 3;
 
 /// Longest uncompressed piece that all formats can have in one block.
 const LONGEST: usize = 0xffff;
@@ -110,7 +112,8 @@ impl Ending {
                 if [*a, *b, *c, *d] != ZSTD_MAGIC {
                     return Err(io::Error::other("no zstd frame"));
                 }
-                ending.window = *window;
+                // A window larger than was looked back on is as good.
+                ending.window = (*window).max(ZSTD_LEAST_WINDOW);
                 ending.bytes = frame.slice(6..);
             }
         }
