@@ -268,9 +268,14 @@ async fn connection(
 fn malformed(server: &Server, status: u16) -> Option<String> {
     let limit = server.shared.config.max_head.max(LEAST_HEAD);
     let message = match status {
-        400 => "This is no HTTP/1.1 request: its first line or a header is malformed.".to_owned(),
+        400 => {
+            "This is not a well-formed HTTP/1.1 request: its first line or one of its headers cannot be read."
+                .to_owned()
+        }
         414 => "The address is far too long.".to_owned(),
-        431 => format!("The request's head is too large: expected at most {limit} bytes and 100 headers."),
+        431 => format!(
+            "The request's head is too large: expected at most {limit} bytes and 100 headers; or it announces too long a body."
+        ),
         _ => return None,
     };
     let id = server.shared.ids.next();

@@ -4,7 +4,7 @@
 //! the one row that was asked for.
 
 use axum::body::Body;
-use axum::http::header::{CACHE_CONTROL, ETAG};
+use axum::http::header::{CACHE_CONTROL, ETAG, HeaderName};
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::Response;
 use chain::{Day, MinerId};
@@ -21,6 +21,9 @@ use crate::refusal::Refusal;
 use crate::request_id::RequestId;
 use crate::server::Server;
 
+/// The day from which on events are known, where that is not the day of epoch 0 (`docs/DEFINITIONS.md`, "Opening
+/// balance").
+const HISTORY_SINCE: HeaderName = HeaderName::from_static("x-history-since");
 /// Where the endpoints stand.
 const BASE: &str = "/v2/storage_provider/sector/";
 
@@ -54,8 +57,14 @@ pub(crate) async fn rows(
     };
     let request = Request { server: &server, endpoint, id: &id, pass: &pass, headers: &headers, asked };
     loop {
-        match request.answer(&server.shared.reader.published()).await {
-            Ok(response) => return response,
+        let published = server.shared.reader.published();
+        match request.answer(&published).await {
+            Ok(mut response) => {
+                if let Some(since) = published.history_since() {
+                    note_history(since, &mut response);
+                }
+                return response;
+            }
             // The day was closed again meanwhile: what is published now has it.
             Err(Problem::Failed(Failure::Replaced)) => {}
             Err(Problem::Failed(failure)) => {
@@ -183,6 +192,13 @@ fn success(body: Body, coding: Coding, tag: &Tag, control: HeaderValue) -> Respo
     coding.note(response.headers_mut());
     validators(&mut response, tag, control);
     response
+}
+
+/// Says that totals are of what happened from that day on. The rows cannot say it: their keys are fixed.
+fn note_history(since: Day, response: &mut Response) {
+    if let Ok(since) = HeaderValue::from_str(&since.to_string()) {
+        response.headers_mut().insert(HISTORY_SINCE, since);
+    }
 }
 
 /// To who has the answer already.

@@ -86,6 +86,13 @@ impl Published {
         self.rows.days()
     }
 
+    /// The day from which on events are known; `None` if that is epoch 0's, so that totals are of everything that ever
+    /// was. `docs/DEFINITIONS.md`, "Opening balance".
+    #[must_use]
+    pub fn history_since(&self) -> Option<Day> {
+        self.since
+    }
+
     /// The day's edition; `None` if it is not closed.
     #[must_use]
     pub fn edition(&self, day: Day) -> Option<Edition> {
@@ -168,7 +175,7 @@ impl Reader {
     /// The day from which on events are known; `None` if that is epoch 0's, so that totals are of everything that ever
     /// was. `docs/DEFINITIONS.md`, "Opening balance".
     pub fn history_since(&self) -> Option<Day> {
-        self.published().since
+        self.published().history_since()
     }
 
     /// The rows of a day; `None` if the day is not closed. Reads that day alone, and only where it is not held in

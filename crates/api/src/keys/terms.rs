@@ -6,11 +6,10 @@ use std::str::FromStr;
 
 use ledger::columns::Endpoint;
 
+use crate::v1::operations::OPERATIONS;
+
 /// Longest name of a key, in bytes.
 const LONGEST_NAME: usize = 64;
-/// What of `/v1` can be named in a scope; what stands below each is meant with it.
-const V1: [&str; 7] = ["sectors", "network", "miners", "explain", "reconciliation", "status", "columns"];
-
 /// What is wrong with the terms that were asked for.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum TermError {
@@ -212,7 +211,7 @@ impl FromStr for Scope {
             Some(("sector", name)) => Endpoint::from_name(name).is_some(),
             Some(("v1", path)) => {
                 let (head, rest) = path.split_once('/').unwrap_or((path, "daily"));
-                V1.contains(&head) && !rest.is_empty()
+                is_of_v1(head) && !rest.is_empty()
             }
             Some(_) => false,
         };
@@ -222,6 +221,12 @@ impl FromStr for Scope {
             None => Ok(Self(parts.into_iter().map(str::to_owned).collect())),
         }
     }
+}
+
+/// Whether paths of `/v1` begin so; what stands below is meant with it.
+fn is_of_v1(head: &str) -> bool {
+    let heads = OPERATIONS.iter().filter_map(|operation| operation.path.strip_prefix("/v1/"));
+    heads.filter_map(|path| path.split('/').next()).any(|known| known == head)
 }
 
 impl fmt::Display for Scope {

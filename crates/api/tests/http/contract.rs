@@ -4,12 +4,13 @@ use std::fs;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use chain::MinerId;
+use chain::{Day, MinerId, SectorNumber};
+use lake::Lake;
 use ledger::columns::Endpoint;
 use serde_json::{Value, json};
 
 use crate::client::keys;
-use crate::server::{BASE, DAYS, FIRST, SECOND, SECTOR, Server, quick};
+use crate::server::{BASE, DAYS, FIRST, SECOND, SECTOR, Server, finished_day, onboarded, quick};
 
 fn row(day: &str, miner: MinerId, onboarded: i128) -> Value {
     json!({
@@ -265,4 +266,17 @@ fn request_ids_share_one_uuid_and_count_every_request() {
     assert_eq!(numbers, [1, 2, 3, 4]);
     let other = Server::new().ask("total").json();
     assert!(!other["request_id"].as_str().is_some_and(|id| id.starts_with(uuid)), "{other}");
+}
+
+#[test]
+fn totals_of_a_lake_that_begins_in_mid_history_say_since_when() {
+    let first: Day = DAYS[0].parse().expect("a date");
+    let fill = async |path: &Path| {
+        let mut day = finished_day(first, vec![onboarded(first, FIRST, SectorNumber(1))]);
+        day.progress.history_since = Some(first);
+        Lake::open(path).await.expect("a lake").close_days(&[day]).await.expect("a closed day");
+    };
+    let since = Server::over(fill, quick()).ask("total").header("x-history-since");
+    assert_eq!(since.as_deref(), Some(DAYS[0]));
+    assert_eq!(Server::new().ask("total").header("x-history-since"), None);
 }

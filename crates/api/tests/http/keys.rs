@@ -138,6 +138,51 @@ fn an_endpoint_outside_the_keys_scope_is_30001() {
 }
 
 #[test]
+fn v1_stands_behind_the_same_gate_and_says_so_in_its_own_form() {
+    let guarded = Guarded::new(|_| {});
+    let problem = |answer: &Answer, status: u16, kind: &str| {
+        assert_eq!(answer.status, status, "{}", answer.text());
+        assert_eq!(answer.header("content-type").as_deref(), Some("application/problem+json"));
+        let body: serde_json::Value = serde_json::from_str(answer.text()).expect("JSON");
+        assert_eq!(body["type"], format!("/docs#{kind}"));
+        assert_eq!(body["status"], status);
+    };
+    let recent = Terms { history_days: NonZeroU32::new(2), ..Terms::default() };
+    let token = guarded.key("recent", &recent);
+    let stranger = guarded.server.get("/v1/status");
+    problem(&stranger, 401, "token");
+    assert_eq!(stranger.header("www-authenticate").as_deref(), Some("Bearer"));
+
+    let daily = "/v1/sectors/daily?miner=f01000";
+    assert_eq!(guarded.get(&format!("{daily}&from={}&to={}", DAYS[1], DAYS[2]), &token).status, 200);
+    problem(&guarded.get(&format!("{daily}&from={}&to={}", DAYS[0], DAYS[2]), &token), 403, "history");
+    let explain = "/v1/explain?column=total_sector_qap&miner=f01000&day=";
+    assert_eq!(guarded.get(&format!("{explain}{}", DAYS[2]), &token).status, 200);
+    problem(&guarded.get(&format!("{explain}{}", DAYS[0]), &token), 403, "history");
+    // The sector was onboarded on the first day, which the key does not see.
+    problem(&guarded.get("/v1/miners/f01000/sectors/1", &token), 403, "history");
+
+    let scope = Some("v1/miners,metrics".parse().expect("a scope"));
+    let token = guarded.key("scoped", &Terms { scope, ..Terms::default() });
+    assert_eq!(guarded.get("/v1/miners/f01000", &token).status, 200);
+    problem(&guarded.get(daily, &token), 403, "scope");
+
+    let quota = Some("1/day".parse().expect("a quota"));
+    let token = guarded
+        .key("one", &Terms { quota, scope: Some("v1/status".parse().expect("a scope")), ..Terms::default() });
+    assert_eq!(guarded.get("/v1/status", &token).status, 200);
+    let over = guarded.get("/v1/status", &token);
+    problem(&over, 429, "quota");
+    assert!(
+        over.header("retry-after").is_some() && over.header("ratelimit-remaining").as_deref() == Some("0")
+    );
+    // What tells of the interface is for everyone.
+    for open in ["/openapi.json", "/docs"] {
+        assert_eq!(guarded.server.get(open).status, 200, "{open}");
+    }
+}
+
+#[test]
 fn a_key_may_be_for_the_figures_alone() {
     let guarded = Guarded::new(|_| {});
     let token = guarded.key("prometheus", &Terms { scope: "metrics".parse().ok(), ..Terms::default() });
