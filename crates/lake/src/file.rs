@@ -12,7 +12,7 @@ use datafusion::parquet::errors::ParquetError;
 use datafusion::parquet::file::properties::{EnabledStatistics, WriterProperties, WriterPropertiesBuilder};
 
 use crate::disk::{Disk, NewFile};
-use crate::schema::{MINER_ID, TableName};
+use crate::schema::{MINER_ID, STAT_DATE, TableName};
 use crate::table::DataFile;
 use crate::{Error, Result};
 
@@ -24,7 +24,7 @@ const ROW_GROUP: usize = 131_072;
 /// less is in it, so a whole day is read the faster the longer they are.
 const ROWS_IN_PAGE: usize = 2048;
 /// The same where a miner's days lie together, and nobody reads all of it.
-const ROWS_IN_PAGE_OF_HISTORY: usize = 512;
+const ROWS_IN_PAGE_OF_HISTORY: usize = 1024;
 
 /// Writes the rows of some days into the table's directory.
 pub(crate) fn write(
@@ -121,7 +121,8 @@ fn properties(table: TableName, rows: usize) -> WriterProperties {
         TableName::Events if small => of.set_statistics_enabled(EnabledStatistics::Page),
         TableName::Events => events(of),
         TableName::Rows => paged(of, ROWS_IN_PAGE),
-        TableName::History => paged(of, ROWS_IN_PAGE_OF_HISTORY),
+        // Who reads one page of a column would have to read the column's whole dictionary first.
+        TableName::History => paged(of, ROWS_IN_PAGE_OF_HISTORY).set_dictionary_enabled(false),
         TableName::Reconciliation | TableName::Progress => {
             of.set_statistics_enabled(EnabledStatistics::Chunk)
         }
@@ -129,8 +130,14 @@ fn properties(table: TableName, rows: usize) -> WriterProperties {
     .build()
 }
 
+/// Pages of so many rows. Bounds are kept of what rows are looked up by alone: those of some eighty columns in each row
+/// group take longer to read than the rows of a day.
 fn paged(of: WriterPropertiesBuilder, rows_in_page: usize) -> WriterPropertiesBuilder {
-    of.set_statistics_enabled(EnabledStatistics::Chunk)
+    [STAT_DATE, MINER_ID]
+        .into_iter()
+        .fold(of.set_statistics_enabled(EnabledStatistics::None), |of, column| {
+            of.set_column_statistics_enabled(column.into(), EnabledStatistics::Chunk)
+        })
         .set_write_batch_size(rows_in_page)
         .set_data_page_row_count_limit(rows_in_page)
 }
