@@ -2,10 +2,11 @@
 
 use std::io;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use chain::MinerId;
-use lake::{DayRows, Edition, Reader};
+use lake::{CacheFigures, DayRows, Edition, Reader};
 use ledger::columns::Endpoint;
 use quick_cache::sync::{Cache, DefaultLifecycle};
 use quick_cache::{DefaultHashBuilder, OptionsBuilder, Weighter};
@@ -95,6 +96,8 @@ pub(crate) enum Failure {
 /// The answers that are held.
 pub(crate) struct Bodies {
     held: Cache<Key, Arc<Rendered>, BySize>,
+    hits: AtomicU64,
+    misses: AtomicU64,
 }
 
 impl Bodies {
@@ -109,12 +112,28 @@ impl Bodies {
             Ok(options) => Cache::with_options(options, BySize, hash, life),
             Err(_) => Cache::with(items, weight, BySize, hash, life),
         };
-        Self { held }
+        Self { held, hits: AtomicU64::new(0), misses: AtomicU64::new(0) }
     }
 
     /// Every miner's rows, if they are held.
     pub(crate) fn held(&self, edition: Edition, endpoint: Endpoint) -> Option<Arc<Rendered>> {
-        self.held.get(&Key { edition, endpoint, coding: Coding::Identity })
+        self.found(self.held.get(&Key { edition, endpoint, coding: Coding::Identity }))
+    }
+
+    /// How often requests have found what they asked for, how often they have not, and the bytes held.
+    pub(crate) fn figures(&self) -> CacheFigures {
+        CacheFigures {
+            hits: self.hits.load(Ordering::Relaxed),
+            misses: self.misses.load(Ordering::Relaxed),
+            bytes: usize::try_from(self.held.weight()).unwrap_or(usize::MAX),
+        }
+    }
+
+    /// Counts whether a request has found what it asked for.
+    fn found<T>(&self, held: Option<T>) -> Option<T> {
+        let count = if held.is_some() { &self.hits } else { &self.misses };
+        count.fetch_add(1, Ordering::Relaxed);
+        held
     }
 
     /// Every miner's rows of that edition of a day, rendered if they are not held. Who asks for what is being rendered
@@ -126,7 +145,7 @@ impl Bodies {
         endpoint: Endpoint,
         coding: Coding,
     ) -> Result<Arc<Rendered>, Failure> {
-        match self.held.get(&Key { edition, endpoint, coding }) {
+        match self.found(self.held.get(&Key { edition, endpoint, coding })) {
             Some(rendered) => Ok(rendered),
             // Boxed, because reading a lake is a future of many kilobytes, which no request should carry that finds
             // what it asks for.
@@ -196,7 +215,7 @@ async fn warm_up(server: &Server, edition: Edition) -> Result<(), Failure> {
             if server.latest() != Some(edition) {
                 return Ok(());
             }
-            server.shared.bodies.get(&server.shared.reader, edition, *endpoint, coding).await?;
+            server.shared.bodies.render(&server.shared.reader, edition, *endpoint, coding).await?;
         }
     }
     Ok(())

@@ -195,6 +195,8 @@ impl Collector for Standings {
         gauge("uptime_seconds", "Time since the server began", shared.started.elapsed().as_secs_f64())?;
         let cache = shared.reader.cache_figures();
         gauge("day_cache_bytes", "Bytes of days held in memory", cache.bytes as f64)?;
+        let rendered = shared.bodies.figures();
+        gauge("rendered_cache_bytes", "Bytes of rendered answers held in memory", rendered.bytes as f64)?;
         let ring = shared.gate.ring.load();
         let now = keys::now();
         let good = ring.each().filter(|key| key.standing(now) == Standing::Good).count();
@@ -206,7 +208,9 @@ impl Collector for Standings {
             of.encode(encoder.encode_descriptor(name, help, None, of.metric_type())?)
         };
         counter("day_cache_hits", "Days that were asked for and held in memory", cache.hits)?;
-        counter("day_cache_misses", "Days that were asked for and read from their files", cache.misses)
+        counter("day_cache_misses", "Days that were asked for and read from their files", cache.misses)?;
+        counter("rendered_cache_hits", "Requests that found a rendered answer", rendered.hits)?;
+        counter("rendered_cache_misses", "Requests that had to wait for one", rendered.misses)
     }
 }
 

@@ -62,15 +62,20 @@ fn the_lake_is_told_of() {
 }
 
 #[test]
-fn the_cache_is_told_of() {
+fn the_caches_are_told_of() {
     let server = Server::new();
     server.ask("total?state_date=2022-10-01").data();
     // The server itself looks whether the latest day reads.
-    wait(|| server.figure("sectorscope_day_cache_misses_total") == Some(2.0));
+    wait(|| server.figure("sectorscope_day_cache_misses_total").is_some_and(|misses| misses >= 2.0));
+    assert_eq!(server.figure("sectorscope_rendered_cache_misses_total"), Some(1.0));
+    assert_eq!(server.figure("sectorscope_rendered_cache_hits_total"), Some(0.0));
     server.ask("total?state_date=2022-10-01").data();
-    assert_eq!(server.figure("sectorscope_day_cache_misses_total"), Some(2.0));
-    assert!(server.figure("sectorscope_day_cache_hits_total").is_some_and(|hits| hits >= 1.0));
-    assert!(server.figure("sectorscope_day_cache_bytes").is_some_and(|bytes| bytes > 0.0));
+    server.ask("total?state_date=2022-10-01&miner_id=f01000").data();
+    assert_eq!(server.figure("sectorscope_rendered_cache_hits_total"), Some(2.0));
+    assert_eq!(server.figure("sectorscope_rendered_cache_misses_total"), Some(1.0));
+    for held in ["sectorscope_day_cache_bytes", "sectorscope_rendered_cache_bytes"] {
+        assert!(server.figure(held).is_some_and(|bytes| bytes > 0.0), "{held}");
+    }
 }
 
 #[test]

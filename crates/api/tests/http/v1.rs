@@ -261,7 +261,7 @@ fn the_token_is_asked_for_at_every_path_but_the_reference() {
     let config = api::Config { token: Some("sesame".to_owned()), ..quick() };
     let server = Server::start(3, config);
     for path in PATHS {
-        let body = problem(&server.get(path), 401, "unauthorized");
+        let body = problem(&server.get(path), 401, "token");
         assert!(body["detail"].as_str().expect("words").contains("missing"), "{body}");
         let allowed = server.send(&format!("GET {path} HTTP/1.1\r\nauthorization: Bearer sesame"));
         assert_eq!(allowed.status, 200, "{path}");
