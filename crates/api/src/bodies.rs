@@ -3,15 +3,14 @@
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
 
 use chain::MinerId;
 use lake::{CacheFigures, DayRows, Edition, Reader};
 use ledger::columns::Endpoint;
 use quick_cache::sync::{Cache, DefaultLifecycle};
 use quick_cache::{DefaultHashBuilder, OptionsBuilder, Weighter};
-use tokio::time::{MissedTickBehavior, interval};
 
+use crate::background::Ticks;
 use crate::coding::{Coding, Ending};
 use crate::server::Server;
 
@@ -184,14 +183,10 @@ pub(crate) async fn rows(reader: &Reader, edition: Edition) -> Result<Arc<DayRow
     read.and_then(|(read, rows)| (read == edition).then_some(rows)).ok_or(Failure::Replaced)
 }
 
-/// Renders the latest day whenever there is another, for ever, so that nobody waits for it.
-pub(crate) async fn keep_warm(server: Server, every: Duration) {
-    // An interval of zero is refused by the timer.
-    let mut ticks = interval(every.max(Duration::from_millis(1)));
-    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+/// Renders the latest day whenever there is another, so that nobody waits for it.
+pub(crate) async fn keep_warm(server: Server, mut ticks: Ticks) {
     let mut warm = None;
-    loop {
-        ticks.tick().await;
+    while ticks.next().await {
         let latest = server.latest();
         if latest == warm {
             continue;

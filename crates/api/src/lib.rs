@@ -11,6 +11,7 @@
 //! `/v2` is frozen: programs written for the hosted original work on it with only the base address changed.
 
 mod auth;
+mod background;
 mod bodies;
 mod coding;
 mod config;

@@ -1,16 +1,14 @@
-//! The server's life: accept, keep the data fresh, drain.
+//! The server's life: accept, serve, drain.
 
 use std::convert::Infallible;
 use std::io;
-use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
 use axum::http::StatusCode;
-use futures::FutureExt as _;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -19,14 +17,12 @@ use lake::Reader;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinSet;
-use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
+use tokio::time::{sleep, timeout};
 use tower_service::Service as _;
 
-use crate::bodies::keep_warm;
+use crate::background::Background;
 use crate::config::Config;
 use crate::connection::{Activity, Impatient, Patience};
-use crate::health::Reconciled;
-use crate::keys;
 use crate::limits::Peer;
 use crate::refusal::Refusal;
 use crate::server::Server;
@@ -35,8 +31,6 @@ use crate::server::Server;
 const ACCEPT_PAUSE: Duration = Duration::from_secs(1);
 /// How often idle connections are looked for while others wait for a place.
 const CROWDED_PAUSE: Duration = Duration::from_millis(200);
-/// How often addresses that ask no more are forgotten.
-const FORGET_EVERY: Duration = Duration::from_secs(10);
 /// Least size of a head that hyper can be told.
 const LEAST_HEAD: usize = 8 << 10;
 
@@ -73,14 +67,7 @@ impl Server {
         listener: TcpListener,
         shutdown: impl Future<Output = ()> + Send + 'static,
     ) -> Result<(), Error> {
-        // Dropped, and so ended, with this future.
-        let mut background = JoinSet::new();
-        background.spawn(keep_fresh(self.clone()));
-        background.spawn(keep_warm(self.clone(), self.shared.config.refresh_every));
-        background.spawn(keep_reconciled(self.clone()));
-        background.spawn(keep_keys(self.clone()));
-        background.spawn(forget_addresses(self.clone()));
-
+        let background = Background::start(self);
         let (signal, signals) = watch::channel(Signal::default());
         let mut connections = JoinSet::new();
         let outcome = accept_all(self, listener, shutdown, &mut connections, &signal, &signals).await;
@@ -96,8 +83,7 @@ impl Server {
         if drained.await.is_err() {
             tracing::warn!(connections = connections.len(), "cut the connections that did not end in time");
         }
-        // What was asked for last is counted, too.
-        step_keys(self).await;
+        background.end(self.shared.config.drain_timeout).await;
         outcome
     }
 }
@@ -292,118 +278,4 @@ fn report(ended: Result<(), tokio::task::JoinError>) {
     if let Err(error) = ended {
         tracing::error!(%error, "a connection's task failed");
     }
-}
-
-/// Takes in changed keys and writes down what was counted, for ever.
-async fn keep_keys(server: Server) {
-    let mut ticks = ticks(server.shared.config.keys_every);
-    loop {
-        ticks.tick().await;
-        step_keys(&server).await;
-    }
-}
-
-/// Once.
-async fn step_keys(server: &Server) {
-    let shared = Arc::clone(&server.shared);
-    let step = tokio::task::spawn_blocking(move || {
-        if let Some(keeper) = &shared.keeper {
-            let mut keeper = keeper.lock().unwrap_or_else(PoisonError::into_inner);
-            keeper.step_or_say(&shared.gate.ring, keys::now());
-        }
-    });
-    if let Err(error) = step.await {
-        tracing::error!(%error, "looking after the keys failed");
-    }
-}
-
-/// Forgets addresses that ask no more, for ever.
-async fn forget_addresses(server: Server) {
-    let mut ticks = ticks(FORGET_EVERY);
-    loop {
-        ticks.tick().await;
-        if let Some(addresses) = &server.shared.addresses {
-            addresses.forget_idle();
-        }
-    }
-}
-
-/// Looks for newer published versions, for ever. While looking fails, what is there is served on.
-async fn keep_fresh(server: Server) {
-    let (reader, health) = (&server.shared.reader, &server.shared.health);
-    let mut ticks = ticks(server.shared.config.refresh_every);
-    let mut failing = false;
-    loop {
-        ticks.tick().await;
-        match AssertUnwindSafe(reader.refresh()).catch_unwind().await {
-            Ok(Ok(newer)) => {
-                if newer {
-                    let latest = reader.days().map(|days| days.end().to_string());
-                    tracing::info!(version = reader.version(), latest, "serving a newer version of the lake");
-                }
-                if failing {
-                    tracing::info!("the lake can be read again");
-                }
-                failing = false;
-            }
-            // Once is enough: the same would be said every few seconds.
-            Ok(Err(_)) | Err(_) if failing => {}
-            Ok(Err(error)) => {
-                failing = true;
-                let error: &(dyn std::error::Error + 'static) = &error;
-                tracing::error!(error, "no newer version could be looked for; serving what there is");
-            }
-            Err(_) => {
-                failing = true;
-                tracing::error!("looking for a newer version panicked; serving what there is");
-            }
-        }
-        health.looked(!failing);
-        health.read(latest_day_reads(reader).await);
-    }
-}
-
-/// Whether the latest closed day, if there is one, can be read.
-async fn latest_day_reads(reader: &Reader) -> bool {
-    let Some(latest) = reader.days().map(|days| *days.end()) else { return true };
-    matches!(AssertUnwindSafe(reader.day(latest)).catch_unwind().await, Ok(Ok(Some(_))))
-}
-
-/// Finds out, once for each published version, whether the latest day's numbers close.
-async fn keep_reconciled(server: Server) {
-    let (reader, health) = (&server.shared.reader, &server.shared.health);
-    let mut ticks = ticks(server.shared.config.refresh_every);
-    loop {
-        ticks.tick().await;
-        let version = reader.version();
-        let Some(latest) = reader.days().map(|days| *days.end()) else { continue };
-        if health.reconciled().is_some_and(|of| of.version == version) {
-            continue;
-        }
-        let scope = lake::Scope { from: Some(latest), to: Some(latest), ..Default::default() };
-        let mut unclosed = std::collections::BTreeSet::new();
-        let mut found = |finding: lake::Finding| {
-            unclosed.insert(finding.miner);
-        };
-        let audit = lake::audit(reader.directory(), &scope, &chain::NoProgress, &mut found);
-        let audited = AssertUnwindSafe(audit).catch_unwind().await;
-        match audited {
-            Ok(Ok(audited)) => {
-                let (miner_days, unclosed) = (audited.miner_days, unclosed.len() as u64);
-                health.reconciles(Reconciled { version, miner_days, unclosed });
-                if unclosed > 0 {
-                    tracing::warn!(%latest, unclosed, "numbers of the latest day do not close; see `reconcile`");
-                }
-            }
-            Ok(Err(error)) => tracing::debug!(%error, "the reconciliation could not be read"),
-            Err(_) => tracing::debug!("reading the reconciliation panicked"),
-        }
-    }
-}
-
-fn ticks(every: Duration) -> tokio::time::Interval {
-    // An interval of zero is refused by the timer.
-    let mut ticks = interval(every.max(Duration::from_millis(1)));
-    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    ticks
 }
