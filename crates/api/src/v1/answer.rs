@@ -1,9 +1,12 @@
 //! An answer in the form that was asked for, with what caches and those who page through need.
 
+use std::ops::RangeInclusive;
+
 use axum::body::Body;
 use axum::http::header::{CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_TYPE, ETAG, IF_NONE_MATCH, LINK, VARY};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri};
 use axum::response::Response;
+use chain::Day;
 use lake::{Form, Sheet};
 use serde_json::{Map, Value};
 use sha2::{Digest as _, Sha256};
@@ -38,6 +41,13 @@ impl Rows {
     /// Rows that are all there are.
     pub(super) fn whole(sheet: Sheet) -> Self {
         Self { sheet, next: None, pinned: Vec::new(), meta: Map::new() }
+    }
+
+    /// A page of some days' rows. The days of the next page's address are these, however many are closed meanwhile.
+    pub(super) fn of_days(sheet: Sheet, days: &RangeInclusive<Day>, next: Option<Cursor>) -> Self {
+        let (from, to) = (days.start().to_string(), days.end().to_string());
+        let pinned = vec![("from", from.clone()), ("to", to.clone())];
+        Self { next, pinned, ..Self::whole(sheet) }.with("from", from).with("to", to)
     }
 
     /// The same, with something to be known.

@@ -41,12 +41,8 @@ pub(super) async fn answer(v1: &V1, asked: &Asked) -> Result<Answer, Problem> {
         None => query.by_day(down, &columns, cursor).await?,
     };
     let sheet = Sheet::new(daily_headings(&columns), rows)?;
-    let pinned = vec![("from", days.start().to_string()), ("to", days.end().to_string())];
-    let rows = Rows { next, pinned, ..Rows::whole(sheet) }
-        .with("from", days.start().to_string())
-        .with("to", days.end().to_string())
-        .with("history_since", v1.reader().history_since().map(|since| since.to_string()));
-    Ok(Answer::Rows(rows))
+    let since = v1.reader().history_since().map(|since| since.to_string());
+    Ok(Answer::Rows(Rows::of_days(sheet, &days, next).with("history_since", since)))
 }
 
 /// The rows of a page, and where the next one goes on.

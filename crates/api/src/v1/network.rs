@@ -42,12 +42,8 @@ pub(super) async fn answer(v1: &V1, asked: &Asked) -> Result<Answer, Problem> {
         [Cell::Day(of_day.day()), Cell::Integer(of_day.miners() as i128)].into_iter().chain(values).collect()
     });
     let sheet = Sheet::new(network_headings(&columns), rows)?;
-    let pinned = vec![("from", days.start().to_string()), ("to", days.end().to_string())];
-    let rows = Rows { next, pinned, ..Rows::whole(sheet) }
-        .with("from", days.start().to_string())
-        .with("to", days.end().to_string())
-        .with("history_since", v1.reader().history_since().map(|since| since.to_string()));
-    Ok(Answer::Rows(rows))
+    let since = v1.reader().history_since().map(|since| since.to_string());
+    Ok(Answer::Rows(Rows::of_days(sheet, &days, next).with("history_since", since)))
 }
 
 impl V1 {

@@ -29,11 +29,7 @@ pub(super) async fn answer(v1: &V1, asked: &Asked) -> Result<Answer, Problem> {
         v1.held.questions.reconciliation(v1.reader().version(), &wanted).await?
     };
     let next = page.more.map(|(day, miner)| Cursor::After(day, miner.0));
-    let pinned = vec![("from", days.start().to_string()), ("to", days.end().to_string())];
     let identities: Vec<&str> = IDENTITIES.iter().map(|identity| identity.name).collect();
-    let rows = Rows { next, pinned, ..Rows::whole(page.rows) }
-        .with("from", days.start().to_string())
-        .with("to", days.end().to_string())
-        .with("identities", identities);
+    let rows = Rows::of_days(page.rows, &days, next).with("identities", identities);
     Ok(Answer::Rows(rows))
 }
