@@ -41,5 +41,6 @@ pub use networks::{MAINNET_GENESIS, Network, Upgrade};
 pub use progress::{NoProgress, Progress, Unit};
 pub use tipset::{Chain, Tipset, TipsetKey, Transition};
 pub use units::{
-    Bytes, Clock, Day, EPOCHS_PER_DAY, Epoch, MinerId, ParseDayError, ParseMinerIdError, SectorNumber,
+    AttoFil, Bytes, Clock, Day, EPOCHS_PER_DAY, Epoch, MinerId, ParseDayError, ParseMinerIdError,
+    SectorNumber,
 };

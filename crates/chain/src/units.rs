@@ -208,6 +208,16 @@ impl fmt::Display for Bytes {
     }
 }
 
+/// An amount of the network's token in attoFIL, of which 10^18 are one FIL. Exact; all there is fits 91 bits.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct AttoFil(pub i128);
+
+impl fmt::Display for AttoFil {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use chain::{Cid, Day, Epoch, MinerId};
+use chain::{Bytes, Cid, Day, Epoch, MinerId};
 use datafusion::arrow::array::{
     ArrayRef, Date32Array, Decimal128Builder, DictionaryArray, Int32Array, Int64Builder, RecordBatch,
     StringArray, UInt8Builder,
@@ -10,7 +10,7 @@ use datafusion::arrow::array::{
 use datafusion::arrow::datatypes::{DataType, Field, Schema, SchemaRef, UInt8Type};
 use datafusion::arrow::error::ArrowError;
 use datafusion::common::HashMap;
-use ledger::{Cause, Event, Kind, Status};
+use ledger::{Backing, Cause, Content, Event, Kind, Status};
 
 use crate::fit::Fit;
 use crate::schema::{DIGITS, TableName};
@@ -72,6 +72,10 @@ struct Columns<'e> {
     activation: Int64Builder,
     expiration_before: Int64Builder,
     expiration_after: Int64Builder,
+    content_before: UInt8Builder,
+    content_after: UInt8Builder,
+    pledge_before: Decimal128Builder,
+    pledge_after: Decimal128Builder,
     status_before: UInt8Builder,
     status_after: UInt8Builder,
     message: Messages<'e>,
@@ -98,6 +102,10 @@ impl<'e> Columns<'e> {
             activation: integer(),
             expiration_before: integer(),
             expiration_after: integer(),
+            content_before: name(),
+            content_after: name(),
+            pledge_before: wide(),
+            pledge_after: wide(),
             status_before: name(),
             status_after: name(),
             message: Messages::new(rows),
@@ -115,16 +123,24 @@ impl<'e> Columns<'e> {
         self.sector.append_value(fit.integer("a sector number", event.sector.0)?);
         self.kind.append_value(event.kind as u8);
         self.cause.append_option(event.cause.map(|cause| cause as u8));
-        self.sector_size.append_value(fit.wide("a sector's size", event.sector_size)?);
-        let qap = |value: Option<_>| value.map(|value| fit.wide("a sector's QAP", value)).transpose();
+        self.sector_size.append_value(fit.wide("a sector's size", event.sector_size.0)?);
+        let qap = |value: Option<Bytes>| value.map(|value| fit.wide("a sector's QAP", value.0)).transpose();
         self.qap_before.append_option(qap(event.qap_before)?);
         self.qap_after.append_option(qap(event.qap_after)?);
         self.activation.append_option(event.activation.map(epoch));
         self.expiration_before.append_option(event.expiration_before.map(epoch));
         self.expiration_after.append_option(event.expiration_after.map(epoch));
+        let content = |backing: Option<Backing>| backing.map(|backing| backing.content as u8);
+        self.content_before.append_option(content(event.backing_before));
+        self.content_after.append_option(content(event.backing_after));
+        let pledge = |backing: Option<Backing>| {
+            backing.map(|backing| fit.wide("a sector's pledge", backing.pledge.0)).transpose()
+        };
+        self.pledge_before.append_option(pledge(event.backing_before)?);
+        self.pledge_after.append_option(pledge(event.backing_after)?);
         self.status_before.append_value(event.status_before as u8);
         self.status_after.append_value(event.status_after as u8);
-        let message = event.message.as_ref();
+        let message = event.message.as_deref();
         self.message.push(event.miner, message.map(|message| &message.cid));
         let method = message.map(|message| fit.integer("a method number", message.method)).transpose()?;
         self.method.append_option(method);
@@ -152,6 +168,10 @@ impl<'e> Columns<'e> {
             self.message.finish(),
             Arc::new(self.method.finish()),
             Arc::new(self.message_sectors.finish()),
+            names(Content::ALL, Content::name, self.content_before),
+            names(Content::ALL, Content::name, self.content_after),
+            Arc::new(self.pledge_before.finish()),
+            Arc::new(self.pledge_after.finish()),
         ]
     }
 }

@@ -1,7 +1,7 @@
 //! Whether a number fits where it is kept: Delta has 64-bit signed integers and decimals of 38 digits.
 //! What does not fit is an error; nothing wraps.
 
-use chain::{Bytes, Day};
+use chain::Day;
 
 use crate::schema::WIDEST;
 use crate::{Error, Result};
@@ -17,9 +17,9 @@ impl Fit {
     }
 
     /// An integer of 38 decimal digits.
-    pub(crate) fn wide(self, what: &str, value: Bytes) -> Result<i128> {
-        if (-WIDEST..=WIDEST).contains(&value.0) {
-            Ok(value.0)
+    pub(crate) fn wide(self, what: &str, value: i128) -> Result<i128> {
+        if (-WIDEST..=WIDEST).contains(&value) {
+            Ok(value)
         } else {
             Err(self.too_large(what, value, "38 decimal digits"))
         }

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | 1 | four tables |
 //! | 2 | `reconciliation` with live, faulty and unproven power and what failed, `progress` with where history begins, `sp_sector_history`, months in one file, this number |
+//! | 3 | `sector_events` with what a sector holds and what is pledged for it |
 
 use std::path::Path;
 
@@ -17,7 +18,7 @@ use crate::tables::Tables;
 use crate::{Error, Result, activations, file, progress, read};
 
 /// The layout that this version writes.
-const LAYOUT: u64 = 2;
+const LAYOUT: u64 = 3;
 /// The file in the lake that says its layout; lakes of layout 1 have none.
 const NAME: &str = "lake.json";
 
@@ -47,6 +48,14 @@ pub(crate) fn of(dir: &Path) -> Result<u64> {
     }
 }
 
+/// Whether the lake in `dir` has an older layout than this version writes.
+///
+/// # Errors
+/// As [`of`].
+pub(crate) fn is_older(dir: &Path) -> Result<bool> {
+    Ok(of(dir)? < LAYOUT)
+}
+
 /// Says that the lake has this version's layout.
 pub(crate) fn mark(dir: &Path, disk: &Disk) -> Result<()> {
     let path = dir.join(NAME);
@@ -57,10 +66,10 @@ pub(crate) fn mark(dir: &Path, disk: &Disk) -> Result<()> {
     disk.replace(&path, said.as_bytes()).map_err(Error::io(&path))
 }
 
-/// Makes the tables of a lake of layout 1 those of layout 2. Each step is done once, however often it is begun; the
+/// Makes the tables of a lake of an older layout those of this one. Each step is done once, however often it is begun; the
 /// new layout is marked when all are done.
 pub(crate) async fn migrate(tables: &mut Tables, disk: &Disk) -> Result<()> {
-    for name in [TableName::Reconciliation, TableName::Progress] {
+    for name in [TableName::Events, TableName::Reconciliation, TableName::Progress] {
         if tables.get(name).lacks_columns()? {
             tables.get_mut(name).add_columns().await?;
         }

@@ -87,7 +87,7 @@ pub use network::NetworkDay;
 pub use progress::Progress;
 pub use provenance::Provenance;
 pub use questions::{
-    EventPlace, EventsWanted, Expiring, Life, Page, Questions, ReconciliationWanted, SectorSum,
+    Calendar, EventPlace, EventsWanted, Expiring, Life, Page, Questions, ReconciliationWanted, SectorSum,
     event_headings, reconciliation_headings,
 };
 pub use reader::{CacheFigures, Published, Reader};

@@ -13,7 +13,7 @@ use std::sync::{Arc, LazyLock};
 use chain::{Clock, Day, MinerId, SectorNumber};
 use datafusion::arrow::array::{Array, AsArray, RecordBatch};
 use datafusion::arrow::datatypes::{Date32Type, Decimal128Type, Int64Type};
-use ledger::{Cause, Kind, Status};
+use ledger::{Cause, Content, Kind, Status};
 
 use crate::ask::{Asker, Limits};
 use crate::schema::{FAILED, MINER_ID, STAT_DATE, TableName};
@@ -118,8 +118,43 @@ pub struct Expiring {
     pub day: Day,
     /// All of them.
     pub all: SectorSum,
-    /// Those with verified deals: of a QAP above their raw bytes.
+    /// Those with verified deals; where the calendar does not know what sectors hold, those of a QAP above their raw
+    /// bytes.
     pub verified: SectorSum,
+    /// Those without deals, if the calendar knows.
+    pub cc: SectorSum,
+    /// Those with unverified deals alone, if the calendar knows.
+    pub deals: SectorSum,
+    /// Initial pledge of all of them in attoFIL, if the calendar knows.
+    pub pledge: i128,
+}
+
+impl Expiring {
+    /// Adds the sectors that expire on another day.
+    pub fn add(&mut self, other: &Self) {
+        let sums = [
+            (&mut self.all, other.all),
+            (&mut self.verified, other.verified),
+            (&mut self.cc, other.cc),
+            (&mut self.deals, other.deals),
+        ];
+        for (sum, of_other) in sums {
+            sum.sectors += of_other.sectors;
+            sum.rbp = sum.rbp.saturating_add(of_other.rbp);
+            sum.qap = sum.qap.saturating_add(of_other.qap);
+        }
+        self.pledge = self.pledge.saturating_add(other.pledge);
+    }
+}
+
+/// When live sectors expire.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Calendar {
+    /// The days on which some do, in order.
+    pub days: Vec<Expiring>,
+    /// Whether it is known of each of them what it holds and what is pledged for it: not if days were closed under a
+    /// layout before 3.
+    pub knows_backing: bool,
 }
 
 /// The columns of events.
@@ -142,6 +177,10 @@ pub fn event_headings() -> Arc<[Heading]> {
             integer("activation", "epoch", "Activation as first seen; absent for pre-commits.").or_absent(),
             integer("expiration_before", "epoch", "Expiration before.").or_absent(),
             integer("expiration_after", "epoch", "Expiration after.").or_absent(),
+            text("content_before", "What the sector held before: `cc`, `deals` or `verified`; absent if it was not live, and of days closed under a layout before 3.").or_absent(),
+            text("content_after", "What it holds after.").or_absent(),
+            Heading::new("pledge_before", Holds::Wide, "attoFIL", "Its initial pledge before.").or_absent(),
+            Heading::new("pledge_after", Holds::Wide, "attoFIL", "Its initial pledge after.").or_absent(),
             text("status_before", "Where the sector stood before."),
             text("status_after", "Where it stands after."),
             text(
@@ -312,37 +351,55 @@ impl Questions {
         clock: Clock,
         miner: Option<MinerId>,
         day: Day,
-    ) -> Result<Vec<Expiring>> {
+    ) -> Result<Calendar> {
         let mut upto = format!("{STAT_DATE} <= DATE '{day}'");
         if let Some(miner) = miner {
-            let Ok(miner) = i64::try_from(miner.0) else { return Ok(Vec::new()) };
+            let Ok(miner) = i64::try_from(miner.0) else { return Ok(Calendar::default()) };
             let _ = write!(upto, " AND {MINER_ID} = {miner}");
         }
+        // Where the statement's columns stand after the four sums.
+        const PLEDGE: usize = 13;
+        const UNKNOWN: usize = 14;
         let (events, gone) = (TableName::Events.name(), Status::None.name());
         let side = |side: &str, sign: i32| {
             format!(
                 "SELECT (least(expiration_{side}, {LAST_EPOCH}) * {EPOCH_SECONDS} + {genesis}) / {DAY_SECONDS} AS day, \
                  CAST({sign} AS BIGINT) AS n, {sign} * sector_size AS rbp, {sign} * qap_{side} AS qap, \
-                 qap_{side} > sector_size AS verified \
+                 coalesce(content_{side}, CASE WHEN qap_{side} > sector_size THEN '{verified}' END) AS content, \
+                 {sign} * pledge_{side} AS pledge \
                  FROM {events} WHERE status_{side} <> '{gone}' AND {upto}",
                 genesis = clock.genesis(),
+                verified = Content::Verified.name(),
             )
         };
         let sums = |only: &str| ["n", "rbp", "qap"].map(|of| format!("sum({of}){only}")).join(", ");
+        let held = |content: Content| sums(&format!(" FILTER (WHERE content = '{content}')"));
         let statement = format!(
-            "SELECT day, {}, {} FROM ({} UNION ALL {}) GROUP BY day HAVING sum(n) <> 0 ORDER BY day",
+            "SELECT day, {}, {}, {}, {}, sum(pledge), count(*) - count(pledge) AS unknown FROM ({} UNION ALL {}) \
+             GROUP BY day HAVING sum(n) <> 0 OR count(*) > count(pledge) ORDER BY day",
             sums(""),
-            sums(" FILTER (WHERE verified)"),
+            held(Content::Verified),
+            held(Content::Cc),
+            held(Content::Deals),
             side("after", 1),
             side("before", -1),
         );
-        let mut calendar = Vec::new();
+        let mut calendar = Calendar { days: Vec::new(), knows_backing: true };
         for batch in self.asker(version).await?.collect(&statement).await? {
             let days = batch.column(0).as_primitive::<Int64Type>();
             for row in 0..batch.num_rows() {
-                let day = Day::from_unix_days(i32::try_from(days.value(row)).unwrap_or(i32::MAX));
-                let (all, verified) = (sum(&batch, 1, row), sum(&batch, 4, row));
-                calendar.push(Expiring { day, all, verified });
+                calendar.knows_backing &= whole(&batch, UNKNOWN, row) == 0;
+                let all = sum(&batch, 1, row);
+                if all.sectors != 0 {
+                    calendar.days.push(Expiring {
+                        day: Day::from_unix_days(i32::try_from(days.value(row)).unwrap_or(i32::MAX)),
+                        all,
+                        verified: sum(&batch, 4, row),
+                        cc: sum(&batch, 7, row),
+                        deals: sum(&batch, 10, row),
+                        pledge: wide(&batch, PLEDGE, row),
+                    });
+                }
             }
         }
         Ok(calendar)
@@ -398,13 +455,23 @@ fn integer(rows: &Sheet, name: &str, row: usize) -> Option<i64> {
 
 /// Three sums that stand side by side; what sums nothing is nothing.
 fn sum(batch: &RecordBatch, at: usize, row: usize) -> SectorSum {
-    let wide = |at: usize| {
-        let column = batch.column(at).as_primitive_opt::<Decimal128Type>();
-        column.filter(|column| column.is_valid(row)).map_or(0, |column| column.value(row))
-    };
-    let count = batch.column(at).as_primitive_opt::<Int64Type>();
-    let count = count.filter(|column| column.is_valid(row)).map_or(0, |column| column.value(row));
-    SectorSum { sectors: count.into(), rbp: wide(at + 1), qap: wide(at + 2) }
+    SectorSum {
+        sectors: whole(batch, at, row).into(),
+        rbp: wide(batch, at + 1, row),
+        qap: wide(batch, at + 2, row),
+    }
+}
+
+/// A wide integer; 0 where there is none.
+fn wide(batch: &RecordBatch, at: usize, row: usize) -> i128 {
+    let column = batch.column(at).as_primitive_opt::<Decimal128Type>();
+    column.filter(|column| column.is_valid(row)).map_or(0, |column| column.value(row))
+}
+
+/// A 64-bit integer; 0 where there is none.
+fn whole(batch: &RecordBatch, at: usize, row: usize) -> i64 {
+    let column = batch.column(at).as_primitive_opt::<Int64Type>();
+    column.filter(|column| column.is_valid(row)).map_or(0, |column| column.value(row))
 }
 
 impl Error {

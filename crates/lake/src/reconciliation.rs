@@ -69,8 +69,8 @@ pub(crate) fn batch(
             chain.unproven,
         ];
         for (at, power) in row.iter().enumerate() {
-            figures[2 * at].push(fit.wide("a storage provider's raw power", power.rbp)?);
-            figures[2 * at + 1].push(fit.wide("a storage provider's QAP", power.qap)?);
+            figures[2 * at].push(fit.wide("a storage provider's raw power", power.rbp.0)?);
+            figures[2 * at + 1].push(fit.wide("a storage provider's QAP", power.qap.0)?);
         }
         let of = u64::try_from(*miner).ok().and_then(|id| failed.remove(&MinerId(id))).unwrap_or_default();
         names.push(of.into_keys().collect::<Vec<_>>().join(","));

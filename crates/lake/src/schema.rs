@@ -124,6 +124,11 @@ fn events() -> Vec<Field> {
         text("message").with_nullable(true),
         integer("method").with_nullable(true),
         integer("message_sectors").with_nullable(true),
+        // Since layout 3.
+        text("content_before").with_nullable(true),
+        text("content_after").with_nullable(true),
+        wide("pledge_before").with_nullable(true),
+        wide("pledge_after").with_nullable(true),
     ]
 }
 

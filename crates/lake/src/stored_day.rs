@@ -1,11 +1,14 @@
 //! A closed day as it was handed over, from what the tables keep of it.
 
-use chain::{Bytes, Cid, Day, Epoch, MinerId, SectorNumber};
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use chain::{AttoFil, Bytes, Cid, Day, Epoch, MinerId, SectorNumber};
 use datafusion::arrow::array::{
     Array, ArrowPrimitiveType, AsArray, PrimitiveArray, RecordBatch, StringArray,
 };
 use datafusion::arrow::datatypes::{Decimal128Type, Int64Type};
-use ledger::{Cause, ChainPower, Event, Kind, MessageRef, Power, Status};
+use ledger::{Backing, Cause, ChainPower, Content, Event, Kind, MessageRef, Power, Status};
 
 use crate::schema::{MINER_ID, TableName};
 use crate::writer::FinishedDay;
@@ -50,15 +53,34 @@ pub(crate) fn events(day: Day, rows: &RecordBatch) -> Result<Vec<Event>> {
     let (status_before, status_after) = (of.texts("status_before")?, of.texts("status_after")?);
     let (message, method) = (of.texts("message")?, of.integers("method")?);
     let message_sectors = of.integers("message_sectors")?;
-    let event = |row: usize| {
+    let backing_before = (of.texts("content_before")?, of.wides("pledge_before")?);
+    let backing_after = (of.texts("content_after")?, of.wides("pledge_after")?);
+    let backing = |(content, pledge): (&StringArray, &PrimitiveArray<Decimal128Type>), row| {
+        // Rows of layout 1 and 2 do not know.
+        let Some(pledge) = value(pledge, row) else { return Some(None) };
+        let content = Content::from_name(content.is_valid(row).then(|| content.value(row))?)?;
+        Some(Some(Backing { content, pledge: AttoFil(pledge) }))
+    };
+    let mut messages: HashMap<&str, Arc<MessageRef>> = HashMap::new();
+    let mut event = |row: usize| {
         let unsigned = |column: &PrimitiveArray<Int64Type>| u64::try_from(column.value(row)).ok();
         let caused_by = match some(message, row) {
             false => None,
-            true => Some(MessageRef {
-                cid: message.value(row).parse::<Cid>().ok()?,
-                method: unsigned(method)?,
-                sectors: u32::try_from(message_sectors.value(row)).ok()?,
-            }),
+            true => {
+                let text = message.value(row);
+                let (method, sectors) = (unsigned(method)?, u32::try_from(message_sectors.value(row)).ok()?);
+                let read = |cid| Arc::new(MessageRef { cid, method, sectors });
+                Some(match messages.get(text) {
+                    None => {
+                        let message = read(text.parse::<Cid>().ok()?);
+                        messages.insert(text, Arc::clone(&message));
+                        message
+                    }
+                    Some(known) if (known.method, known.sectors) == (method, sectors) => Arc::clone(known),
+                    // A damaged row, which says otherwise than the first of that message: to be found out as it is.
+                    Some(known) => read(known.cid),
+                })
+            }
         };
         let known_cause = match some(cause, row) {
             false => None,
@@ -76,6 +98,8 @@ pub(crate) fn events(day: Day, rows: &RecordBatch) -> Result<Vec<Event>> {
             activation: value(activation, row).map(Epoch),
             expiration_before: value(expiration_before, row).map(Epoch),
             expiration_after: value(expiration_after, row).map(Epoch),
+            backing_before: backing(backing_before, row)?,
+            backing_after: backing(backing_after, row)?,
             status_before: Status::from_name(status_before.value(row))?,
             status_after: Status::from_name(status_after.value(row))?,
             message: caused_by,

@@ -22,7 +22,7 @@ impl Tables {
     /// Opens the tables, or makes them where they are absent; brings them to what was published last and to this
     /// version's layout, and clears away what a crash has left.
     pub(crate) async fn open(dir: &Path, disk: &Disk) -> Result<Self> {
-        let older = layout::of(dir)? == 1;
+        let older = layout::is_older(dir)?;
         let mut tables = Self {
             events: Table::open_or_create(dir, TableName::Events, disk).await?,
             reconciliation: Table::open_or_create(dir, TableName::Reconciliation, disk).await?,

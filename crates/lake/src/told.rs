@@ -78,15 +78,18 @@ impl Told {
         let column = explanation.column;
         let figure = |value: Value| Figure { value, digits: in_digits(column.unit, spelled) };
         let added = explanation.contributions.iter().map(|of| of.amount).fold(0, i128::saturating_add);
-        let contributed = |of: &Contribution<'_>| Contributed {
-            amount: figure(Value::Integer(of.amount)),
-            epoch: of.event.epoch.0,
-            sector: of.event.sector.0,
-            kind: of.event.kind.name(),
-            cause: of.event.cause.map(ledger::Cause::name),
-            message: of.event.message.map(|message| message.cid.to_string()),
-            method: of.event.message.map(|message| message.method),
-            message_sectors: of.event.message.map(|message| message.sectors),
+        let contributed = |of: &Contribution<'_>| {
+            let message = of.event.message.as_deref();
+            Contributed {
+                amount: figure(Value::Integer(of.amount)),
+                epoch: of.event.epoch.0,
+                sector: of.event.sector.0,
+                kind: of.event.kind.name(),
+                cause: of.event.cause.map(ledger::Cause::name),
+                message: message.map(|message| message.cid.to_string()),
+                method: message.map(|message| message.method),
+                message_sectors: message.map(|message| message.sectors),
+            }
         };
         Self {
             column: column.name,

@@ -7,15 +7,15 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::time::Duration;
 
-use chain::{MinerId, Progress, Unit};
+use chain::{Clock, Day, MAINNET_GENESIS, MinerId, Progress, Unit};
 use common::{day, finished, network, onboard, shown};
 use lake::{
-    Audited, Error, Finding, FinishedDay, Lake, Later, Provenance, Reader, Scope, Status, audit,
-    audit_deeply, backup, restore,
+    Audited, Calendar, Error, Finding, FinishedDay, Lake, Later, Limits, Provenance, Questions, Reader,
+    Scope, Status, audit, audit_deeply, backup, restore,
 };
 use ledger::columns::{COLUMNS, Endpoint};
 use ledger::testing::MadeUpOptions;
-use ledger::{Event, Kind};
+use ledger::{Content, Event, Kind};
 use tempfile::TempDir;
 
 /// Nobody watches.
@@ -302,16 +302,20 @@ fn copy_tree(from: &Path, to: &Path) {
     }
 }
 
-/// A lake of the first layout: three days that the bundled sample begins with, closed in two runs.
-fn first_layout() -> TempDir {
+/// A lake of an older layout: three days that the bundled sample begins with, closed in two runs.
+fn of_layout(number: u64) -> TempDir {
     let dir = TempDir::new().expect("a directory");
-    copy_tree(&Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/layouts/1"), dir.path());
+    let kept = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/layouts/{number}"));
+    copy_tree(&kept, dir.path());
     dir
 }
 
+/// The layout that the first writer brings a lake to.
+const NEWEST: u64 = 3;
+
 #[tokio::test]
 async fn a_lake_of_the_first_layout_is_read_as_it_is_and_migrated_by_the_first_writer() {
-    let dir = first_layout();
+    let dir = of_layout(1);
     let before = shown(dir.path()).await;
     assert_eq!(before.len(), 3);
     assert_eq!(Status::of(dir.path()).await.expect("a status").layout, 1);
@@ -320,7 +324,7 @@ async fn a_lake_of_the_first_layout_is_read_as_it_is_and_migrated_by_the_first_w
 
     let mut lake = Lake::open(dir.path()).await.expect("migrated");
     let status = Status::of(dir.path()).await.expect("a status");
-    assert_eq!((status.layout, status.history_since), (2, None));
+    assert_eq!((status.layout, status.history_since), (NEWEST, None));
     assert_eq!(shown(dir.path()).await, before);
     let progress = lake.progress().await.expect("progress");
     assert_eq!(progress.len(), 3);
@@ -343,10 +347,10 @@ async fn a_lake_of_the_first_layout_is_read_as_it_is_and_migrated_by_the_first_w
     again.expect("a closed day");
     drop(lake);
 
-    std::fs::write(dir.path().join("lake.json"), br#"{"layout":3}"#).expect("written");
+    std::fs::write(dir.path().join("lake.json"), br#"{"layout":4}"#).expect("written");
     for refused in [Lake::open(dir.path()).await.err(), Reader::open(dir.path()).await.err()] {
         let refused = refused.expect("a newer layout").to_string();
-        assert!(refused.contains("layout 3") && refused.contains("newer"), "{refused}");
+        assert!(refused.contains("layout 4") && refused.contains("newer"), "{refused}");
     }
 }
 
@@ -356,27 +360,109 @@ async fn a_migration_that_breaks_off_is_gone_on_with() {
     use std::sync::Arc;
     use std::sync::atomic::{AtomicUsize, Ordering};
 
-    for fails in 0.. {
-        let dir = first_layout();
-        let before = shown(dir.path()).await;
-        let steps = Arc::new(AtomicUsize::new(0));
-        let count = Arc::clone(&steps);
-        let disk = lake::Disk::watched(move |_: lake::Step, _: &Path| {
-            if count.fetch_add(1, Ordering::Relaxed) >= fails {
-                return Err(Error::new(ErrorKind::StorageFull, "as if the disk were full"));
+    for layout in 1..NEWEST {
+        for fails in 0.. {
+            let dir = of_layout(layout);
+            let before = shown(dir.path()).await;
+            let steps = Arc::new(AtomicUsize::new(0));
+            let count = Arc::clone(&steps);
+            let disk = lake::Disk::watched(move |_: lake::Step, _: &Path| {
+                if count.fetch_add(1, Ordering::Relaxed) >= fails {
+                    return Err(Error::new(ErrorKind::StorageFull, "as if the disk were full"));
+                }
+                Ok(())
+            });
+            let failed = Lake::open_on(dir.path(), disk).await.is_err();
+            assert_eq!(shown(dir.path()).await, before, "step {fails}");
+            drop(Lake::open(dir.path()).await.expect("it goes on"));
+            assert_eq!(Status::of(dir.path()).await.expect("a status").layout, NEWEST);
+            assert_eq!(shown(dir.path()).await, before, "step {fails}");
+            if !failed {
+                assert!(fails > 5, "a migration takes some steps");
+                break;
             }
-            Ok(())
-        });
-        let failed = Lake::open_on(dir.path(), disk).await.is_err();
-        assert_eq!(shown(dir.path()).await, before, "step {fails}");
-        drop(Lake::open(dir.path()).await.expect("it goes on"));
-        assert_eq!(Status::of(dir.path()).await.expect("a status").layout, 2);
-        assert_eq!(shown(dir.path()).await, before, "step {fails}");
-        if !failed {
-            assert!(fails > 10, "a migration takes some steps");
-            break;
         }
     }
+}
+
+/// The calendar of expirations at the end of the last closed day.
+async fn calendar(lake: &Path, miner: Option<MinerId>) -> Calendar {
+    let reader = Reader::open(lake).await.expect("a reader");
+    let last = *reader.days().expect("closed days").end();
+    let limits = Limits { time: Duration::from_secs(60), memory: 256 << 20, disk: 1 << 30 };
+    let questions = Questions::new(lake.to_owned(), limits);
+    let clock = Clock::new(MAINNET_GENESIS);
+    questions.expirations(reader.version(), clock, miner, last).await.expect("a calendar")
+}
+
+#[tokio::test]
+async fn what_sectors_hold_is_unknown_where_days_of_the_second_layout_did_not_keep_it() {
+    let dir = of_layout(2);
+    let before = shown(dir.path()).await;
+    let old = calendar(dir.path(), None).await;
+    assert!(!old.knows_backing && !old.days.is_empty());
+    let mut lake = Lake::open(dir.path()).await.expect("migrated");
+    assert_eq!(Status::of(dir.path()).await.expect("a status").layout, NEWEST);
+    assert_eq!((shown(dir.path()).await, calendar(dir.path(), None).await), (before, old));
+    let (audited, findings) = audited(dir.path(), true).await;
+    assert_eq!((audited.miner_days, findings), (15, vec![]));
+
+    let next = lake.progress().await.expect("progress")[2].day.next();
+    let mut more = finished(0, vec![onboard(5000, 1, 1)], vec![]);
+    (more.day, more.progress.day) = (next, next);
+    lake.close_days(&[more]).await.expect("it goes on");
+    assert!(!calendar(dir.path(), None).await.knows_backing);
+    let of_new = calendar(dir.path(), Some(MinerId(5000))).await;
+    assert!(of_new.knows_backing, "all there is of this one is known");
+    assert_eq!((of_new.days.len(), of_new.days[0].cc), (1, of_new.days[0].all));
+}
+
+#[tokio::test]
+async fn the_calendar_of_expirations_is_of_each_sector_as_its_last_event_leaves_it() {
+    let days = days(40);
+    let (dir, _lake) = closed(&days).await;
+    let clock = Clock::new(MAINNET_GENESIS);
+    let mut last: BTreeMap<_, &Event> = BTreeMap::new();
+    for event in days.iter().flat_map(|day| &day.events) {
+        if event.kind != Kind::PrecommitExpired && event.kind != Kind::Precommit {
+            last.insert((event.miner, event.sector), event);
+        }
+    }
+    let mut wanted: BTreeMap<Day, [i128; 13]> = BTreeMap::new();
+    for event in last.values() {
+        let (Some(expiration), Some(backing)) = (event.expiration_after, event.backing_after) else {
+            continue;
+        };
+        let sums = wanted.entry(clock.day_of(expiration)).or_default();
+        let held = match backing.content {
+            Content::Verified => 3,
+            Content::Cc => 6,
+            Content::Deals => 9,
+        };
+        for (at, value) in [1, event.sector_size.0, event.qap().0].into_iter().enumerate() {
+            sums[at] += value;
+            sums[held + at] += value;
+        }
+        sums[12] += backing.pledge.0;
+    }
+    let told = calendar(dir.path(), None).await;
+    assert!(told.knows_backing);
+    let told: BTreeMap<Day, [i128; 13]> = told
+        .days
+        .iter()
+        .map(|of| {
+            let mut sums = [0; 13];
+            for (at, sum) in [of.all, of.verified, of.cc, of.deals].into_iter().enumerate() {
+                sums[3 * at..3 * at + 3].copy_from_slice(&[sum.sectors, sum.rbp, sum.qap]);
+            }
+            sums[12] = of.pledge;
+            (of.day, sums)
+        })
+        .collect();
+    for held in [3, 6, 9, 12] {
+        assert!(wanted.values().any(|sums| sums[held] > 0));
+    }
+    assert_eq!(told, wanted);
 }
 
 #[tokio::test]

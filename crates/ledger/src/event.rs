@@ -1,6 +1,8 @@
 //! The sector event: the one thing from which every number is derived.
 
-use chain::{Bytes, Cid, Epoch, MinerId, SectorNumber};
+use std::sync::Arc;
+
+use chain::{AttoFil, Bytes, Cid, Epoch, MinerId, SectorNumber};
 
 /// Declares an enum whose values have one spelling, used in tables, JSON and SQL alike.
 macro_rules! named {
@@ -114,6 +116,38 @@ named! {
     }
 }
 
+named! {
+    /// What a sector is filled with.
+    Content {
+        /// Committed capacity: no deal weighs in it.
+        Cc = "cc",
+        /// Unverified deals alone.
+        Deals = "deals",
+        /// Verified deals, maybe beside unverified ones.
+        Verified = "verified",
+    }
+}
+
+impl Content {
+    /// By a sector's weights, in bytes × epochs of its unverified and of its verified deals.
+    pub(crate) const fn of(deal_weight: i128, verified_weight: i128) -> Self {
+        match (deal_weight, verified_weight) {
+            (0, 0) => Self::Cc,
+            (_, 0) => Self::Deals,
+            _ => Self::Verified,
+        }
+    }
+}
+
+/// What a sector holds, and what is pledged for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Backing {
+    /// What it is filled with.
+    pub content: Content,
+    /// Its initial pledge.
+    pub pledge: AttoFil,
+}
+
 impl Kind {
     /// Whether the kind is valued by the QAP before it (terminate, expire, fault, and what takes a
     /// pre-commit away) or after it (all others). `docs/DEFINITIONS.md`, "Events".
@@ -159,12 +193,17 @@ pub struct Event {
     pub expiration_before: Option<Epoch>,
     /// Expiration in the state after.
     pub expiration_after: Option<Epoch>,
+    /// What it held and what was pledged for it in the state before; absent if it was not live, and where a lake of an
+    /// older layout did not keep it.
+    pub backing_before: Option<Backing>,
+    /// The same in the state after.
+    pub backing_after: Option<Backing>,
     /// Where the sector stood before.
     pub status_before: Status,
     /// Where it stands after.
     pub status_after: Status,
-    /// The message that caused it; absent where cron or a call from inside another actor did.
-    pub message: Option<MessageRef>,
+    /// The message that caused it, shared by all that it caused; absent where cron or a call from inside another actor did.
+    pub message: Option<Arc<MessageRef>>,
 }
 
 impl Event {

@@ -158,8 +158,8 @@ mod tests {
         let explanation = explain(messages, None, &row, events).unwrap();
         let shown: Vec<_> = explanation.contributions.iter().map(|of| of.event).collect();
         assert!(shown.iter().all(|event| event.kind == Kind::Precommit));
-        let cids: BTreeSet<_> = shown.iter().filter_map(|event| Some(event.message?.cid)).collect();
+        let cids: BTreeSet<_> = shown.iter().filter_map(|event| Some(event.message.as_ref()?.cid)).collect();
         assert_eq!(cids.len(), shown.len());
-        assert!(shown.iter().any(|event| event.message.unwrap().sectors > 1));
+        assert!(shown.iter().any(|event| event.message.as_ref().unwrap().sectors > 1));
     }
 }

@@ -24,7 +24,7 @@ mod value;
 
 pub use chain_powers::ChainPowers;
 pub use differ::Differ;
-pub use event::{Cause, Event, Kind, MessageRef, Status};
+pub use event::{Backing, Cause, Content, Event, Kind, MessageRef, Status};
 pub use explain::{Contribution, Explanation, explain};
 pub use portrait::{DeadlinePortrait, Holding, Portrait};
 pub use power::{ChainPower, Power};

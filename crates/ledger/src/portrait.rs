@@ -3,26 +3,34 @@
 use std::collections::BTreeMap;
 
 use chain::state::Miner;
-use chain::{Bytes, Epoch, Result};
+use chain::{AttoFil, Epoch, Result};
 
 use crate::differ::{Standing, Terms};
-use crate::event::Status;
+use crate::event::{Content, Status};
 use crate::power::Power;
 
-/// Sectors and their power.
+/// Sectors, their power, and what is pledged for them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Holding {
     /// How many sectors.
     pub sectors: u64,
     /// Their raw and quality-adjusted bytes.
     pub power: Power,
+    /// Their initial pledge.
+    pub pledge: AttoFil,
 }
 
 impl Holding {
-    fn add(&mut self, size: Bytes, qap: Bytes) {
-        self.sectors += 1;
-        self.power.rbp.0 = self.power.rbp.0.saturating_add(size.0);
-        self.power.qap.0 = self.power.qap.0.saturating_add(qap.0);
+    /// Adds other sectors.
+    pub fn add(&mut self, other: &Self) {
+        self.sectors += other.sectors;
+        self.power.rbp.0 = self.power.rbp.0.saturating_add(other.power.rbp.0);
+        self.power.qap.0 = self.power.qap.0.saturating_add(other.power.qap.0);
+        self.pledge.0 = self.pledge.0.saturating_add(other.pledge.0);
+    }
+
+    fn of(terms: &Terms) -> Self {
+        Self { sectors: 1, power: Power { rbp: terms.size, qap: terms.qap }, pledge: terms.backing.pledge }
     }
 }
 
@@ -52,8 +60,8 @@ pub struct Portrait {
     pub unproven: Holding,
     /// Its 48 deadlines, by index.
     pub deadlines: BTreeMap<u64, DeadlinePortrait>,
-    /// What expires when, by the sectors' own expiration; live sectors only.
-    pub expirations: BTreeMap<Epoch, Holding>,
+    /// What expires when, by the sectors' own expiration and by what they hold; live sectors only.
+    pub expirations: BTreeMap<Epoch, BTreeMap<Content, Holding>>,
 }
 
 impl Portrait {
@@ -82,8 +90,10 @@ impl Portrait {
                 Status::Unproven => &mut portrait.unproven,
             };
             let terms = Terms::of(&found)?;
-            holding.add(terms.size, terms.qap);
-            portrait.expirations.entry(terms.expiration).or_default().add(terms.size, terms.qap);
+            let sector = Holding::of(&terms);
+            holding.add(&sector);
+            let expiring = portrait.expirations.entry(terms.expiration).or_default();
+            expiring.entry(terms.backing.content).or_default().add(&sector);
             Ok(())
         })?;
         Ok(portrait)

@@ -137,7 +137,7 @@ impl Column {
     pub fn counted_message(&self, event: &Event) -> Option<Cid> {
         match self.definition {
             Definition::Messages(select) if select.iter().any(|select| select.takes(event)) => {
-                event.message.map(|message| message.cid)
+                event.message.as_ref().map(|message| message.cid)
             }
             _ => None,
         }
@@ -335,6 +335,8 @@ mod tests {
             activation: Some(Epoch(0)),
             expiration_before: None,
             expiration_after: Some(Epoch(epochs)),
+            backing_before: None,
+            backing_after: None,
             status_before: Status::None,
             status_after: Status::Active,
             message: None,

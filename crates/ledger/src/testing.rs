@@ -6,10 +6,11 @@
 //! kind happens early. What the chain would say of each miner is added up over its sectors, not over the events.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
-use chain::{Bytes, Cid, EPOCHS_PER_DAY, Epoch, MinerId, SectorNumber};
+use chain::{AttoFil, Bytes, Cid, EPOCHS_PER_DAY, Epoch, MinerId, SectorNumber};
 
-use crate::event::{Cause, Event, Kind, MessageRef, Status};
+use crate::event::{Backing, Cause, Content, Event, Kind, MessageRef, Status};
 use crate::power::{ChainPower, Power};
 
 /// The first miner's number.
@@ -17,6 +18,8 @@ const FIRST_MINER: u64 = 1000;
 /// Quality is in parts of a sector's size, so that sums of it are exact: 64 of 64 is a quality of 1.
 const PARTS: u16 = 64;
 const MOST_PARTS: u16 = 10 * PARTS;
+/// What is pledged for each part of a sector's quality.
+const PLEDGE: i128 = 3_000_000_000_000_001;
 /// Most sectors of a message.
 const BATCH: usize = 16;
 /// Most sectors that a miner holds pre-committed.
@@ -212,6 +215,19 @@ struct Sector {
     quality: u16,
 }
 
+impl Sector {
+    /// What a live sector holds: what lifts its quality is verified, and one in four of the others has deals.
+    fn backing((status, sector): (Status, Self)) -> Option<Backing> {
+        let content = match sector.quality {
+            quality if quality > PARTS => Content::Verified,
+            _ if sector.number % 4 == 0 => Content::Deals,
+            _ => Content::Cc,
+        };
+        let pledge = AttoFil(PLEDGE * i128::from(sector.quality));
+        (status != Status::None).then_some(Backing { content, pledge })
+    }
+}
+
 /// A miner and its sectors by where they stand.
 #[derive(Clone, Debug)]
 struct Provider {
@@ -315,6 +331,8 @@ impl Scene<'_> {
             activation: (!committed).then_some(known.activation),
             expiration_before: before.map(|(_, sector)| sector.expiration),
             expiration_after: after.map(|(_, sector)| sector.expiration),
+            backing_before: before.and_then(Sector::backing),
+            backing_after: after.and_then(Sector::backing),
             status_before: before.map_or(Status::None, |(status, _)| status),
             status_after: after.map_or(Status::None, |(status, _)| status),
             message: None,
@@ -344,8 +362,8 @@ impl Scene<'_> {
         let events = &mut self.events[first..];
         let sectors: BTreeSet<_> = events.iter().map(|event| event.sector).collect();
         let sectors = u32::try_from(sectors.len()).unwrap_or(u32::MAX);
-        let message = Some(MessageRef { cid: self.dice.cid(), method, sectors });
-        events.iter_mut().for_each(|event| event.message = message);
+        let message = Arc::new(MessageRef { cid: self.dice.cid(), method, sectors });
+        events.iter_mut().for_each(|event| event.message = Some(Arc::clone(&message)));
     }
 
     fn new_sector(&mut self) -> Sector {

@@ -60,11 +60,12 @@ fn crons_of_null_rounds_happen_at_the_epoch_of_the_tipset_after_them() {
 #[test]
 fn method_28_pre_commits_in_batch_however_many_sectors_it_holds() {
     let Some(small) = &*SMALL else { return };
-    let alone: Vec<_> =
-        of(&small.events, Kind::Precommit).filter(|event| event.message.unwrap().sectors == 1).collect();
+    let alone: Vec<_> = of(&small.events, Kind::Precommit)
+        .filter(|event| event.message.as_ref().unwrap().sectors == 1)
+        .collect();
     assert!(!alone.is_empty());
     for event in alone {
-        assert_eq!((event.cause, event.message.unwrap().method), (Some(Cause::Batch), 28));
+        assert_eq!((event.cause, event.message.as_ref().unwrap().method), (Some(Cause::Batch), 28));
     }
 }
 
@@ -93,7 +94,7 @@ fn a_non_interactive_onboard_has_no_pre_commit_and_any_other_has_one() {
     let mut causes = BTreeSet::new();
     for event in of(&small.events, Kind::Onboard).filter(|event| event.message.is_some()) {
         causes.insert(event.cause.unwrap());
-        let method = event.message.unwrap().method;
+        let method = event.message.as_ref().unwrap().method;
         assert_eq!(method == 36, event.cause == Some(Cause::NonInteractive));
         if method == 36 {
             assert!(!precommitted.contains(&(event.miner, event.sector)));
@@ -152,7 +153,7 @@ fn a_snap_changes_what_the_sector_holds_and_keeps_its_activation() {
     let snaps: Vec<_> = of(&small.events, Kind::Snap).collect();
     assert_eq!(snaps.len(), 10);
     for snap in snaps {
-        assert_eq!(snap.message.unwrap().method, 35);
+        assert_eq!(snap.message.as_ref().unwrap().method, 35);
         assert!(snap.qap_after >= snap.qap_before && snap.expiration_before == snap.expiration_after);
         assert!(snap.activation.unwrap() < snap.epoch);
     }
@@ -174,7 +175,10 @@ fn faults_are_told_apart_by_what_found_them() {
     let Some(small) = &*SMALL else { return };
     let mut methods: BTreeMap<Cause, BTreeSet<Option<u64>>> = BTreeMap::new();
     for event in of(&small.events, Kind::Fault) {
-        methods.entry(event.cause.unwrap()).or_default().insert(event.message.map(|message| message.method));
+        methods
+            .entry(event.cause.unwrap())
+            .or_default()
+            .insert(event.message.as_ref().map(|message| message.method));
     }
     let expected = [
         (Cause::Declared, Some(10)),
@@ -188,7 +192,7 @@ fn faults_are_told_apart_by_what_found_them() {
 #[test]
 fn declaring_a_recovery_is_not_yet_a_recovery() {
     let Some(edge) = &*EDGE else { return };
-    assert!(of(&edge.events, Kind::Recover).all(|event| event.message.unwrap().method == 5));
+    assert!(of(&edge.events, Kind::Recover).all(|event| event.message.as_ref().unwrap().method == 5));
     // Declared faulty and declared to recover in one tipset: only the fault has happened.
     assert_eq!(told(&edge.events, 6_184_000, 107, 130), ["fault declared"]);
 }
@@ -197,7 +201,7 @@ fn declaring_a_recovery_is_not_yet_a_recovery() {
 fn a_termination_is_active_by_message_and_passive_by_cron() {
     let Some(small) = &*SMALL else { return };
     for event in of(&small.events, Kind::Terminate) {
-        match event.message {
+        match &event.message {
             Some(message) => assert_eq!((event.cause, message.method), (Some(Cause::Active), 9)),
             None => assert_eq!((event.cause, event.status_before), (Some(Cause::Passive), Status::Faulty)),
         }
@@ -266,6 +270,7 @@ fn events_of_one_sector_hand_over_to_each_other() {
                 assert_eq!(pair[0].status_after, pair[1].status_before, "{at}");
                 assert_eq!(pair[0].qap_after, pair[1].qap_before, "{at}");
                 assert_eq!(pair[0].expiration_after, pair[1].expiration_before, "{at}");
+                assert_eq!(pair[0].backing_after, pair[1].backing_before, "{at}");
                 assert_eq!(pair[0].activation, pair[1].activation, "{at}: the activation first seen is kept");
             }
         }
@@ -283,11 +288,11 @@ fn a_messages_number_of_sectors_is_the_number_it_changed() {
         let changed: Vec<_> = small
             .events
             .iter()
-            .filter(|event| event.message.is_some_and(|message| message.cid.to_string() == cid))
+            .filter(|event| event.message.as_ref().is_some_and(|message| message.cid.to_string() == cid))
             .collect();
         assert!(changed.len() < line["sectors"].as_array().unwrap().len(), "{cid} was refused some");
         assert!(
-            changed.iter().all(|event| event.message.unwrap().sectors as usize == changed.len()),
+            changed.iter().all(|event| event.message.as_ref().unwrap().sectors as usize == changed.len()),
             "{cid}"
         );
     }
@@ -306,7 +311,7 @@ fn messages_that_failed_cause_nothing() {
         small
             .events
             .iter()
-            .filter_map(|event| event.message)
+            .filter_map(|event| event.message.as_ref())
             .all(|message| !failed.contains(&message.cid.to_string()))
     );
 }

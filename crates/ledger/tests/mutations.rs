@@ -5,7 +5,7 @@
 mod common;
 
 use std::collections::HashMap;
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 
 use chain::{Bytes, EPOCHS_PER_DAY, Epoch, MinerId, SectorNumber};
 use common::days::{Add, Held, History, chain_history, made_up};
@@ -23,7 +23,7 @@ struct Damage {
 
 /// How many sectors the event's message changed; none without a message.
 fn companions(event: &Event) -> u32 {
-    event.message.map_or(0, |message| message.sectors)
+    event.message.as_ref().map_or(0, |message| message.sectors)
 }
 
 fn is(kind: Kind, cause: impl Into<Option<Cause>>) -> impl Fn(&Event) -> bool {
@@ -177,7 +177,7 @@ const DAMAGES: &[Damage] = &[
     damage("an onboard activated earlier", |h| change(h, |e| e.kind == Onboard && e.message.is_some(), |e| e.activation = e.activation.map(|at| at + -1)), "transitions"),
     damage("an onboard that is active at once", |h| change(h, |e| e.kind == Onboard && e.message.is_some(), |e| e.status_after = Status::Active), "transitions"),
     damage("a fault that leaves the sector active", |h| change(h, is(Fault, None), |e| e.status_after = Status::Active), "transitions"),
-    damage("a message of one sector more", |h| change(h, |e| e.message.is_some(), |e| e.message.as_mut().unwrap().sectors += 1), "messages"),
+    damage("a message of one sector more", |h| change(h, |e| e.message.is_some(), |e| Arc::make_mut(e.message.as_mut().unwrap()).sectors += 1), "messages"),
     damage("an event of a message at another epoch", |h| change(h, |e| companions(e) > 1, |e| e.epoch = e.epoch + -1), "messages"),
     damage("an event before its day", |h| change(h, |_| true, |e| e.epoch = Epoch(-10_000)), "epochs"),
 ];

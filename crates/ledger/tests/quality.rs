@@ -132,7 +132,7 @@ fn an_upgrade_of_quality_in_place_is_an_adjustment_by_its_message() {
     assert_eq!((event.kind, event.cause), (Kind::Adjust, Some(Cause::Other)));
     assert_eq!((event.qap_before, event.qap_after), (Some(SIZE), Some(Bytes(10 * SIZE.0))));
     assert_eq!(event.expiration_after.unwrap().0, OLD_EXPIRATION);
-    assert_eq!(event.message.unwrap().method, 37);
+    assert_eq!(event.message.as_ref().unwrap().method, 37);
 }
 
 #[test]
@@ -143,7 +143,7 @@ fn an_upgrade_of_quality_that_moves_the_expiration_is_an_extension() {
     assert_eq!((event.qap_before, event.qap_after), (Some(SIZE), Some(Bytes(10 * SIZE.0))));
     assert_eq!(event.expiration_before.unwrap().0, OLD_EXPIRATION);
     assert_eq!(event.expiration_after.unwrap().0, NEW_EXPIRATION);
-    assert_eq!(event.message.unwrap().method, 37);
+    assert_eq!(event.message.as_ref().unwrap().method, 37);
 }
 
 #[test]

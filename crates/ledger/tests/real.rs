@@ -128,7 +128,12 @@ fn every_real_file_opens_and_its_miners_add_up_to_partitions_claims_and_network_
                 assert_eq!(sum(|deadline| deadline.faulty), portrait.faulty.sectors, "{name}: {id}");
                 assert_eq!(sum(|deadline| deadline.unproven), portrait.unproven.sectors, "{name}: {id}");
                 assert_eq!(
-                    portrait.expirations.values().map(|holding| holding.sectors).sum::<u64>(),
+                    portrait
+                        .expirations
+                        .values()
+                        .flat_map(|of| of.values())
+                        .map(|holding| holding.sectors)
+                        .sum::<u64>(),
                     portrait.live()
                 );
                 assert_eq!(portrayed(id, &portrait), powers.of(id), "{name}: {id}");

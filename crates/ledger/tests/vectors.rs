@@ -9,6 +9,7 @@ mod common;
 mod vector;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use chain::{Amt, Bytes, Epoch, Executed, MinerId, Reader, Receipt, SectorNumber, SectorSet, Transition};
 use ledger::checks::check_day;
@@ -179,6 +180,8 @@ impl Vector {
             activation: None,
             expiration_before: None,
             expiration_after: None,
+            backing_before: None,
+            backing_after: None,
             status_before: Status::None,
             status_after: Status::None,
             message: None,
@@ -209,7 +212,7 @@ impl Vector {
                         let after = after.sector(sector);
                         assert_eq!(after.sealed, link(update[3]), "{}: the data it says", self.name);
                         let event = before.changed(sector, uint(update[1]), uint(update[2]), &new);
-                        Event { qap_after: Some(after.qap), ..event }
+                        Event { qap_after: Some(after.qap), backing_after: Some(after.backing), ..event }
                     })
                     .collect()
             }
@@ -227,13 +230,20 @@ impl Vector {
                             EXTEND => Event {
                                 qap_after: Some(after.sector(sector).qap),
                                 expiration_after: Some(Epoch(int(place[3]))),
+                                backing_after: Some(after.sector(sector).backing),
                                 ..event
                             },
                             TERMINATE => {
                                 assert!(after.standing(deadline, partition).terminated.contains(sector));
                                 let gone = (None, None, Status::None);
                                 let (qap_after, expiration_after, status_after) = gone;
-                                Event { qap_after, expiration_after, status_after, ..event }
+                                Event {
+                                    qap_after,
+                                    expiration_after,
+                                    backing_after: None,
+                                    status_after,
+                                    ..event
+                                }
                             }
                             DECLARE_FAULTS => Event { status_after: Status::Faulty, ..event },
                             other => panic!("method {other} names no places"),
@@ -245,12 +255,12 @@ impl Vector {
             }
         };
         events.sort_by_key(|event| event.sector);
-        let message = MessageRef {
+        let message = Arc::new(MessageRef {
             cid: self.message.cid,
             method: self.message.method,
             sectors: u32::try_from(events.len()).unwrap(),
-        };
-        events.into_iter().map(|event| Event { message: Some(message), ..event }).collect()
+        });
+        events.into_iter().map(|event| Event { message: Some(Arc::clone(&message)), ..event }).collect()
     }
 
     /// A pre-commit `[seal proof, number, sealed CID, seal randomness epoch, deals, expiration, …]`.
@@ -285,6 +295,7 @@ impl Vector {
             qap_after: Some(after.sector(sector).qap),
             activation: Some(self.epoch),
             expiration_after: Some(Epoch(int(tuple(&info)[5]))),
+            backing_after: Some(after.sector(sector).backing),
             status_after: Status::Unproven,
             ..new(sector, size_of(tuple(&info)[0]))
         }
@@ -335,6 +346,8 @@ impl Side<'_> {
             activation: Some(sector.activation),
             expiration_before: Some(sector.expiration),
             expiration_after: Some(sector.expiration),
+            backing_before: Some(sector.backing),
+            backing_after: Some(sector.backing),
             status_before: status,
             status_after: status,
             ..new(number, sector.size)

@@ -131,7 +131,7 @@ fn from_actors_v19_an_upgraded_sector_weighs_ten_times_its_size_whatever_it_hold
         assert!(event.qap_before > Some(Bytes(SIZE)) && event.qap_before < event.qap_after);
         assert_eq!(event.qap_after, Some(Bytes(SIZE * 10)));
         assert_eq!(event.expiration_after, Some(Epoch(after.expiration)));
-        let by = event.message.map(|message| (message.method, message.sectors));
+        let by = event.message.as_ref().map(|message| (message.method, message.sectors));
         assert_eq!(by, (!sent.is_empty()).then_some((UPGRADE_SECTOR_QUALITY, 1)));
     }
 }
@@ -179,7 +179,7 @@ fn a_replaced_sector_is_only_scheduled_by_its_replacement_and_expires_at_its_dea
             panic!("one event")
         };
         assert_eq!((event.kind, event.cause), (Kind::Expire, Some(Cause::Replaced)), "v{actors}");
-        assert_eq!((event.expiration_before, event.message), (Some(Epoch(LATER)), None));
+        assert_eq!((event.expiration_before, event.message.as_ref()), (Some(Epoch(LATER)), None));
     }
 }
 
@@ -203,7 +203,7 @@ fn in_actors_v1_a_sector_is_proven_together_with_its_onboarding() {
     assert_eq!(first[1].status_after, Status::Active);
     assert_eq!(second[0].status_after, Status::Unproven);
     for event in [&first[0], &first[1], &second[0]] {
-        assert_eq!((event.message.unwrap().method, event.activation), (7, Some(Epoch(CLOSING))));
+        assert_eq!((event.message.as_ref().unwrap().method, event.activation), (7, Some(Epoch(CLOSING))));
     }
 }
 
@@ -214,7 +214,7 @@ fn in_actors_v1_a_declared_recovery_recovers_by_the_next_post() {
     let post = list(&[uint(0), list(&[list(&[uint(0), set(&[])])]), list(&[]), int(0), bytes(&[])]);
     let recovered = events(&mut Differ::new(), &before, &after, PERIOD + 5, &[(5, post, vec![])]);
     assert_eq!(told(&recovered), ["recover"]);
-    assert_eq!(recovered[0].message.unwrap().method, 5);
+    assert_eq!(recovered[0].message.as_ref().unwrap().method, 5);
 }
 
 #[test]
@@ -232,7 +232,7 @@ fn in_actors_v1_and_v2_a_termination_wins_over_the_cron_that_closes_the_deadline
             let sent = [(9, places(&[NUMBER]), vec![0x81, 0xf5])];
             let message = events(&mut Differ::new(), &before, &after, CLOSING, &sent);
             assert_eq!(told(&message), ["terminate active"], "v{actors}");
-            assert_eq!(message[0].message.unwrap().sectors, 1);
+            assert_eq!(message[0].message.as_ref().unwrap().sectors, 1);
         }
     }
 }
@@ -307,7 +307,7 @@ fn a_second_snap_of_a_sector_counts_again() {
     for pair in states.windows(2) {
         let snap = events(differ, &pair[0], &pair[1], CLOSING, &sent);
         assert_eq!(told(&snap), ["snap"]);
-        assert_eq!(snap[0].message.unwrap().method, 29);
+        assert_eq!(snap[0].message.as_ref().unwrap().method, 29);
     }
 }
 

@@ -21,6 +21,19 @@ pub(crate) fn bytes(bytes: i128) -> String {
     format!("{sign}{}{fraction} {}", magnitude / one, STEPS[step])
 }
 
+/// An amount of attoFIL as FIL with four decimals, or as it is where these would be zeros: `1.25 FIL`, `12 attoFIL`.
+pub(crate) fn fil(atto: i128) -> String {
+    const FIL: u128 = 1_000_000_000_000_000_000;
+    const SHOWN: u128 = FIL / 10_000;
+    let magnitude = atto.unsigned_abs();
+    if magnitude > 0 && magnitude < SHOWN {
+        return format!("{atto} attoFIL");
+    }
+    let sign = if atto < 0 { "-" } else { "" };
+    let fraction = format!(".{:04}", magnitude % FIL / SHOWN);
+    format!("{sign}{}{} FIL", magnitude / FIL, fraction.trim_end_matches('0').trim_end_matches('.'))
+}
+
 /// What totals lack whose ledger was opened in mid-history.
 pub(crate) fn history_since(since: Day) -> String {
     format!("history: since {since}; what was onboarded and left before is in no total")
@@ -54,7 +67,22 @@ pub(crate) fn value(value: Value, unit: Unit) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{bytes, moment};
+    use super::{bytes, fil, moment};
+
+    #[test]
+    fn pledges_are_shown_in_fil_or_as_they_are_where_they_are_tiny() {
+        let cases = [
+            (0, "0 FIL"),
+            (1, "1 attoFIL"),
+            (-99_999_999_999_999, "-99999999999999 attoFIL"),
+            (100_000_000_000_000, "0.0001 FIL"),
+            (1_250_000_000_000_000_000, "1.25 FIL"),
+            (-2_000_000_000_000_000_001, "-2 FIL"),
+        ];
+        for (atto, shown) in cases {
+            assert_eq!(fil(atto), shown);
+        }
+    }
 
     #[test]
     fn bytes_are_shown_in_the_largest_unit_that_fits() {

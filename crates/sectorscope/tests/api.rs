@@ -112,6 +112,7 @@ fn the_calendar_of_expirations_is_that_of_the_chains_own_state() {
     assert_eq!(miners.len(), 6);
     let days: Vec<chain::Day> = up().each_day().collect();
     let data = tempfile::tempdir().unwrap();
+    let mut pledged = false;
     // The first days, the middle, and the latest, which is months away from what it is made of.
     for day in [days[1], days[40], days[120], days[days.len() - 1]] {
         let end = clock.first_epoch(day.next());
@@ -136,26 +137,30 @@ fn the_calendar_of_expirations_is_that_of_the_chains_own_state() {
                 ],
             );
             let looked: Value = serde_json::from_str(&looked.printed()).unwrap();
-            let of_state: Vec<Value> = looked["expirations"]
+            let text = |of: &Value| of.as_str().map_or_else(|| of.to_string(), str::to_owned);
+            let of_state: Vec<Vec<String>> = looked["expirations"]
                 .as_array()
                 .unwrap()
                 .iter()
                 .map(|of| {
-                    let number = |name: &str| of[name].as_str().unwrap().parse::<i64>().unwrap();
-                    json!([of["period"], of["sectors"], number("rbp"), number("qap")])
+                    let sums = [of, &of["verified"], &of["cc"], &of["deals"]].into_iter();
+                    let sums = sums.flat_map(|sum| ["sectors", "rbp", "qap"].map(|name| text(&sum[name])));
+                    let pledge = text(&of["initial_pledge"]);
+                    std::iter::once(text(&of["period"])).chain(sums).chain([pledge]).collect()
                 })
                 .collect();
-            let of_ledger: Vec<Value> = rows(&format!("/v1/miners/{id}/expirations?day={day}"))
-                .iter()
-                .map(|of| json!([of["period"], of["sectors"], of["rbp"], of["qap"]]))
-                .collect();
+            pledged |= of_state.iter().any(|of| of.last().is_some_and(|pledge| pledge != "0"));
+            let told = ask(&format!("/v1/miners/{id}/expirations?day={day}&format=csv"));
+            let of_ledger: Vec<Vec<String>> =
+                told.body.lines().skip(1).map(|line| line.split(',').map(str::to_owned).collect()).collect();
             assert_eq!(of_ledger, of_state, "{id} at the end of {day}, before height {height}");
         }
     }
+    assert!(pledged, "something is pledged");
 }
 
-/// The truth's live sectors at the end of a day: expiration, raw bytes, QAP, and whether a verified deal weighs in.
-fn living(upto: chain::Day) -> Option<BTreeMap<(String, i64), (i64, i64, i64, bool)>> {
+/// The truth's live sectors at the end of a day: expiration, raw bytes, QAP, and where the sums of what it holds begin.
+fn living(upto: chain::Day) -> Option<BTreeMap<(String, i64), (i64, i64, i64, usize)>> {
     let clock = chain::Clock::new(chain::MAINNET_GENESIS);
     let mut living = BTreeMap::new();
     for event in lines(&shared("data/long.events.jsonl")?) {
@@ -166,8 +171,13 @@ fn living(upto: chain::Day) -> Option<BTreeMap<(String, i64), (i64, i64, i64, bo
         let number = |name: &str| event[name].as_str().unwrap().parse::<i64>().unwrap();
         match event["event"].as_str()? {
             "activated" | "snapped" | "extended" => {
-                let verified = event["verified_deal_weight"].as_str() != Some("0");
-                let of = (event["expiration"].as_i64()?, number("rbp"), number("qap"), verified);
+                let weighs = |name: &str| event[name].as_str() != Some("0");
+                let held = match (weighs("verified_deal_weight"), weighs("deal_weight")) {
+                    (true, _) => VERIFIED,
+                    (false, true) => DEALS,
+                    (false, false) => CC,
+                };
+                let of = (event["expiration"].as_i64()?, number("rbp"), number("qap"), held);
                 living.insert(key, of);
             }
             "terminated_active" | "terminated_passive" | "expired" => {
@@ -179,32 +189,41 @@ fn living(upto: chain::Day) -> Option<BTreeMap<(String, i64), (i64, i64, i64, bo
     Some(living)
 }
 
+/// Where sums of sectors of each content begin, three of each.
+const VERIFIED: usize = 3;
+const CC: usize = 6;
+const DEALS: usize = 9;
+
 #[test]
-fn verified_sectors_are_those_that_a_verified_deal_weighs_in() {
+fn sectors_are_told_apart_by_the_deals_that_weigh_in_them() {
     let clock = chain::Clock::new(chain::MAINNET_GENESIS);
+    let mut seen = [0; 12];
     for day in up().each_day().skip(10).step_by(60) {
         let Some(living) = living(day) else { return };
-        let mut wanted: BTreeMap<String, [i64; 6]> = BTreeMap::new();
-        for (expiration, rbp, qap, verified) in living.values() {
+        let mut wanted: BTreeMap<String, [i64; 12]> = BTreeMap::new();
+        for (expiration, rbp, qap, held) in living.values() {
             let sums = wanted.entry(clock.day_of(chain::Epoch(*expiration)).to_string()).or_default();
             for (at, value) in [1, *rbp, *qap].into_iter().enumerate() {
                 sums[at] += value;
-                sums[3 + at] += if *verified { value } else { 0 };
+                sums[held + at] += value;
+                seen[held + at] += value;
             }
         }
-        assert!(wanted.values().any(|sums| sums[3] > 0 && sums[3] < sums[0]), "both sorts on one day");
-        let names = ["sectors", "rbp", "qap", "verified_sectors", "verified_rbp", "verified_qap"];
-        let told: BTreeMap<String, [i64; 6]> = rows(&format!("/v1/network/expirations?by=day&day={day}"))
+        let told: BTreeMap<String, [i64; 12]> = rows(&format!("/v1/network/expirations?by=day&day={day}"))
             .iter()
             .map(|row| {
-                assert!(row["cc_sectors"].is_null() && row["initial_pledge"].is_null());
-                let rest = row["sectors"].as_i64().unwrap() - row["verified_sectors"].as_i64().unwrap();
-                assert_eq!(row["unverified_sectors"], rest);
-                (row["period"].as_str().unwrap().to_owned(), names.map(|name| row[name].as_i64().unwrap()))
+                let mut sums = [0; 12];
+                for (of, name) in ["", "verified_", "cc_", "deal_"].iter().enumerate() {
+                    for (at, measure) in ["sectors", "rbp", "qap"].iter().enumerate() {
+                        sums[3 * of + at] = row[format!("{name}{measure}")].as_i64().unwrap();
+                    }
+                }
+                (row["period"].as_str().unwrap().to_owned(), sums)
             })
             .collect();
         assert_eq!(told, wanted, "{day}");
     }
+    assert!([VERIFIED, CC, DEALS].iter().all(|held| seen[*held] > 0), "each sort: {seen:?}");
 }
 
 #[test]

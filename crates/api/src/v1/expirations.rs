@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use chain::{Day, MinerId};
-use lake::{Cell, Expiring, SectorSum, Sheet};
+use lake::{Calendar, Cell, Expiring, SectorSum, Sheet};
 
 use super::V1;
 use super::answer::{Answer, Rows};
@@ -23,17 +23,14 @@ pub(super) async fn answer(v1: &V1, asked: &Asked) -> Result<Answer, Problem> {
     }
     let calendar = v1.calendar(miner, day).await?;
     let by_day = asked.names("by").first() == Some(&"day");
-    let rows = periods(&calendar, by_day).into_iter().map(|(period, (all, verified))| {
-        let rest = SectorSum {
-            sectors: all.sectors - verified.sectors,
-            rbp: all.rbp - verified.rbp,
-            qap: all.qap - verified.qap,
-        };
-        let sums = [all, verified, rest]
-            .into_iter()
-            .flat_map(|sum| [sum.sectors, sum.rbp, sum.qap])
-            .map(Cell::Integer);
-        std::iter::once(Cell::Text(period.into())).chain(sums).collect()
+    let known = |cell| if calendar.knows_backing { cell } else { Cell::Absent };
+    let rows = periods(&calendar.days, by_day).into_iter().map(|(period, of)| {
+        let cells = |sum: SectorSum| [sum.sectors, sum.rbp, sum.qap].map(Cell::Integer);
+        let backed = [of.cc, of.deals].into_iter().flat_map(cells).chain([Cell::Integer(of.pledge)]);
+        std::iter::once(Cell::Text(period.into()))
+            .chain([of.all, of.verified].into_iter().flat_map(cells))
+            .chain(backed.map(known))
+            .collect()
     });
     let sheet = Sheet::new(expiration_headings(), rows)?;
     let rows = Rows::whole(sheet).with("day", day.to_string());
@@ -41,23 +38,18 @@ pub(super) async fn answer(v1: &V1, asked: &Asked) -> Result<Answer, Problem> {
 }
 
 /// The calendar by the names of its days or months, in their order.
-fn periods(calendar: &[Expiring], by_day: bool) -> BTreeMap<String, (SectorSum, SectorSum)> {
-    let mut periods: BTreeMap<String, (SectorSum, SectorSum)> = BTreeMap::new();
-    for expiring in calendar {
-        let day = expiring.day.to_string();
+fn periods(days: &[Expiring], by_day: bool) -> BTreeMap<String, Expiring> {
+    let mut periods: BTreeMap<String, Expiring> = BTreeMap::new();
+    for of_day in days {
+        let day = of_day.day.to_string();
         let name = if by_day { day } else { day.chars().take(7).collect() };
-        let (all, verified) = periods.entry(name).or_default();
-        for (sum, of_day) in [(all, expiring.all), (verified, expiring.verified)] {
-            sum.sectors += of_day.sectors;
-            sum.rbp = sum.rbp.saturating_add(of_day.rbp);
-            sum.qap = sum.qap.saturating_add(of_day.qap);
-        }
+        periods.entry(name).and_modify(|period| period.add(of_day)).or_insert(*of_day);
     }
     periods
 }
 
 impl V1 {
-    async fn calendar(&self, miner: Option<MinerId>, day: Day) -> Result<Arc<Vec<Expiring>>, Problem> {
+    async fn calendar(&self, miner: Option<MinerId>, day: Day) -> Result<Arc<Calendar>, Problem> {
         let version = self.reader().version();
         let ask = async {
             let clock = self.clock().await?;

@@ -32,7 +32,7 @@ use axum::routing::get;
 use axum::{Extension, Router, middleware};
 use chain::{Clock, Day, MinerId};
 use futures::FutureExt as _;
-use lake::{Expiring, Life, Limits, NetworkDay, Questions, Reader};
+use lake::{Calendar, Life, Limits, NetworkDay, Questions, Reader};
 use quick_cache::sync::Cache;
 use tokio::sync::{AcquireError, Semaphore, SemaphorePermit};
 
@@ -75,7 +75,7 @@ struct Held {
     rows: Semaphore,
     lives: Cache<u64, Arc<HashMap<MinerId, Life>>>,
     clocks: Cache<u64, Clock>,
-    calendars: Cache<(u64, Option<MinerId>, Day), Arc<Vec<Expiring>>>,
+    calendars: Cache<(u64, Option<MinerId>, Day), Arc<Calendar>>,
     network: Cache<(u64, Day), Arc<NetworkDay>>,
 }
 

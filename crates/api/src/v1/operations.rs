@@ -214,17 +214,21 @@ pub(crate) fn expiration_headings() -> Arc<[Heading]> {
             sectors("sectors", "Live sectors whose expiration is then, faulty and unproven ones included."),
             bytes("rbp", "Their raw bytes."),
             bytes("qap", "Their quality-adjusted power."),
-            sectors("verified_sectors", "Those of them with verified deals: whose quality-adjusted power is above their raw bytes."),
+            sectors("verified_sectors", "Those of them with verified deals."),
             bytes("verified_rbp", "Raw bytes of those."),
             bytes("verified_qap", "Quality-adjusted power of those."),
-            sectors("unverified_sectors", "The others: committed capacity and sectors with only unverified deals."),
-            bytes("unverified_rbp", "Raw bytes of the others."),
-            bytes("unverified_qap", "Quality-adjusted power of the others, which is their raw bytes."),
-            sectors("cc_sectors", "Committed capacity alone. Absent: unverified deals add no power, so events do not tell them from none.")
-                .or_absent(),
-            sectors("deal_sectors", "Sectors with only unverified deals alone. Absent for the same reason.").or_absent(),
-            Heading::new("initial_pledge", Holds::Wide, "attoFIL", "Their initial pledge. Absent: events do not carry it.")
-                .or_absent(),
+            sectors(
+                "cc_sectors",
+                "Those without deals: committed capacity. This and what follows is absent where days were closed by a \
+                 version that did not keep what sectors hold; close them again to have it.",
+            )
+            .or_absent(),
+            bytes("cc_rbp", "Raw bytes of those.").or_absent(),
+            bytes("cc_qap", "Quality-adjusted power of those.").or_absent(),
+            sectors("deal_sectors", "Those with unverified deals alone.").or_absent(),
+            bytes("deal_rbp", "Raw bytes of those.").or_absent(),
+            bytes("deal_qap", "Quality-adjusted power of those.").or_absent(),
+            Heading::new("initial_pledge", Holds::Wide, "attoFIL", "Initial pledge of all of them.").or_absent(),
         ]
         .into()
     });
@@ -470,9 +474,9 @@ pub(crate) static OPERATIONS: &[Operation] = &[
         path: "/v1/miners/{id}/expirations",
         summary: "When a storage provider's live sectors expire.",
         doc: "A row for each day or month in which sectors expire that live at the day's end, in order. A period that lies \
-              before the day is of sectors that are due: a sector leaves when its deadline next ends. Verified is told by \
-              power, since only verified deals weigh more than their bytes. Committed capacity and unverified deals weigh \
-              the same, and what a sector was onboarded with is not kept, so these two stand together.",
+              before the day is of sectors that are due: a sector leaves when its deadline next ends. A sector with any \
+              verified deal is among the verified, one with only unverified deals among the deals, and one with neither is \
+              committed capacity (CC).",
         parameters: &[ID, DAY, BY, FORMAT],
         gives: Gives::Rows(expiration_headings),
         example: "/v1/miners/f0113/expirations?day=2026-06-20",

@@ -6,9 +6,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use api::Config;
-use chain::{Bytes, Clock, Day, MAINNET_GENESIS, MinerId, SectorNumber};
+use chain::{AttoFil, Bytes, Clock, Day, MAINNET_GENESIS, MinerId, SectorNumber};
 use lake::{Disk, FinishedDay, Lake, Progress, Reader};
-use ledger::{Cause, Event, Kind, Status};
+use ledger::{Backing, Cause, Content, Event, Kind, Status};
 use tempfile::TempDir;
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
@@ -175,6 +175,8 @@ pub(crate) fn onboarded(day: Day, miner: MinerId, sector: SectorNumber) -> Event
         activation: Some(epoch),
         expiration_before: None,
         expiration_after: Some(epoch + 540 * 2880),
+        backing_before: None,
+        backing_after: Some(Backing { content: Content::Cc, pledge: AttoFil(200_000_000_000_000_000) }),
         status_before: Status::None,
         status_after: Status::Active,
         message: None,

@@ -3,10 +3,12 @@
 use super::layout::Layout;
 use crate::cbor::Reader;
 use crate::error::{Error, Result};
-use crate::units::{Bytes, Epoch, SectorNumber};
+use crate::units::{AttoFil, Bytes, Epoch, SectorNumber};
 
 /// Sector flag from actors v19 (FIP-0118): QAP is always ten times the size.
 const FULL_QA_POWER: u64 = 0x2;
+/// Position of the initial pledge in all actors versions.
+const INITIAL_PLEDGE: usize = 8;
 
 /// A committed sector, its sealed CID borrowed from the block.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,6 +36,8 @@ pub struct Sector {
     pub deal_weight: i128,
     /// Bytes × epochs of verified deals.
     pub verified_weight: i128,
+    /// What is pledged for it.
+    pub initial_pledge: AttoFil,
     /// Whether its QAP is ten times its size whatever its weights (from actors v19).
     pub full_qap: bool,
 }
@@ -60,10 +64,13 @@ impl Sector {
         let expiration = Epoch(reader.int()?);
         let deal_weight = reader.bigint()?;
         let verified_weight = reader.bigint()?;
+        let mut initial_pledge = AttoFil::default();
         let (mut power_base, mut full_qap) = (activation, false);
         for field in 8..fields {
             let field = usize::try_from(field).unwrap_or(usize::MAX);
-            if at.power_base == Some(field) {
+            if field == INITIAL_PLEDGE {
+                initial_pledge = AttoFil(reader.bigint()?);
+            } else if at.power_base == Some(field) {
                 power_base = Epoch(reader.int()?);
             } else if at.flags == Some(field) && !reader.next_is_bool()? {
                 full_qap = reader.uint()? & FULL_QA_POWER != 0;
@@ -71,8 +78,17 @@ impl Sector {
                 reader.skip()?;
             }
         }
-        let sector =
-            Self { number, size, activation, expiration, power_base, deal_weight, verified_weight, full_qap };
+        let sector = Self {
+            number,
+            size,
+            activation,
+            expiration,
+            power_base,
+            deal_weight,
+            verified_weight,
+            initial_pledge,
+            full_qap,
+        };
         Ok(SectorRef { sector, sealed_cid })
     }
 }

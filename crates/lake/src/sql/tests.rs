@@ -1,5 +1,7 @@
 //! The rules of the definitions, each on a few events.
 
+use std::sync::Arc;
+
 use chain::{Bytes, Cid, Day, Epoch, MinerId, SectorNumber};
 use datafusion::arrow::array::RecordBatch;
 use ledger::columns::{COLUMNS, column};
@@ -15,11 +17,11 @@ const DAY: Day = Day::from_unix_days(19_266);
 const YEAR: i64 = 1_051_200;
 
 /// A message of its own number.
-fn message(number: u8) -> Option<MessageRef> {
+fn message(number: u8) -> Option<Arc<MessageRef>> {
     let mut bytes = vec![0x01, 0x71, 0xa0, 0xe4, 0x02, 0x20];
     bytes.resize(bytes.len() + 32, number);
     let cid = Cid::try_from(bytes.as_slice()).expect("a CID");
-    Some(MessageRef { cid, method: 7, sectors: 1 })
+    Some(Arc::new(MessageRef { cid, method: 7, sectors: 1 }))
 }
 
 /// An active sector of quality 1 to which nothing happens.
@@ -36,6 +38,8 @@ fn event(kind: Kind, sector: u64) -> Event {
         activation: Some(Epoch(0)),
         expiration_before: Some(Epoch(YEAR)),
         expiration_after: Some(Epoch(YEAR)),
+        backing_before: None,
+        backing_after: None,
         status_before: Status::Active,
         status_after: Status::Active,
         message: None,

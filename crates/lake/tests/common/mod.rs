@@ -2,16 +2,19 @@
 
 #![allow(dead_code)]
 
-use chain::{Bytes, Cid, Clock, Day, Epoch, MinerId, SectorNumber};
+use chain::{AttoFil, Bytes, Cid, Clock, Day, Epoch, MinerId, SectorNumber};
 use std::path::Path;
+use std::sync::Arc;
 
 use lake::{FinishedDay, Progress, Reader};
 use ledger::columns::Endpoint;
 use ledger::testing::{MadeUp, MadeUpOptions};
-use ledger::{Cause, ChainPower, Event, Kind, MessageRef, Power, Status};
+use ledger::{Backing, Cause, ChainPower, Content, Event, Kind, MessageRef, Power, Status};
 
 /// Raw bytes of a sector.
 pub(crate) const SIZE: i128 = 32 << 30;
+
+const BACKING: Backing = Backing { content: Content::Cc, pledge: AttoFil(200_000_000_000_000_000) };
 
 /// 2022-10-01 and the days after it.
 pub(crate) fn day(number: i32) -> Day {
@@ -39,9 +42,11 @@ pub(crate) fn onboard(miner: u64, sector: u64, message: u64) -> Event {
         activation: Some(Epoch(100)),
         expiration_before: None,
         expiration_after: Some(Epoch(1_555_300)),
+        backing_before: None,
+        backing_after: Some(BACKING),
         status_before: Status::None,
         status_after: Status::Active,
-        message: Some(MessageRef { cid: cid(message), method: 26, sectors: 1 }),
+        message: Some(Arc::new(MessageRef { cid: cid(message), method: 26, sectors: 1 })),
     }
 }
 
@@ -52,6 +57,7 @@ pub(crate) fn fault(miner: u64, sector: u64) -> Event {
         cause: Some(Cause::Missed),
         qap_before: Some(Bytes(SIZE)),
         expiration_before: Some(Epoch(1_555_300)),
+        backing_before: Some(BACKING),
         status_before: Status::Active,
         status_after: Status::Faulty,
         message: None,

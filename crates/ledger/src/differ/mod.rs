@@ -197,6 +197,8 @@ fn opening(id: MinerId, miner: &Miner<'_>, epoch: Epoch) -> Result<Vec<Event>> {
                 activation: Some(terms.activation),
                 expiration_before: None,
                 expiration_after: Some(terms.expiration),
+                backing_before: None,
+                backing_after: Some(terms.backing),
                 status_before: Status::None,
                 status_after: status,
                 message: None,

@@ -6,6 +6,7 @@
 //! multisig, say) is settled at the end, by the rules that read the state alone.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use chain::state::{Op, Precommit, StateTree};
 use chain::{Epoch, Executed, MinerId, Result, SectorNumber, Transition};
@@ -55,14 +56,18 @@ pub(super) fn in_order(mut steps: Vec<Step>, height: Epoch, messages: &[Executed
             changed.entry(index).or_default().insert(step.event.sector);
         }
     }
-    let message = |(index, method): (usize, u64)| {
-        let sectors = changed.get(&index).map_or(0, BTreeSet::len);
+    let mut named: BTreeMap<usize, Arc<MessageRef>> = BTreeMap::new();
+    let mut message = |(index, method): (usize, u64)| {
         let cid = messages.get(index)?.message.cid;
-        Some(MessageRef { cid, method, sectors: u32::try_from(sectors).unwrap_or(u32::MAX) })
+        let message = named.entry(index).or_insert_with(|| {
+            let sectors = changed.get(&index).map_or(0, BTreeSet::len);
+            Arc::new(MessageRef { cid, method, sectors: u32::try_from(sectors).unwrap_or(u32::MAX) })
+        });
+        Some(Arc::clone(message))
     };
     steps
         .into_iter()
-        .map(|step| Event { epoch: height, message: step.call.and_then(message), ..step.event })
+        .map(|step| Event { epoch: height, message: step.call.and_then(&mut message), ..step.event })
         .collect()
 }
 
@@ -181,6 +186,8 @@ impl Scene<'_, '_> {
             activation: None,
             expiration_before: None,
             expiration_after: None,
+            backing_before: None,
+            backing_after: None,
             status_before: Status::None,
             status_after: Status::None,
             message: None,

@@ -109,6 +109,8 @@ impl<'a, 's> Tale<'a, 's> {
             activation: Some(self.activation),
             expiration_before: was.then_some(self.terms.expiration),
             expiration_after: is.then_some(terms.expiration),
+            backing_before: was.then_some(self.terms.backing),
+            backing_after: is.then_some(terms.backing),
             status_before: self.status,
             status_after: status,
             message: None,
@@ -247,7 +249,12 @@ impl<'a, 's> Tale<'a, 's> {
             return;
         }
         // What it weighs from here on is what it weighs after all, unless a later extension drops claims.
-        let terms = Terms { sealed: settled.sealed.clone(), qap: settled.qap, ..self.terms.clone() };
+        let terms = Terms {
+            sealed: settled.sealed.clone(),
+            qap: settled.qap,
+            backing: settled.backing,
+            ..self.terms.clone()
+        };
         self.add(at, Kind::Snap, None, self.status, Some(terms), call);
     }
 
@@ -256,9 +263,9 @@ impl<'a, 's> Tale<'a, 's> {
         if !self.is_live() || expiration < self.terms.expiration {
             return;
         }
-        let qap = match &self.settled {
-            Some(settled) if !self.requalified_after(call) => settled.qap,
-            _ => self.terms.qap,
+        let (qap, backing) = match &self.settled {
+            Some(settled) if !self.requalified_after(call) => (settled.qap, settled.backing),
+            _ => (self.terms.qap, self.terms.backing),
         };
         let upgrade = matches!(call.op, Op::UpgradeQuality(_));
         let (kind, cause) = if expiration > self.terms.expiration {
@@ -271,7 +278,7 @@ impl<'a, 's> Tale<'a, 's> {
             // It had full quality before, and was left as it is.
             return;
         };
-        let terms = Terms { expiration, qap, ..self.terms.clone() };
+        let terms = Terms { expiration, qap, backing, ..self.terms.clone() };
         self.add(at, kind, cause, self.status, Some(terms), Some(call));
     }
 

@@ -6,6 +6,7 @@ use chain::state::{Market, Precommit, SectorRef, StateTree};
 use chain::{Bytes, Epoch, Result};
 
 use super::absurd;
+use crate::event::{Backing, Content};
 use crate::qap::quality_adjusted_power;
 
 /// A sector's terms at some moment.
@@ -15,6 +16,7 @@ pub(crate) struct Terms {
     pub(crate) activation: Epoch,
     pub(crate) expiration: Epoch,
     pub(crate) qap: Bytes,
+    pub(crate) backing: Backing,
     /// Bytes of the CID of the sealed data; what a snap changes.
     pub(crate) sealed: Vec<u8>,
 }
@@ -37,6 +39,10 @@ impl Terms {
             activation: sector.activation,
             expiration: sector.expiration,
             qap: qap.ok_or_else(|| absurd(sector.number))?,
+            backing: Backing {
+                content: Content::of(sector.deal_weight, sector.verified_weight),
+                pledge: sector.initial_pledge,
+            },
             sealed: found.sealed_cid.to_vec(),
         })
     }

@@ -9,7 +9,10 @@ use std::sync::Mutex;
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use chain::state::{Codes, StateTree};
-use chain::{Amt, Block, BlockStore, Bytes, Cars, Cid, Epoch, Hamt, Message, NoProgress, Reader, SectorSet};
+use chain::{
+    Amt, AttoFil, Block, BlockStore, Bytes, Cars, Cid, Epoch, Hamt, Message, NoProgress, Reader, SectorSet,
+};
+use ledger::{Backing, Content};
 use serde_json::Value;
 
 /// A store that notes what it was asked for and has not.
@@ -112,6 +115,7 @@ pub struct Sector {
     pub activation: Epoch,
     pub expiration: Epoch,
     pub qap: Bytes,
+    pub backing: Backing,
 }
 
 /// Where the sectors of a partition stand.
@@ -148,7 +152,7 @@ impl Side<'_> {
         Hamt::new(self.store, &self.link(5), "pre-commits").get(&key).unwrap()
     }
 
-    /// `[number, seal proof, sealed CID, deals, activation, expiration, deal weight, verified weight, …]`.
+    /// `[number, seal proof, sealed CID, deals, activation, expiration, deal weight, verified weight, initial pledge, …]`.
     pub fn sector(&self, number: u64) -> Sector {
         let raw = self.element(&self.link(8), number);
         let fields = tuple(&raw);
@@ -160,6 +164,14 @@ impl Side<'_> {
             expiration: Epoch(expiration),
             // Up to actors v11 power counts from the activation.
             qap: qap(size, expiration - activation, big(fields[7])),
+            backing: Backing {
+                content: match (big(fields[6]) > 0, big(fields[7]) > 0) {
+                    (_, true) => Content::Verified,
+                    (true, false) => Content::Deals,
+                    (false, false) => Content::Cc,
+                },
+                pledge: AttoFil(big(fields[8])),
+            },
         }
     }
 

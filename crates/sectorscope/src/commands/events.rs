@@ -4,7 +4,7 @@ use std::io::Write;
 use std::path::PathBuf;
 
 use chain::{Cars, Chain, Clock};
-use ledger::{Event, Reading};
+use ledger::{Backing, Event, Reading};
 use serde::Serialize;
 
 use super::in_files;
@@ -88,6 +88,10 @@ struct Record {
     activation: Option<i64>,
     expiration_before: Option<i64>,
     expiration_after: Option<i64>,
+    content_before: Option<&'static str>,
+    content_after: Option<&'static str>,
+    pledge_before: Option<String>,
+    pledge_after: Option<String>,
     message: Option<String>,
     method: Option<u64>,
     message_sectors: Option<u32>,
@@ -95,6 +99,9 @@ struct Record {
 
 impl Record {
     fn of(event: &Event) -> Self {
+        let message = event.message.as_deref();
+        let content = |backing: Option<Backing>| backing.map(|backing| backing.content.name());
+        let pledge = |backing: Option<Backing>| backing.map(|backing| backing.pledge.to_string());
         Self {
             epoch: event.epoch.0,
             miner: event.miner.to_string(),
@@ -107,9 +114,13 @@ impl Record {
             activation: event.activation.map(|epoch| epoch.0),
             expiration_before: event.expiration_before.map(|epoch| epoch.0),
             expiration_after: event.expiration_after.map(|epoch| epoch.0),
-            message: event.message.map(|message| message.cid.to_string()),
-            method: event.message.map(|message| message.method),
-            message_sectors: event.message.map(|message| message.sectors),
+            content_before: content(event.backing_before),
+            content_after: content(event.backing_after),
+            pledge_before: pledge(event.backing_before),
+            pledge_after: pledge(event.backing_after),
+            message: message.map(|message| message.cid.to_string()),
+            method: message.map(|message| message.method),
+            message_sectors: message.map(|message| message.sectors),
         }
     }
 }
@@ -156,6 +167,6 @@ fn line(event: &Event, clock: Clock) -> Vec<String> {
         human::bytes(event.sector_size.0),
         qap,
         expiration,
-        event.message.map(|message| message.cid.to_string()).unwrap_or_default(),
+        event.message.as_ref().map(|message| message.cid.to_string()).unwrap_or_default(),
     ]
 }

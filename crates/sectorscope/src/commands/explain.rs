@@ -110,8 +110,8 @@ fn line(of: &Contribution<'_>, unit: Unit) -> Vec<String> {
         event.sector.to_string(),
         human::happened(event),
         human::value(Value::Integer(of.amount), unit),
-        event.message.map(|message| message.method.to_string()).unwrap_or_default(),
-        event.message.map(|message| message.cid.to_string()).unwrap_or_default(),
+        event.message.as_ref().map(|message| message.method.to_string()).unwrap_or_default(),
+        event.message.as_ref().map(|message| message.cid.to_string()).unwrap_or_default(),
     ]
 }
 

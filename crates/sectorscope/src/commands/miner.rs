@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use anyhow::bail;
 use chain::{Cars, Clock, Epoch, MinerId};
-use ledger::{Holding, Portrait, Power};
+use ledger::{Content, Holding, Portrait, Power};
 use serde::Serialize;
 
 use super::in_files;
@@ -46,6 +46,8 @@ struct Sum {
     sectors: u64,
     #[serde(flatten)]
     power: PowerText,
+    /// In attoFIL, as a decimal string.
+    initial_pledge: String,
 }
 
 /// Bytes as decimal strings.
@@ -69,6 +71,12 @@ struct Expiring {
     period: String,
     #[serde(flatten)]
     sum: Sum,
+    /// Committed capacity.
+    cc: Sum,
+    /// With unverified deals alone.
+    deals: Sum,
+    /// With verified deals.
+    verified: Sum,
 }
 
 impl PowerText {
@@ -79,12 +87,18 @@ impl PowerText {
 
 impl Sum {
     fn of(holding: &Holding) -> Self {
-        Self { sectors: holding.sectors, power: PowerText::of(holding.power) }
+        Self {
+            sectors: holding.sectors,
+            power: PowerText::of(holding.power),
+            initial_pledge: holding.pledge.to_string(),
+        }
     }
 
-    fn cells(&self) -> [String; 3] {
-        let bytes = |text: &str| human::bytes(text.parse().unwrap_or_default());
-        [self.sectors.to_string(), bytes(&self.power.rbp), bytes(&self.power.qap)]
+    fn cells(&self) -> [String; 4] {
+        let number = |text: &str| text.parse().unwrap_or_default();
+        let PowerText { rbp, qap } = &self.power;
+        let pledge = human::fil(number(&self.initial_pledge));
+        [self.sectors.to_string(), human::bytes(number(rbp)), human::bytes(number(qap)), pledge]
     }
 }
 
@@ -140,15 +154,27 @@ fn gather(moment: &Moment<'_>, id: MinerId) -> chain::Result<Option<Told>> {
 
 /// Expirations by month, or by spans of epochs where no clock tells months.
 fn expirations(portrait: &Portrait, clock: Option<Clock>) -> Vec<Expiring> {
-    let mut periods: BTreeMap<i64, (String, Holding)> = BTreeMap::new();
-    for (epoch, holding) in &portrait.expirations {
+    let mut periods: BTreeMap<i64, (String, BTreeMap<Content, Holding>)> = BTreeMap::new();
+    for (epoch, by_content) in &portrait.expirations {
         let (order, name) = period(*epoch, clock);
-        let (_, sum) = periods.entry(order).or_insert_with(|| (name, Holding::default()));
-        sum.sectors += holding.sectors;
-        sum.power.rbp.0 += holding.power.rbp.0;
-        sum.power.qap.0 += holding.power.qap.0;
+        let (_, sums) = periods.entry(order).or_insert_with(|| (name, BTreeMap::new()));
+        for (content, holding) in by_content {
+            sums.entry(*content).or_default().add(holding);
+        }
     }
-    periods.into_values().map(|(period, sum)| Expiring { period, sum: Sum::of(&sum) }).collect()
+    let expiring = |(period, sums): (String, BTreeMap<Content, Holding>)| {
+        let of = |content| Sum::of(&sums.get(&content).copied().unwrap_or_default());
+        let mut all = Holding::default();
+        sums.values().for_each(|holding| all.add(holding));
+        Expiring {
+            period,
+            sum: Sum::of(&all),
+            cc: of(Content::Cc),
+            deals: of(Content::Deals),
+            verified: of(Content::Verified),
+        }
+    };
+    periods.into_values().map(expiring).collect()
 }
 
 /// The period of an epoch: what orders it among others, and its name.
@@ -188,10 +214,15 @@ fn print(told: &Told) -> anyhow::Result<()> {
         ("sectors", Align::Right),
         ("RBP", Align::Right),
         ("QAP", Align::Right),
+        ("pledge", Align::Right),
+        ("CC", Align::Right),
+        ("deals", Align::Right),
+        ("verified", Align::Right),
     ];
     let lines = told.expirations.iter().take(MOST_LINES).map(|expiring| {
         let mut line = vec![expiring.period.clone()];
         line.extend(expiring.sum.cells());
+        line.extend([&expiring.cc, &expiring.deals, &expiring.verified].map(|sum| sum.sectors.to_string()));
         line
     });
     output::table(&header, lines)?;
@@ -205,8 +236,13 @@ fn print(told: &Told) -> anyhow::Result<()> {
 }
 
 fn holdings(told: &Told) -> std::io::Result<()> {
-    let header =
-        [("sectors", Align::Left), ("number", Align::Right), ("RBP", Align::Right), ("QAP", Align::Right)];
+    let header = [
+        ("sectors", Align::Left),
+        ("number", Align::Right),
+        ("RBP", Align::Right),
+        ("QAP", Align::Right),
+        ("pledge", Align::Right),
+    ];
     let named = [("active", &told.active), ("faulty", &told.faulty), ("unproven", &told.unproven)];
     let live: u64 = named.iter().map(|(_, sum)| sum.sectors).sum();
     let gone = told.sectors_in_state.saturating_sub(live);
@@ -214,7 +250,9 @@ fn holdings(told: &Told) -> std::io::Result<()> {
         .iter()
         .map(|(name, sum)| std::iter::once((*name).to_owned()).chain(sum.cells()).collect())
         .collect();
-    lines.push(vec!["gone, not yet compacted".to_owned(), gone.to_string(), String::new(), String::new()]);
+    let mut last = vec!["gone, not yet compacted".to_owned(), gone.to_string()];
+    last.resize(header.len(), String::new());
+    lines.push(last);
     output::table(&header, lines)
 }
 
