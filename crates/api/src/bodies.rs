@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use chain::MinerId;
+use futures::future::BoxFuture;
 use lake::{CacheFigures, DayRows, Edition, Reader};
 use ledger::columns::Endpoint;
 use quick_cache::sync::{Cache, DefaultLifecycle};
@@ -146,8 +147,7 @@ impl Bodies {
     ) -> Result<Arc<Rendered>, Failure> {
         match self.found(self.held.get(&Key { edition, endpoint, coding })) {
             Some(rendered) => Ok(rendered),
-            // Boxed, because reading a lake is a future of many kilobytes, which no request should carry that finds
-            // what it asks for.
+            // Boxed, so that no request carries it that finds what it asks for.
             None => Box::pin(self.render(reader, edition, endpoint, coding)).await,
         }
     }
@@ -177,10 +177,13 @@ impl Bodies {
     }
 }
 
-/// The rows of that edition of a day.
-pub(crate) async fn rows(reader: &Reader, edition: Edition) -> Result<Arc<DayRows>, Failure> {
-    let read = reader.edition(edition.day()).await?;
-    read.and_then(|(read, rows)| (read == edition).then_some(rows)).ok_or(Failure::Replaced)
+/// The rows of that edition of a day. Boxed, because reading a lake is a future of many kilobytes and of a type that
+/// nobody should have to look into.
+pub(crate) fn rows(reader: &Reader, edition: Edition) -> BoxFuture<'_, Result<Arc<DayRows>, Failure>> {
+    Box::pin(async move {
+        let read = reader.edition(edition.day()).await?;
+        read.and_then(|(read, rows)| (read == edition).then_some(rows)).ok_or(Failure::Replaced)
+    })
 }
 
 /// Renders the latest day whenever there is another, so that nobody waits for it.

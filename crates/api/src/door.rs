@@ -1,20 +1,28 @@
 //! What every request passes: its id, one spelling of its path, the limits, and the log.
+//!
+//! `/v2` is asked more than all else, so the door leads to it directly. What is behind for the others is a router, whose
+//! layers cost some twenty allocations for each request.
 
+use std::net::IpAddr;
 use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Instant;
 
+use axum::Router;
 use axum::body::{Body, Bytes};
-use axum::extract::{MatchedPath, Request, State};
+use axum::extract::{MatchedPath, Request};
 use axum::http::header::CONTENT_LENGTH;
-use axum::http::{HeaderMap, Method, StatusCode, Uri};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri};
 use axum::middleware::Next;
 use axum::response::Response;
 use futures::FutureExt as _;
 use hyper::body::{Body as _, Frame, SizeHint};
+use tower_service::Service as _;
 
+use crate::auth::Caller;
 use crate::coding::Coding;
 use crate::cross_origin;
 use crate::envelope::Code;
@@ -23,58 +31,124 @@ use crate::metrics::Route;
 use crate::refusal::{Denied, Refusal};
 use crate::request_id::RequestId;
 use crate::server::Server;
-use crate::{limits, path};
+use crate::{limits, path, v2};
 
 /// Longest part of a client's own request id that is logged, in bytes.
 const LOGGED: usize = 128;
 
-/// Lets a request in, and always gets an answer out: a panic becomes an internal error, and what takes too long
-/// is given up.
-pub(crate) async fn door(State(server): State<Server>, mut request: Request, next: Next) -> Response {
-    let started = Instant::now();
-    let id = server.shared.ids.next();
-    let method = request.method().clone();
-    let uri = request.uri().clone();
-    let client_id = client_id(request.headers());
-    let caller = server.shared.gate.caller(request.headers());
-    let key = caller.key().cloned();
-    let coding = Coding::asked(request.headers());
-    let admitted = admit(&server, &mut request, &id)
-        .and_then(|()| limits::take(&server, &caller, &request).map_err(Refusal::from));
-    let mut response = match admitted {
-        Ok(_) if method == Method::OPTIONS => cross_origin::preflight(request.headers()),
-        Ok(meter) => {
-            request.extensions_mut().insert(caller);
-            let mut response = run(&server, request, next, &uri, &id).await;
-            // A quota that the key has is said already, and matters more.
-            if let Some(meter) = meter.filter(|_| !limits::is_told(response.headers())) {
-                limits::tell(meter, response.headers_mut());
+/// The whole application: the door, and what is behind it. Cloning is cheap.
+#[derive(Clone)]
+pub(crate) struct Application {
+    server: Server,
+    /// All that is not `/v2`'s.
+    routes: Router,
+}
+
+impl Application {
+    /// The door of a server, with these routes behind it.
+    pub(crate) fn new(server: Server, routes: Router) -> Self {
+        Self { server, routes }
+    }
+
+    /// Lets a request in that comes from `peer`, and always gets an answer out: a panic becomes an internal error, and
+    /// what takes too long is given up.
+    pub(crate) async fn answer<B>(&self, request: hyper::Request<B>, peer: Option<IpAddr>) -> Response
+    where
+        B: hyper::body::Body<Data = Bytes, Error: Into<axum::BoxError>> + Send + 'static,
+    {
+        let (server, started) = (&self.server, Instant::now());
+        let id = server.shared.ids.next();
+        let (mut head, body) = request.into_parts();
+        let (method, uri) = (head.method.clone(), head.uri.clone());
+        let client_id = client_id(&head.headers);
+        let caller = server.shared.gate.caller(&head.headers);
+        let key = caller.key().cloned();
+        let coding = Coding::asked(&head.headers);
+        let admitted = admit(server, &mut head)
+            .and_then(|()| limits::take(server, &caller, &head, peer).map_err(Refusal::from));
+        let mut response = match admitted {
+            Ok(_) if method == Method::OPTIONS => cross_origin::preflight(&head.headers),
+            Ok(meter) => {
+                let mut response = self.run(head, body, caller, &uri, &id).await;
+                // A quota that the key has is said already, and matters more.
+                if let Some(meter) = meter.filter(|_| !limits::is_told(response.headers())) {
+                    limits::tell(meter, response.headers_mut());
+                }
+                response
             }
-            response
+            Err(refusal) => refusal.answer_at(uri.path(), &id),
+        };
+        let route = response.extensions_mut().remove::<Route>().unwrap_or_default();
+        let answered = Answered {
+            status: response.status(),
+            code: response.extensions().get::<Code>().map(|code| code.0),
+            denied: response.extensions().get::<Denied>().map(|denied| denied.0),
+            server: server.clone(),
+            id,
+            client_id,
+            key,
+            method,
+            uri,
+            route,
+            started,
+        };
+        cross_origin::open(response.headers_mut());
+        answered.with(coding.apply(response))
+    }
+
+    async fn run<B>(&self, head: Parts, body: B, caller: Caller, uri: &Uri, id: &RequestId) -> Response
+    where
+        B: hyper::body::Body<Data = Bytes, Error: Into<axum::BoxError>> + Send + 'static,
+    {
+        let work = AssertUnwindSafe(self.route(head, body, caller, id)).catch_unwind();
+        match tokio::time::timeout(self.server.shared.config.request_timeout, work).await {
+            Ok(Ok(response)) => response,
+            Ok(Err(panic)) => {
+                let panic = panic
+                    .downcast_ref::<&str>()
+                    .copied()
+                    .or_else(|| panic.downcast_ref::<String>().map(String::as_str))
+                    .unwrap_or("of a kind that has no text");
+                tracing::error!(request_id = %id, panic, "a handler panicked");
+                Refusal::Internal.answer_at(uri.path(), id)
+            }
+            Err(_) => {
+                tracing::warn!(request_id = %id, "a request took too long and was given up");
+                Refusal::TimedOut.answer_at(uri.path(), id)
+            }
         }
-        Err(refusal) => refusal.answer_at(uri.path(), &id),
-    };
-    let route = response.extensions_mut().remove::<Route>().unwrap_or_default();
-    let answered = Answered {
-        status: response.status(),
-        code: response.extensions().get::<Code>().map(|code| code.0),
-        denied: response.extensions().get::<Denied>().map(|denied| denied.0),
-        server,
-        id,
-        client_id,
-        key,
-        method,
-        uri,
-        route,
-        started,
-    };
-    cross_origin::open(response.headers_mut());
-    answered.with(coding.apply(response))
+    }
+
+    /// What the path leads to.
+    async fn route<B>(&self, head: Parts, body: B, caller: Caller, id: &RequestId) -> Response
+    where
+        B: hyper::body::Body<Data = Bytes, Error: Into<axum::BoxError>> + Send + 'static,
+    {
+        if let Some(endpoint) = v2::endpoint(head.uri.path()) {
+            let mut response = if head.method == Method::GET {
+                let rows = async |pass| v2::rows(&self.server, endpoint, id, pass, &head).await;
+                limits::pass(&self.server, id, &caller, head.uri.path(), rows).await
+            } else {
+                Refusal::WrongMethod.answer(id)
+            };
+            response.extensions_mut().insert(Route::Endpoint(endpoint));
+            return response;
+        }
+        let mut request = Request::from_parts(head, Body::new(body));
+        request.extensions_mut().insert(id.clone());
+        request.extensions_mut().insert(caller);
+        // Boxed, so that what is not on the way to `/v2` makes no request larger.
+        let answer = Box::pin(async {
+            let Ok(response) = self.routes.clone().call(request).await;
+            response
+        });
+        answer.await
+    }
 }
 
 /// Leaves the route beside its answer, for the counts.
 pub(crate) async fn note_route(request: Request, next: Next) -> Response {
-    let route = Route(request.extensions().get::<MatchedPath>().cloned());
+    let route = request.extensions().get::<MatchedPath>().cloned().map(Route::Path).unwrap_or_default();
     let mut response = next.run(request).await;
     response.extensions_mut().insert(route);
     response
@@ -96,12 +170,17 @@ struct Answered {
 }
 
 impl Answered {
-    /// Counts now if it is known how long the body is, else when its end is there.
-    fn with(self, response: Response) -> Response {
-        let length = match self.method {
-            Method::HEAD => Some(0),
-            _ => response.body().size_hint().exact(),
-        };
+    /// Counts now if it is known how long the body is, else when its end is there. A `HEAD` is answered as a `GET`, but
+    /// for the body.
+    fn with(self, mut response: Response) -> Response {
+        let length = response.body().size_hint().exact();
+        if self.method == Method::HEAD {
+            if let Some(length) = length {
+                response.headers_mut().entry(CONTENT_LENGTH).or_insert(HeaderValue::from(length));
+            }
+            self.end(0);
+            return response.map(|_| Body::empty());
+        }
         match length {
             Some(bytes) => {
                 self.end(bytes);
@@ -180,48 +259,27 @@ impl Drop for Counted {
 }
 
 /// Checks the request's sizes and brings it into the one form that the routes know.
-fn admit(server: &Server, request: &mut Request, id: &RequestId) -> Result<(), Refusal> {
-    let length = request.uri().path_and_query().map_or(0, |text| text.as_str().len());
+fn admit(server: &Server, head: &mut Parts) -> Result<(), Refusal> {
+    let length = head.uri.path_and_query().map_or(0, |text| text.as_str().len());
     let limit = server.shared.config.max_uri;
     if length > limit {
         return Err(Refusal::UriTooLong { length, limit });
     }
     // No body is ever read, so one of unknown length does no harm.
     let announced =
-        request.headers().get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
+        head.headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
     let limit = server.shared.config.body_limit;
     if announced.is_some_and(|size| size > limit) {
         return Err(Refusal::BodyTooLarge { limit });
     }
-    if let Some(plain) = path::normalised(request.uri()) {
-        *request.uri_mut() = plain;
+    if let Some(plain) = path::normalised(&head.uri) {
+        head.uri = plain;
     }
-    // A HEAD is answered as a GET; the outermost router takes the body away, after compression had its say.
-    if request.method() == Method::HEAD {
-        *request.method_mut() = Method::GET;
+    // A HEAD is answered as a GET; its body is taken away at the end, after compression had its say.
+    if head.method == Method::HEAD {
+        head.method = Method::GET;
     }
-    request.extensions_mut().insert(id.clone());
     Ok(())
-}
-
-async fn run(server: &Server, request: Request, next: Next, uri: &Uri, id: &RequestId) -> Response {
-    let work = AssertUnwindSafe(async { next.run(request).await }).catch_unwind();
-    match tokio::time::timeout(server.shared.config.request_timeout, work).await {
-        Ok(Ok(response)) => response,
-        Ok(Err(panic)) => {
-            let panic = panic
-                .downcast_ref::<&str>()
-                .copied()
-                .or_else(|| panic.downcast_ref::<String>().map(String::as_str))
-                .unwrap_or("of a kind that has no text");
-            tracing::error!(request_id = %id, panic, "a handler panicked");
-            Refusal::Internal.answer_at(uri.path(), id)
-        }
-        Err(_) => {
-            tracing::warn!(request_id = %id, "a request took too long and was given up");
-            Refusal::TimedOut.answer_at(uri.path(), id)
-        }
-    }
 }
 
 /// The id the client gave its request, to be logged beside ours. Only visible ASCII, so that it cannot forge a
@@ -236,11 +294,9 @@ mod tests {
     use std::sync::Arc;
     use std::time::Duration;
 
-    use axum::body::{Body, to_bytes};
-    use axum::http::StatusCode;
+    use axum::body::to_bytes;
+    use axum::middleware;
     use axum::routing::get;
-    use axum::{Router, middleware};
-    use tower::ServiceExt as _;
 
     use super::*;
     use crate::config::Config;
@@ -258,12 +314,9 @@ mod tests {
         let routes = Router::new()
             .route("/", handler)
             .route_layer(middleware::from_fn_with_state(server.clone(), limits::gate));
-        let app = Router::new()
-            .fallback_service(routes)
-            .layer(middleware::from_fn_with_state(server.clone(), door));
+        let app = Application::new(server.clone(), routes);
         let _taken = if slots_taken { server.shared.slots.try_acquire().ok() } else { None };
-        let request = Request::new(Body::empty());
-        let response = app.oneshot(request).await.expect("an answer");
+        let response = app.answer(Request::new(Body::empty()), None).await;
         let status = response.status();
         let body = to_bytes(response.into_body(), 1 << 20).await.expect("a body");
         (status, String::from_utf8(body.to_vec()).expect("text"))

@@ -5,11 +5,13 @@ use std::net::IpAddr;
 use axum::Extension;
 use axum::extract::{Request, State};
 use axum::http::header::HeaderName;
+use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue};
 use axum::middleware::Next;
 use axum::response::Response;
+use tokio::sync::SemaphorePermit;
 
-use crate::auth::{Caller, Denial};
+use crate::auth::{Caller, Denial, Pass};
 use crate::rate::Meter;
 use crate::refusal::Refusal;
 use crate::request_id::RequestId;
@@ -19,10 +21,6 @@ use crate::server::Server;
 const LIMIT: HeaderName = HeaderName::from_static("ratelimit-limit");
 const REMAINING: HeaderName = HeaderName::from_static("ratelimit-remaining");
 const RESET: HeaderName = HeaderName::from_static("ratelimit-reset");
-
-/// The address that a connection comes from.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Peer(pub(crate) IpAddr);
 
 /// Says how far a limit is used up.
 pub(crate) fn tell(meter: Meter, headers: &mut HeaderMap) {
@@ -36,35 +34,40 @@ pub(crate) fn is_told(headers: &HeaderMap) -> bool {
     headers.contains_key(LIMIT)
 }
 
-/// Takes the request out of what its key may make, or where it has none, its address.
-pub(crate) fn take(server: &Server, caller: &Caller, request: &Request) -> Result<Option<Meter>, Denial> {
+/// Takes the request, which comes from `peer`, out of what its key may make, or where it has none, its address.
+pub(crate) fn take(
+    server: &Server,
+    caller: &Caller,
+    head: &Parts,
+    peer: Option<IpAddr>,
+) -> Result<Option<Meter>, Denial> {
     // Whoever watches over the server must not be told that it is busy, and these cost next to nothing.
-    if [HEALTHZ, READYZ].contains(&request.uri().path()) {
+    if [HEALTHZ, READYZ].contains(&head.uri.path()) {
         return Ok(None);
     }
     if let Some(key) = caller.key() {
         let Some(bucket) = &key.bucket else { return Ok(None) };
         return bucket.take().map(Some).map_err(|exceeded| Denial::Rate { exceeded, of_key: true });
     }
-    let (Some(addresses), Some(address)) = (&server.shared.addresses, address(server, request)) else {
+    let (Some(addresses), Some(address)) = (&server.shared.addresses, address(server, &head.headers, peer))
+    else {
         return Ok(None);
     };
     addresses.take(address).map(Some).map_err(|exceeded| Denial::Rate { exceeded, of_key: false })
 }
 
 /// Where the request comes from: the connection's other end, or, behind a proxy, what the proxy says of it.
-pub(crate) fn address(server: &Server, request: &Request) -> Option<IpAddr> {
-    let peer = request.extensions().get::<Peer>().map(|peer| peer.0);
+fn address(server: &Server, headers: &HeaderMap, peer: Option<IpAddr>) -> Option<IpAddr> {
     if !server.shared.config.behind_proxy {
         return peer;
     }
     // The last one is the proxy's own; those before it are whatever the client wrote.
-    let said = request.headers().get_all("x-forwarded-for").iter().next_back();
+    let said = headers.get_all("x-forwarded-for").iter().next_back();
     let said = said.and_then(|value| value.to_str().ok()?.rsplit(',').next()?.trim().parse().ok());
     said.or(peer)
 }
 
-/// Lets requests pass whose key is for what they ask. What is behind finds its [`Pass`](crate::auth::Pass).
+/// Lets requests pass whose key is for what they ask. What is behind finds its [`Pass`].
 pub(crate) async fn gate(
     State(server): State<Server>,
     Extension(id): Extension<RequestId>,
@@ -72,19 +75,35 @@ pub(crate) async fn gate(
     mut request: Request,
     next: Next,
 ) -> Response {
-    let path = request.uri().path();
-    match caller.admit(place(path)) {
-        Err(denial) => Refusal::Denied(denial).answer_at(path, &id),
-        Ok(pass) => {
-            let meter = pass.meter;
-            request.extensions_mut().insert(pass);
-            let mut response = slot(&server, &id, request, next).await;
-            if let Some(meter) = meter {
-                tell(meter, response.headers_mut());
-            }
-            response
-        }
+    let path = request.uri().path().to_owned();
+    let run = async |leave| {
+        request.extensions_mut().insert::<Pass>(leave);
+        next.run(request).await
+    };
+    pass(&server, &id, &caller, &path, run).await
+}
+
+/// Does the work for a request to that path if its key is for it and there is a place to work on it.
+pub(crate) async fn pass(
+    server: &Server,
+    id: &RequestId,
+    caller: &Caller,
+    path: &str,
+    work: impl AsyncFnOnce(Pass) -> Response,
+) -> Response {
+    let leave = match caller.admit(place(path)) {
+        Ok(leave) => leave,
+        Err(denial) => return Refusal::Denied(denial).answer_at(path, id),
+    };
+    let meter = leave.meter;
+    let mut response = match slot(server).await {
+        Some(_permit) => work(leave).await,
+        None => Refusal::Busy.answer_at(path, id),
+    };
+    if let Some(meter) = meter {
+        tell(meter, response.headers_mut());
     }
+    response
 }
 
 /// What a key's scope calls that path.
@@ -94,12 +113,13 @@ fn place(path: &str) -> &str {
 
 /// Lets as many requests for data be worked on at once as the configuration says. Waiting takes at most half the
 /// time a request may take, so that who gets in late has time left.
-async fn slot(server: &Server, id: &RequestId, request: Request, next: Next) -> Response {
-    let patience = server.shared.config.request_timeout / 2;
-    match tokio::time::timeout(patience, server.shared.slots.acquire()).await {
-        Ok(Ok(_permit)) => next.run(request).await,
-        Ok(Err(_)) | Err(_) => Refusal::Busy.answer_at(request.uri().path(), id),
+async fn slot(server: &Server) -> Option<SemaphorePermit<'_>> {
+    let slots = &server.shared.slots;
+    if let Ok(permit) = slots.try_acquire() {
+        return Some(permit);
     }
+    let patience = server.shared.config.request_timeout / 2;
+    tokio::time::timeout(patience, slots.acquire()).await.ok()?.ok()
 }
 
 #[cfg(test)]

@@ -9,6 +9,7 @@ use axum::extract::{MatchedPath, State};
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse as _, Response};
+use ledger::columns::Endpoint;
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{
     DescriptorEncoder, EncodeLabelSet, EncodeLabelValue, EncodeMetric, LabelValueEncoder, MetricEncoder,
@@ -23,6 +24,7 @@ use prometheus_client::registry::Registry;
 use crate::health::unready;
 use crate::keys::{self, Standing};
 use crate::server::Server;
+use crate::v2;
 
 /// Upper bounds of the histogram's buckets, in microseconds.
 const BOUNDS: [u64; 14] = [
@@ -36,17 +38,24 @@ const SECONDS_OF_DAY: i64 = 86_400;
 
 /// The route that answered, as the router spells it, so that there are only so many.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Route(pub(crate) Option<MatchedPath>);
-
-impl Route {
-    fn name(&self) -> &str {
-        self.0.as_ref().map_or(NO_PATH, MatchedPath::as_str)
-    }
+pub(crate) enum Route {
+    /// None did.
+    #[default]
+    None,
+    /// An endpoint of `/v2`.
+    Endpoint(Endpoint),
+    /// Any other.
+    Path(MatchedPath),
 }
 
 impl PartialEq for Route {
     fn eq(&self, other: &Self) -> bool {
-        self.name() == other.name()
+        match (self, other) {
+            (Self::None, Self::None) => true,
+            (Self::Endpoint(of), Self::Endpoint(other)) => of == other,
+            (Self::Path(of), Self::Path(other)) => of.as_str() == other.as_str(),
+            _ => false,
+        }
     }
 }
 
@@ -54,13 +63,21 @@ impl Eq for Route {}
 
 impl Hash for Route {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        self.name().hash(state);
+        match self {
+            Self::None => {}
+            Self::Endpoint(endpoint) => endpoint.hash(state),
+            Self::Path(path) => path.as_str().hash(state),
+        }
     }
 }
 
 impl EncodeLabelValue for Route {
     fn encode(&self, encoder: &mut LabelValueEncoder<'_>) -> Result<(), std::fmt::Error> {
-        encoder.write_str(self.name())
+        match self {
+            Self::None => encoder.write_str(NO_PATH),
+            Self::Endpoint(endpoint) => encoder.write_str(&v2::path(*endpoint)),
+            Self::Path(path) => encoder.write_str(path.as_str()),
+        }
     }
 }
 

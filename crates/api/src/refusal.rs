@@ -1,6 +1,6 @@
 //! Every reason not to give data, and the answer it makes.
 
-use axum::http::header::{RETRY_AFTER, WWW_AUTHENTICATE};
+use axum::http::header::{ALLOW, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::Response;
 use chain::Day;
@@ -146,6 +146,9 @@ impl Refusal {
     fn with_headers(&self, mut response: Response) -> Response {
         match self {
             Self::Denied(denial) => note(denial, &mut response),
+            Self::WrongMethod => {
+                response.headers_mut().insert(ALLOW, HeaderValue::from_static("GET,HEAD"));
+            }
             Self::Busy | Self::TimedOut => {
                 response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
             }

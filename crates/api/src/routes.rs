@@ -2,15 +2,15 @@
 
 use std::sync::Arc;
 
-use axum::extract::{RawQuery, State};
-use axum::http::{HeaderMap, Uri};
+use axum::extract::Request;
+use axum::http::Uri;
 use axum::response::Response;
 use axum::routing::get;
 use axum::{Extension, Router, middleware};
 use ledger::columns::Endpoint;
 
-use crate::auth::Pass;
 use crate::config::Config;
+use crate::door::Application;
 use crate::refusal::Refusal;
 use crate::request_id::RequestId;
 use crate::server::Server;
@@ -35,26 +35,18 @@ pub(crate) fn paths() -> impl Iterator<Item = String> {
 impl Server {
     /// The whole application. Routers of one server count their requests together.
     pub fn router(&self) -> Router {
-        // The routes stand behind the door as its fallback, because a layer of a router runs only after the
-        // route is chosen, and the door may yet change the path. The door sees answers as they are sent.
-        Router::new()
-            .fallback_service(self.routes())
-            .layer(middleware::from_fn_with_state(self.clone(), door::door))
+        let application = self.application();
+        Router::new().fallback(move |request: Request| {
+            let application = application.clone();
+            async move { application.answer(request, None).await }
+        })
     }
 
-    fn routes(&self) -> Router {
-        let mut data = Router::new();
-        for &endpoint in Endpoint::ALL {
-            let rows = move |State(server): State<Server>,
-                             Extension(id): Extension<RequestId>,
-                             Extension(pass): Extension<Pass>,
-                             headers: HeaderMap,
-                             RawQuery(query): RawQuery| {
-                v2::rows(server, endpoint, id, pass, headers, query)
-            };
-            data = data.route(&v2::path(endpoint), get(rows));
-        }
-        data.route(METRICS, get(metrics::metrics))
+    /// The routes stand behind the door, because a layer of a router runs only after the route is chosen, and the door may
+    /// yet change the path. The door sees answers as they are sent.
+    pub(crate) fn application(&self) -> Application {
+        let routes = Router::new()
+            .route(METRICS, get(metrics::metrics))
             .route_layer(middleware::from_fn_with_state(self.clone(), limits::gate))
             .route(HEALTHZ, get(health::healthz))
             .route(READYZ, get(health::readyz))
@@ -63,7 +55,8 @@ impl Server {
             .route_layer(middleware::from_fn(door::note_route))
             .method_not_allowed_fallback(wrong_method)
             .fallback(unknown_path)
-            .with_state(self.clone())
+            .with_state(self.clone());
+        Application::new(self.clone(), routes)
     }
 }
 

@@ -6,8 +6,6 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use axum::Router;
-use axum::body::Body;
 use axum::http::StatusCode;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
@@ -18,12 +16,11 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
-use tower_service::Service as _;
 
 use crate::background::Background;
 use crate::config::Config;
 use crate::connection::{Activity, Impatient, Patience};
-use crate::limits::Peer;
+use crate::door::Application;
 use crate::refusal::Refusal;
 use crate::server::Server;
 
@@ -106,7 +103,7 @@ async fn accept_all(
     signal: &watch::Sender<Signal>,
     signals: &watch::Receiver<Signal>,
 ) -> Result<(), Error> {
-    let router = server.router();
+    let application = server.application();
     let places = server.shared.config.max_connections.clamp(1, Semaphore::MAX_PERMITS);
     let places = Arc::new(Semaphore::new(places));
     let mut shutdown = std::pin::pin!(shutdown);
@@ -120,7 +117,7 @@ async fn accept_all(
             accepted = accept(&listener, &places) => accepted?,
             never = crowd(&places, signal) => match never {},
         };
-        connections.spawn(connection(server.clone(), router.clone(), stream, signals.clone(), place));
+        connections.spawn(connection(server.clone(), application.clone(), stream, signals.clone(), place));
     }
 }
 
@@ -182,7 +179,7 @@ impl Drop for Open {
 /// Serves one connection until it ends, or, once the server stops, until its open request is answered.
 async fn connection(
     server: Server,
-    router: Router,
+    application: Application,
     stream: TcpStream,
     mut signals: watch::Receiver<Signal>,
     _place: Option<OwnedSemaphorePermit>,
@@ -192,7 +189,7 @@ async fn connection(
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, "TCP_NODELAY could not be set");
     }
-    let peer = stream.peer_addr().ok().map(|address| Peer(address.ip()));
+    let peer = stream.peer_addr().ok().map(|address| address.ip());
     let config = &server.shared.config;
     let (head, idle, max_head) = (config.header_timeout, config.idle_timeout, config.max_head);
     let patience = Patience { head, write: config.write_timeout };
@@ -200,16 +197,13 @@ async fn connection(
     let explain = Box::new(move |status| malformed(&server, status));
     let stream = Impatient::new(stream, patience, Arc::clone(&activity), explain);
     let asked = Arc::clone(&activity);
-    let service = service_fn(move |mut request: hyper::Request<Incoming>| {
+    let service = service_fn(move |request: hyper::Request<Incoming>| {
         asked.asked();
-        if let Some(peer) = peer {
-            request.extensions_mut().insert(peer);
-        }
-        let (mut router, asked) = (router.clone(), Arc::clone(&asked));
+        let (application, asked) = (application.clone(), Arc::clone(&asked));
         async move {
-            let response = router.call(request.map(Body::new)).await;
+            let response = application.answer(request, peer).await;
             asked.answered();
-            response
+            Ok::<_, Infallible>(response)
         }
     });
     let max_head = max_head.max(LEAST_HEAD);

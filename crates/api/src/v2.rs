@@ -5,6 +5,7 @@
 
 use axum::body::Body;
 use axum::http::header::{CACHE_CONTROL, ETAG, HeaderName};
+use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::Response;
 use chain::{Day, MinerId};
@@ -42,20 +43,24 @@ pub(crate) fn example(endpoint: Endpoint) -> String {
     format!("{}?state_date=2026-09-20&miner_id=f0113", path(endpoint))
 }
 
+/// The endpoint that stands at a path.
+pub(crate) fn endpoint(path: &str) -> Option<Endpoint> {
+    Endpoint::from_name(path.strip_prefix(BASE)?)
+}
+
 /// Answers a request for an endpoint's rows of a day.
 pub(crate) async fn rows(
-    server: Server,
+    server: &Server,
     endpoint: Endpoint,
-    id: RequestId,
+    id: &RequestId,
     pass: Pass,
-    headers: HeaderMap,
-    query: Option<String>,
+    head: &Parts,
 ) -> Response {
-    let asked = match Asked::parse(query.as_deref().unwrap_or_default()) {
+    let asked = match Asked::parse(head.uri.query().unwrap_or_default()) {
         Ok(asked) => asked,
-        Err(problem) => return Refusal::from(problem).answer(&id),
+        Err(problem) => return Refusal::from(problem).answer(id),
     };
-    let request = Request { server: &server, endpoint, id: &id, pass: &pass, headers: &headers, asked };
+    let request = Request { server, endpoint, id, pass: &pass, headers: &head.headers, asked };
     loop {
         let published = server.shared.reader.published();
         match request.answer(&published).await {
@@ -70,9 +75,9 @@ pub(crate) async fn rows(
             Err(Problem::Failed(failure)) => {
                 let error: &(dyn std::error::Error + 'static) = &failure;
                 tracing::error!(request_id = %id, error, "a day could not be answered");
-                return Refusal::Internal.answer(&id);
+                return Refusal::Internal.answer(id);
             }
-            Err(Problem::Refused(refusal)) => return refusal.answer(&id),
+            Err(Problem::Refused(refusal)) => return refusal.answer(id),
         }
     }
 }
@@ -161,8 +166,7 @@ impl Request<'_> {
         if let Some(rendered) = shared.bodies.held(edition, self.endpoint) {
             return self.one(rendered.row(miner).unwrap_or_default(), tag, control);
         }
-        // Boxed as what is not held is in `Bodies::get`.
-        let rows = Box::pin(bodies::rows(&shared.reader, edition)).await?;
+        let rows = bodies::rows(&shared.reader, edition).await?;
         let mut array = String::with_capacity(row_size(self.endpoint));
         rows.write_json(self.endpoint, Some(miner), &mut array);
         let row = array.strip_prefix('[').and_then(|array| array.strip_suffix(']')).unwrap_or_default();
