@@ -150,9 +150,10 @@ fn events(mut of: WriterPropertiesBuilder) -> WriterPropertiesBuilder {
             .set_column_dictionary_enabled(column.into(), false)
             .set_column_encoding(column.into(), Encoding::DELTA_BINARY_PACKED);
     }
-    // Nobody looks for a range of these.
-    for column in ["sector_size", "qap_before", "qap_after", "message"] {
-        of = of.set_column_statistics_enabled(column.into(), EnabledStatistics::None);
-    }
-    of.set_statistics_enabled(EnabledStatistics::Page)
+    // Bounds of what rows are looked up by. Rows lie by miner and sector, so a page has nearly any value of the others.
+    [STAT_DATE, MINER_ID, "sector", "epoch", "position"]
+        .into_iter()
+        .fold(of.set_statistics_enabled(EnabledStatistics::None), |of, column| {
+            of.set_column_statistics_enabled(column.into(), EnabledStatistics::Page)
+        })
 }

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::ops::Range;
+use std::sync::Arc;
 
 use chain::{Bytes, Cid, Epoch, MinerId, SectorNumber};
 
@@ -27,15 +28,39 @@ pub struct DayChecks<'e> {
     day: Range<Epoch>,
     /// The event before, and the size of its miner's sectors.
     last: Option<(&'e Event, Bytes)>,
-    messages: HashMap<&'e Cid, Changed<'e>>,
+    messages: Messages<'e>,
     failures: Failures,
+}
+
+/// The messages that events name.
+#[derive(Debug, Default)]
+struct Messages<'e> {
+    changed: Vec<Changed<'e>>,
+    /// Where each is: by where it lies in memory, since most events of a message share it and that is found fastest; and
+    /// by what it is.
+    by_address: HashMap<usize, usize>,
+    by_cid: HashMap<&'e Cid, usize>,
+}
+
+impl<'e> Messages<'e> {
+    /// What the event's message has changed so far, if that is known.
+    fn of(&mut self, event: &'e Event, message: &'e Arc<MessageRef>) -> &mut Changed<'e> {
+        let Self { changed, by_address, by_cid } = self;
+        let at = *by_address.entry(Arc::as_ptr(message).addr()).or_insert_with(|| {
+            *by_cid.entry(&message.cid).or_insert_with(|| {
+                changed.push(Changed { first: event, message, last: event.sector, sectors: 1 });
+                changed.len() - 1
+            })
+        });
+        &mut changed[at]
+    }
 }
 
 impl<'e> DayChecks<'e> {
     /// Of a day of these epochs.
     #[must_use]
     pub fn new(day: Range<Epoch>) -> Self {
-        Self { day, last: None, messages: HashMap::new(), failures: Failures::default() }
+        Self { day, last: None, messages: Messages::default(), failures: Failures::default() }
     }
 
     /// Takes the next event: they come by miner, a miner's by sector, and a sector's in the chain's order.
@@ -54,12 +79,7 @@ impl<'e> DayChecks<'e> {
             note(Check::Continuity, told.or_else(|| broken(&End::of(before), event)));
         }
         if let Some(message) = &event.message {
-            let changed = self.messages.entry(&message.cid).or_insert(Changed {
-                first: event,
-                message,
-                last: event.sector,
-                sectors: 1,
-            });
+            let changed = self.messages.of(event, message);
             changed.add(event.sector);
             note(Check::Messages, changed.misfit(event, message));
         }
@@ -68,7 +88,7 @@ impl<'e> DayChecks<'e> {
     /// What failed, by miner and check.
     #[must_use]
     pub fn finish(mut self) -> Vec<Failure> {
-        for changed in self.messages.values() {
+        for changed in &self.messages.changed {
             self.failures.note(changed.first, Check::Messages, changed.miscount());
         }
         self.failures.0.into_values().collect()

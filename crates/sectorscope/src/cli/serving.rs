@@ -34,6 +34,9 @@ pub(crate) struct Listen {
     /// Connections there may be at once [default: as many as the system's limit on open files leaves room for]
     #[arg(long, value_name = "N")]
     pub(crate) max_connections: Option<NonZeroUsize>,
+    /// Memory for rendered answers, plain and compressed; a day of 6,000 providers takes some 30 MiB
+    #[arg(long, value_name = "MIB", default_value_t = 128)]
+    pub(crate) answers_memory: usize,
 }
 
 /// A rate, or none.

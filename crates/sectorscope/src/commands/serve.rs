@@ -60,6 +60,7 @@ impl Door {
             address_rate: listen.address_rate.map_or(usual, |Limit(rate)| rate),
             behind_proxy: listen.behind_proxy,
             max_connections: places(listen),
+            rendered_bytes: listen.answers_memory.saturating_mul(1 << 20),
             ..Config::default()
         };
         Ok(Self { listener, address, config })
