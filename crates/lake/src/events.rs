@@ -11,14 +11,16 @@ use datafusion::arrow::datatypes::{DataType, Field, Schema, SchemaRef, UInt8Type
 use datafusion::arrow::error::ArrowError;
 use datafusion::common::HashMap;
 use ledger::{Backing, Cause, Content, Event, Kind, Status};
+use rayon::slice::ParallelSliceMut as _;
 
 use crate::fit::Fit;
 use crate::schema::{DIGITS, TableName};
 use crate::{Error, Result};
 
 /// Rows made at once. A day is never held as rows whole: its events are there already, and rows of them all would take
-/// as much again. So few stay in the processor's cache until they are added up and written.
-const ROWS_AT_ONCE: usize = 16_384;
+/// as much again. Of so few the events stay in the processor's cache while they are checked and made rows of, and the rows
+/// until they are added up and written.
+const ROWS_AT_ONCE: usize = 4_096;
 
 /// Positions of a day's events, which are given in chain order, by miner and sector, so that a sector's life lies
 /// together; in parts of which rows are made at once. Column `position` keeps the chain order: sorting by it restores
@@ -35,7 +37,7 @@ impl Sorted {
         // The keys themselves are sorted: looking at the events would miss the cache at each comparison.
         let key = |(position, event): (u32, &Event)| (event.miner, event.sector, position);
         let mut keys: Vec<_> = (0..).zip(events).map(key).collect();
-        keys.sort_unstable();
+        keys.par_sort_unstable();
         Ok(Self(keys.into_iter().map(|(.., position)| position).collect()))
     }
 

@@ -17,7 +17,7 @@ use crate::writer::FinishedDay;
 use crate::{Result, events};
 
 /// Batches of events that wait to be written.
-const WAITING: usize = 4;
+const WAITING: usize = 16;
 /// Events that are fetched from memory at once.
 const AHEAD: usize = 16;
 
@@ -52,11 +52,15 @@ impl Pipeline<'_> {
             let mut closing = self.closer.begin(day, previous)?;
             let mut checks = DayChecks::new(finished.epochs());
             for positions in events::Sorted::new(day, &finished.events)?.parts() {
-                for some in positions.chunks(AHEAD) {
-                    fetch(&finished.events, some);
-                    some.iter().for_each(|position| checks.see(&finished.events[*position as usize]));
-                }
-                let batch = events::batch(day, &finished.events, positions)?;
+                let (events, checks) = (&finished.events, &mut checks);
+                let check = || {
+                    for some in positions.chunks(AHEAD) {
+                        fetch(events, some);
+                        some.iter().for_each(|position| checks.see(&events[*position as usize]));
+                    }
+                };
+                let (batch, ()) = rayon::join(|| events::batch(day, events, positions), check);
+                let batch = batch?;
                 closing.add(&batch).await?;
                 // If the writer has gone, it says why in the end.
                 let _ = batches.send(batch).await;

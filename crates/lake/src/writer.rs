@@ -154,16 +154,12 @@ impl Lake {
             let (rows, events) = pipeline.close(finished, previous.clone()).await;
             writing.push(events);
             let (rows, failed) = rows?;
+            writing.push(self.write(day, vec![(TableName::Rows, rows.clone())]));
             let reconciled = reconciliation::batch(finished, failed, &previous, &rows)?;
-            previous = rows.clone();
-            writing.push(self.write(
-                day,
-                vec![
-                    (TableName::Reconciliation, reconciled),
-                    (TableName::Progress, progress::batch(std::slice::from_ref(&finished.progress))?),
-                    (TableName::Rows, rows),
-                ],
-            ));
+            let progress = progress::batch(std::slice::from_ref(&finished.progress))?;
+            let others = vec![(TableName::Reconciliation, reconciled), (TableName::Progress, progress)];
+            writing.push(self.write(day, others));
+            previous = rows;
         }
         Ok(previous)
     }
