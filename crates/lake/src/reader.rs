@@ -15,7 +15,7 @@ use crate::schema::TableName;
 use crate::snapshot::Snapshot;
 use crate::stored::blocking;
 use crate::table::{DataFile, Files, Mark, Table};
-use crate::{Error, Result, closed, layout, read};
+use crate::{Error, Result, closed, cores, layout, read};
 
 /// A reader of a lake, to be shared between requests. It sees what was published when it was opened or last
 /// refreshed, whatever a writer does meanwhile.
@@ -231,19 +231,9 @@ impl Reader {
         };
         let rest = published.rows.touching(days.clone()).filter(|file| !covered(file));
         files.extend(rest.map(|file| (TableName::Rows, file.clone())));
-        let mut reading = Vec::with_capacity(files.len());
-        for (name, file) in files {
-            let path = self.path(name, &file);
-            reading.push(tokio::spawn(blocking("reading a miner's days", move || {
-                read::miner(&path, name, miner, None)
-            })));
-        }
-        let mut batches = Vec::with_capacity(reading.len());
-        for task in reading {
-            let batch =
-                task.await.map_err(|source| Error::Task { doing: "reading a miner's days", source })?;
-            batches.push(batch?);
-        }
+        let files: Vec<_> = files.iter().map(|(name, file)| (*name, self.path(*name, file))).collect();
+        let read = move || cores::each(&files, |(name, path)| read::miner(path, *name, miner, None));
+        let batches = blocking("reading a miner's days", read).await?;
         MinerRows::new(miner, &batches, days)
     }
 
