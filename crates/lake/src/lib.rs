@@ -71,6 +71,7 @@ mod tables;
 mod told;
 mod upkeep;
 mod writer;
+mod years;
 
 pub use ask::{Answer, Asker, Limits};
 pub use audit::{Audited, Finding, Found, Scope, audit, audit_deeply};

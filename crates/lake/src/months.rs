@@ -26,6 +26,8 @@ const ROWS_AT_ONCE: usize = 65_536;
 pub struct Compacted {
     /// Months that were brought into one file.
     pub months: u64,
+    /// Years whose rows by miner were brought into one file.
+    pub years: u64,
     /// Files there were before, of all tables.
     pub files_before: u64,
     /// Files there are now.
@@ -34,10 +36,11 @@ pub struct Compacted {
 
 impl Lake {
     /// Brings each finished month that is in more than one file into one, in every table, and lays its rows by miner,
-    /// too. A month is finished when a day of a later one is closed.
+    /// too. A month is finished when a day of a later one is closed. Of a finished year, the rows by miner come into one
+    /// file.
     ///
     /// # Errors
-    /// If a file does not read, the disk fails, or another program writes to the lake; the months done so far stay.
+    /// If a file does not read, the disk fails, or another program writes to the lake; what is done so far stays.
     pub async fn compact(&mut self, progress: &(dyn Progress + Sync)) -> Result<Compacted> {
         let count = |lake: &Self| -> u64 {
             TableName::ALL.iter().map(|name| lake.tables.get(*name).files().iter().count() as u64).sum()
@@ -56,10 +59,28 @@ impl Lake {
                     changes.insert(name, change);
                 }
             }
-            changes.insert(TableName::History, self.by_miner(*days).await?);
+            if !self.in_one_file(TableName::History, *days) {
+                changes.insert(TableName::History, self.by_miner(*days).await?);
+            }
             self.tables.commit(changes).await?;
             done.months += 1;
             days_done += count_days(days);
+            progress.at(days_done);
+        }
+        progress.end();
+        let years = self.years_to_join();
+        let count_days = |files: &[DataFile]| files.iter().map(DataFile::day_count).sum::<u64>();
+        progress.begin(
+            "bringing years together".to_owned(),
+            years.iter().map(|files| count_days(files)).sum(),
+            Unit::Days,
+        );
+        let mut days_done = 0;
+        for files in years {
+            days_done += count_days(&files);
+            let change = self.join_year(files).await?;
+            self.tables.commit(BTreeMap::from([(TableName::History, change)])).await?;
+            done.years += 1;
             progress.at(days_done);
         }
         progress.end();
@@ -80,11 +101,13 @@ impl Lake {
             }
             day = day.next();
         }
-        let whole = |name: TableName, (first, last): (Day, Day)| {
-            self.tables.get(name).files().of(first).is_some_and(|file| file.days.1 >= last)
-        };
-        months.retain(|days| !TableName::ALL.iter().all(|name| whole(*name, *days)));
+        months.retain(|days| !TableName::ALL.iter().all(|name| self.in_one_file(*name, *days)));
         months
+    }
+
+    /// Whether a table's rows of these days are in one file.
+    fn in_one_file(&self, name: TableName, (first, last): (Day, Day)) -> bool {
+        self.tables.get(name).files().of(first).is_some_and(|file| file.days.1 >= last)
     }
 
     /// The change that brings a table's files of these days into one; `None` if they are.

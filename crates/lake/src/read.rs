@@ -37,12 +37,19 @@ pub(crate) fn each(
     table: TableName,
     visit: &mut dyn FnMut(RecordBatch) -> Result<()>,
 ) -> Result<()> {
+    batches(path, table, AT_ONCE)?.try_for_each(|batch| visit(batch?))
+}
+
+/// A whole file as the table's rows, in batches of so many.
+pub(crate) fn batches(
+    path: &Path,
+    table: TableName,
+    rows: usize,
+) -> Result<impl Iterator<Item = Result<RecordBatch>> + use<>> {
     let opened = Opened::open(path, table)?;
-    let batches = opened.builder().with_batch_size(AT_ONCE).build().map_err(opened.wrong())?;
-    for batch in batches {
-        visit(as_table(&batch.map_err(wrong(path))?, table).map_err(wrong(path))?)?;
-    }
-    Ok(())
+    let batches = opened.builder().with_batch_size(rows).build().map_err(opened.wrong())?;
+    let path = path.to_owned();
+    Ok(batches.map(move |batch| batch.and_then(|batch| as_table(&batch, table)).map_err(wrong(&path))))
 }
 
 /// The rows of one of the days that a file holds.
