@@ -41,7 +41,8 @@ pub(crate) struct Opened<'p> {
 impl<'p> Opened<'p> {
     pub(crate) fn open(path: &'p Path, table: TableName) -> Result<Self> {
         let source = Source::open(path).map_err(Error::io(path))?;
-        let metadata = about(&source, table).map_err(|source| Error::Parquet { path: path.to_owned(), source })?;
+        let metadata =
+            about(&source, table).map_err(|source| Error::Parquet { path: path.to_owned(), source })?;
         Ok(Self { path, source, metadata })
     }
 
@@ -90,7 +91,8 @@ impl<'p> Opened<'p> {
             self.bounds(group, column).is_none_or(|(first, last)| (first..=last).contains(&value))
         };
         let groups = self.parquet().row_groups().iter().filter(may_hold).cloned().collect();
-        let metadata = ParquetMetaDataBuilder::new(self.parquet().file_metadata().clone()).set_row_groups(groups);
+        let metadata =
+            ParquetMetaDataBuilder::new(self.parquet().file_metadata().clone()).set_row_groups(groups);
         self.with(metadata.build())
     }
 
@@ -133,7 +135,10 @@ impl<'p> Opened<'p> {
         let builder = self.builder();
         let mask = ProjectionMask::columns(builder.parquet_schema(), [MINER_ID]);
         let rows = pages.row_count();
-        let batches = builder.with_projection(mask).with_row_selection(pages.clone()).with_batch_size(rows.clamp(1, MOST_ROWS));
+        let batches = builder
+            .with_projection(mask)
+            .with_row_selection(pages.clone())
+            .with_batch_size(rows.clamp(1, MOST_ROWS));
         let batches = batches.build().map_err(self.wrong())?;
         let wanted = Scalar::new(Int64Array::from(vec![miner]));
         let places = batches.map(|batch| {
@@ -142,6 +147,11 @@ impl<'p> Opened<'p> {
         });
         let places = places.collect::<std::result::Result<Vec<_>, ArrowError>>();
         let places = places.map_err(|source| self.wrong()(source.into()))?;
+        if places.iter().map(Array::len).sum::<usize>() != rows {
+            return Err(self.wrong()(ParquetError::EOF(format!(
+                "less than the {rows} rows that it speaks of"
+            ))));
+        }
         Ok(pages.and_then(&RowSelection::from_filters(&places)))
     }
 
@@ -163,16 +173,20 @@ impl<'p> Opened<'p> {
     /// The same for a row group of so many rows; `None` if it does not tell.
     fn pages_of(&self, group: usize, rows: usize, miner: i64) -> Option<Vec<Range<usize>>> {
         let column = self.column(MINER_ID)?;
-        let ColumnIndexMetaData::INT64(bounds) = self.parquet().column_index()?.get(group)?.get(column)? else {
+        let ColumnIndexMetaData::INT64(bounds) = self.parquet().column_index()?.get(group)?.get(column)?
+        else {
             return None;
         };
         let pages = self.parquet().offset_index()?.get(group)?.get(column)?.page_locations();
         let begins = pages.iter().map(|page| usize::try_from(page.first_row_index));
         let begins = begins.collect::<std::result::Result<Vec<_>, _>>().ok()?;
         let ends = begins.iter().skip(1).copied().chain([rows]);
-        let rows: Vec<Range<usize>> = begins.iter().copied().zip(ends).map(|(begin, end)| begin..end).collect();
+        let rows: Vec<Range<usize>> =
+            begins.iter().copied().zip(ends).map(|(begin, end)| begin..end).collect();
         let bounds: Vec<_> = bounds.min_values().iter().zip(bounds.max_values()).collect();
-        let told = begins.first() == Some(&0) && bounds.len() == rows.len() && rows.iter().all(|page| page.start <= page.end);
+        let told = begins.first() == Some(&0)
+            && bounds.len() == rows.len()
+            && rows.iter().all(|page| page.start <= page.end);
         told.then(|| {
             let may_hold = |(_, (first, last)): &(_, (&i64, &i64))| (**first..=**last).contains(&miner);
             rows.into_iter().zip(bounds).filter(may_hold).map(|(page, _)| page).collect()
@@ -202,7 +216,8 @@ impl<'p> Opened<'p> {
 /// those of all columns, and some of these files are ours of old.
 fn about(source: &Source, table: TableName) -> std::result::Result<ArrowReaderMetadata, ParquetError> {
     let schema = table.schema();
-    let places: Vec<usize> = [STAT_DATE, MINER_ID].iter().filter_map(|name| schema.index_of(name).ok()).collect();
+    let places: Vec<usize> =
+        [STAT_DATE, MINER_ID].iter().filter_map(|name| schema.index_of(name).ok()).collect();
     let options = ParquetMetaDataOptions::new()
         .with_column_stats_policy(ParquetStatisticsPolicy::skip_except(&places))
         .with_encoding_stats_policy(ParquetStatisticsPolicy::SkipAll)

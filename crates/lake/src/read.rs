@@ -79,9 +79,11 @@ fn on_all_cores(opened: &Opened<'_>) -> Result<RecordBatch> {
         let mask = ProjectionMask::leaves(builder.parquet_schema(), places.iter().copied());
         opened.read(builder.with_projection(mask), rows)
     })?;
-    let fields: Vec<Arc<Field>> = parts.iter().flat_map(|part| part.schema_ref().fields().iter().cloned()).collect();
+    let fields: Vec<Arc<Field>> =
+        parts.iter().flat_map(|part| part.schema_ref().fields().iter().cloned()).collect();
     let columns = parts.iter().flat_map(RecordBatch::columns).cloned().collect();
-    RecordBatch::try_new(Arc::new(Schema::new(fields)), columns).map_err(|source| opened.wrong()(source.into()))
+    RecordBatch::try_new(Arc::new(Schema::new(fields)), columns)
+        .map_err(|source| opened.wrong()(source.into()))
 }
 
 /// A miner's rows in a file, in the file's order; with `day`, only those of that day.
@@ -131,4 +133,156 @@ pub(crate) fn as_table(rows: &RecordBatch, table: TableName) -> std::result::Res
     };
     let columns = schema.fields().iter().map(column).collect();
     RecordBatch::try_new(schema, columns)
+}
+
+#[cfg(test)]
+mod tests {
+    use datafusion::arrow::array::{Array, AsArray, Decimal128Array, Float64Array, Int64Array};
+    use datafusion::arrow::compute::{SortColumn, SortOptions};
+    use datafusion::arrow::compute::{concat_batches, lexsort_to_indices, take_record_batch};
+    use datafusion::arrow::datatypes::{DataType, Int64Type};
+
+    use super::*;
+    use crate::disk::Disk;
+    use crate::file;
+
+    const MINERS: i64 = 1500;
+
+    fn day_number(number: i32) -> Day {
+        Day::from_unix_days(19_266 + number)
+    }
+
+    /// A row for each miner, no value of one column that of another row.
+    fn rows(number: i32) -> RecordBatch {
+        let schema = TableName::Rows.schema();
+        let value = |column: usize, miner: i64| (i64::from(number) * MINERS + miner) * 100 + column as i64;
+        let columns = schema.fields().iter().enumerate().map(|(column, field)| -> Arc<dyn Array> {
+            let values = (0..MINERS).map(|miner| value(column, miner));
+            match field.data_type() {
+                DataType::Date32 => {
+                    Arc::new(Date32Array::from_value(day_number(number).unix_days(), MINERS as usize))
+                }
+                DataType::Int64 if field.name() == MINER_ID => {
+                    Arc::new(Int64Array::from_iter_values(0..MINERS))
+                }
+                DataType::Int64 => Arc::new(Int64Array::from_iter_values(values)),
+                DataType::Float64 => {
+                    Arc::new(Float64Array::from_iter_values(values.map(|value| value as f64)))
+                }
+                other => Arc::new(
+                    Decimal128Array::from_iter_values(values.map(i128::from)).with_data_type(other.clone()),
+                ),
+            }
+        });
+        let columns = columns.collect();
+        RecordBatch::try_new(schema, columns).expect("rows")
+    }
+
+    /// The same rows by miner.
+    fn by_miner(rows: &RecordBatch) -> RecordBatch {
+        let key = |at: usize| SortColumn {
+            values: Arc::clone(rows.column(at)),
+            options: Some(SortOptions::default()),
+        };
+        let order = lexsort_to_indices(&[key(1), key(0)], None).expect("an order");
+        take_record_batch(rows, &order).expect("rows")
+    }
+
+    fn of_miner(rows: &RecordBatch, miner: i64) -> RecordBatch {
+        let ids = rows.column(1).as_primitive::<Int64Type>();
+        filter_record_batch(rows, &cmp::eq(ids, &Scalar::new(Int64Array::from(vec![miner]))).expect("ids"))
+            .expect("rows")
+    }
+
+    #[test]
+    fn a_day_and_a_miner_are_found_however_days_lie_in_row_groups() {
+        let directory = tempfile::TempDir::new().expect("a directory");
+        let days: Vec<RecordBatch> = (0..4).map(rows).collect();
+        let all = concat_batches(&TableName::Rows.schema(), &days).expect("rows");
+        let write = |table, rows: &RecordBatch| {
+            let days = (day_number(0), day_number(3));
+            let file = file::write(&Disk::default(), directory.path(), table, days, rows).expect("written");
+            (directory.path().join(&file.name), file)
+        };
+        // In one row group, and a row group a day as compaction has them.
+        let (together, file) = write(TableName::Rows, &all);
+        let mut writer = file::FileWriter::begin(
+            &Disk::default(),
+            directory.path(),
+            TableName::Rows,
+            (day_number(0), day_number(3)),
+            all.num_rows(),
+        )
+        .expect("begun");
+        for day in &days {
+            writer.write(day).expect("written");
+            writer.end_row_group().expect("written");
+        }
+        let apart = directory.path().join(writer.end().expect("written").name);
+        let (laid, _) = write(TableName::History, &by_miner(&all));
+        for path in [&together, &apart] {
+            for (number, rows) in (0..4).zip(&days) {
+                let read = day(path, TableName::Rows, &file, day_number(number)).expect("a day");
+                assert_eq!(&read, rows, "day {number}");
+                let one = miner(path, TableName::Rows, MinerId(77), Some(day_number(number))).expect("a row");
+                assert_eq!(one, of_miner(rows, 77), "day {number}");
+            }
+            assert_eq!(day(path, TableName::Rows, &file, day_number(9)).expect("no day").num_rows(), 0);
+        }
+        for id in [0, 1, 63, 64, 65, 700, 1498, 1499] {
+            for (path, table) in
+                [(&together, TableName::Rows), (&apart, TableName::Rows), (&laid, TableName::History)]
+            {
+                assert_eq!(
+                    miner(path, table, MinerId(id as u64), None).expect("rows"),
+                    of_miner(&all, id),
+                    "{id}"
+                );
+            }
+        }
+        for id in [1500, u64::MAX] {
+            assert_eq!(miner(&laid, TableName::History, MinerId(id), None).expect("none").num_rows(), 0);
+        }
+        assert_eq!(whole(&laid, TableName::History).expect("rows"), by_miner(&all));
+    }
+
+    #[test]
+    fn a_day_takes_no_more_room_than_its_rows() {
+        let directory = tempfile::TempDir::new().expect("a directory");
+        let all =
+            concat_batches(&TableName::Rows.schema(), &(0..4).map(rows).collect::<Vec<_>>()).expect("rows");
+        let days = (day_number(0), day_number(3));
+        let mut writer = file::FileWriter::begin(
+            &Disk::default(),
+            directory.path(),
+            TableName::Rows,
+            days,
+            all.num_rows(),
+        )
+        .expect("begun");
+        for number in 0..4 {
+            writer.write(&rows(number)).expect("written");
+            writer.end_row_group().expect("written");
+        }
+        let file = writer.end().expect("written");
+        let read =
+            day(&directory.path().join(&file.name), TableName::Rows, &file, day_number(2)).expect("a day");
+        let (held, needed) = (read.get_array_memory_size(), rows(2).get_array_memory_size());
+        assert!(held < needed * 3 / 2, "{held} bytes for {needed}");
+    }
+
+    #[test]
+    fn a_file_that_is_cut_off_is_an_error() {
+        let directory = tempfile::TempDir::new().expect("a directory");
+        let days = (day_number(0), day_number(0));
+        let file = file::write(&Disk::default(), directory.path(), TableName::History, days, &rows(0))
+            .expect("written");
+        let path = directory.path().join(&file.name);
+        let bytes = std::fs::read(&path).expect("a file");
+        for length in (0..bytes.len()).step_by(bytes.len() / 50) {
+            std::fs::write(&path, &bytes[..length]).expect("cut");
+            assert!(miner(&path, TableName::History, MinerId(3), None).is_err(), "cut to {length}");
+            assert!(day(&path, TableName::History, &file, day_number(0)).is_err(), "cut to {length}");
+        }
+    }
 }

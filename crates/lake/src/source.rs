@@ -114,7 +114,9 @@ mod tests {
         assert_eq!(plain.len(), 200);
         let ahead = plain.ahead(50..100).expect("read ahead");
         for source in [&plain, &ahead] {
-            for (start, length) in [(0, 200), (50, 50), (60, 40), (60, 41), (99, 1), (100, 1), (40, 20), (200, 0)] {
+            for (start, length) in
+                [(0, 200), (50, 50), (60, 40), (60, 41), (99, 1), (100, 1), (40, 20), (200, 0)]
+            {
                 let read = source.get_bytes(start, length).expect("within the file");
                 assert_eq!(read, bytes[start as usize..start as usize + length], "{length} at {start}");
             }
