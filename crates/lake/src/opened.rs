@@ -162,9 +162,12 @@ impl<'p> Opened<'p> {
         let mut begin = 0_usize;
         for (number, group) in self.parquet().row_groups().iter().enumerate() {
             let rows = usize::try_from(group.num_rows()).unwrap_or(0);
-            let pages = self.pages_of(number, rows, miner);
-            let pages = pages.unwrap_or_else(|| vec![0..rows]);
-            ranges.extend(pages.into_iter().map(|page| begin + page.start..begin + page.end));
+            match self.pages_of(number, rows, miner) {
+                Some(pages) => {
+                    ranges.extend(pages.into_iter().map(|page| begin + page.start..begin + page.end))
+                }
+                None => ranges.push(begin..begin.saturating_add(rows)),
+            }
             begin = begin.saturating_add(rows);
         }
         ranges
