@@ -23,8 +23,11 @@ const ROW_GROUP: usize = 131_072;
 /// Rows in a page of the daily rows: what a reader that looks for one miner skips by. Unpacking a page costs the more the
 /// less is in it, so a whole day is read the faster the longer they are.
 const ROWS_IN_PAGE: usize = 2048;
-/// The same where a miner's days lie together, and nobody reads all of it.
-const ROWS_IN_PAGE_OF_HISTORY: usize = 1024;
+/// The same where a miner's days lie together. A page ends with the first miner that fills it, so that no miner's rows
+/// are in two.
+const ROWS_IN_PAGE_OF_HISTORY: usize = 256;
+/// Rows of a miner that are together in a page of these: more than a year has days.
+const ROWS_OF_MINER: usize = 512;
 
 /// Writes the rows of some days into the table's directory.
 pub(crate) fn write(
@@ -43,6 +46,7 @@ pub(crate) fn write(
 pub(crate) struct FileWriter {
     writer: ArrowWriter<NewFile>,
     path: PathBuf,
+    table: TableName,
     file: DataFile,
 }
 
@@ -62,22 +66,38 @@ impl FileWriter {
         let writer = ArrowWriter::try_new(new, table.schema(), Some(properties(table, rows)))
             .map_err(|source| Error::Parquet { path: path.clone(), source })?;
         let file = DataFile { name, size: 0, rows: 0, days, miners: None };
-        Ok(Self { writer, path, file })
+        Ok(Self { writer, path, table, file })
     }
 
     /// Adds rows; texts may be dictionaries.
     pub(crate) fn write(&mut self, rows: &RecordBatch) -> Result<()> {
-        self.writer.write(rows).map_err(failed(&self.path))?;
+        let miners = rows.column_by_name(MINER_ID).and_then(|column| column.as_primitive_opt::<Int64Type>());
+        match miners {
+            Some(miners) if self.table == TableName::History => {
+                let mut begin = 0;
+                for miner in miners.values().chunk_by(|one, next| one == next) {
+                    self.write_miner(&rows.slice(begin, miner.len()))?;
+                    begin += miner.len();
+                }
+            }
+            _ => self.writer.write(rows).map_err(failed(&self.path))?,
+        }
         self.file.rows += rows.num_rows() as u64;
-        let miners = rows
-            .column_by_name(MINER_ID)
-            .and_then(|column| column.as_primitive_opt::<Int64Type>())
-            .and_then(|miners| Some((min(miners)?, max(miners)?)));
+        let miners = miners.and_then(|miners| Some((min(miners)?, max(miners)?)));
         self.file.miners = match (self.file.miners, miners) {
             (Some((first, last)), Some((low, high))) => Some((first.min(low), last.max(high))),
             (known, new) => known.or(new),
         };
         Ok(())
+    }
+
+    /// Adds rows of one miner, in one row group and one page of each column. A page ends where the library is handed rows
+    /// and those before them fill it.
+    fn write_miner(&mut self, rows: &RecordBatch) -> Result<()> {
+        if self.writer.in_progress_rows() + rows.num_rows() > ROW_GROUP {
+            self.end_row_group()?;
+        }
+        self.writer.write(rows).map_err(failed(&self.path))
     }
 
     /// Lets the rows that follow begin a row group.
@@ -121,8 +141,14 @@ fn properties(table: TableName, rows: usize) -> WriterProperties {
         TableName::Events if small => of.set_statistics_enabled(EnabledStatistics::Page),
         TableName::Events => events(of),
         TableName::Rows => paged(of, ROWS_IN_PAGE),
-        // Who reads one page of a column would have to read the column's whole dictionary first.
-        TableName::History => paged(of, ROWS_IN_PAGE_OF_HISTORY).set_dictionary_enabled(false),
+        // Who reads one page of a column would have to read the column's whole dictionary first. And where little is
+        // unpacked of each column, making what unpacks zstd takes longer than unpacking; such short pages of mostly equal
+        // values become no larger without it.
+        TableName::History => paged(of, ROWS_IN_PAGE_OF_HISTORY)
+            .set_column_statistics_enabled(MINER_ID.into(), EnabledStatistics::Page)
+            .set_write_batch_size(ROWS_OF_MINER)
+            .set_dictionary_enabled(false)
+            .set_compression(if small { Compression::UNCOMPRESSED } else { Compression::LZ4_RAW }),
         TableName::Reconciliation | TableName::Progress => {
             of.set_statistics_enabled(EnabledStatistics::Chunk)
         }

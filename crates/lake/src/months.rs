@@ -1,7 +1,9 @@
 //! Compaction: the days of a finished month in one file, and its rows once more with each miner's days together.
 //!
-//! A file for every day is what closing days makes; after some years these are many files for readers to open. Only
-//! the way changes in which rows are kept, never a row, and each month is committed whole.
+//! A file for every day is what closing days makes; after some years these are many files for readers to open, and for a
+//! miner's last days a file for each of them is many, too. Only the way changes in which rows are kept, never a row, and
+//! each month is committed whole. A month's days are never together in `sp_sector_daily` while but some of them are by
+//! miner: readers take a file's rows from the one or the other.
 
 use std::collections::BTreeMap;
 
@@ -26,6 +28,10 @@ const ROWS_AT_ONCE: usize = 65_536;
 pub struct Compacted {
     /// Months that were brought into one file.
     pub months: u64,
+    /// Days of the month that is not finished, if they were laid by miner.
+    pub open_days: u64,
+    /// Years whose rows by miner were brought into one file.
+    pub years: u64,
     /// Files there were before, of all tables.
     pub files_before: u64,
     /// Files there are now.
@@ -34,20 +40,27 @@ pub struct Compacted {
 
 impl Lake {
     /// Brings each finished month that is in more than one file into one, in every table, and lays its rows by miner,
-    /// too. A month is finished when a day of a later one is closed.
+    /// too. A month is finished when a day of a later one is closed; of the last one, the rows are laid by miner alone. Of a
+    /// finished year, the rows by miner come into one file.
     ///
     /// # Errors
-    /// If a file does not read, the disk fails, or another program writes to the lake; the months done so far stay.
+    /// If a file does not read, the disk fails, or another program writes to the lake; what is done so far stays.
     pub async fn compact(&mut self, progress: &(dyn Progress + Sync)) -> Result<Compacted> {
         let count = |lake: &Self| -> u64 {
             TableName::ALL.iter().map(|name| lake.tables.get(*name).files().iter().count() as u64).sum()
         };
         let mut done = Compacted { files_before: count(self), ..Compacted::default() };
-        let months = self.months_to_compact();
+        let mut months = self.months();
+        let open = months.pop().filter(|days| !self.in_one_file(TableName::History, *days));
+        months.retain(|days| !TableName::ALL.iter().all(|name| self.in_one_file(*name, *days)));
         let count_days = |(first, last): &(Day, Day)| {
             u64::try_from(i64::from(last.unix_days()) - i64::from(first.unix_days()) + 1).unwrap_or_default()
         };
-        progress.begin("compacting months".to_owned(), months.iter().map(count_days).sum(), Unit::Days);
+        progress.begin(
+            "compacting months".to_owned(),
+            months.iter().chain(&open).map(count_days).sum(),
+            Unit::Days,
+        );
         let mut days_done = 0;
         for days in &months {
             let mut changes = BTreeMap::new();
@@ -56,10 +69,33 @@ impl Lake {
                     changes.insert(name, change);
                 }
             }
-            changes.insert(TableName::History, self.by_miner(*days).await?);
+            if !self.in_one_file(TableName::History, *days) {
+                changes.insert(TableName::History, self.by_miner(*days).await?);
+            }
             self.tables.commit(changes).await?;
             done.months += 1;
             days_done += count_days(days);
+            progress.at(days_done);
+        }
+        if let Some(days) = open {
+            let change = self.by_miner(days).await?;
+            self.tables.commit(BTreeMap::from([(TableName::History, change)])).await?;
+            done.open_days = count_days(&days);
+        }
+        progress.end();
+        let years = self.years_to_join();
+        let count_days = |files: &[DataFile]| files.iter().map(DataFile::day_count).sum::<u64>();
+        progress.begin(
+            "bringing years together".to_owned(),
+            years.iter().map(|files| count_days(files)).sum(),
+            Unit::Days,
+        );
+        let mut days_done = 0;
+        for files in years {
+            days_done += count_days(&files);
+            let change = self.join_year(files).await?;
+            self.tables.commit(BTreeMap::from([(TableName::History, change)])).await?;
+            done.years += 1;
             progress.at(days_done);
         }
         progress.end();
@@ -67,24 +103,24 @@ impl Lake {
         Ok(done)
     }
 
-    /// First and last closed day of each finished month that is not all in one file, or not by miner.
-    fn months_to_compact(&self) -> Vec<(Day, Day)> {
+    /// First and last closed day of each month; the last month is not finished.
+    fn months(&self) -> Vec<(Day, Day)> {
         let Some(closed) = self.rows().files().days() else { return Vec::new() };
-        let open = closed.end().month();
         let mut months: Vec<(Day, Day)> = Vec::new();
         let mut day = *closed.start();
-        while day.month() != open {
+        while day <= *closed.end() {
             match months.last_mut().filter(|(_, last)| last.month() == day.month()) {
                 Some((_, last)) => *last = day,
                 None => months.push((day, day)),
             }
             day = day.next();
         }
-        let whole = |name: TableName, (first, last): (Day, Day)| {
-            self.tables.get(name).files().of(first).is_some_and(|file| file.days.1 >= last)
-        };
-        months.retain(|days| !TableName::ALL.iter().all(|name| whole(*name, *days)));
         months
+    }
+
+    /// Whether a table's rows of these days are in one file.
+    fn in_one_file(&self, name: TableName, (first, last): (Day, Day)) -> bool {
+        self.tables.get(name).files().of(first).is_some_and(|file| file.days.1 >= last)
     }
 
     /// The change that brings a table's files of these days into one; `None` if they are.

@@ -1,34 +1,34 @@
 //! Reading data files back: whole, a day of them, or a miner's rows.
 
-use std::fs::File;
 use std::path::Path;
 use std::sync::Arc;
 
 use chain::{Day, MinerId};
-use datafusion::arrow::array::{Date32Array, Int64Array, RecordBatch, Scalar, new_null_array};
+use datafusion::arrow::array::{Date32Array, RecordBatch, Scalar, new_null_array};
+use datafusion::arrow::compute::filter_record_batch;
 use datafusion::arrow::compute::kernels::cmp;
-use datafusion::arrow::compute::{concat_batches, filter_record_batch};
-use datafusion::arrow::datatypes::Field;
+use datafusion::arrow::datatypes::{Field, Schema};
 use datafusion::arrow::error::ArrowError;
 use datafusion::parquet::arrow::ProjectionMask;
-use datafusion::parquet::arrow::arrow_reader::{
-    ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder, RowSelection,
-};
-use datafusion::parquet::errors::ParquetError;
-use datafusion::parquet::file::metadata::{PageIndexPolicy, RowGroupMetaData};
-use datafusion::parquet::file::statistics::Statistics;
 
+use crate::opened::Opened;
 use crate::schema::{MINER_ID, STAT_DATE, TableName};
 use crate::table::DataFile;
-use crate::{Error, Result};
+use crate::{Error, Result, cores};
 
 /// Rows in a batch where a file is read piece by piece.
 const AT_ONCE: usize = 8192;
 
+/// Columns that a core decodes at once.
+const COLUMNS_AT_ONCE: usize = 8;
+/// Values fewer than which are not worth another core.
+const FEW: usize = 65_536;
+
 /// A whole file as the table's rows.
 pub(crate) fn whole(path: &Path, table: TableName) -> Result<RecordBatch> {
-    let opened = Opened::open(path, table, PageIndexPolicy::Skip)?;
-    opened.rows(opened.builder()?)
+    let opened = Opened::open(path, table)?;
+    let rows = opened.read(opened.builder(), opened.rows())?;
+    as_table(&rows, table).map_err(wrong(path))
 }
 
 /// A whole file as the table's rows, a batch at a time.
@@ -37,128 +37,91 @@ pub(crate) fn each(
     table: TableName,
     visit: &mut dyn FnMut(RecordBatch) -> Result<()>,
 ) -> Result<()> {
-    let opened = Opened::open(path, table, PageIndexPolicy::Skip)?;
-    let batches = opened.builder()?.with_batch_size(AT_ONCE).build();
-    for batch in batches.map_err(|source| Error::Parquet { path: path.to_owned(), source })? {
-        visit(as_table(&batch.map_err(opened.wrong())?, table).map_err(opened.wrong())?)?;
-    }
-    Ok(())
+    batches(path, table, AT_ONCE)?.try_for_each(|batch| visit(batch?))
+}
+
+/// A whole file as the table's rows, in batches of so many.
+pub(crate) fn batches(
+    path: &Path,
+    table: TableName,
+    rows: usize,
+) -> Result<impl Iterator<Item = Result<RecordBatch>> + use<>> {
+    let opened = Opened::open(path, table)?;
+    let batches = opened.builder().with_batch_size(rows).build().map_err(opened.wrong())?;
+    let path = path.to_owned();
+    Ok(batches.map(move |batch| batch.and_then(|batch| as_table(&batch, table)).map_err(wrong(&path))))
 }
 
 /// The rows of one of the days that a file holds.
 pub(crate) fn day(path: &Path, table: TableName, file: &DataFile, day: Day) -> Result<RecordBatch> {
-    let opened = Opened::open(path, table, PageIndexPolicy::Skip)?;
-    if file.day_count() == 1 {
-        return opened.rows(opened.builder()?);
+    let mut opened = Opened::open(path, table)?;
+    if file.day_count() > 1 {
+        opened = opened.holding(STAT_DATE, day.unix_days().into())?;
     }
-    let groups = opened.row_groups(STAT_DATE, i64::from(day.unix_days()));
-    let rows = opened.rows(opened.builder()?.with_row_groups(groups))?;
-    opened.only(&rows, day)
+    let rows = as_table(&on_all_cores(&opened)?, table).map_err(wrong(path))?;
+    if file.day_count() == 1 || opened.all_are(STAT_DATE, day.unix_days().into()) {
+        return Ok(rows);
+    }
+    only(&rows, day).map_err(wrong(path))
+}
+
+/// All rows, the columns shared out over the cores.
+fn on_all_cores(opened: &Opened<'_>) -> Result<RecordBatch> {
+    let opened = opened.ahead()?;
+    let (rows, width) = (opened.rows(), opened.width());
+    if rows.saturating_mul(width) < FEW {
+        return opened.read(opened.builder(), rows);
+    }
+    let places: Vec<usize> = (0..width).collect();
+    let parts: Vec<&[usize]> = places.chunks(COLUMNS_AT_ONCE).collect();
+    let parts = cores::each(&parts, |places| {
+        let builder = opened.builder();
+        let mask = ProjectionMask::leaves(builder.parquet_schema(), places.iter().copied());
+        opened.read(builder.with_projection(mask), rows)
+    })?;
+    let fields: Vec<Arc<Field>> =
+        parts.iter().flat_map(|part| part.schema_ref().fields().iter().cloned()).collect();
+    let columns = parts.iter().flat_map(RecordBatch::columns).cloned().collect();
+    RecordBatch::try_new(Arc::new(Schema::new(fields)), columns)
+        .map_err(|source| opened.wrong()(source.into()))
 }
 
 /// A miner's rows in a file, in the file's order; with `day`, only those of that day.
 pub(crate) fn miner(path: &Path, table: TableName, miner: MinerId, day: Option<Day>) -> Result<RecordBatch> {
-    let Ok(miner) = i64::try_from(miner.0) else { return Ok(RecordBatch::new_empty(table.schema())) };
-    let opened = Opened::open(path, table, PageIndexPolicy::Optional)?;
-    let mut groups = opened.row_groups(MINER_ID, miner);
+    let none = || Ok(RecordBatch::new_empty(table.schema()));
+    let Ok(miner) = i64::try_from(miner.0) else { return none() };
+    let mut opened = Opened::open(path, table)?.holding(MINER_ID, miner)?;
     if let Some(day) = day {
-        let of_day = opened.row_groups(STAT_DATE, i64::from(day.unix_days()));
-        groups.retain(|group| of_day.contains(group));
+        opened = opened.holding(STAT_DATE, day.unix_days().into())?;
     }
-    if groups.is_empty() {
-        return Ok(RecordBatch::new_empty(table.schema()));
+    if opened.rows() == 0 {
+        return none();
     }
+    let opened = opened.with_pages()?;
     // The miner's column first, so that no more of the others is read than the pages with its rows.
-    let selection = opened.places(&groups, miner)?;
-    let rows = opened.rows(opened.builder()?.with_row_groups(groups).with_row_selection(selection))?;
+    let places = opened.places(miner)?;
+    let rows = places.row_count();
+    if rows == 0 {
+        return none();
+    }
+    let rows = opened.read(opened.builder().with_row_selection(places), rows)?;
+    let rows = as_table(&rows, table).map_err(wrong(path))?;
     match day {
-        Some(day) => opened.only(&rows, day),
+        Some(day) => only(&rows, day).map_err(wrong(path)),
         None => Ok(rows),
     }
 }
 
-/// A data file that is open for reading. Reading blocks: do it on a thread that may.
-struct Opened<'p> {
-    path: &'p Path,
-    table: TableName,
-    file: File,
-    metadata: ArrowReaderMetadata,
+/// The rows of that day: a row group may hold more.
+fn only(rows: &RecordBatch, day: Day) -> std::result::Result<RecordBatch, ArrowError> {
+    let wanted = Scalar::new(Date32Array::from(vec![day.unix_days()]));
+    filter_record_batch(rows, &cmp::eq(rows.column(0), &wanted)?)
 }
 
-type Builder = ParquetRecordBatchReaderBuilder<File>;
-
-impl<'p> Opened<'p> {
-    fn open(path: &'p Path, table: TableName, pages: PageIndexPolicy) -> Result<Self> {
-        let file = File::open(path).map_err(Error::io(path))?;
-        let options = ArrowReaderOptions::new().with_page_index_policy(pages);
-        let metadata = ArrowReaderMetadata::load(&file, options)
-            .map_err(|source| Error::Parquet { path: path.to_owned(), source })?;
-        Ok(Self { path, table, file, metadata })
-    }
-
-    fn builder(&self) -> Result<Builder> {
-        let file = self.file.try_clone().map_err(Error::io(self.path))?;
-        Ok(Builder::new_with_metadata(file, self.metadata.clone()))
-    }
-
-    /// The row groups that may hold the value in that column.
-    fn row_groups(&self, column: &str, value: i64) -> Vec<usize> {
-        let metadata = self.metadata.metadata();
-        let columns = metadata.file_metadata().schema_descr().columns();
-        let at = columns.iter().position(|of| of.name() == column);
-        let may_hold = |group: &RowGroupMetaData| {
-            let statistics = at.and_then(|at| group.column(at).statistics());
-            bounds(statistics).is_none_or(|(first, last)| (first..=last).contains(&value))
-        };
-        (0..metadata.num_row_groups()).filter(|group| may_hold(metadata.row_group(*group))).collect()
-    }
-
-    /// Where in these row groups the miner's rows are.
-    fn places(&self, groups: &[usize], miner: i64) -> Result<RowSelection> {
-        let builder = self.builder()?;
-        let mask = ProjectionMask::columns(builder.parquet_schema(), [MINER_ID]);
-        let batches = builder.with_projection(mask).with_row_groups(groups.to_vec()).build();
-        let batches = batches.map_err(|source| Error::Parquet { path: self.path.to_owned(), source })?;
-        let wanted = Scalar::new(Int64Array::from(vec![miner]));
-        let places = batches.map(|batch| cmp::eq(batch?.column(0), &wanted));
-        let places = places.collect::<std::result::Result<Vec<_>, _>>().map_err(self.wrong())?;
-        Ok(RowSelection::from_filters(&places))
-    }
-
-    /// What is selected, as the table's rows.
-    fn rows(&self, builder: Builder) -> Result<RecordBatch> {
-        let rows = usize::try_from(builder.metadata().file_metadata().num_rows()).unwrap_or(0);
-        let reader = builder.with_batch_size(rows.max(1)).build();
-        let reader = reader.map_err(|source| Error::Parquet { path: self.path.to_owned(), source })?;
-        let batches = reader.collect::<std::result::Result<Vec<_>, _>>().map_err(self.wrong())?;
-        let batch = match batches.as_slice() {
-            [] => return Ok(RecordBatch::new_empty(self.table.schema())),
-            [batch] => batch.clone(),
-            [first, ..] => concat_batches(&first.schema(), &batches).map_err(self.wrong())?,
-        };
-        as_table(&batch, self.table).map_err(self.wrong())
-    }
-
-    /// The rows of that day: a row group may hold more.
-    fn only(&self, rows: &RecordBatch, day: Day) -> Result<RecordBatch> {
-        let wanted = Scalar::new(Date32Array::from(vec![day.unix_days()]));
-        let wanted = cmp::eq(rows.column(0), &wanted);
-        wanted.and_then(|wanted| filter_record_batch(rows, &wanted)).map_err(self.wrong())
-    }
-
-    fn wrong(&self) -> impl FnOnce(ArrowError) -> Error + use<> {
-        let path = self.path.to_owned();
-        move |source| Error::Parquet { path, source: ParquetError::from(source) }
-    }
-}
-
-/// The least and the greatest value, where they are known.
-fn bounds(statistics: Option<&Statistics>) -> Option<(i64, i64)> {
-    match statistics? {
-        Statistics::Int32(of) => Some((i64::from(*of.min_opt()?), i64::from(*of.max_opt()?))),
-        Statistics::Int64(of) => Some((*of.min_opt()?, *of.max_opt()?)),
-        _ => None,
-    }
+/// Says which file it was.
+fn wrong(path: &Path) -> impl FnOnce(ArrowError) -> Error + use<> {
+    let path = path.to_owned();
+    move |source| Error::Parquet { path, source: source.into() }
 }
 
 /// Rows in the table's columns. A file written under an older layout lacks the last ones, which are unknown then.
@@ -170,4 +133,157 @@ pub(crate) fn as_table(rows: &RecordBatch, table: TableName) -> std::result::Res
     };
     let columns = schema.fields().iter().map(column).collect();
     RecordBatch::try_new(schema, columns)
+}
+
+#[cfg(test)]
+mod tests {
+    use datafusion::arrow::array::{Array, AsArray, Decimal128Array, Float64Array, Int64Array};
+    use datafusion::arrow::compute::{SortColumn, SortOptions};
+    use datafusion::arrow::compute::{concat_batches, lexsort_to_indices, take_record_batch};
+    use datafusion::arrow::datatypes::{DataType, Int64Type};
+
+    use super::*;
+    use crate::disk::Disk;
+    use crate::file;
+
+    const MINERS: i64 = 1500;
+
+    fn day_number(number: i32) -> Day {
+        Day::from_unix_days(19_266 + number)
+    }
+
+    /// A row for each miner, all of them even, no value of one column that of another row.
+    fn rows(number: i32) -> RecordBatch {
+        let schema = TableName::Rows.schema();
+        let value = |column: usize, miner: i64| (i64::from(number) * MINERS + miner) * 100 + column as i64;
+        let columns = schema.fields().iter().enumerate().map(|(column, field)| -> Arc<dyn Array> {
+            let values = (0..MINERS).map(|miner| value(column, miner));
+            match field.data_type() {
+                DataType::Date32 => {
+                    Arc::new(Date32Array::from_value(day_number(number).unix_days(), MINERS as usize))
+                }
+                DataType::Int64 if field.name() == MINER_ID => {
+                    Arc::new(Int64Array::from_iter_values((0..MINERS).map(|miner| miner * 2)))
+                }
+                DataType::Int64 => Arc::new(Int64Array::from_iter_values(values)),
+                DataType::Float64 => {
+                    Arc::new(Float64Array::from_iter_values(values.map(|value| value as f64)))
+                }
+                other => Arc::new(
+                    Decimal128Array::from_iter_values(values.map(i128::from)).with_data_type(other.clone()),
+                ),
+            }
+        });
+        let columns = columns.collect();
+        RecordBatch::try_new(schema, columns).expect("rows")
+    }
+
+    /// The same rows by miner.
+    fn by_miner(rows: &RecordBatch) -> RecordBatch {
+        let key = |at: usize| SortColumn {
+            values: Arc::clone(rows.column(at)),
+            options: Some(SortOptions::default()),
+        };
+        let order = lexsort_to_indices(&[key(1), key(0)], None).expect("an order");
+        take_record_batch(rows, &order).expect("rows")
+    }
+
+    fn of_miner(rows: &RecordBatch, miner: i64) -> RecordBatch {
+        let ids = rows.column(1).as_primitive::<Int64Type>();
+        filter_record_batch(rows, &cmp::eq(ids, &Scalar::new(Int64Array::from(vec![miner]))).expect("ids"))
+            .expect("rows")
+    }
+
+    #[test]
+    fn a_day_and_a_miner_are_found_however_days_lie_in_row_groups() {
+        let directory = tempfile::TempDir::new().expect("a directory");
+        let days: Vec<RecordBatch> = (0..4).map(rows).collect();
+        let all = concat_batches(&TableName::Rows.schema(), &days).expect("rows");
+        let write = |table, rows: &RecordBatch| {
+            let days = (day_number(0), day_number(3));
+            let file = file::write(&Disk::default(), directory.path(), table, days, rows).expect("written");
+            (directory.path().join(&file.name), file)
+        };
+        // In one row group, and a row group a day as compaction has them.
+        let (together, file) = write(TableName::Rows, &all);
+        let mut writer = file::FileWriter::begin(
+            &Disk::default(),
+            directory.path(),
+            TableName::Rows,
+            (day_number(0), day_number(3)),
+            all.num_rows(),
+        )
+        .expect("begun");
+        for day in &days {
+            writer.write(day).expect("written");
+            writer.end_row_group().expect("written");
+        }
+        let apart = directory.path().join(writer.end().expect("written").name);
+        let (laid, _) = write(TableName::History, &by_miner(&all));
+        for path in [&together, &apart] {
+            for (number, rows) in (0..4).zip(&days) {
+                let read = day(path, TableName::Rows, &file, day_number(number)).expect("a day");
+                assert_eq!(&read, rows, "day {number}");
+                let one = miner(path, TableName::Rows, MinerId(76), Some(day_number(number))).expect("a row");
+                assert_eq!(one, of_miner(rows, 76), "day {number}");
+            }
+            assert_eq!(day(path, TableName::Rows, &file, day_number(9)).expect("no day").num_rows(), 0);
+        }
+        for id in [0, 2, 126, 128, 130, 1400, 2996, 2998] {
+            for (path, table) in
+                [(&together, TableName::Rows), (&apart, TableName::Rows), (&laid, TableName::History)]
+            {
+                assert_eq!(
+                    miner(path, table, MinerId(id as u64), None).expect("rows"),
+                    of_miner(&all, id),
+                    "{id}"
+                );
+            }
+        }
+        // 127 is within the bounds of the row group, and of none of its pages.
+        for id in [1, 127, 129, 3000, u64::MAX] {
+            assert_eq!(miner(&laid, TableName::History, MinerId(id), None).expect("none").num_rows(), 0);
+        }
+        assert_eq!(whole(&laid, TableName::History).expect("rows"), by_miner(&all));
+    }
+
+    #[test]
+    fn a_day_takes_no_more_room_than_its_rows() {
+        let directory = tempfile::TempDir::new().expect("a directory");
+        let all =
+            concat_batches(&TableName::Rows.schema(), &(0..4).map(rows).collect::<Vec<_>>()).expect("rows");
+        let days = (day_number(0), day_number(3));
+        let mut writer = file::FileWriter::begin(
+            &Disk::default(),
+            directory.path(),
+            TableName::Rows,
+            days,
+            all.num_rows(),
+        )
+        .expect("begun");
+        for number in 0..4 {
+            writer.write(&rows(number)).expect("written");
+            writer.end_row_group().expect("written");
+        }
+        let file = writer.end().expect("written");
+        let read =
+            day(&directory.path().join(&file.name), TableName::Rows, &file, day_number(2)).expect("a day");
+        let (held, needed) = (read.get_array_memory_size(), rows(2).get_array_memory_size());
+        assert!(held < needed * 3 / 2, "{held} bytes for {needed}");
+    }
+
+    #[test]
+    fn a_file_that_is_cut_off_is_an_error() {
+        let directory = tempfile::TempDir::new().expect("a directory");
+        let days = (day_number(0), day_number(0));
+        let file = file::write(&Disk::default(), directory.path(), TableName::History, days, &rows(0))
+            .expect("written");
+        let path = directory.path().join(&file.name);
+        let bytes = std::fs::read(&path).expect("a file");
+        for length in (0..bytes.len()).step_by(bytes.len() / 50) {
+            std::fs::write(&path, &bytes[..length]).expect("cut");
+            assert!(miner(&path, TableName::History, MinerId(3), None).is_err(), "cut to {length}");
+            assert!(day(&path, TableName::History, &file, day_number(0)).is_err(), "cut to {length}");
+        }
+    }
 }

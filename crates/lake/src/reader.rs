@@ -15,7 +15,7 @@ use crate::schema::TableName;
 use crate::snapshot::Snapshot;
 use crate::stored::blocking;
 use crate::table::{DataFile, Files, Mark, Table};
-use crate::{Error, Result, closed, layout, read};
+use crate::{Error, Result, closed, cores, layout, read};
 
 /// A reader of a lake, to be shared between requests. It sees what was published when it was opened or last
 /// refreshed, whatever a writer does meanwhile.
@@ -217,33 +217,33 @@ impl Reader {
         Ok(Some((edition, rows)))
     }
 
-    /// A miner's rows of the closed days in that range, by day; none for days before its first event. Finished months
-    /// are read from the copy that lies by miner.
+    /// A miner's rows of the closed days in that range, by day; none for days before its first event. Days that are in the
+    /// copy that lies by miner are read from there.
     ///
     /// # Errors
     /// If a file cannot be read.
     pub async fn miner(&self, miner: MinerId, days: RangeInclusive<Day>) -> Result<MinerRows> {
+        match self.published_miner(miner, days.clone()).await {
+            // As with a day: what is gone was replaced.
+            Err(Error::Io { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => {
+                self.refresh().await?;
+                self.published_miner(miner, days).await
+            }
+            read => read,
+        }
+    }
+
+    async fn published_miner(&self, miner: MinerId, days: RangeInclusive<Day>) -> Result<MinerRows> {
         let published = self.published();
-        let mut files: Vec<(TableName, DataFile)> =
-            published.history.touching(days.clone()).map(|file| (TableName::History, file.clone())).collect();
-        let covered = |file: &DataFile| {
-            published.history.of(file.days.0).is_some_and(|months| months.days.1 >= file.days.1)
+        let history = published.history.touching(days.clone()).map(|file| (TableName::History, file));
+        let covered = |file: &&DataFile| {
+            published.history.of(file.days.0).is_some_and(|laid| laid.days.1 >= file.days.1)
         };
         let rest = published.rows.touching(days.clone()).filter(|file| !covered(file));
-        files.extend(rest.map(|file| (TableName::Rows, file.clone())));
-        let mut reading = Vec::with_capacity(files.len());
-        for (name, file) in files {
-            let path = self.path(name, &file);
-            reading.push(tokio::spawn(blocking("reading a miner's days", move || {
-                read::miner(&path, name, miner, None)
-            })));
-        }
-        let mut batches = Vec::with_capacity(reading.len());
-        for task in reading {
-            let batch =
-                task.await.map_err(|source| Error::Task { doing: "reading a miner's days", source })?;
-            batches.push(batch?);
-        }
+        let files = history.chain(rest.map(|file| (TableName::Rows, file)));
+        let files: Vec<_> = files.map(|(name, file)| (name, self.path(name, file))).collect();
+        let read = move || cores::each(&files, |(name, path)| read::miner(path, *name, miner, None));
+        let batches = blocking("reading a miner's days", read).await?;
         MinerRows::new(miner, &batches, days)
     }
 

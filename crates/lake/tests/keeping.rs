@@ -85,17 +85,18 @@ async fn finished_months_are_brought_together_and_show_the_same() {
     assert_eq!(before.0.len(), DAYS);
     let compacted = lake.compact(&Unwatched).await.expect("months brought together");
     assert_eq!(compacted.months, 2, "the month of the last day is not finished");
-    // Four tables with two months and two days each, and two months by miner.
-    assert_eq!(compacted.files_now, 4 * 4 + 2);
+    assert_eq!((compacted.open_days, compacted.years), (2, 0));
+    // Four tables with two months and two days each, and three months by miner.
+    assert_eq!(compacted.files_now, 4 * 4 + 3);
     assert_eq!(everything(dir.path()).await, before);
     let again = lake.compact(&Unwatched).await.expect("nothing to do");
-    assert_eq!((again.months, again.files_now), (0, compacted.files_now));
+    assert_eq!((again.months, again.open_days, again.files_now), (0, 0, compacted.files_now));
 
     // Who reads the version before finds its files until they are swept away.
     let kept = lake.vacuum(Duration::from_hours(1)).await.expect("nothing is old enough");
     assert_eq!(kept.files, 0);
     let swept = lake.vacuum(Duration::ZERO).await.expect("all may go");
-    assert_eq!(swept.files, compacted.files_before - 8);
+    assert_eq!(swept.files, compacted.files_before - 4 * 2, "what is left are the days of the last month");
     assert_eq!(everything(dir.path()).await, before);
     drop(lake);
     let mut lake = Lake::open(dir.path()).await.expect("it opens again");
@@ -114,6 +115,25 @@ async fn a_reader_of_an_older_version_reads_on_while_months_are_brought_together
         let rows =
             reader.day(day(number)).await.expect("it looks for the newer version").expect("a closed day");
         assert!(!rows.miners().is_empty());
+    }
+}
+
+#[tokio::test]
+async fn a_miners_history_is_read_on_while_months_are_brought_together() {
+    let days = days(0);
+    let (dir, mut lake) = closed(&days).await;
+    let expected = everything(dir.path()).await.1;
+    let reader = Reader::open(dir.path()).await.expect("a reader");
+    let closed = reader.days().expect("closed days");
+    lake.compact(&Unwatched).await.expect("months brought together");
+    lake.vacuum(Duration::ZERO).await.expect("what they replace is gone");
+    for (miner, expected) in expected {
+        let rows = reader.miner(miner, closed.clone()).await.expect("it looks for the newer version");
+        let mut text = String::new();
+        for endpoint in Endpoint::ALL {
+            rows.write_json(*endpoint, &mut text);
+        }
+        assert_eq!(text, expected);
     }
 }
 

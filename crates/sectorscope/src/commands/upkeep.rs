@@ -12,10 +12,20 @@ use crate::output;
 pub(crate) async fn compact(arguments: Compact) -> anyhow::Result<()> {
     let mut lake = Lake::open_existing(&arguments.data.lake()?).await?;
     let done = lake.compact(&Bars::default()).await?;
-    output::say(match done.months {
-        0 => "nothing to do: every finished month is in one file".to_owned(),
-        1 => format!("1 month: {} files are {} now", done.files_before, done.files_now),
-        months => format!("{months} months: {} files are {} now", done.files_before, done.files_now),
+    let count = |count, one: &str, more: &str| match count {
+        0 => None,
+        1 => Some(format!("1 {one}")),
+        count => Some(format!("{count} {more}")),
+    };
+    let brought = [
+        count(done.months, "month", "months"),
+        count(done.open_days, "day of the last month", "days of the last month"),
+        count(done.years, "year", "years"),
+    ];
+    let brought: Vec<String> = brought.into_iter().flatten().collect();
+    output::say(match brought.is_empty() {
+        true => "nothing to do: every finished month is in one file".to_owned(),
+        false => format!("{}: {} files are {} now", brought.join(", "), done.files_before, done.files_now),
     });
     Ok(())
 }
