@@ -25,7 +25,6 @@ mod by_miner;
 mod cache;
 mod close;
 mod closed;
-mod cores;
 mod day;
 mod day_close;
 mod day_files;

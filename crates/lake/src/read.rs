@@ -10,11 +10,12 @@ use datafusion::arrow::compute::kernels::cmp;
 use datafusion::arrow::datatypes::{Field, Schema};
 use datafusion::arrow::error::ArrowError;
 use datafusion::parquet::arrow::ProjectionMask;
+use rayon::prelude::*;
 
 use crate::opened::Opened;
 use crate::schema::{MINER_ID, STAT_DATE, TableName};
 use crate::table::DataFile;
-use crate::{Error, Result, cores};
+use crate::{Error, Result};
 
 /// Rows in a batch where a file is read piece by piece.
 const AT_ONCE: usize = 8192;
@@ -74,11 +75,12 @@ fn on_all_cores(opened: &Opened<'_>) -> Result<RecordBatch> {
     }
     let places: Vec<usize> = (0..width).collect();
     let parts: Vec<&[usize]> = places.chunks(COLUMNS_AT_ONCE).collect();
-    let parts = cores::each(&parts, |places| {
+    let parts = parts.par_iter().map(|places| {
         let builder = opened.builder();
         let mask = ProjectionMask::leaves(builder.parquet_schema(), places.iter().copied());
         opened.read(builder.with_projection(mask), rows)
-    })?;
+    });
+    let parts = parts.collect::<Result<Vec<_>>>()?;
     let fields: Vec<Arc<Field>> =
         parts.iter().flat_map(|part| part.schema_ref().fields().iter().cloned()).collect();
     let columns = parts.iter().flat_map(RecordBatch::columns).cloned().collect();

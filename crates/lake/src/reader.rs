@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use chain::{Day, MinerId};
+use rayon::prelude::*;
 
 use crate::cache::{Cache, DEFAULT_BYTES};
 use crate::day::DayRows;
@@ -15,7 +16,7 @@ use crate::schema::TableName;
 use crate::snapshot::Snapshot;
 use crate::stored::blocking;
 use crate::table::{DataFile, Files, Mark, Table};
-use crate::{Error, Result, closed, cores, layout, read};
+use crate::{Error, Result, closed, layout, read};
 
 /// A reader of a lake, to be shared between requests. It sees what was published when it was opened or last
 /// refreshed, whatever a writer does meanwhile.
@@ -242,7 +243,10 @@ impl Reader {
         let rest = published.rows.touching(days.clone()).filter(|file| !covered(file));
         let files = history.chain(rest.map(|file| (TableName::Rows, file)));
         let files: Vec<_> = files.map(|(name, file)| (name, self.path(name, file))).collect();
-        let read = move || cores::each(&files, |(name, path)| read::miner(path, *name, miner, None));
+        let read = move || {
+            let each = files.par_iter().map(|(name, path)| read::miner(path, *name, miner, None));
+            each.collect::<Result<Vec<_>>>()
+        };
         let batches = blocking("reading a miner's days", read).await?;
         MinerRows::new(miner, &batches, days)
     }
