@@ -53,7 +53,7 @@ impl TableName {
             Self::Events => "A row is something that happened to one sector.",
             Self::Rows => "A row is a storage provider's day. Its newest day is the newest closed day.",
             Self::History => {
-                "The rows of sp_sector_daily's finished months again, a provider's days together. What is not here is there."
+                "The rows of sp_sector_daily again, a provider's days together. What is not here is there."
             }
             Self::Reconciliation => {
                 "A row is a storage provider's power at a day's end: the ledger's beside the chain's, and the identities that do not hold."
