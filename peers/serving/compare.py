@@ -78,10 +78,11 @@ def servers(arguments, parquet, database, files):
 def paths(name, first, last, miners):
     """What each is asked for, by task: several paths, asked in turn."""
     if name == "Sectorscope":
+        of_total = ",".join(COLUMNS[2:])
         return {
             ONE_DAY: [f"{ENDPOINT}?state_date={last}&miner_id=f0{miner}" for miner in miners],
             ALL: [f"{ENDPOINT}?state_date={last}"],
-            YEAR: [f"/v1/sectors/daily?miner=f0{miner}&from={first}&to={last}&columns=total" for miner in miners],
+            YEAR: [f"/v1/sectors/daily?miner=f0{miner}&from={first}&to={last}&columns={of_total}" for miner in miners],
         }
     if name == "constant":
         return {ONE_DAY: ["/one"], ALL: ["/all"], YEAR: ["/year"]}

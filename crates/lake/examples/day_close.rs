@@ -38,8 +38,9 @@ async fn run(lake: &Path) -> Result<(), Box<dyn Error + Send + Sync>> {
     let start = Instant::now();
     let mut close = DayClose::new().await?;
     let mut last = None;
-    for (day, file) in days {
-        last = Some(close.close(day, &file).await?);
+    for (at, (day, file)) in days.iter().enumerate() {
+        let next = days.get(at + 1).map(|(_, file)| file.as_path());
+        last = Some(close.close(*day, file, next).await?);
     }
     println!("{:.3}", start.elapsed().as_secs_f64());
     let rows = last.ok_or("no events")?;

@@ -1,7 +1,7 @@
 //! The day close by itself: over files of events, with nothing written.
 
 use std::fs::File;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use chain::Day;
@@ -11,6 +11,7 @@ use datafusion::parquet::arrow::ProjectionMask;
 use datafusion::parquet::arrow::arrow_reader::{ArrowReaderOptions, ParquetRecordBatchReaderBuilder};
 use datafusion::parquet::errors::ParquetError;
 use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
 
 use crate::close::Closer;
 use crate::day::DayRows;
@@ -21,12 +22,31 @@ use crate::{Error, Result, sql};
 /// Rows read at once.
 const ROWS_AT_ONCE: usize = 16_384;
 /// Batches that wait to be added up.
-const WAITING: usize = 8;
+const WAITING: usize = 16;
 
 /// Closes day after day from files of `sector_events`, in memory: what a day's rows are made of, apart from a lake.
 pub struct DayClose {
     closer: Closer,
     previous: RecordBatch,
+    /// The file that is to be closed next, if it is being read already.
+    ahead: Option<Reading>,
+}
+
+/// A file of events that is being read.
+struct Reading {
+    path: PathBuf,
+    arriving: mpsc::Receiver<RecordBatch>,
+    task: JoinHandle<Result<()>>,
+}
+
+impl Reading {
+    fn begin(path: &Path) -> Self {
+        let path = path.to_owned();
+        let (batches, arriving) = mpsc::channel(WAITING);
+        let from = path.clone();
+        let task = tokio::task::spawn_blocking(move || read(&from, &batches));
+        Self { path, arriving, task }
+    }
 }
 
 impl DayClose {
@@ -44,22 +64,23 @@ impl DayClose {
     /// If the statement cannot be planned.
     pub async fn new() -> Result<Self> {
         let previous = RecordBatch::new_empty(TableName::Rows.schema());
-        Ok(Self { closer: Closer::new().await?, previous })
+        Ok(Self { closer: Closer::new().await?, previous, ahead: None })
     }
 
-    /// The rows of the next day, from its file of `sector_events`.
+    /// The rows of the next day, from its file of `sector_events`. `next` is the file of the day after it, whose reading
+    /// begins while this day is being finished.
     ///
     /// # Errors
     /// If the file cannot be read or holds something impossible.
-    pub async fn close(&mut self, day: Day, events: &Path) -> Result<DayRows> {
-        let path = events.to_owned();
-        let (batches, mut arriving) = mpsc::channel(WAITING);
-        let reading = tokio::task::spawn_blocking(move || read(&path, &batches));
+    pub async fn close(&mut self, day: Day, events: &Path, next: Option<&Path>) -> Result<DayRows> {
+        let ahead = self.ahead.take().filter(|ahead| ahead.path == events);
+        let mut reading = ahead.unwrap_or_else(|| Reading::begin(events));
         let mut closing = self.closer.begin(day, self.previous.clone())?;
-        while let Some(batch) = arriving.recv().await {
+        while let Some(batch) = reading.arriving.recv().await {
             closing.add(&batch).await?;
         }
-        reading.await.map_err(|source| Error::Task { doing: "reading events", source })??;
+        reading.task.await.map_err(|source| Error::Task { doing: "reading events", source })??;
+        self.ahead = next.map(Reading::begin);
         self.previous = closing.finish().await?;
         DayRows::new(day, &self.previous)
     }
