@@ -15,7 +15,7 @@ use datafusion::arrow::datatypes::Int64Type;
 use crate::disk::Disk;
 use crate::file::FileWriter;
 use crate::schema::{MINER_ID, TableName};
-use crate::stored::blocking;
+use crate::stored::in_turn;
 use crate::table::{Change, DataFile};
 use crate::writer::Lake;
 use crate::{Error, Result, read};
@@ -144,7 +144,7 @@ impl Lake {
             }
             writer.end()
         };
-        let added = blocking("compacting a month", whole).await?;
+        let added = in_turn("compacting a month", whole).await?;
         Ok(Some(Change { remove: files, add: vec![added], same_rows: true, ..Change::default() }))
     }
 
@@ -162,7 +162,7 @@ impl Lake {
             }
             write_by_miner(&disk, &directory, days, &batches)
         };
-        let added = blocking("laying a month by miner", lay).await?;
+        let added = in_turn("laying a month by miner", lay).await?;
         Ok(Change { remove, add: vec![added], ..Change::default() })
     }
 }

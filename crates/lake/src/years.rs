@@ -14,7 +14,7 @@ use datafusion::arrow::datatypes::Int64Type;
 use crate::disk::Disk;
 use crate::file::FileWriter;
 use crate::schema::{MINER_ID, TableName};
-use crate::stored::blocking;
+use crate::stored::in_turn;
 use crate::table::{Change, DataFile};
 use crate::writer::Lake;
 use crate::{Error, Result, read};
@@ -48,7 +48,7 @@ impl Lake {
         let rows = rows.fold(0, usize::saturating_add);
         let (disk, directory) = (self.disk.clone(), table.directory().to_owned());
         let joined = move || join(&disk, &directory, days, &paths, rows);
-        let added = blocking("bringing a year together", joined).await?;
+        let added = in_turn("bringing a year together", joined).await?;
         Ok(Change { remove: files, add: vec![added], same_rows: true, ..Change::default() })
     }
 }
