@@ -6,7 +6,7 @@
 //! |---|---|
 //! | `sector_events` | something that happened to a sector |
 //! | `sp_sector_daily` | a miner's day: every column of [`ledger::columns::COLUMNS`] |
-//! | `sp_sector_history` | the same for finished months, a miner's days together |
+//! | `sp_sector_history` | the same again, a miner's days together |
 //! | `reconciliation` | a miner's day: the ledger's power beside the chain's, and what does not hold |
 //! | `progress` | a day of a source that was taken in |
 //!

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::time::Duration;
 
-use chain::{Clock, Day, MAINNET_GENESIS, MinerId, Progress, Unit};
+use chain::{Clock, Day, MAINNET_GENESIS, MinerId, NoProgress};
 use common::{day, finished, network, onboard, shown};
 use lake::{
     Audited, Calendar, Error, Finding, FinishedDay, Lake, Later, Limits, Provenance, Questions, Reader,
@@ -17,15 +17,6 @@ use ledger::columns::{COLUMNS, Endpoint};
 use ledger::testing::MadeUpOptions;
 use ledger::{Content, Event, Kind};
 use tempfile::TempDir;
-
-/// Nobody watches.
-struct Unwatched;
-
-impl Progress for Unwatched {
-    fn begin(&self, _task: String, _total: u64, _unit: Unit) {}
-    fn at(&self, _done: u64) {}
-    fn end(&self) {}
-}
 
 /// From 2022-10-01 on: October, November, and two days of December.
 const DAYS: usize = 63;
@@ -69,9 +60,9 @@ async fn audited(dir: &Path, deep: bool) -> (Audited, Vec<Finding>) {
     let mut found = |finding| findings.lock().expect("nobody panics").push(finding);
     let scope = Scope::default();
     let audited = if deep {
-        audit_deeply(dir, &scope, &Unwatched, &mut found).await
+        audit_deeply(dir, &scope, &NoProgress, &mut found).await
     } else {
-        audit(dir, &scope, &Unwatched, &mut found).await
+        audit(dir, &scope, &NoProgress, &mut found).await
     };
     let audited = audited.expect("a lake that reads");
     (audited, findings.into_inner().expect("nobody panics"))
@@ -83,13 +74,13 @@ async fn finished_months_are_brought_together_and_show_the_same() {
     let (dir, mut lake) = closed(&days).await;
     let before = everything(dir.path()).await;
     assert_eq!(before.0.len(), DAYS);
-    let compacted = lake.compact(&Unwatched).await.expect("months brought together");
+    let compacted = lake.compact(&NoProgress).await.expect("months brought together");
     assert_eq!(compacted.months, 2, "the month of the last day is not finished");
     assert_eq!((compacted.open_days, compacted.years), (2, 0));
     // Four tables with two months and two days each, and three months by miner.
     assert_eq!(compacted.files_now, 4 * 4 + 3);
     assert_eq!(everything(dir.path()).await, before);
-    let again = lake.compact(&Unwatched).await.expect("nothing to do");
+    let again = lake.compact(&NoProgress).await.expect("nothing to do");
     assert_eq!((again.months, again.open_days, again.files_now), (0, 0, compacted.files_now));
 
     // Who reads the version before finds its files until they are swept away.
@@ -109,7 +100,7 @@ async fn a_reader_of_an_older_version_reads_on_while_months_are_brought_together
     let days = days(0);
     let (dir, mut lake) = closed(&days).await;
     let reader = Reader::open(dir.path()).await.expect("a reader");
-    lake.compact(&Unwatched).await.expect("months brought together");
+    lake.compact(&NoProgress).await.expect("months brought together");
     lake.vacuum(Duration::ZERO).await.expect("what they replace is gone");
     for number in [0, 40, 62] {
         let rows =
@@ -125,7 +116,7 @@ async fn a_miners_history_is_read_on_while_months_are_brought_together() {
     let expected = everything(dir.path()).await.1;
     let reader = Reader::open(dir.path()).await.expect("a reader");
     let closed = reader.days().expect("closed days");
-    lake.compact(&Unwatched).await.expect("months brought together");
+    lake.compact(&NoProgress).await.expect("months brought together");
     lake.vacuum(Duration::ZERO).await.expect("what they replace is gone");
     for (miner, expected) in expected {
         let rows = reader.miner(miner, closed.clone()).await.expect("it looks for the newer version");
@@ -148,7 +139,7 @@ async fn days_closed_again_replace_the_old_ones_and_what_stands_on_them() {
     let lost = wrong[10].events.iter().position(|event| event.kind == Kind::Proven).expect("a proving");
     wrong[10].events.remove(lost);
     let (dir, mut lake) = closed(&wrong).await;
-    lake.compact(&Unwatched).await.expect("months brought together");
+    lake.compact(&NoProgress).await.expect("months brought together");
     assert_ne!(shown(dir.path()).await, expected.0);
     assert!(audited(dir.path(), false).await.0.findings > 0);
 
@@ -158,7 +149,7 @@ async fn days_closed_again_replace_the_old_ones_and_what_stands_on_them() {
     let later = lake.finish_closing_again(false).await.expect("the days after them stand on the same states");
     assert_eq!(later, Later { kept: DAYS as u64 - 12, dropped: 0 });
     assert_eq!(everything(dir.path()).await, expected);
-    lake.compact(&Unwatched).await.expect("months brought together");
+    lake.compact(&NoProgress).await.expect("months brought together");
     assert_eq!(everything(dir.path()).await, expected);
 }
 
@@ -245,35 +236,35 @@ async fn a_copy_is_a_lake_and_can_be_put_back_byte_for_byte() {
     let copies = TempDir::new().expect("a directory");
     let copy = copies.path().join("copy");
     let first =
-        backup(dir.path(), &copy, &Unwatched).await.expect("a copy while the lake is open for writing");
+        backup(dir.path(), &copy, &NoProgress).await.expect("a copy while the lake is open for writing");
     assert_eq!(first.files, first.new_files);
     assert_eq!(shown(&copy).await, shown(dir.path()).await);
 
     lake.close_days(&days[40..]).await.expect("more days");
-    lake.compact(&Unwatched).await.expect("months brought together");
+    lake.compact(&NoProgress).await.expect("months brought together");
     assert_eq!(shown(&copy).await.len(), 40, "the copy stays what it was");
-    let second = backup(dir.path(), &copy, &Unwatched).await.expect("brought up to date");
+    let second = backup(dir.path(), &copy, &NoProgress).await.expect("brought up to date");
     assert!(second.new_files < second.files && second.version > first.version, "{second:?}");
     let expected = everything(dir.path()).await;
     assert_eq!(everything(&copy).await, expected);
 
     let back = copies.path().join("back/lake");
-    let restored = restore(&copy, &back, &Unwatched).await.expect("put back");
+    let restored = restore(&copy, &back, &NoProgress).await.expect("put back");
     assert_eq!((restored.version, restored.bytes), (second.version, second.bytes));
     assert_eq!(everything(&back).await, expected);
     Lake::open(&back).await.expect("and can be written to");
 
-    let refused = restore(&copy, &back, &Unwatched).await.expect_err("there is a lake");
+    let refused = restore(&copy, &back, &NoProgress).await.expect_err("there is a lake");
     assert!(refused.to_string().contains("there is a lake already"), "{refused}");
-    let refused = restore(dir.path(), &copies.path().join("x"), &Unwatched).await.expect_err("no copy");
+    let refused = restore(dir.path(), &copies.path().join("x"), &NoProgress).await.expect_err("no copy");
     assert!(refused.to_string().contains("no SHA256SUMS"), "{refused}");
     let other = copies.path().join("other");
     std::fs::create_dir(&other).expect("a directory");
     std::fs::write(other.join("letter.txt"), b"dear").expect("a file");
-    let refused = backup(dir.path(), &other, &Unwatched).await.expect_err("something else is there");
+    let refused = backup(dir.path(), &other, &NoProgress).await.expect_err("something else is there");
     assert!(refused.to_string().contains("no backup"), "{refused}");
     let (another, _lake) = closed(&days[..3]).await;
-    let refused = backup(another.path(), &copy, &Unwatched).await.expect_err("another lake's copy");
+    let refused = backup(another.path(), &copy, &NoProgress).await.expect_err("another lake's copy");
     assert!(refused.to_string().contains("another lake"), "{refused}");
 }
 
@@ -282,7 +273,7 @@ async fn a_damaged_copy_is_not_put_back() {
     let (dir, _lake) = closed(&days(0)[..3]).await;
     let copies = TempDir::new().expect("a directory");
     let copy = copies.path().join("copy");
-    backup(dir.path(), &copy, &Unwatched).await.expect("a copy");
+    backup(dir.path(), &copy, &NoProgress).await.expect("a copy");
     let sums = std::fs::read_to_string(copy.join("SHA256SUMS")).expect("sums");
     for line in sums.lines() {
         let path = copy.join(line.split_once("  ").expect("a sum and a path").1);
@@ -295,7 +286,7 @@ async fn a_damaged_copy_is_not_put_back() {
                 None => std::fs::remove_file(&path).expect("lost"),
             }
             let back = copies.path().join("back");
-            let refused = restore(&copy, &back, &Unwatched).await.expect_err("it is damaged").to_string();
+            let refused = restore(&copy, &back, &NoProgress).await.expect_err("it is damaged").to_string();
             assert!(refused.contains(path.to_str().expect("a path")), "{refused}");
             assert!(!back.exists(), "nothing is left of the attempt");
             let left = std::fs::read_dir(copies.path()).expect("a directory").count();
@@ -305,7 +296,7 @@ async fn a_damaged_copy_is_not_put_back() {
     }
     let escaping = sums.replacen("  lake.json", "  ../lake.json", 1);
     std::fs::write(copy.join("SHA256SUMS"), escaping).expect("written");
-    let refused = restore(&copy, &copies.path().join("back"), &Unwatched).await.expect_err("it leads out");
+    let refused = restore(&copy, &copies.path().join("back"), &NoProgress).await.expect_err("it leads out");
     assert!(matches!(refused, Error::Backup { .. }), "{refused}");
 }
 
@@ -492,7 +483,7 @@ async fn history_that_begins_in_the_middle_is_said_to() {
     let (dir, mut lake) = closed(&days).await;
     let reader = Reader::open(dir.path()).await.expect("a reader");
     assert_eq!(reader.history_since(), Some(day(0)));
-    lake.compact(&Unwatched).await.expect("months brought together");
+    lake.compact(&NoProgress).await.expect("months brought together");
     assert!(reader.refresh().await.expect("a newer version"));
     assert_eq!(reader.history_since(), Some(day(0)));
     everything(dir.path()).await;
@@ -502,7 +493,7 @@ async fn history_that_begins_in_the_middle_is_said_to() {
 async fn every_number_is_what_its_explanation_adds_up_to() {
     for standing in [0, 40] {
         let (dir, mut lake) = closed(&days(standing)).await;
-        lake.compact(&Unwatched).await.expect("months brought together");
+        lake.compact(&NoProgress).await.expect("months brought together");
         let mut contributions = 0;
         for number in [0, 1, 30, 31, 62] {
             let reader = Reader::open(dir.path()).await.expect("a reader");

@@ -9,22 +9,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use chain::{Day, MinerId, Progress, Unit};
+use chain::{Day, MinerId, NoProgress};
 use common::{day, finished, network, onboard, shown};
 use lake::{Disk, FinishedDay, Lake, Reader, Step};
 use ledger::columns::Endpoint;
 use ledger::testing::MadeUpOptions;
 use ledger::{Event, Kind};
 use tempfile::TempDir;
-
-/// Nobody watches.
-struct Unwatched;
-
-impl Progress for Unwatched {
-    fn begin(&self, _task: String, _total: u64, _unit: Unit) {}
-    fn at(&self, _done: u64) {}
-    fn end(&self) {}
-}
 
 /// From 2022-10-01 on: three months of a year and five days of the next.
 const DAYS: usize = 97;
@@ -76,7 +67,7 @@ async fn a_finished_years_rows_by_miner_are_brought_together_and_show_the_same()
     }
     let rows = shown(dir.path()).await;
 
-    let compacted = lake.compact(&Unwatched).await.expect("brought together");
+    let compacted = lake.compact(&NoProgress).await.expect("brought together");
     assert_eq!((compacted.months, compacted.open_days, compacted.years), (3, 5, 1));
     for _ in 0..2 {
         for ((first, last), before) in ranges.iter().zip(&before) {
@@ -84,7 +75,7 @@ async fn a_finished_years_rows_by_miner_are_brought_together_and_show_the_same()
             assert_eq!(&after, before, "days {first} to {last}");
         }
         assert_eq!(shown(dir.path()).await, rows);
-        let again = lake.compact(&Unwatched).await.expect("nothing to do");
+        let again = lake.compact(&NoProgress).await.expect("nothing to do");
         assert_eq!((again.months, again.open_days, again.years), (0, 0, 0));
         lake.vacuum(Duration::ZERO).await.expect("what they replace is gone");
         assert_eq!(by_miner(dir.path()), 2, "the year that is over and the month that is not");
@@ -95,11 +86,11 @@ async fn a_finished_years_rows_by_miner_are_brought_together_and_show_the_same()
 async fn a_year_is_over_with_the_first_day_of_the_next_and_not_before() {
     let days = days();
     let (dir, mut lake) = closed(&days[..92]).await;
-    let compacted = lake.compact(&Unwatched).await.expect("brought together");
+    let compacted = lake.compact(&NoProgress).await.expect("brought together");
     assert_eq!((compacted.months, compacted.open_days, compacted.years), (2, 31, 0));
     lake.close_days(&days[92..93]).await.expect("New Year's Day");
     let whole = histories(dir.path(), day(0), day(92)).await;
-    let compacted = lake.compact(&Unwatched).await.expect("brought together");
+    let compacted = lake.compact(&NoProgress).await.expect("brought together");
     assert_eq!((compacted.months, compacted.open_days, compacted.years), (1, 1, 1));
     assert_eq!(histories(dir.path(), day(0), day(92)).await, whole);
     for (miner, (days, _)) in whole {
@@ -118,13 +109,13 @@ async fn a_day_of_a_year_that_is_together_can_be_closed_again() {
     let lost = wrong[again].events.iter().position(proven).expect("a proving");
     wrong[again].events.remove(lost);
     let (dir, mut lake) = closed(&wrong).await;
-    lake.compact(&Unwatched).await.expect("brought together");
+    lake.compact(&NoProgress).await.expect("brought together");
     assert_ne!(histories(dir.path(), day(0), day(96)).await, expected);
     lake.close_again(days[again].day).expect("a closed day");
     lake.close_days(&days[again..=again]).await.expect("a day that closes");
     lake.finish_closing_again(false).await.expect("the days after it stand on the same states");
     assert_eq!(histories(dir.path(), day(0), day(96)).await, expected);
-    let compacted = lake.compact(&Unwatched).await.expect("brought together again");
+    let compacted = lake.compact(&NoProgress).await.expect("brought together again");
     assert_eq!((compacted.months, compacted.open_days, compacted.years), (3, 5, 1));
     assert_eq!(histories(dir.path(), day(0), day(96)).await, expected);
 }
@@ -147,7 +138,7 @@ async fn whichever_write_fails_while_a_year_is_brought_together_no_row_changes()
     // From 28 November on, which is two months of a year, and two days of the next.
     let day_with = |number| finished(number, vec![onboard(1000, number as u64, 1)], vec![]);
     let (base, mut lake) = closed(&(58..92).map(day_with).collect::<Vec<_>>()).await;
-    lake.compact(&Unwatched).await.expect("brought together");
+    lake.compact(&NoProgress).await.expect("brought together");
     lake.close_days(&[day_with(92), day_with(93)]).await.expect("days of the next year");
     lake.vacuum(Duration::ZERO).await.expect("fewer files to copy");
     drop(lake);
@@ -165,12 +156,12 @@ async fn whichever_write_fails_while_a_year_is_brought_together_no_row_changes()
             Ok(())
         });
         let failed = match Lake::open_on(dir.path(), disk).await {
-            Ok(mut lake) => lake.compact(&Unwatched).await.is_err(),
+            Ok(mut lake) => lake.compact(&NoProgress).await.is_err(),
             Err(_) => true,
         };
         assert_eq!(histories(dir.path(), day(0), day(93)).await, whole, "step {fails}");
         let mut lake = Lake::open(dir.path()).await.expect("it opens again");
-        lake.compact(&Unwatched).await.expect("it goes on");
+        lake.compact(&NoProgress).await.expect("it goes on");
         lake.vacuum(Duration::ZERO).await.expect("what they replace is gone");
         assert_eq!(by_miner(dir.path()), 2, "step {fails}");
         if !failed && steps.load(Ordering::Relaxed) <= fails {

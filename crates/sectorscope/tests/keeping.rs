@@ -9,7 +9,7 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use chain::state::StateTree;
-use chain::{Cars, Chain, Cid};
+use chain::{Cars, Chain, Cid, NoProgress};
 use common::car::Car;
 use common::{Ran, run, run_in, sample, shared};
 use serde_json::Value;
@@ -64,19 +64,10 @@ fn without(cids: &[Cid], folder: &Path, name: &str) -> PathBuf {
     path
 }
 
-/// Nobody watches.
-struct Unwatched;
-
-impl chain::Progress for Unwatched {
-    fn begin(&self, _task: String, _total: u64, _unit: chain::Unit) {}
-    fn at(&self, _done: u64) {}
-    fn end(&self) {}
-}
-
 /// What `read` makes of the sample's chain.
 fn of_sample<T>(read: impl FnOnce(&Cars, &Chain<'_>) -> T) -> T {
     let cache = folder();
-    let cars = Cars::open(&[sample()], cache.path(), &Unwatched).unwrap();
+    let cars = Cars::open(&[sample()], cache.path(), &NoProgress).unwrap();
     let chain = Chain::open(&cars, cars.roots()).unwrap();
     read(&cars, &chain)
 }
