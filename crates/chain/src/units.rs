@@ -199,22 +199,29 @@ impl fmt::Display for SectorNumber {
 }
 
 /// A quantity of bytes: raw (RBP) or quality-adjusted (QAP). Exact; network sums pass 2^63.
+///
+/// It is aligned to 8 bytes, as most else is, so that an event or a sector that has some takes a sixth less memory.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(Rust, packed(8))]
 pub struct Bytes(pub i128);
 
 impl fmt::Display for Bytes {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
+        let Self(value) = *self;
+        value.fmt(f)
     }
 }
 
-/// An amount of the network's token in attoFIL, of which 10^18 are one FIL. Exact; all there is fits 91 bits.
+/// An amount of the network's token in attoFIL, of which 10^18 are one FIL. Exact; all there is fits 91 bits. Aligned as
+/// [`Bytes`] are.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(Rust, packed(8))]
 pub struct AttoFil(pub i128);
 
 impl fmt::Display for AttoFil {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
+        let Self(value) = *self;
+        value.fmt(f)
     }
 }
 

@@ -2,7 +2,7 @@
 //!
 //! `cargo bench --bench closing` closes made-up days through the ordinary writer, with files, flushing and commits.
 //! The last line is of the first million alone: time, processor time, and the process's peak memory, in which the events
-//! themselves are 240 MB.
+//! themselves are 200 MB.
 #![allow(clippy::unwrap_used)]
 
 #[path = "../examples/made_up/mod.rs"]

@@ -1,18 +1,21 @@
 //! A day's events as rows of `sector_events`.
 
+use std::hint::black_box;
 use std::sync::Arc;
 
-use chain::{Bytes, Cid, Day, Epoch, MinerId};
+use chain::{Bytes, Day, Epoch, MinerId};
 use datafusion::arrow::array::{
-    ArrayRef, Date32Array, Decimal128Builder, DictionaryArray, Int32Array, Int64Builder, RecordBatch,
-    StringArray, UInt8Builder,
+    ArrayRef, Date32Array, Decimal128Array, DictionaryArray, Int32Array, Int64Array, RecordBatch,
+    StringArray, UInt8Array,
 };
-use datafusion::arrow::datatypes::{DataType, Field, Schema, SchemaRef, UInt8Type};
+use datafusion::arrow::buffer::{BooleanBuffer, Buffer, NullBuffer};
+use datafusion::arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use datafusion::arrow::error::ArrowError;
 use datafusion::common::HashMap;
-use ledger::{Backing, Cause, Content, Event, Kind, Status};
+use ledger::{Backing, Cause, Content, Event, Kind, MessageRef, Status};
 use rayon::slice::ParallelSliceMut as _;
 
+use crate::cid_texts::CidTexts;
 use crate::fit::Fit;
 use crate::schema::{DIGITS, TableName};
 use crate::{Error, Result};
@@ -21,6 +24,9 @@ use crate::{Error, Result};
 /// as much again. Of so few the events stay in the processor's cache while they are checked and made rows of, and the rows
 /// until they are added up and written.
 const ROWS_AT_ONCE: usize = 4_096;
+
+/// Events that are fetched from memory at once, and made rows of: as many as bits tell of whether their values are known.
+const AT_ONCE: usize = u64::BITS as usize;
 
 /// Positions of a day's events, which are given in chain order, by miner and sector, so that a sector's life lies
 /// together; in parts of which rows are made at once. Column `position` keeps the chain order: sorting by it restores
@@ -34,8 +40,11 @@ impl Sorted {
             let problem = format!("it has {} events: {source}", events.len());
             return Err(Error::Inconsistent { day, problem });
         }
-        // The keys themselves are sorted: looking at the events would miss the cache at each comparison.
-        let key = |(position, event): (u32, &Event)| (event.miner, event.sector, position);
+        // The keys themselves are sorted: looking at the events would miss the cache at each comparison. Miner and sector
+        // in one number are compared at once.
+        let key = |(position, event): (u32, &Event)| {
+            (u128::from(event.miner.0) << u64::BITS | u128::from(event.sector.0), position)
+        };
         let mut keys: Vec<_> = (0..).zip(events).map(key).collect();
         keys.par_sort_unstable();
         Ok(Self(keys.into_iter().map(|(.., position)| position).collect()))
@@ -47,135 +56,197 @@ impl Sorted {
     }
 }
 
-/// Rows of the events at these positions. Event by event, not column by column: sorted events lie scattered in memory,
-/// and each is fetched once so. Texts are dictionaries, since few differ; that of messages names a message once for each
-/// miner.
-pub(crate) fn batch(day: Day, events: &[Event], order: &[u32]) -> Result<RecordBatch> {
+/// Rows of the events at these positions; `see` is shown each of them in that order. Sorted events lie scattered in memory,
+/// so some are fetched at a time, and column by column rows are made of them while they are near. Texts are dictionaries,
+/// since few differ; that of messages names a message once for each miner.
+pub(crate) fn batch<'e>(
+    day: Day,
+    events: &'e [Event],
+    order: &[u32],
+    mut see: impl FnMut(&'e Event),
+) -> Result<RecordBatch> {
     let mut columns = Columns::new(Fit(day), order.len());
-    for position in order {
-        columns.push(*position, &events[*position as usize])?;
+    let mut some = Vec::with_capacity(AT_ONCE);
+    for positions in order.chunks(AT_ONCE) {
+        some.clear();
+        some.extend(positions.iter().map(|position| &events[*position as usize]));
+        fetch(&some);
+        some.iter().for_each(|event| see(event));
+        columns.push(positions, &some)?;
     }
     let columns = columns.finish(day, order.len());
     RecordBatch::try_new(schema(&columns), columns).map_err(wrong)
 }
 
-/// The columns being filled, in the order of the table's schema, without the day.
-struct Columns<'e> {
-    fit: Fit,
-    position: Int64Builder,
-    epoch: Int64Builder,
-    miner: Int64Builder,
-    sector: Int64Builder,
-    kind: UInt8Builder,
-    cause: UInt8Builder,
-    sector_size: Decimal128Builder,
-    qap_before: Decimal128Builder,
-    qap_after: Decimal128Builder,
-    activation: Int64Builder,
-    expiration_before: Int64Builder,
-    expiration_after: Int64Builder,
-    content_before: UInt8Builder,
-    content_after: UInt8Builder,
-    pledge_before: Decimal128Builder,
-    pledge_after: Decimal128Builder,
-    status_before: UInt8Builder,
-    status_after: UInt8Builder,
-    message: Messages<'e>,
-    method: Int64Builder,
-    message_sectors: Int64Builder,
+/// Brings events into the processor's cache, and their messages: waiting for several at once takes hardly longer than
+/// waiting for one.
+fn fetch(events: &[&Event]) {
+    let read = events.iter().map(|event| {
+        // What lies at an event's beginning, in its middle and at its end.
+        let qap = [event.qap_before, event.qap_after].map(|qap| qap.unwrap_or_default().0);
+        let pledge = event.backing_after.map_or(0, |backing| backing.pledge.0);
+        let method = event.message.as_ref().map_or(0, |message| message.method);
+        qap[0] ^ qap[1] ^ pledge ^ i128::from(event.sector.0 ^ method)
+    });
+    black_box(read.fold(0, |all, of| all ^ of));
 }
 
-impl<'e> Columns<'e> {
+/// The columns being filled, in the order of the table's schema, without the day.
+struct Columns {
+    fit: Fit,
+    position: Vec<i64>,
+    epoch: Vec<i64>,
+    miner: Vec<i64>,
+    sector: Vec<i64>,
+    kind: Vec<u8>,
+    cause: Column<u8>,
+    sector_size: Vec<i128>,
+    qap_before: Column<i128>,
+    qap_after: Column<i128>,
+    activation: Column<i64>,
+    expiration_before: Column<i64>,
+    expiration_after: Column<i64>,
+    status_before: Vec<u8>,
+    status_after: Vec<u8>,
+    message: Messages,
+    method: Column<i64>,
+    message_sectors: Column<i64>,
+    content_before: Column<u8>,
+    content_after: Column<u8>,
+    pledge_before: Column<i128>,
+    pledge_after: Column<i128>,
+}
+
+impl Columns {
     fn new(fit: Fit, rows: usize) -> Self {
-        let integer = || Int64Builder::with_capacity(rows);
-        let name = || UInt8Builder::with_capacity(rows);
-        let wide = || Decimal128Builder::with_capacity(rows).with_data_type(DataType::Decimal128(DIGITS, 0));
         Self {
             fit,
-            position: integer(),
-            epoch: integer(),
-            miner: integer(),
-            sector: integer(),
-            kind: name(),
-            cause: name(),
-            sector_size: wide(),
-            qap_before: wide(),
-            qap_after: wide(),
-            activation: integer(),
-            expiration_before: integer(),
-            expiration_after: integer(),
-            content_before: name(),
-            content_after: name(),
-            pledge_before: wide(),
-            pledge_after: wide(),
-            status_before: name(),
-            status_after: name(),
+            position: Vec::with_capacity(rows),
+            epoch: Vec::with_capacity(rows),
+            miner: Vec::with_capacity(rows),
+            sector: Vec::with_capacity(rows),
+            kind: Vec::with_capacity(rows),
+            cause: Column::new(rows),
+            sector_size: Vec::with_capacity(rows),
+            qap_before: Column::new(rows),
+            qap_after: Column::new(rows),
+            activation: Column::new(rows),
+            expiration_before: Column::new(rows),
+            expiration_after: Column::new(rows),
+            status_before: Vec::with_capacity(rows),
+            status_after: Vec::with_capacity(rows),
             message: Messages::new(rows),
-            method: integer(),
-            message_sectors: integer(),
+            method: Column::new(rows),
+            message_sectors: Column::new(rows),
+            content_before: Column::new(rows),
+            content_after: Column::new(rows),
+            pledge_before: Column::new(rows),
+            pledge_after: Column::new(rows),
         }
     }
 
-    fn push(&mut self, position: u32, event: &'e Event) -> Result<()> {
+    /// Adds events; there are [`AT_ONCE`] of them, but for the last ones.
+    fn push(&mut self, positions: &[u32], events: &[&Event]) -> Result<()> {
         let fit = self.fit;
-        let epoch = |epoch: Epoch| epoch.0;
-        self.position.append_value(i64::from(position));
-        self.epoch.append_value(event.epoch.0);
-        self.miner.append_value(fit.integer("a storage provider's ID", event.miner.0)?);
-        self.sector.append_value(fit.integer("a sector number", event.sector.0)?);
-        self.kind.append_value(event.kind as u8);
-        self.cause.append_option(event.cause.map(|cause| cause as u8));
-        self.sector_size.append_value(fit.wide("a sector's size", event.sector_size.0)?);
+        for event in events {
+            self.miner.push(fit.integer("a storage provider's ID", event.miner.0)?);
+            self.sector.push(fit.integer("a sector number", event.sector.0)?);
+            self.sector_size.push(fit.wide("a sector's size", event.sector_size.0)?);
+        }
+        self.position.extend(positions.iter().map(|position| i64::from(*position)));
+        self.epoch.extend(events.iter().map(|event| event.epoch.0));
+        self.kind.extend(events.iter().map(|event| event.kind as u8));
+        self.cause.push(events, |event| Ok(event.cause.map(|cause| cause as u8)))?;
         let qap = |value: Option<Bytes>| value.map(|value| fit.wide("a sector's QAP", value.0)).transpose();
-        self.qap_before.append_option(qap(event.qap_before)?);
-        self.qap_after.append_option(qap(event.qap_after)?);
-        self.activation.append_option(event.activation.map(epoch));
-        self.expiration_before.append_option(event.expiration_before.map(epoch));
-        self.expiration_after.append_option(event.expiration_after.map(epoch));
-        let content = |backing: Option<Backing>| backing.map(|backing| backing.content as u8);
-        self.content_before.append_option(content(event.backing_before));
-        self.content_after.append_option(content(event.backing_after));
+        self.qap_before.push(events, |event| qap(event.qap_before))?;
+        self.qap_after.push(events, |event| qap(event.qap_after))?;
+        let epoch = |epoch: Option<Epoch>| Ok(epoch.map(|epoch| epoch.0));
+        self.activation.push(events, |event| epoch(event.activation))?;
+        self.expiration_before.push(events, |event| epoch(event.expiration_before))?;
+        self.expiration_after.push(events, |event| epoch(event.expiration_after))?;
+        self.status_before.extend(events.iter().map(|event| event.status_before as u8));
+        self.status_after.extend(events.iter().map(|event| event.status_after as u8));
+        events.iter().for_each(|event| self.message.push(event));
+        let method = |message: &MessageRef| fit.integer("a method number", message.method);
+        self.method.push(events, |event| event.message.as_deref().map(method).transpose())?;
+        let sectors = |message: &MessageRef| i64::from(message.sectors);
+        self.message_sectors.push(events, |event| Ok(event.message.as_deref().map(sectors)))?;
+        let content = |backing: Option<Backing>| Ok(backing.map(|backing| backing.content as u8));
+        self.content_before.push(events, |event| content(event.backing_before))?;
+        self.content_after.push(events, |event| content(event.backing_after))?;
         let pledge = |backing: Option<Backing>| {
             backing.map(|backing| fit.wide("a sector's pledge", backing.pledge.0)).transpose()
         };
-        self.pledge_before.append_option(pledge(event.backing_before)?);
-        self.pledge_after.append_option(pledge(event.backing_after)?);
-        self.status_before.append_value(event.status_before as u8);
-        self.status_after.append_value(event.status_after as u8);
-        let message = event.message.as_deref();
-        self.message.push(event.miner, message.map(|message| &message.cid));
-        let method = message.map(|message| fit.integer("a method number", message.method)).transpose()?;
-        self.method.append_option(method);
-        self.message_sectors.append_option(message.map(|message| i64::from(message.sectors)));
+        self.pledge_before.push(events, |event| pledge(event.backing_before))?;
+        self.pledge_after.push(events, |event| pledge(event.backing_after))
+    }
+
+    fn finish(self, day: Day, rows: usize) -> Vec<ArrayRef> {
+        vec![
+            Arc::new(Date32Array::from_value(day.unix_days(), rows)),
+            integers(self.position, None),
+            integers(self.epoch, None),
+            integers(self.miner, None),
+            integers(self.sector, None),
+            names(Kind::ALL, Kind::name, self.kind, None),
+            self.cause.finish(|values, known| names(Cause::ALL, Cause::name, values, known)),
+            wide(self.sector_size, None),
+            self.qap_before.finish(wide),
+            self.qap_after.finish(wide),
+            self.activation.finish(integers),
+            self.expiration_before.finish(integers),
+            self.expiration_after.finish(integers),
+            names(Status::ALL, Status::name, self.status_before, None),
+            names(Status::ALL, Status::name, self.status_after, None),
+            self.message.finish(),
+            self.method.finish(integers),
+            self.message_sectors.finish(integers),
+            self.content_before.finish(|values, known| names(Content::ALL, Content::name, values, known)),
+            self.content_after.finish(|values, known| names(Content::ALL, Content::name, values, known)),
+            self.pledge_before.finish(wide),
+            self.pledge_after.finish(wide),
+        ]
+    }
+}
+
+/// A column of which not all values are known.
+struct Column<T> {
+    values: Vec<T>,
+    /// A bit for each value: whether it is known.
+    known: Vec<u64>,
+}
+
+impl<T: Default> Column<T> {
+    fn new(rows: usize) -> Self {
+        Self { values: Vec::with_capacity(rows), known: Vec::with_capacity(rows.div_ceil(AT_ONCE)) }
+    }
+
+    /// Adds a value of each event; there are [`AT_ONCE`] of them, but for the last ones.
+    fn push(&mut self, events: &[&Event], value: impl Fn(&Event) -> Result<Option<T>>) -> Result<()> {
+        let mut known = 0;
+        for (bit, event) in events.iter().enumerate() {
+            let value = value(event)?;
+            known |= u64::from(value.is_some()) << bit;
+            self.values.push(value.unwrap_or_default());
+        }
+        self.known.push(known);
         Ok(())
     }
 
-    fn finish(mut self, day: Day, rows: usize) -> Vec<ArrayRef> {
-        vec![
-            Arc::new(Date32Array::from_value(day.unix_days(), rows)),
-            Arc::new(self.position.finish()),
-            Arc::new(self.epoch.finish()),
-            Arc::new(self.miner.finish()),
-            Arc::new(self.sector.finish()),
-            names(Kind::ALL, Kind::name, self.kind),
-            names(Cause::ALL, Cause::name, self.cause),
-            Arc::new(self.sector_size.finish()),
-            Arc::new(self.qap_before.finish()),
-            Arc::new(self.qap_after.finish()),
-            Arc::new(self.activation.finish()),
-            Arc::new(self.expiration_before.finish()),
-            Arc::new(self.expiration_after.finish()),
-            names(Status::ALL, Status::name, self.status_before),
-            names(Status::ALL, Status::name, self.status_after),
-            self.message.finish(),
-            Arc::new(self.method.finish()),
-            Arc::new(self.message_sectors.finish()),
-            names(Content::ALL, Content::name, self.content_before),
-            names(Content::ALL, Content::name, self.content_after),
-            Arc::new(self.pledge_before.finish()),
-            Arc::new(self.pledge_after.finish()),
-        ]
+    fn finish(self, array: impl Fn(Vec<T>, Option<NullBuffer>) -> ArrayRef) -> ArrayRef {
+        let known = BooleanBuffer::new(Buffer::from_vec(self.known), 0, self.values.len());
+        let known = Some(NullBuffer::new(known)).filter(|known| known.null_count() > 0);
+        array(self.values, known)
     }
+}
+
+fn integers(values: Vec<i64>, known: Option<NullBuffer>) -> ArrayRef {
+    Arc::new(Int64Array::new(values.into(), known))
+}
+
+fn wide(values: Vec<i128>, known: Option<NullBuffer>) -> ArrayRef {
+    let values = Decimal128Array::new(values.into(), known);
+    Arc::new(values.with_data_type(DataType::Decimal128(DIGITS, 0)))
 }
 
 /// The table's schema, with texts as the dictionaries that these columns have.
@@ -187,33 +258,41 @@ fn schema(columns: &[ArrayRef]) -> SchemaRef {
 }
 
 /// Values of an enum that stand at these places among all of them.
-fn names<T: Copy>(all: &[T], name: fn(T) -> &'static str, mut at: UInt8Builder) -> ArrayRef {
+fn names<T: Copy>(
+    all: &[T],
+    name: fn(T) -> &'static str,
+    at: Vec<u8>,
+    known: Option<NullBuffer>,
+) -> ArrayRef {
     let names = StringArray::from_iter_values(all.iter().map(|value| name(*value)));
-    Arc::new(DictionaryArray::<UInt8Type>::new(at.finish(), Arc::new(names)))
+    Arc::new(DictionaryArray::new(UInt8Array::new(at.into(), known), Arc::new(names)))
 }
 
 /// The messages' CIDs. A miner's messages are told apart one miner at a time, so that few have to be kept in mind.
-struct Messages<'e> {
+struct Messages {
     miner: MinerId,
-    known: HashMap<&'e Cid, i32>,
-    texts: Vec<String>,
+    /// Places in `texts`, by where a message lies in memory: most events of a message share it.
+    known: HashMap<usize, i32>,
+    texts: CidTexts,
     keys: Vec<Option<i32>>,
 }
 
-impl<'e> Messages<'e> {
+impl Messages {
     fn new(rows: usize) -> Self {
-        Self { miner: MinerId(0), known: HashMap::new(), texts: Vec::new(), keys: Vec::with_capacity(rows) }
+        let texts = CidTexts::default();
+        Self { miner: MinerId(0), known: HashMap::new(), texts, keys: Vec::with_capacity(rows) }
     }
 
-    fn push(&mut self, miner: MinerId, cid: Option<&'e Cid>) {
-        if miner != self.miner {
-            self.miner = miner;
+    fn push(&mut self, event: &Event) {
+        if event.miner != self.miner {
+            self.miner = event.miner;
             self.known.clear();
         }
         let texts = &mut self.texts;
-        let key = cid.map(|cid| {
-            *self.known.entry(cid).or_insert_with(|| {
-                texts.push(cid.to_string());
+        let key = event.message.as_ref().map(|message| {
+            let address = Arc::as_ptr(message).addr();
+            *self.known.entry(address).or_insert_with(|| {
+                texts.push(&message.cid);
                 // There are not more than rows at once.
                 (texts.len() - 1) as i32
             })
@@ -222,8 +301,7 @@ impl<'e> Messages<'e> {
     }
 
     fn finish(self) -> ArrayRef {
-        let texts = Arc::new(StringArray::from_iter_values(self.texts));
-        Arc::new(DictionaryArray::new(Int32Array::from(self.keys), texts))
+        Arc::new(DictionaryArray::new(Int32Array::from(self.keys), Arc::new(self.texts.finish())))
     }
 }
 

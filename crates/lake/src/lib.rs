@@ -23,6 +23,7 @@ mod audit;
 mod backup;
 mod by_miner;
 mod cache;
+mod cid_texts;
 mod close;
 mod closed;
 mod day;

@@ -3,7 +3,6 @@
 use std::path::Path;
 
 use datafusion::arrow::array::RecordBatch;
-use ledger::Event;
 use ledger::checks::{DayChecks, Failure};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
@@ -18,8 +17,6 @@ use crate::{Result, events};
 
 /// Batches of events that wait to be written.
 const WAITING: usize = 16;
-/// Events that are fetched from memory at once.
-const AHEAD: usize = 16;
 
 /// Checks a day's events, makes rows of them, adds them up, and compresses them, all at once, some batches at a time, so
 /// that a day is never held twice.
@@ -52,15 +49,7 @@ impl Pipeline<'_> {
             let mut closing = self.closer.begin(day, previous)?;
             let mut checks = DayChecks::new(finished.epochs());
             for positions in events::Sorted::new(day, &finished.events)?.parts() {
-                let (events, checks) = (&finished.events, &mut checks);
-                let check = || {
-                    for some in positions.chunks(AHEAD) {
-                        fetch(events, some);
-                        some.iter().for_each(|position| checks.see(&events[*position as usize]));
-                    }
-                };
-                let (batch, ()) = rayon::join(|| events::batch(day, events, positions), check);
-                let batch = batch?;
+                let batch = events::batch(day, &finished.events, positions, |event| checks.see(event))?;
                 closing.add(&batch).await?;
                 // If the writer has gone, it says why in the end.
                 let _ = batches.send(batch).await;
@@ -70,16 +59,4 @@ impl Pipeline<'_> {
         };
         (rows.await, writing)
     }
-}
-
-/// Brings events into the processor's cache. Sorted, they lie scattered in memory, where waiting for several at once takes
-/// hardly longer than waiting for one.
-fn fetch(events: &[Event], positions: &[u32]) {
-    let read = positions.iter().map(|position| {
-        let event = &events[*position as usize];
-        let wide = [event.qap_before, event.qap_after].map(|qap| qap.unwrap_or_default().0);
-        let pledge = event.backing_after.map_or(0, |backing| backing.pledge.0);
-        wide[0] ^ wide[1] ^ pledge ^ i128::from(event.sector.0)
-    });
-    std::hint::black_box(read.fold(0, |all, of| all ^ of));
 }

@@ -8,7 +8,7 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use chain::{Clock, Day, MAINNET_GENESIS, MinerId, NoProgress};
-use common::{day, finished, network, onboard, shown};
+use common::{closed, day, finished, network, onboard, shown};
 use lake::{
     Audited, Calendar, Error, Finding, FinishedDay, Lake, Later, Limits, Provenance, Questions, Reader,
     Scope, Status, audit, audit_deeply, backup, restore,
@@ -25,15 +25,6 @@ fn days(standing: usize) -> Vec<FinishedDay> {
     network(MadeUpOptions { miners: 5, events_per_day: 60, standing, ..Default::default() })
         .take(DAYS)
         .collect()
-}
-
-async fn closed(days: &[FinishedDay]) -> (TempDir, Lake) {
-    let dir = TempDir::new().expect("a directory");
-    let mut lake = Lake::open(dir.path()).await.expect("a lake");
-    for days in days.chunks(20) {
-        lake.close_days(days).await.expect("days that close");
-    }
-    (dir, lake)
 }
 
 /// What a lake shows and what it finds in itself, read in every way there is.

@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use chain::{Day, MinerId, NoProgress};
-use common::{day, finished, network, onboard, shown};
+use common::{closed, day, finished, network, onboard, shown};
 use lake::{Disk, FinishedDay, Lake, Reader, Step};
 use ledger::columns::Endpoint;
 use ledger::testing::MadeUpOptions;
@@ -22,15 +22,6 @@ const DAYS: usize = 97;
 
 fn days() -> Vec<FinishedDay> {
     network(MadeUpOptions { miners: 7, events_per_day: 60, ..Default::default() }).take(DAYS).collect()
-}
-
-async fn closed(days: &[FinishedDay]) -> (TempDir, Lake) {
-    let dir = TempDir::new().expect("a directory");
-    let mut lake = Lake::open(dir.path()).await.expect("a lake");
-    for days in days.chunks(32) {
-        lake.close_days(days).await.expect("days that close");
-    }
-    (dir, lake)
 }
 
 /// Each miner's rows of these days.

@@ -361,5 +361,5 @@ fn active_power_is_the_claim_after_every_tipset() {
     let Some(small) = &*SMALL else { return };
     let (balance, power) = &small.days.values().last().unwrap()[&MinerId(107)];
     assert!(power.claim.rbp > Bytes(0));
-    assert_eq!(balance.get(Status::Active).rbp, power.claim.rbp.0);
+    assert_eq!(Bytes(balance.get(Status::Active).rbp), power.claim.rbp);
 }

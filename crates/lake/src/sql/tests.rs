@@ -82,7 +82,7 @@ async fn try_close(days: &[&[Event]]) -> Result<Vec<DayRows>> {
     for source in days {
         let mut closing = closer.begin(day, previous)?;
         for positions in events::Sorted::new(day, source)?.parts() {
-            closing.add(&events::batch(day, source, positions)?).await?;
+            closing.add(&events::batch(day, source, positions, |_| ())?).await?;
         }
         previous = closing.finish().await?;
         closed.push(DayRows::new(day, &previous)?);

@@ -6,10 +6,11 @@ use chain::{AttoFil, Bytes, Cid, Clock, Day, Epoch, MinerId, SectorNumber};
 use std::path::Path;
 use std::sync::Arc;
 
-use lake::{FinishedDay, Progress, Reader};
+use lake::{FinishedDay, Lake, Progress, Reader};
 use ledger::columns::Endpoint;
 use ledger::testing::{MadeUp, MadeUpOptions};
 use ledger::{Backing, Cause, ChainPower, Content, Event, Kind, MessageRef, Power, Status};
+use tempfile::TempDir;
 
 /// Raw bytes of a sector.
 pub(crate) const SIZE: i128 = 32 << 30;
@@ -127,4 +128,14 @@ pub(crate) async fn shown(dir: &Path) -> Vec<String> {
         at = at.map(chain::Day::next);
     }
     days
+}
+
+/// A lake of these days, some closed at a time.
+pub(crate) async fn closed(days: &[FinishedDay]) -> (TempDir, Lake) {
+    let dir = TempDir::new().expect("a directory");
+    let mut lake = Lake::open(dir.path()).await.expect("a lake");
+    for days in days.chunks(32) {
+        lake.close_days(days).await.expect("days that close");
+    }
+    (dir, lake)
 }

@@ -1,10 +1,11 @@
 //! The events of one day.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::Arc;
 
 use chain::{Bytes, Cid, Epoch, MinerId, SectorNumber};
+use hashbrown::HashMap;
 
 use super::{Check, End, Failure, broken, misfit, oversized};
 use crate::event::{Event, Kind, MessageRef};
@@ -36,6 +37,8 @@ pub struct DayChecks<'e> {
 #[derive(Debug, Default)]
 struct Messages<'e> {
     changed: Vec<Changed<'e>>,
+    /// Where the last event's message lies in memory, and where it is here: often the next event is of the same.
+    last: (usize, usize),
     /// Where each is: by where it lies in memory, since most events of a message share it and that is found fastest; and
     /// by what it is.
     by_address: HashMap<usize, usize>,
@@ -45,14 +48,18 @@ struct Messages<'e> {
 impl<'e> Messages<'e> {
     /// What the event's message has changed so far, if that is known.
     fn of(&mut self, event: &'e Event, message: &'e Arc<MessageRef>) -> &mut Changed<'e> {
-        let Self { changed, by_address, by_cid } = self;
-        let at = *by_address.entry(Arc::as_ptr(message).addr()).or_insert_with(|| {
-            *by_cid.entry(&message.cid).or_insert_with(|| {
-                changed.push(Changed { first: event, message, last: event.sector, sectors: 1 });
-                changed.len() - 1
-            })
-        });
-        &mut changed[at]
+        let Self { changed, last, by_address, by_cid } = self;
+        let address = Arc::as_ptr(message).addr();
+        if last.0 != address {
+            let at = *by_address.entry(address).or_insert_with(|| {
+                *by_cid.entry(&message.cid).or_insert_with(|| {
+                    changed.push(Changed { first: event, message, last: event.sector, sectors: 1 });
+                    changed.len() - 1
+                })
+            });
+            *last = (address, at);
+        }
+        &mut changed[last.1]
     }
 }
 

@@ -73,12 +73,12 @@ impl fmt::Display for Failure {
 /// `size` is that of the miner's other sectors.
 fn oversized(event: &Event, size: Bytes) -> Option<String> {
     if event.sector_size != size || size.0 <= 0 {
-        return Some(format!("{} bytes, other sectors have {}", event.sector_size.0, size.0));
+        return Some(format!("{} bytes, other sectors have {size}", event.sector_size));
     }
-    let most = size.0.saturating_mul(10);
-    let beyond = |qap: &Bytes| !(size.0..=most).contains(&qap.0);
+    let most = Bytes(size.0.saturating_mul(10));
+    let beyond = |qap: &Bytes| !(size..=most).contains(qap);
     let qap = event.qap_before.filter(beyond).or(event.qap_after.filter(beyond))?;
-    Some(format!("a QAP of {} is not 1 to 10 times {} bytes", qap.0, size.0))
+    Some(format!("a QAP of {qap} is not 1 to 10 times {size} bytes"))
 }
 
 /// Where an event leaves a sector.
@@ -114,7 +114,7 @@ impl End {
 /// Why an event cannot be the next one of a sector after `before`.
 fn broken(before: &End, event: &Event) -> Option<String> {
     if before.size != event.sector_size {
-        return Some(format!("{} bytes, {} before", event.sector_size.0, before.size.0));
+        return Some(format!("{} bytes, {} before", event.sector_size, before.size));
     }
     let (was, is) = (before.kind, event.kind);
     if before.epoch > event.epoch {
