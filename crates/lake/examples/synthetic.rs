@@ -1,10 +1,11 @@
 //! Makes a lake of made-up days, through the ordinary writer:
 //!
 //! ```text
-//! cargo run --release --example synthetic -- DIR --days 2300 --miners 6000 [--events-per-day N] [--seed S]
+//! cargo run --release --example synthetic -- DIR --days 2300 --miners 6000 [--events-per-day N] [--standing N] [--seed S]
 //! ```
 //!
-//! The same options make the same events. Days are closed in groups, as an ingest does.
+//! The same options make the same events. With `--standing`, that many sectors stand in the first state. Days are closed in
+//! groups, as an ingest does.
 
 mod made_up;
 
@@ -74,12 +75,15 @@ fn options() -> Result<Options, Box<dyn Error>> {
             "--days" => options.days = value.parse()?,
             "--miners" => options.made_up.miners = value.parse()?,
             "--events-per-day" => options.made_up.events_per_day = value.parse()?,
+            "--standing" => options.made_up.standing = value.parse()?,
             "--seed" => options.made_up.seed = value.parse()?,
             other => return Err(format!("{other}: no such option").into()),
         }
     }
     if options.directory.as_os_str().is_empty() {
-        return Err("synthetic DIR [--days N] [--miners N] [--events-per-day N] [--seed N]".into());
+        return Err(
+            "synthetic DIR [--days N] [--miners N] [--events-per-day N] [--standing N] [--seed N]".into()
+        );
     }
     Ok(options)
 }

@@ -8,7 +8,7 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use chain::{Clock, Day, MAINNET_GENESIS, MinerId, NoProgress};
-use common::{closed, day, finished, network, onboard, shown};
+use common::{closed, copy_tree, day, finished, network, onboard, shown};
 use lake::{
     Audited, Calendar, Error, Finding, FinishedDay, Lake, Later, Limits, Provenance, Questions, Reader,
     Scope, Status, audit, audit_deeply, backup, restore,
@@ -289,19 +289,6 @@ async fn a_damaged_copy_is_not_put_back() {
     std::fs::write(copy.join("SHA256SUMS"), escaping).expect("written");
     let refused = restore(&copy, &copies.path().join("back"), &NoProgress).await.expect_err("it leads out");
     assert!(matches!(refused, Error::Backup { .. }), "{refused}");
-}
-
-fn copy_tree(from: &Path, to: &Path) {
-    std::fs::create_dir_all(to).expect("a directory");
-    for entry in std::fs::read_dir(from).expect("a directory") {
-        let entry = entry.expect("an entry");
-        let to = to.join(entry.file_name());
-        if entry.path().is_dir() {
-            copy_tree(&entry.path(), &to);
-        } else {
-            std::fs::copy(entry.path(), to).expect("copied");
-        }
-    }
 }
 
 /// A lake of an older layout: three days that the bundled sample begins with, closed in two runs.

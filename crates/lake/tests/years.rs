@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use chain::{Day, MinerId, NoProgress};
-use common::{closed, day, finished, network, onboard, shown};
+use common::{closed, copy_tree, day, finished, network, onboard, shown};
 use lake::{Disk, FinishedDay, Lake, Reader, Step};
 use ledger::columns::Endpoint;
 use ledger::testing::MadeUpOptions;
@@ -109,19 +109,6 @@ async fn a_day_of_a_year_that_is_together_can_be_closed_again() {
     let compacted = lake.compact(&NoProgress).await.expect("brought together again");
     assert_eq!((compacted.months, compacted.open_days, compacted.years), (3, 5, 1));
     assert_eq!(histories(dir.path(), day(0), day(96)).await, expected);
-}
-
-fn copy_tree(from: &Path, to: &Path) {
-    std::fs::create_dir_all(to).expect("a directory");
-    for entry in std::fs::read_dir(from).expect("a directory") {
-        let entry = entry.expect("an entry");
-        let to = to.join(entry.file_name());
-        if entry.path().is_dir() {
-            copy_tree(&entry.path(), &to);
-        } else {
-            std::fs::copy(entry.path(), to).expect("copied");
-        }
-    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

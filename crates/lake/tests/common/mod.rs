@@ -139,3 +139,17 @@ pub(crate) async fn closed(days: &[FinishedDay]) -> (TempDir, Lake) {
     }
     (dir, lake)
 }
+
+/// Copies a directory with all that is in it.
+pub(crate) fn copy_tree(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).expect("a directory");
+    for entry in std::fs::read_dir(from).expect("a directory") {
+        let entry = entry.expect("an entry");
+        let to = to.join(entry.file_name());
+        if entry.path().is_dir() {
+            copy_tree(&entry.path(), &to);
+        } else {
+            std::fs::copy(entry.path(), to).expect("copied");
+        }
+    }
+}

@@ -93,7 +93,13 @@ impl Differ {
         self.codes.learn(&tree)?;
         let miners = Miner::all(&tree, &self.codes)?;
         let opened = miners.par_iter().map(|(id, miner)| opening(*id, miner, epoch));
-        Ok(opened.collect::<Result<Vec<_>>>()?.concat())
+        let opened = opened.collect::<Result<Vec<_>>>()?;
+        // A network's sectors are not held twice: each miner's are let go as they are taken over.
+        let mut events = Vec::with_capacity(opened.iter().map(Vec::len).sum());
+        for mut of_one in opened {
+            events.append(&mut of_one);
+        }
+        Ok(events)
     }
 
     /// The events of one transition, in order of execution.
