@@ -130,11 +130,11 @@ pub(crate) async fn shown(dir: &Path) -> Vec<String> {
     days
 }
 
-/// A lake of these days, some closed at a time.
+/// A lake of these days, twenty closed at a time.
 pub(crate) async fn closed(days: &[FinishedDay]) -> (TempDir, Lake) {
     let dir = TempDir::new().expect("a directory");
     let mut lake = Lake::open(dir.path()).await.expect("a lake");
-    for days in days.chunks(32) {
+    for days in days.chunks(20) {
         lake.close_days(days).await.expect("days that close");
     }
     (dir, lake)
