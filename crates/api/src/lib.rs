@@ -1,9 +1,9 @@
 //! How is it served?
 //!
 //! An HTTP server over a published lake. A request goes through the door (`door.rs`), which gives it an id, finds out
-//! who asks (`auth.rs`) and keeps the rates (`limits.rs`); then through the gate, which holds it against its key's
-//! scope and quota; then to `/v2` (`v2.rs`), or to the route its path names (`routes.rs`). What the route says, or why it refuses
-//! (`refusal.rs`), is written in one envelope (`envelope.rs`), counted (`metrics.rs`) and logged.
+//! who asks (`auth.rs`) and keeps the rates (`limits.rs`); then through the gate, which holds it against its key's scope
+//! and quota; then to `/v2` (`v2.rs`), or to the route its path names (`routes.rs`). What the route says, or why it
+//! refuses (`refusal.rs`), is written in one envelope (`envelope.rs`), counted (`metrics.rs`) and logged.
 //!
 //! `/v1` (`v1/`) is declared once, in `v1/operations.rs`; its routes, `/openapi.json` and the page at `/docs` are made from
 //! that.

@@ -166,7 +166,7 @@ impl Columns {
         self.expiration_after.push(events, |event| epoch(event.expiration_after))?;
         self.status_before.extend(events.iter().map(|event| event.status_before as u8));
         self.status_after.extend(events.iter().map(|event| event.status_after as u8));
-        events.iter().for_each(|event| self.message.push(event));
+        self.message.push(events)?;
         let method = |message: &MessageRef| fit.integer("a method number", message.method);
         self.method.push(events, |event| event.message.as_deref().map(method).transpose())?;
         let sectors = |message: &MessageRef| i64::from(message.sectors);
@@ -222,7 +222,7 @@ impl<T: Default> Column<T> {
     }
 
     /// Adds a value of each event; there are [`AT_ONCE`] of them, but for the last ones.
-    fn push(&mut self, events: &[&Event], value: impl Fn(&Event) -> Result<Option<T>>) -> Result<()> {
+    fn push(&mut self, events: &[&Event], mut value: impl FnMut(&Event) -> Result<Option<T>>) -> Result<()> {
         let mut known = 0;
         for (bit, event) in events.iter().enumerate() {
             let value = value(event)?;
@@ -233,7 +233,7 @@ impl<T: Default> Column<T> {
         Ok(())
     }
 
-    fn finish(self, array: impl Fn(Vec<T>, Option<NullBuffer>) -> ArrayRef) -> ArrayRef {
+    fn finish(self, array: impl FnOnce(Vec<T>, Option<NullBuffer>) -> ArrayRef) -> ArrayRef {
         let known = BooleanBuffer::new(Buffer::from_vec(self.known), 0, self.values.len());
         let known = Some(NullBuffer::new(known)).filter(|known| known.null_count() > 0);
         array(self.values, known)
@@ -274,34 +274,38 @@ struct Messages {
     /// Places in `texts`, by where a message lies in memory: most events of a message share it.
     known: HashMap<usize, i32>,
     texts: CidTexts,
-    keys: Vec<Option<i32>>,
+    keys: Column<i32>,
 }
 
 impl Messages {
     fn new(rows: usize) -> Self {
         let texts = CidTexts::default();
-        Self { miner: MinerId(0), known: HashMap::new(), texts, keys: Vec::with_capacity(rows) }
+        Self { miner: MinerId(0), known: HashMap::new(), texts, keys: Column::new(rows) }
     }
 
-    fn push(&mut self, event: &Event) {
-        if event.miner != self.miner {
-            self.miner = event.miner;
-            self.known.clear();
-        }
-        let texts = &mut self.texts;
-        let key = event.message.as_ref().map(|message| {
-            let address = Arc::as_ptr(message).addr();
-            *self.known.entry(address).or_insert_with(|| {
-                texts.push(&message.cid);
-                // There are not more than rows at once.
-                (texts.len() - 1) as i32
-            })
-        });
-        self.keys.push(key);
+    /// Adds events, as [`Column::push`] does.
+    fn push(&mut self, events: &[&Event]) -> Result<()> {
+        let Self { miner, known, texts, keys } = self;
+        keys.push(events, |event| {
+            if event.miner != *miner {
+                *miner = event.miner;
+                known.clear();
+            }
+            let key = event.message.as_ref().map(|message| {
+                *known.entry(Arc::as_ptr(message).addr()).or_insert_with(|| {
+                    texts.push(&message.cid);
+                    // There are not more than rows at once.
+                    (texts.len() - 1) as i32
+                })
+            });
+            Ok(key)
+        })
     }
 
     fn finish(self) -> ArrayRef {
-        Arc::new(DictionaryArray::new(Int32Array::from(self.keys), Arc::new(self.texts.finish())))
+        let texts = Arc::new(self.texts.finish());
+        let named = |keys: Vec<i32>, known| DictionaryArray::new(Int32Array::new(keys.into(), known), texts);
+        self.keys.finish(|keys, known| Arc::new(named(keys, known)))
     }
 }
 
