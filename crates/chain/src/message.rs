@@ -51,13 +51,28 @@ pub struct Receipt {
     pub returned: Vec<u8>,
 }
 
-/// A message with its outcome.
+/// A message that a tipset executed, with its outcome where that is known.
 #[derive(Clone, Debug)]
 pub struct Executed {
     /// The message.
     pub message: Message,
-    /// Its outcome.
-    pub receipt: Receipt,
+    /// Its outcome; `None` where no file holds the receipts of its tipset, as in every public snapshot. Then none of the
+    /// tipset's messages has one.
+    pub receipt: Option<Receipt>,
+}
+
+impl Executed {
+    /// Whether the message is known to have failed.
+    #[must_use]
+    pub fn failed(&self) -> bool {
+        self.receipt.as_ref().is_some_and(|receipt| receipt.exit_code != 0)
+    }
+
+    /// The CBOR that the message returned; empty where that is not known.
+    #[must_use]
+    pub fn returned(&self) -> &[u8] {
+        self.receipt.as_ref().map_or(&[], |receipt| &receipt.returned)
+    }
 }
 
 impl Message {

@@ -112,7 +112,7 @@ pub struct Transition {
     pub before: Cid,
     /// State after.
     pub after: Cid,
-    /// Its messages with their outcomes, in order of execution.
+    /// Its messages in order of execution, with their outcomes where the receipts are in the files.
     pub messages: Vec<Executed>,
 }
 
@@ -200,7 +200,7 @@ impl<'s> Chain<'s> {
     /// What tipset number `index` did; `None` for the head, whose outcome nobody has recorded yet.
     ///
     /// # Errors
-    /// If its messages or receipts are missing or do not fit each other.
+    /// If its messages are missing, or its receipts are there and malformed, incomplete or not as many as its messages.
     pub fn transition(&self, index: usize) -> Result<Option<Transition>> {
         let (Some(tipset), Some(child)) = (self.tipsets.get(index), self.tipsets.get(index + 1)) else {
             return Ok(None);
@@ -216,6 +216,9 @@ impl<'s> Chain<'s> {
 
     fn executed(&self, tipset: &Tipset, child: &Tipset) -> Result<Vec<Executed>> {
         let messages = tipset.executes(self.store)?;
+        if messages.is_empty() || self.store.get(&child.parent_receipts)?.is_none() {
+            return Ok(messages.into_iter().map(|message| Executed { message, receipt: None }).collect());
+        }
         let receipts = message::receipts(self.store, &child.parent_receipts)?;
         if messages.len() != receipts.len() {
             return Err(Error::Chain(format!(
@@ -227,7 +230,7 @@ impl<'s> Chain<'s> {
             )));
         }
         let pairs = messages.into_iter().zip(receipts);
-        Ok(pairs.map(|(message, receipt)| Executed { message, receipt }).collect())
+        Ok(pairs.map(|(message, receipt)| Executed { message, receipt: Some(receipt) }).collect())
     }
 }
 

@@ -263,7 +263,7 @@ impl<'a, 's> DayReader<'a, 's> {
             self.day = self.day.next();
         }
         if let Some(events) = self.reading.next() {
-            self.events.append(&mut events?);
+            self.events.append(&mut events?.events);
         }
         self.next += 1;
         Ok(Some(finished))

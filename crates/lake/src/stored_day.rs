@@ -59,7 +59,7 @@ pub(crate) fn events(day: Day, rows: &RecordBatch) -> Result<Vec<Event>> {
         // Rows of layout 1 and 2 do not know.
         let Some(pledge) = value(pledge, row) else { return Some(None) };
         let content = Content::from_name(content.is_valid(row).then(|| content.value(row))?)?;
-        Some(Some(Backing { content, pledge: AttoFil(pledge) }))
+        Some(Some(Backing { content, pledge: AttoFil(pledge), daily_fee: None }))
     };
     let mut messages: HashMap<&str, Arc<MessageRef>> = HashMap::new();
     let mut event = |row: usize| {
@@ -103,6 +103,7 @@ pub(crate) fn events(day: Day, rows: &RecordBatch) -> Result<Vec<Event>> {
             status_before: Status::from_name(status_before.value(row))?,
             status_after: Status::from_name(status_after.value(row))?,
             message: caused_by,
+            uncertain: false,
         })
     };
     let mut order: Vec<usize> = (0..rows.num_rows()).collect();

@@ -128,7 +128,7 @@ fn read_chain(threads: &ThreadPool) -> usize {
     let chain = Chain::open(&*SAMPLE, SAMPLE.roots()).unwrap();
     threads.install(|| {
         let (opening, reading) = Reading::open(&chain, 0).unwrap();
-        opening.len() + reading.map(|events| events.unwrap().len()).sum::<usize>()
+        opening.len() + reading.map(|tipset| tipset.unwrap().events.len()).sum::<usize>()
     })
 }
 

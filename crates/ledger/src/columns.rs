@@ -364,7 +364,8 @@ const RECOVER: &[Select] = &[any(Kind::Recover)];
 const EXPIRE: &[Select] = &[any(Kind::Expire)];
 const EXTEND: &[Select] = &[any(Kind::Extend)];
 const SNAP: &[Select] = &[any(Kind::Snap)];
-const REQUALIFY: &[Select] = &[any(Kind::Snap), any(Kind::Extend), any(Kind::Adjust)];
+const UPGRADE: &[Select] = &[any(Kind::Upgrade)];
+const REQUALIFY: &[Select] = &[any(Kind::Snap), any(Kind::Extend), any(Kind::Upgrade), any(Kind::Adjust)];
 
 const LIVE: &[Status] = &[Status::Unproven, Status::Active, Status::Faulty];
 const ACTIVE: &[Status] = &[Status::Active];
@@ -454,7 +455,13 @@ pub const COLUMNS: &[Column] = &[
     kept("daily_new_extend_count", Flow(EXTEND, Count), Unit::Sectors, "Sectors extended on the day."),
     kept("daily_new_snap_count", Flow(SNAP, Count), Unit::Sectors, "Sectors whose content was replaced on the day."),
     kept("total_snap_count", Total(SNAP, Count), Unit::Sectors, "Content replacements so far."),
-    kept("total_requalified_qap", Total(REQUALIFY, QapChange), Unit::Bytes, "What snaps, extensions and adjustments changed in quality-adjusted power so far."),
+    kept("daily_new_upgrade_count", Flow(UPGRADE, Count), Unit::Sectors, "Sectors upgraded to full quality on the day (UpgradeSectorQuality, method 37, from actors v19)."),
+    kept("daily_new_upgrade_rbp", Flow(UPGRADE, Rbp), Unit::Bytes, "Raw bytes of the sectors upgraded to full quality on the day."),
+    kept("daily_new_upgrade_qap", Flow(UPGRADE, Qap), Unit::Bytes, "Quality-adjusted power those sectors have after."),
+    kept("total_upgrade_count", Total(UPGRADE, Count), Unit::Sectors, "Upgrades to full quality so far."),
+    kept("total_upgrade_rbp", Total(UPGRADE, Rbp), Unit::Bytes, "Raw bytes of all sectors ever upgraded to full quality."),
+    kept("total_upgrade_qap", Total(UPGRADE, Qap), Unit::Bytes, "Quality-adjusted power those sectors had after."),
+    kept("total_requalified_qap", Total(REQUALIFY, QapChange), Unit::Bytes, "What snaps, extensions, upgrades and adjustments changed in quality-adjusted power so far."),
     kept("live_sector_count", State(LIVE, Holding::Count), Unit::Sectors, "Live sectors at the day's end: neither terminated nor expired."),
     kept("live_sector_rbp", State(LIVE, Holding::Rbp), Unit::Bytes, "Their raw bytes."),
     kept("live_sector_qap", State(LIVE, Holding::Qap), Unit::Bytes, "Their quality-adjusted power."),

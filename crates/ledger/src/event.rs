@@ -35,6 +35,7 @@ macro_rules! named {
         }
     };
 }
+pub(crate) use named;
 
 named! {
     /// What happened to a sector.
@@ -59,6 +60,8 @@ named! {
         Terminate = "terminate",
         /// The sector left the live set at its time.
         Expire = "expire",
+        /// The sector got full quality (method 37, from actors v19).
+        Upgrade = "upgrade",
         /// QAP or expiration of a live sector changed in a way no other kind covers.
         Adjust = "adjust",
         /// The sector stands in the first readable state, and that state is not epoch 0's.
@@ -125,15 +128,19 @@ named! {
         Deals = "deals",
         /// Verified deals, maybe beside unverified ones.
         Verified = "verified",
+        /// Full quality by its flag (from actors v19), whatever it weighs.
+        FullQuality = "full_quality",
     }
 }
 
 impl Content {
-    /// By a sector's weights, in bytes × epochs of its unverified and of its verified deals.
-    pub(crate) const fn of(deal_weight: i128, verified_weight: i128) -> Self {
-        match (deal_weight, verified_weight) {
-            (0, 0) => Self::Cc,
-            (_, 0) => Self::Deals,
+    /// By a sector's flag of full quality and its weights, in bytes × epochs of its unverified and of its verified deals.
+    /// From actors v19 weights no longer tell who holds verified deals, so the flag comes first.
+    pub(crate) const fn of(full_quality: bool, deal_weight: i128, verified_weight: i128) -> Self {
+        match (full_quality, deal_weight, verified_weight) {
+            (true, ..) => Self::FullQuality,
+            (_, 0, 0) => Self::Cc,
+            (_, _, 0) => Self::Deals,
             _ => Self::Verified,
         }
     }
@@ -146,6 +153,9 @@ pub struct Backing {
     pub content: Content,
     /// Its initial pledge.
     pub pledge: AttoFil,
+    /// What it pays a day: zero for a sector that was committed before actors v16 and not extended since; absent where a
+    /// lake of an older layout did not keep it.
+    pub daily_fee: Option<AttoFil>,
 }
 
 impl Kind {
@@ -204,6 +214,9 @@ pub struct Event {
     pub status_after: Status,
     /// The message that caused it, shared by all that it caused; absent where cron or a call from inside another actor did.
     pub message: Option<Arc<MessageRef>>,
+    /// Whether it was inferred without receipts and is of a kind that the outcome cannot tell for sure
+    /// (`docs/DEFINITIONS.md`, "Where receipts are missing").
+    pub uncertain: bool,
 }
 
 impl Event {

@@ -17,6 +17,7 @@ mod portrait;
 mod power;
 mod qap;
 mod reading;
+mod receipts;
 mod tally;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
@@ -29,6 +30,7 @@ pub use explain::{Contribution, Explanation, explain};
 pub use portrait::{DeadlinePortrait, Holding, Portrait};
 pub use power::{ChainPower, Power};
 pub use qap::quality_adjusted_power;
-pub use reading::Reading;
+pub use reading::{Reading, TipsetEvents};
+pub use receipts::{ReceiptCounts, Receipts};
 pub use tally::{Row, Tally, TooLarge};
 pub use value::Value;

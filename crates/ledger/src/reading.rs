@@ -8,6 +8,7 @@ use rayon::prelude::*;
 
 use crate::differ::{Differ, Unsettled};
 use crate::event::Event;
+use crate::receipts::ReceiptCounts;
 
 /// Tipsets compared at once, at first and at most.
 const FIRST_AHEAD: usize = 8;
@@ -15,6 +16,15 @@ const MOST_AHEAD: usize = 64;
 /// Events of one batch above which the next takes fewer tipsets: an event takes some 250 bytes, so what is read
 /// ahead stays around 50 MB.
 const MOST_EVENTS: usize = 200_000;
+
+/// What one tipset did, and how that is known.
+#[derive(Clone, Debug, Default)]
+pub struct TipsetEvents {
+    /// Its events in order of execution.
+    pub events: Vec<Event>,
+    /// Whether its receipts were read, and what had to be inferred without them.
+    pub receipts: ReceiptCounts,
+}
 
 /// The events of a chain, tipset by tipset in the chain's order. Tipsets are compared ahead on all cores, as many at
 /// once as keeps what is held small.
@@ -87,7 +97,7 @@ impl<'c, 's> Reading<'c, 's> {
 }
 
 impl Iterator for Reading<'_, '_> {
-    type Item = Result<Vec<Event>>;
+    type Item = Result<TipsetEvents>;
 
     fn next(&mut self) -> Option<Self::Item> {
         if self.ready.is_empty() {

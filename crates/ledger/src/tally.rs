@@ -340,6 +340,7 @@ mod tests {
             status_before: Status::None,
             status_after: Status::Active,
             message: None,
+            uncertain: false,
         }
     }
 

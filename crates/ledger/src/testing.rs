@@ -224,7 +224,7 @@ impl Sector {
             _ => Content::Cc,
         };
         let pledge = AttoFil(PLEDGE * i128::from(sector.quality));
-        (status != Status::None).then_some(Backing { content, pledge })
+        (status != Status::None).then_some(Backing { content, pledge, daily_fee: Some(AttoFil(0)) })
     }
 }
 
@@ -336,6 +336,7 @@ impl Scene<'_> {
             status_before: before.map_or(Status::None, |(status, _)| status),
             status_after: after.map_or(Status::None, |(status, _)| status),
             message: None,
+            uncertain: false,
         });
     }
 

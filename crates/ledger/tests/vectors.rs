@@ -159,7 +159,7 @@ impl Vector {
             height: self.epoch,
             before: self.before,
             after: self.after,
-            messages: vec![Executed { message: self.message.clone(), receipt }],
+            messages: vec![Executed { message: self.message.clone(), receipt: Some(receipt) }],
         };
         let events = Differ::new().events(&self.store, &transition);
         assert_eq!(*self.store.absent.lock().unwrap(), [], "{}", self.name);
@@ -185,6 +185,7 @@ impl Vector {
             status_before: Status::None,
             status_after: Status::None,
             message: None,
+            uncertain: false,
         }
     }
 

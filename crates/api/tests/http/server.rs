@@ -176,10 +176,15 @@ pub(crate) fn onboarded(day: Day, miner: MinerId, sector: SectorNumber) -> Event
         expiration_before: None,
         expiration_after: Some(epoch + 540 * 2880),
         backing_before: None,
-        backing_after: Some(Backing { content: Content::Cc, pledge: AttoFil(200_000_000_000_000_000) }),
+        backing_after: Some(Backing {
+            content: Content::Cc,
+            pledge: AttoFil(200_000_000_000_000_000),
+            daily_fee: None,
+        }),
         status_before: Status::None,
         status_after: Status::Active,
         message: None,
+        uncertain: false,
     }
 }
 

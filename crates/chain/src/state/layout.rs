@@ -36,6 +36,8 @@ pub(crate) struct SectorInfo {
     pub(crate) power_base: Option<usize>,
     /// Simple-QA-power flag (v9 to v11, bool) or flags (from v12, unsigned).
     pub(crate) flags: Option<usize>,
+    /// What the sector pays a day, from actors v16; sectors in the shorter form have none.
+    pub(crate) daily_fee: Option<usize>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -82,7 +84,7 @@ const V1: Layout = Layout {
         current_deadline: 10,
         deadlines: 11,
     },
-    sector: SectorInfo { fewest_fields: 11, most_fields: 11, power_base: None, flags: None },
+    sector: SectorInfo { fewest_fields: 11, most_fields: 11, power_base: None, flags: None, daily_fee: None },
     precommit: PrecommitInfo { weights: true },
     deadline: DeadlineState { fields: 7, posted: 2 },
     partition: PartitionState {
@@ -136,7 +138,7 @@ const V7: Layout = Layout {
 const V8: Layout = Layout { version: 8, ..V7 };
 const V9: Layout = Layout {
     version: 9,
-    sector: SectorInfo { fewest_fields: 15, most_fields: 15, power_base: None, flags: Some(14) },
+    sector: SectorInfo { fewest_fields: 15, most_fields: 15, flags: Some(14), ..V8.sector },
     precommit: PrecommitInfo { weights: false },
     ..V8
 };
@@ -149,7 +151,7 @@ const V15: Layout =
     Layout { version: 15, power: PowerState { fields: 17, claims: 15, claim_skips: 1 }, ..V14 };
 const V16: Layout = Layout {
     version: 16,
-    sector: SectorInfo { most_fields: 16, ..V15.sector },
+    sector: SectorInfo { most_fields: 16, daily_fee: Some(15), ..V15.sector },
     deadline: DeadlineState { fields: 13, posted: 2 },
     ..V15
 };

@@ -80,12 +80,20 @@ impl Op {
     /// # Errors
     /// If the parameters do not decode, which the actor would not have accepted.
     pub fn of(executed: &Executed) -> Result<Self> {
-        if executed.receipt.exit_code != 0 {
+        if executed.failed() {
             return Ok(Self::Other);
         }
-        let mut reader = Reader::new(&executed.message.params);
-        let returned = &executed.receipt.returned;
-        Ok(match executed.message.method {
+        Self::decode(executed.message.method, &executed.message.params, executed.returned())
+    }
+
+    /// Decodes what a call of that method with these parameters asked; `returned` is what it answered, or empty where
+    /// that is not known.
+    ///
+    /// # Errors
+    /// If the parameters do not decode, which the actor would not have accepted.
+    pub fn decode(method: u64, params: &[u8], returned: &[u8]) -> Result<Self> {
+        let mut reader = Reader::new(params);
+        Ok(match method {
             5 => post(&mut reader)?,
             6 => Self::Precommit(vec![number_at(&mut reader, 1)?]),
             7 => Self::Prove(vec![number_at(&mut reader, 0)?]),
@@ -276,7 +284,7 @@ mod tests {
             method,
             params: params.to_vec(),
         };
-        Executed { message, receipt: Receipt { exit_code, returned: Vec::new() } }
+        Executed { message, receipt: Some(Receipt { exit_code, returned: Vec::new() }) }
     }
 
     #[test]

@@ -40,6 +40,8 @@ pub struct Sector {
     pub initial_pledge: AttoFil,
     /// Whether its QAP is ten times its size whatever its weights (from actors v19).
     pub full_qap: bool,
+    /// What it pays a day (from actors v16); zero for one that was committed before and not extended since.
+    pub daily_fee: AttoFil,
 }
 
 impl Sector {
@@ -65,13 +67,15 @@ impl Sector {
         let deal_weight = reader.bigint()?;
         let verified_weight = reader.bigint()?;
         let mut initial_pledge = AttoFil::default();
-        let (mut power_base, mut full_qap) = (activation, false);
+        let (mut power_base, mut full_qap, mut daily_fee) = (activation, false, AttoFil::default());
         for field in 8..fields {
             let field = usize::try_from(field).unwrap_or(usize::MAX);
             if field == INITIAL_PLEDGE {
                 initial_pledge = AttoFil(reader.bigint()?);
             } else if at.power_base == Some(field) {
                 power_base = Epoch(reader.int()?);
+            } else if at.daily_fee == Some(field) {
+                daily_fee = AttoFil(reader.bigint()?);
             } else if at.flags == Some(field) && !reader.next_is_bool()? {
                 full_qap = reader.uint()? & FULL_QA_POWER != 0;
             } else {
@@ -88,6 +92,7 @@ impl Sector {
             verified_weight,
             initial_pledge,
             full_qap,
+            daily_fee,
         };
         Ok(SectorRef { sector, sealed_cid })
     }

@@ -43,6 +43,7 @@ fn event(kind: Kind, sector: u64) -> Event {
         status_before: Status::Active,
         status_after: Status::Active,
         message: None,
+        uncertain: false,
     }
 }
 

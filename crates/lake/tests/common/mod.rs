@@ -15,7 +15,8 @@ use tempfile::TempDir;
 /// Raw bytes of a sector.
 pub(crate) const SIZE: i128 = 32 << 30;
 
-const BACKING: Backing = Backing { content: Content::Cc, pledge: AttoFil(200_000_000_000_000_000) };
+const BACKING: Backing =
+    Backing { content: Content::Cc, pledge: AttoFil(200_000_000_000_000_000), daily_fee: None };
 
 /// 2022-10-01 and the days after it.
 pub(crate) fn day(number: i32) -> Day {
@@ -48,6 +49,7 @@ pub(crate) fn onboard(miner: u64, sector: u64, message: u64) -> Event {
         status_before: Status::None,
         status_after: Status::Active,
         message: Some(Arc::new(MessageRef { cid: cid(message), method: 26, sectors: 1 })),
+        uncertain: false,
     }
 }
 
@@ -62,6 +64,7 @@ pub(crate) fn fault(miner: u64, sector: u64) -> Event {
         status_before: Status::Active,
         status_after: Status::Faulty,
         message: None,
+        uncertain: false,
         ..onboard(miner, sector, 0)
     }
 }

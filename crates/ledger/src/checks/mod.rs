@@ -183,7 +183,7 @@ fn misfit(event: &Event) -> Option<&'static str> {
         Kind::Fault => {
             matches!(before, Status::Active | Status::Unproven) && after == Status::Faulty && same_terms
         }
-        Kind::Snap => was && before == after && same_dates,
+        Kind::Snap | Kind::Upgrade => was && before == after && same_dates,
         Kind::Extend => was && before == after && event.expiration_after > event.expiration_before,
         Kind::Adjust => was && is,
         Kind::Terminate | Kind::Expire => was && !is,
@@ -203,6 +203,7 @@ fn misfit(event: &Event) -> Option<&'static str> {
         (Kind::Recover, None) => by(&[5]),
         (Kind::Snap, None) => by(&[27, 29, 35]),
         (Kind::Extend, None) => by(&[8, 32, 37]),
+        (Kind::Upgrade, None) => by(&[37]),
         (Kind::Adjust, Some(Extension)) => by(&[8, 32]) && same_dates && before == after,
         (Kind::Adjust, Some(Other)) => by(&[37]),
         (Kind::Fault, Some(Declared)) => by(&[10]),

@@ -5,12 +5,16 @@ use std::collections::HashMap;
 use chain::{Epoch, MinerId, SectorNumber};
 
 use crate::event::{Event, Status};
+use crate::reading::TipsetEvents;
+use crate::receipts::ReceiptCounts;
 
 /// The events of one transition with the activations that the state shows, before those of earlier transitions
 /// are known.
 #[derive(Debug, Default)]
 pub(crate) struct Unsettled {
     pub(super) events: Vec<Event>,
+    /// Whether receipts were read, and what was inferred without them.
+    pub(super) receipts: ReceiptCounts,
     /// Sectors whose activation the transition overwrote, with the one they had.
     pub(super) overwritten: Vec<(MinerId, SectorNumber, Epoch)>,
 }
@@ -36,10 +40,10 @@ impl Activations {
     }
 
     /// Gives the events of the next transition, in order, their sectors' first activations.
-    pub(super) fn settle(&mut self, transition: Unsettled) -> Vec<Event> {
-        let Unsettled { mut events, overwritten } = transition;
+    pub(super) fn settle(&mut self, transition: Unsettled) -> TipsetEvents {
+        let Unsettled { mut events, receipts, overwritten } = transition;
         if self.first.is_empty() && overwritten.is_empty() {
-            return events;
+            return TipsetEvents { events, receipts };
         }
         for event in events.iter_mut().filter(|event| event.activation.is_some()) {
             event.activation = self.first.get(&(event.miner, event.sector)).copied().or(event.activation);
@@ -51,6 +55,6 @@ impl Activations {
         for event in events.iter().filter(left) {
             self.first.remove(&(event.miner, event.sector));
         }
-        events
+        TipsetEvents { events, receipts }
     }
 }

@@ -20,6 +20,8 @@ use chain::{BlockStore, Cid, Epoch, Error, MinerId, Result, SectorNumber, Transi
 use rayon::prelude::*;
 
 use crate::event::{Cause, Event, Kind, Status};
+use crate::reading::TipsetEvents;
+use crate::receipts::ReceiptCounts;
 use activations::Activations;
 use calls::Calls;
 use changes::MinerChanges;
@@ -107,19 +109,21 @@ impl Differ {
     /// # Errors
     /// If a block that is needed is missing or malformed.
     pub fn events(&mut self, store: &dyn BlockStore, transition: &Transition) -> Result<Vec<Event>> {
-        Ok(self.settle(self.compare(store, transition)?))
+        Ok(self.settle(self.compare(store, transition)?).events)
     }
 
     /// Compares the two states of a transition: all of deriving its events that does not depend on those before.
     pub(crate) fn compare(&self, store: &dyn BlockStore, transition: &Transition) -> Result<Unsettled> {
+        let receipts = ReceiptCounts::of(&transition.messages);
+        let unchanged = Unsettled { receipts, ..Unsettled::default() };
         if transition.before == transition.after {
-            return Ok(Unsettled::default());
+            return Ok(unchanged);
         }
         let before = StateTree::open(store, &transition.before)?;
         let after = StateTree::open(store, &transition.after)?;
         let miners = self.changed_miners(store, &before, &after)?;
         if miners.is_empty() {
-            return Ok(Unsettled::default());
+            return Ok(unchanged);
         }
         let calls = Calls::of(&transition.messages, &before, &after)?;
         let deals = Deals::of(after);
@@ -133,11 +137,11 @@ impl Differ {
             overwritten.append(&mut told.overwritten);
         }
         let events = story::in_order(steps, transition.height, &transition.messages);
-        Ok(Unsettled { events, overwritten })
+        Ok(Unsettled { events, receipts, overwritten })
     }
 
     /// Finishes the events of a transition, now that those of all before it are finished.
-    pub(crate) fn settle(&mut self, transition: Unsettled) -> Vec<Event> {
+    pub(crate) fn settle(&mut self, transition: Unsettled) -> TipsetEvents {
         self.activations.settle(transition)
     }
 
@@ -208,6 +212,7 @@ fn opening(id: MinerId, miner: &Miner<'_>, epoch: Epoch) -> Result<Vec<Event>> {
                 status_before: Status::None,
                 status_after: status,
                 message: None,
+                uncertain: false,
             });
         }
         Ok(())

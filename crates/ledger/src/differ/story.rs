@@ -191,6 +191,7 @@ impl Scene<'_, '_> {
             status_before: Status::None,
             status_after: Status::None,
             message: None,
+            uncertain: false,
         }
     }
 

@@ -114,6 +114,7 @@ impl<'a, 's> Tale<'a, 's> {
             status_before: self.status,
             status_after: status,
             message: None,
+            uncertain: false,
         };
         let nth = self.steps.len();
         let call = call.map(|call| (call.index, call.method));

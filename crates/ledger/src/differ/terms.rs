@@ -40,8 +40,9 @@ impl Terms {
             expiration: sector.expiration,
             qap: qap.ok_or_else(|| absurd(sector.number))?,
             backing: Backing {
-                content: Content::of(sector.deal_weight, sector.verified_weight),
+                content: Content::of(sector.full_qap, sector.deal_weight, sector.verified_weight),
                 pledge: sector.initial_pledge,
+                daily_fee: Some(sector.daily_fee),
             },
             sealed: found.sealed_cid.to_vec(),
         })

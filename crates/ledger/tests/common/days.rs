@@ -61,7 +61,7 @@ pub fn chain_history(name: &str) -> Option<History> {
             });
             day = day.next();
         }
-        events.extend(reading.next().into_iter().flat_map(Result::unwrap));
+        events.extend(reading.next().into_iter().flat_map(|tipset| tipset.unwrap().events));
     }
     // Only `tiny` and `long` begin with an empty chain; the first state of the others has pre-commits.
     Some(History { days, whole: matches!(name, "tiny" | "long") })

@@ -109,7 +109,7 @@ pub fn replay_of(cars: &Cars) -> Replay {
     for (index, tipset) in chain.tipsets().iter().enumerate() {
         // The state before this tipset is what everything so far has led to.
         if index > 0 {
-            pending.extend(reading.next().unwrap().unwrap());
+            pending.extend(reading.next().unwrap().unwrap().events);
         }
         for event in &pending {
             balances.entry(event.miner).or_default().apply(event);

@@ -104,7 +104,7 @@ pub fn events(differ: &mut Differ, before: &State, after: &State, height: i64, s
         ]);
         Executed {
             message: Message::decode(&message).unwrap(),
-            receipt: Receipt { exit_code: 0, returned: returned.clone() },
+            receipt: Some(Receipt { exit_code: 0, returned: returned.clone() }),
         }
     };
     let messages = (0..).zip(sent).map(executed).collect();

@@ -171,6 +171,8 @@ impl Side<'_> {
                     (false, false) => Content::Cc,
                 },
                 pledge: AttoFil(big(fields[8])),
+                // Every vector is older than the fee.
+                daily_fee: Some(AttoFil(0)),
             },
         }
     }

@@ -68,8 +68,8 @@ fn each_event(
 ) -> anyhow::Result<()> {
     let (opening, reading) = in_files(Reading::open(chain, 0), files)?;
     opening.iter().try_for_each(&mut *visit)?;
-    for events in reading {
-        in_files(events, files)?.iter().try_for_each(&mut *visit)?;
+    for tipset in reading {
+        in_files(tipset, files)?.events.iter().try_for_each(&mut *visit)?;
     }
     Ok(())
 }
