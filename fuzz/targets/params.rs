@@ -31,7 +31,11 @@ fuzz_target!(|input: &[u8]| {
     assert_eq!(asked.is_ok(), done.is_ok());
     let (Ok(asked), Ok(done)) = (asked, done) else { return };
     match (asked, done) {
-        (Op::Prove(asked), Op::Prove(done)) | (Op::Update(asked), Op::Update(done)) => {
+        (Op::Update(asked), Op::Update(done)) => {
+            assert!(asked.len() <= params.len() && done.len() <= asked.len());
+            assert!(done.iter().take(64).all(|update| asked.contains(update)));
+        }
+        (Op::Prove(asked), Op::Prove(done)) => {
             assert!(asked.is_sorted() && done.is_sorted());
             assert!(done.len() <= asked.len());
             assert!(done.iter().take(64).all(|sector| asked.binary_search(sector).is_ok()));

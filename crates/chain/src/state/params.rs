@@ -37,8 +37,19 @@ pub struct QualityUpgrade {
     pub expiration: Option<Epoch>,
 }
 
+/// A sector that is to be filled with data anew.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Update {
+    /// Its number.
+    pub sector: SectorNumber,
+    /// The deadline that it is said to be in.
+    pub deadline: u64,
+    /// Bytes of the CID of the sealed data that it is to have; empty where the parameters name none.
+    pub sealed: Vec<u8>,
+}
+
 /// What a successful message asked of a miner. Sectors that the answer says were refused are left out; lists of
-/// sectors are in rising order.
+/// sector numbers are in rising order, updates in the order of the message.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Op {
     /// Methods 6, 25 and 28.
@@ -46,7 +57,7 @@ pub enum Op {
     /// Methods 7, 26, 34 and 36.
     Prove(Vec<SectorNumber>),
     /// Methods 27, 29 and 35.
-    Update(Vec<SectorNumber>),
+    Update(Vec<Update>),
     /// Methods 8 and 32.
     Extend(Vec<Extension>),
     /// Method 37, from actors v19.
@@ -102,10 +113,10 @@ impl Op {
                 reader.array()?;
                 Self::Prove(bounded(&SectorSet::decode(reader.bytes()?)?))
             }
-            34 => Self::Prove(accepted(numbers(&mut reader, 0)?, returned)),
-            36 => Self::Prove(accepted(numbers(&mut reader, 3)?, returned)),
-            27 | 29 => Self::Update(updated(numbers(&mut reader, 0)?, returned)),
-            35 => Self::Update(accepted(numbers(&mut reader, 0)?, returned)),
+            34 => Self::Prove(sorted(accepted(numbers(&mut reader, 0)?, returned))),
+            36 => Self::Prove(sorted(accepted(numbers(&mut reader, 3)?, returned))),
+            27 | 29 => Self::Update(updated(updates(&mut reader)?, returned)),
+            35 => Self::Update(accepted(updates(&mut reader)?, returned)),
             8 => Self::Extend(extensions(&mut reader, false)?),
             32 => Self::Extend(extensions(&mut reader, true)?),
             37 => Self::UpgradeQuality(quality_upgrades(&mut reader)?),
@@ -150,6 +161,21 @@ fn number_at(reader: &mut Reader<'_>, position: u64) -> Result<SectorNumber> {
 fn numbers(reader: &mut Reader<'_>, position: u64) -> Result<Vec<SectorNumber>> {
     reader.array()?;
     (0..reader.array()?).map(|_| number_at(reader, position)).collect()
+}
+
+/// `[[[sector, deadline, partition, new sealed CID, …], …], …]`.
+fn updates(reader: &mut Reader<'_>) -> Result<Vec<Update>> {
+    reader.array()?;
+    (0..reader.array()?)
+        .map(|_| {
+            let fields = reader.array()?;
+            let (sector, deadline) = (SectorNumber(reader.uint()?), reader.uint()?);
+            reader.skip()?; // partition
+            let sealed = if fields > 3 { reader.link()?.to_vec() } else { Vec::new() };
+            (4..fields).try_for_each(|_| reader.skip())?;
+            Ok(Update { sector, deadline, sealed })
+        })
+        .collect()
 }
 
 fn place(reader: &mut Reader<'_>) -> Result<Place> {
@@ -229,7 +255,7 @@ fn post(reader: &mut Reader<'_>) -> Result<Op> {
 
 /// Leaves out what a batch return `[successes, [[index, code], …]]` says failed; an answer of another form
 /// says nothing.
-fn accepted(sectors: Vec<SectorNumber>, returned: &[u8]) -> Vec<SectorNumber> {
+fn accepted<T>(asked: Vec<T>, returned: &[u8]) -> Vec<T> {
     let failures = || -> Result<Vec<u64>> {
         let mut reader = Reader::new(returned);
         // The batch return may stand alone or as the only field of a tuple.
@@ -246,22 +272,20 @@ fn accepted(sectors: Vec<SectorNumber>, returned: &[u8]) -> Vec<SectorNumber> {
             })
             .collect()
     };
-    sorted(match failures().map(SectorSet::from_numbers) {
-        Ok(failed) => (0..)
-            .zip(sectors)
-            .filter(|(index, _)| !failed.contains(*index))
-            .map(|(_, sector)| sector)
-            .collect(),
-        Err(_) => sectors,
-    })
+    match failures().map(SectorSet::from_numbers) {
+        Ok(failed) => {
+            (0..).zip(asked).filter(|(index, _)| !failed.contains(*index)).map(|(_, one)| one).collect()
+        }
+        Err(_) => asked,
+    }
 }
 
 /// Keeps what the answer, a bitfield of the sectors updated, names; an answer of another form says nothing.
-fn updated(sectors: Vec<SectorNumber>, returned: &[u8]) -> Vec<SectorNumber> {
-    sorted(match Reader::new(returned).bytes().and_then(SectorSet::decode) {
-        Ok(done) => sectors.into_iter().filter(|sector| done.contains(sector.0)).collect(),
-        Err(_) => sectors,
-    })
+fn updated(mut updates: Vec<Update>, returned: &[u8]) -> Vec<Update> {
+    if let Ok(done) = Reader::new(returned).bytes().and_then(SectorSet::decode) {
+        updates.retain(|update| done.contains(update.sector.0));
+    }
+    updates
 }
 
 #[cfg(test)]
@@ -304,15 +328,17 @@ mod tests {
     }
 
     #[test]
-    fn the_sectors_that_an_answer_does_not_refuse_come_in_order() {
-        let sectors: Vec<_> = [9, 3, 7, 5].into_iter().map(SectorNumber).collect();
+    fn sectors_that_an_answer_refuses_are_left_out() {
+        let sectors = || [9, 3, 7, 5].map(SectorNumber).to_vec();
         let failures = [array(&[uint(1), uint(16)]), array(&[uint(0), uint(16)])];
         let answer = array(&[uint(2), array(&failures)]);
-        assert_eq!(accepted(sectors.clone(), &answer), [SectorNumber(5), SectorNumber(7)]);
-        assert_eq!(accepted(sectors.clone(), &array(&[answer])), [SectorNumber(5), SectorNumber(7)]);
-        let all = [3, 5, 7, 9].map(SectorNumber);
-        assert_eq!(accepted(sectors.clone(), b"of another form"), all);
+        assert_eq!(accepted(sectors(), &answer), [7, 5].map(SectorNumber));
+        assert_eq!(accepted(sectors(), &array(&[answer])), [7, 5].map(SectorNumber));
+        assert_eq!(accepted(sectors(), b"of another form"), sectors());
+        let update = |sector| Update { sector, deadline: 0, sealed: Vec::new() };
+        let updates = || sectors().into_iter().map(update).collect::<Vec<_>>();
         // Version 00, first value 0, runs of 5 zeros (01 1010) and of 1 one (1): the set of 5.
-        assert_eq!(updated(sectors, &bytes(&[0b1011_0000, 0b10])), [SectorNumber(5)]);
+        assert_eq!(updated(updates(), &bytes(&[0b1011_0000, 0b10])), [update(SectorNumber(5))]);
+        assert_eq!(updated(updates(), b""), updates());
     }
 }

@@ -174,8 +174,8 @@ impl<'a, 's> Tale<'a, 's> {
                     self.onboard((Stage::Message(call.index), 0), Some(call));
                 }
             }
-            Op::Update(sectors) => {
-                if names(sectors, self.sector) {
+            Op::Update(updates) => {
+                if updates.iter().any(|update| update.sector == self.sector) {
                     self.snap((Stage::Message(call.index), 0), Some(call));
                 }
             }
@@ -287,7 +287,7 @@ impl<'a, 's> Tale<'a, 's> {
     /// upgrade of quality.
     fn requalified_after(&self, call: &Call) -> bool {
         self.scene.calls.iter().filter(|later| later.index > call.index).any(|later| match &later.op {
-            Op::Update(sectors) => names(sectors, self.sector),
+            Op::Update(updates) => updates.iter().any(|update| update.sector == self.sector),
             Op::Extend(extensions) => {
                 extensions.iter().any(|extension| extension.drops_claims.contains(self.sector.0))
             }
