@@ -213,12 +213,16 @@ struct Sector {
     activation: Epoch,
     expiration: Epoch,
     quality: u16,
+    /// Whether it was upgraded to full quality, which it then keeps.
+    upgraded: bool,
 }
 
 impl Sector {
-    /// What a live sector holds: what lifts its quality is verified, and one in four of the others has deals.
+    /// What a live sector holds: full quality by its flag, or by its quality verified deals; one in four of the others
+    /// has deals.
     fn backing((status, sector): (Status, Self)) -> Option<Backing> {
         let content = match sector.quality {
+            _ if sector.upgraded => Content::FullQuality,
             quality if quality > PARTS => Content::Verified,
             _ if sector.number % 4 == 0 => Content::Deals,
             _ => Content::Cc,
@@ -299,7 +303,8 @@ impl Scene<'_> {
             67..70 => self.fault(Cause::Disputed, Some(24)),
             70..75 => self.snap(),
             75..82 => self.extend(),
-            82..84 => self.adjust(),
+            82 => self.adjust(),
+            83 => self.upgrade(),
             84..87 => self.terminate(),
             87..89 => self.drop_faulty(),
             89 => self.replace(),
@@ -371,7 +376,8 @@ impl Scene<'_> {
         let number = self.provider.next;
         self.provider.next += 1;
         let expiration = self.epoch + self.dice.life();
-        Sector { number, activation: self.epoch, expiration, quality: self.dice.quality(PARTS) }
+        let quality = self.dice.quality(PARTS);
+        Sector { number, activation: self.epoch, expiration, quality, upgraded: false }
     }
 
     fn opening(&mut self) {
@@ -508,6 +514,7 @@ impl Scene<'_> {
         let method = self.dice.one_of(&[8, 32]);
         self.rework(Some(method), true, |dice, sector| {
             let quality = PARTS + dice.below(usize::from(sector.quality - PARTS) + 1) as u16;
+            let quality = if sector.upgraded { sector.quality } else { quality };
             if dice.below(8) == 0 {
                 (Kind::Adjust, Some(Cause::Extension), Sector { quality, ..sector })
             } else {
@@ -520,8 +527,28 @@ impl Scene<'_> {
     fn adjust(&mut self) {
         let cause = self.dice.one_of(&[Cause::Migration, Cause::Other]);
         self.rework(None, false, |dice, sector| {
-            (Kind::Adjust, Some(cause), Sector { quality: dice.quality(PARTS), ..sector })
+            let quality = if sector.upgraded { sector.quality } else { dice.quality(PARTS) };
+            (Kind::Adjust, Some(cause), Sector { quality, ..sector })
         });
+    }
+
+    /// Upgrades to full quality, some with an extension by the same message. Sectors that have it keep what they have.
+    fn upgrade(&mut self) {
+        let first = self.events.len();
+        for sector in self.draw(Status::Active) {
+            let at = |sector| Some((Status::Active, sector));
+            let upgraded = Sector { quality: MOST_PARTS, upgraded: true, ..sector };
+            if !sector.upgraded {
+                self.tell(Kind::Upgrade, None, at(sector), at(upgraded));
+            }
+            let mut kept = upgraded;
+            if self.dice.below(2) == 0 {
+                kept.expiration = upgraded.expiration + self.dice.life();
+                self.tell(Kind::Extend, None, at(upgraded), at(kept));
+            }
+            self.keep(kept, Status::Active);
+        }
+        self.send(first, 37);
     }
 
     fn terminate(&mut self) {
