@@ -100,6 +100,7 @@ fn every_published_code_is_known_by_its_actor_and_version() {
                     "storageminer" => ActorKind::Miner,
                     "storagepower" => ActorKind::Power,
                     "storagemarket" => ActorKind::Market,
+                    "multisig" => ActorKind::Multisig,
                     _ => ActorKind::Other,
                 };
                 let (known, layout) = codes.kind_of(&cid.parse().unwrap()).unwrap().unwrap();

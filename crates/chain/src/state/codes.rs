@@ -23,6 +23,8 @@ pub enum ActorKind {
     Power,
     /// The market actor, `f05`.
     Market,
+    /// A multisig: the one way to reach a miner from inside another actor.
+    Multisig,
     /// Any other.
     Other,
 }
@@ -33,6 +35,7 @@ impl ActorKind {
             "storageminer" => Self::Miner,
             "storagepower" => Self::Power,
             "storagemarket" => Self::Market,
+            "multisig" => Self::Multisig,
             _ => Self::Other,
         }
     }
@@ -143,6 +146,7 @@ mod tests {
     fn identity_codes_spell_their_actor() {
         assert_eq!(identity(b"fil/1/storageminer"), Some((ActorKind::Miner, 1)));
         assert_eq!(identity(b"fil/7/storagepower"), Some((ActorKind::Power, 7)));
+        assert_eq!(identity(b"fil/3/multisig"), Some((ActorKind::Multisig, 3)));
         assert_eq!(identity(b"fil/x/storagepower"), None);
     }
 }

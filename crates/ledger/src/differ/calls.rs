@@ -1,45 +1,52 @@
-//! What a tipset's successful messages asked of which miner.
+//! What a tipset's messages asked of which miner, directly or through multisigs.
 
 use std::collections::BTreeMap;
 
-use chain::state::{Op, StateTree};
+use chain::state::{Codes, Op, StateTree};
 use chain::{Executed, MinerId, Result};
 
-/// One successful message to a miner.
+use super::inside::{Inside, asked};
+
+/// One call of a miner that succeeded by the receipts, from inside a multisig by what that answered. In a tipset without
+/// receipts it is a candidate.
 pub(super) struct Call {
-    /// Position among the tipset's messages.
+    /// Position among the tipset's messages, of the message at the top if the call came from inside a multisig.
     pub(super) index: usize,
-    /// Its method.
+    /// The miner's method.
     pub(super) method: u64,
     /// What it asked.
     pub(super) op: Op,
 }
 
-/// The successful messages of a tipset, by miner, in order of execution.
+/// The calls of a tipset, by miner, in order of execution.
 pub(super) struct Calls {
     by_miner: BTreeMap<MinerId, Vec<Call>>,
 }
 
 impl Calls {
     /// Decodes them. Receivers are resolved in the state before, or else after.
-    pub(super) fn of(messages: &[Executed], before: &StateTree<'_>, after: &StateTree<'_>) -> Result<Self> {
+    pub(super) fn of(
+        messages: &[Executed],
+        before: &StateTree<'_>,
+        after: &StateTree<'_>,
+        codes: &Codes,
+    ) -> Result<Self> {
         let mut by_miner: BTreeMap<MinerId, Vec<Call>> = BTreeMap::new();
+        let mut inside = Inside::of(before, after, codes);
         for (index, executed) in messages.iter().enumerate() {
-            let op = match Op::of(executed) {
-                Ok(Op::Other) => continue,
-                Ok(op) => op,
-                // The method numbers of other actors' calls overlap the miner's; their parameters do not.
-                Err(error) => {
-                    tracing::debug!(message = %executed.message.cid, %error, "not the parameters of a miner's method");
-                    continue;
-                }
-            };
-            let receiver = match before.resolve(&executed.message.to)? {
-                None => after.resolve(&executed.message.to)?,
-                found => found,
+            let message = &executed.message;
+            if executed.failed() {
+                continue;
+            }
+            let (receiver, method, op) = match asked(message.method, &message.params, executed.returned()) {
+                Some(op) => (inside.resolve(&message.to)?, message.method, op),
+                None => match inside.follow(executed)? {
+                    Some(reached) => (Some(reached.to), reached.method, reached.op),
+                    None => continue,
+                },
             };
             if let Some(miner) = receiver.map(MinerId) {
-                by_miner.entry(miner).or_default().push(Call { index, method: executed.message.method, op });
+                by_miner.entry(miner).or_default().push(Call { index, method, op });
             }
         }
         Ok(Self { by_miner })

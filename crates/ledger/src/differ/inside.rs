@@ -1,0 +1,233 @@
+//! From a message to a multisig to the call of a miner that it leads to.
+//!
+//! A proposal carries a call, an approval names one that waits; once enough signers want it the multisig makes it, and
+//! it may be to another multisig. So a message leads to one call of a miner at most, at whatever depth. Receipts hold
+//! the answers of all multisigs on the way, one in another. Without receipts [`Members`] reckons what each did.
+
+use std::collections::HashMap;
+
+use chain::state::{Answer, Codes, Multisig, MultisigCall, Op, StateTree, Transaction};
+use chain::{Address, Executed, Message, Result};
+
+use super::members::Members;
+
+const PROPOSE: u64 = 2;
+const APPROVE: u64 = 3;
+const CANCEL: u64 = 4;
+/// Calls within each other: as many as the virtual machine allows (`max_call_depth` of the FVM).
+const DEEPEST: usize = 1024;
+/// Bytes of parameters of a tipset's calls from inside that are read, and what each call counts for beside them. A
+/// tipset's gas pays for less.
+const MOST_READ: usize = 1 << 28;
+const CALL: usize = 1 << 12;
+
+/// A call that a message leads to.
+pub(super) struct Reached {
+    /// Whom it is to.
+    pub(super) to: u64,
+    /// Its method.
+    pub(super) method: u64,
+    /// What it asks of a miner.
+    pub(super) op: Op,
+}
+
+/// What a method of a miner was asked with these parameters; `None` if that is nothing to do with sectors.
+pub(super) fn asked(method: u64, params: &[u8], returned: &[u8]) -> Option<Op> {
+    match Op::decode(method, params, returned) {
+        Ok(Op::Other) => None,
+        Ok(op) => Some(op),
+        // The method numbers of other actors' calls overlap the miner's; their parameters do not.
+        Err(error) => {
+            tracing::debug!(method, %error, "not the parameters of a miner's method");
+            None
+        }
+    }
+}
+
+/// The multisigs of a tipset, as its messages go by.
+pub(super) struct Inside<'a, 's> {
+    before: &'a StateTree<'s>,
+    after: &'a StateTree<'s>,
+    codes: &'a Codes,
+    /// Those met so far; `None` for another actor.
+    met: HashMap<u64, Option<Members<'s>>>,
+    left: usize,
+}
+
+impl<'a, 's> Inside<'a, 's> {
+    pub(super) fn of(before: &'a StateTree<'s>, after: &'a StateTree<'s>, codes: &'a Codes) -> Self {
+        Self { before, after, codes, met: HashMap::new(), left: MOST_READ }
+    }
+
+    /// The number of the actor with that address, in the state before or else after.
+    pub(super) fn resolve(&self, address: &Address) -> Result<Option<u64>> {
+        match self.before.resolve(address)? {
+            None => self.after.resolve(address),
+            found => Ok(found),
+        }
+    }
+
+    /// The call of a miner that a message to a multisig led to, or without receipts may have led to. The messages must
+    /// come in order of execution.
+    pub(super) fn follow(&mut self, executed: &Executed) -> Result<Option<Reached>> {
+        let message = &executed.message;
+        match &executed.receipt {
+            Some(receipt) if receipt.exit_code == 0 => self.answered(message, &receipt.returned),
+            Some(_) => Ok(None),
+            None => self.reckoned(message),
+        }
+    }
+
+    /// By what the multisigs answered.
+    fn answered(&mut self, message: &Message, mut returned: &[u8]) -> Result<Option<Reached>> {
+        let mut to = message.to.clone();
+        let mut call = multisig_call(message.method, &message.params);
+        for _ in 0..DEEPEST {
+            let (transaction, answer) = match call {
+                Some(MultisigCall::Propose(proposed)) if leads_on(&proposed) => {
+                    let Ok(answer) = Answer::decode(PROPOSE, returned) else { return Ok(None) };
+                    if answer.applied && answer.exit_code != 0 {
+                        return Ok(None);
+                    }
+                    let (Some(members), Some(id)) = (self.members_at(&to)?, answer.id) else {
+                        return Ok(None);
+                    };
+                    if !answer.applied {
+                        members.keep(id, proposed);
+                        return Ok(None);
+                    }
+                    (proposed, answer)
+                }
+                Some(MultisigCall::Approve { id, .. }) => {
+                    let Ok(answer) = Answer::decode(APPROVE, returned) else { return Ok(None) };
+                    if !answer.applied || answer.exit_code != 0 {
+                        return Ok(None);
+                    }
+                    let Some(members) = self.members_at(&to)? else { return Ok(None) };
+                    let Some(pending) = members.pending(id)? else { return Ok(None) };
+                    (pending, answer)
+                }
+                _ => return Ok(None),
+            };
+            if !self.reads(&transaction) {
+                return Ok(None);
+            }
+            if let Some(op) = asked(transaction.method, transaction.params(), answer.returned) {
+                let to = self.resolve(&transaction.to)?;
+                return Ok(to.map(|to| Reached { to, method: transaction.method, op }));
+            }
+            call = multisig_call(transaction.method, transaction.params());
+            to = transaction.to;
+            returned = answer.returned;
+        }
+        Ok(None)
+    }
+
+    /// By what the states and the messages so far tell.
+    fn reckoned(&mut self, message: &Message) -> Result<Option<Reached>> {
+        let Some(mut call) = multisig_call(message.method, &message.params) else { return Ok(None) };
+        let (Some(mut to), Some(mut caller)) = (self.resolve(&message.to)?, self.resolve(&message.from)?)
+        else {
+            return Ok(None);
+        };
+        for _ in 0..DEEPEST {
+            let Some(members) = self.members(to)? else { return Ok(None) };
+            let Some(transaction) = members.run(caller, call)? else { return Ok(None) };
+            if !self.reads(&transaction) {
+                return Ok(None);
+            }
+            let Some(next) = self.resolve(&transaction.to)? else { return Ok(None) };
+            let (method, params) = (transaction.method, transaction.params());
+            if next == to {
+                self.govern(to, method, params)?;
+            }
+            if let Some(op) = asked(method, params, &[]) {
+                return Ok(Some(Reached { to: next, method, op }));
+            }
+            let Some(inner) = multisig_call(method, params) else { return Ok(None) };
+            (caller, to, call) = (to, next, inner);
+        }
+        Ok(None)
+    }
+
+    /// A multisig's call of itself that changes who its signers are, or how many must approve.
+    fn govern(&mut self, multisig: u64, method: u64, params: &[u8]) -> Result<()> {
+        let Ok(Some(call)) = MultisigCall::decode(method, params) else { return Ok(()) };
+        let by_number = |address: &mut Address| -> Result<()> {
+            if let Some(number) = self.resolve(address)? {
+                *address = Address::id(number);
+            }
+            Ok(())
+        };
+        let call = match call {
+            MultisigCall::AddSigner { mut signer, raise } => {
+                by_number(&mut signer)?;
+                MultisigCall::AddSigner { signer, raise }
+            }
+            MultisigCall::RemoveSigner { mut signer, lower } => {
+                by_number(&mut signer)?;
+                MultisigCall::RemoveSigner { signer, lower }
+            }
+            MultisigCall::SwapSigner { mut from, mut to } => {
+                by_number(&mut from)?;
+                by_number(&mut to)?;
+                MultisigCall::SwapSigner { from, to }
+            }
+            call @ MultisigCall::ChangeThreshold(_) => call,
+            // Its own signers, but never itself.
+            MultisigCall::Propose(_) | MultisigCall::Approve { .. } | MultisigCall::Cancel { .. } => {
+                return Ok(());
+            }
+        };
+        match self.members(multisig)? {
+            Some(members) => members.govern(call),
+            None => Ok(()),
+        }
+    }
+
+    fn members_at(&mut self, address: &Address) -> Result<Option<&mut Members<'s>>> {
+        match self.resolve(address)? {
+            Some(number) => self.members(number),
+            None => Ok(None),
+        }
+    }
+
+    /// The multisig of that number.
+    fn members(&mut self, number: u64) -> Result<Option<&mut Members<'s>>> {
+        if !self.met.contains_key(&number) {
+            let before = self.before.actor(number)?;
+            let actor = match &before {
+                None => self.after.actor(number)?,
+                Some(_) => before.clone(),
+            };
+            let multisig = match actor {
+                Some(actor) => Multisig::version(&actor, self.codes)?,
+                None => None,
+            };
+            let members = multisig.map(|version| Members::of(self.after.clone(), number, before, version));
+            self.met.insert(number, members);
+        }
+        Ok(self.met.get_mut(&number).and_then(Option::as_mut))
+    }
+
+    /// Counts a call that is read; `false` once that is more than a tipset can hold.
+    fn reads(&mut self, transaction: &Transaction) -> bool {
+        let left = self.left.checked_sub(transaction.params().len() + CALL);
+        self.left = left.unwrap_or(0);
+        left.is_some()
+    }
+}
+
+/// A call by which signers use their multisig.
+fn multisig_call(method: u64, params: &[u8]) -> Option<MultisigCall> {
+    match method {
+        PROPOSE | APPROVE | CANCEL => MultisigCall::decode(method, params).ok().flatten(),
+        _ => None,
+    }
+}
+
+/// Whether a transaction may lead to a call that concerns sectors.
+fn leads_on(transaction: &Transaction) -> bool {
+    matches!(transaction.method, PROPOSE | APPROVE)
+        || asked(transaction.method, transaction.params(), &[]).is_some()
+}

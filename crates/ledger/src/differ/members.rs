@@ -1,0 +1,177 @@
+//! One multisig in one tipset: what waits in it, and without receipts what its signers' calls come to.
+
+use std::collections::HashMap;
+
+use chain::state::{Actor, Multisig, MultisigCall, StateTree, Transaction};
+use chain::{Address, Result};
+
+/// A multisig, as the calls of a tipset go by.
+pub(super) struct Members<'s> {
+    /// The state after.
+    after: StateTree<'s>,
+    number: u64,
+    /// Its entry in the state before, unless it was created since.
+    entry: Option<Actor>,
+    version: u8,
+    /// Its state before, once that is needed.
+    before: Option<Multisig<'s>>,
+    /// What the tipset's calls did to the transactions so far; `None` for what no longer waits.
+    changed: HashMap<i64, Option<Transaction>>,
+    /// Who signs, reckoned without receipts.
+    signing: Option<Signing<'s>>,
+}
+
+/// Who signs by now.
+struct Signing<'s> {
+    signers: Vec<Address>,
+    threshold: usize,
+    next: i64,
+    /// Whose approvals count no more.
+    purged: Vec<Address>,
+    /// The multisig after the tipset.
+    after: Multisig<'s>,
+}
+
+impl<'s> Members<'s> {
+    pub(super) fn of(after: StateTree<'s>, number: u64, entry: Option<Actor>, version: u8) -> Self {
+        Self { after, number, entry, version, before: None, changed: HashMap::new(), signing: None }
+    }
+
+    /// Keeps a transaction that was proposed and waits for approvals.
+    pub(super) fn keep(&mut self, id: i64, proposed: Transaction) {
+        self.changed.insert(id, Some(proposed));
+    }
+
+    /// The transaction of that id, if it waits.
+    pub(super) fn pending(&mut self, id: i64) -> Result<Option<Transaction>> {
+        if let Some(changed) = self.changed.get(&id) {
+            return Ok(changed.clone());
+        }
+        if self.before.is_none()
+            && let Some(actor) = &self.entry
+        {
+            self.before = Some(Multisig::read(self.after.store(), actor)?);
+        }
+        self.before.as_ref().map_or(Ok(None), |before| before.pending(id))
+    }
+
+    /// What the caller's call leads to, by the signers and approvals so far: the transaction that is now executed.
+    pub(super) fn run(&mut self, caller: u64, call: MultisigCall) -> Result<Option<Transaction>> {
+        let caller = Address::id(caller);
+        let Some(signing) = self.signing()? else { return Ok(None) };
+        if !signing.signers.contains(&caller) {
+            return Ok(None);
+        }
+        match call {
+            MultisigCall::Propose(mut proposed) => {
+                let id = signing.next;
+                if signing.after.next <= id {
+                    return Ok(None);
+                }
+                signing.next = id.saturating_add(1);
+                proposed.approved = vec![caller];
+                self.approved(id, proposed)
+            }
+            MultisigCall::Approve { id, hash } => {
+                let threshold = signing.threshold;
+                let Some(mut pending) = self.approvable(id, &hash)? else { return Ok(None) };
+                if pending.approved.len() < threshold {
+                    if pending.approved.contains(&caller) {
+                        return Ok(None);
+                    }
+                    pending.approved.push(caller);
+                }
+                self.approved(id, pending)
+            }
+            MultisigCall::Cancel { id, hash } => {
+                let pending = self.approvable(id, &hash)?;
+                if pending.is_some_and(|pending| pending.approved.first() == Some(&caller)) {
+                    self.changed.insert(id, None);
+                }
+                Ok(None)
+            }
+            _ => Ok(None),
+        }
+    }
+
+    /// Lets a transaction wait on, or executes it if it has the approvals.
+    fn approved(&mut self, id: i64, transaction: Transaction) -> Result<Option<Transaction>> {
+        let Some(signing) = self.signing()? else { return Ok(None) };
+        if transaction.approved.len() < signing.threshold {
+            self.changed.insert(id, Some(transaction));
+            return Ok(None);
+        }
+        // What was executed waits no more. Where it still does, the approval failed.
+        if signing.after.pending(id)?.is_some() {
+            return Ok(None);
+        }
+        self.changed.insert(id, None);
+        Ok(Some(transaction))
+    }
+
+    /// A transaction that waits and has that hash, if one is given.
+    fn approvable(&mut self, id: i64, hash: &[u8]) -> Result<Option<Transaction>> {
+        let Some(mut pending) = self.pending(id)? else { return Ok(None) };
+        if !hash.is_empty() && pending.hash().is_none_or(|found| found != hash) {
+            return Ok(None);
+        }
+        if let Some(signing) = &self.signing
+            && !signing.purged.is_empty()
+        {
+            pending.approved.retain(|signer| !signing.purged.contains(signer));
+        }
+        Ok(Some(pending).filter(|pending| !pending.approved.is_empty()))
+    }
+
+    /// The multisig's call of itself, with signers by their numbers.
+    pub(super) fn govern(&mut self, call: MultisigCall) -> Result<()> {
+        // Approvals of who no longer signs are taken back from actors v2 on (`PurgeApprovals`).
+        let purges = self.version >= 2;
+        let Some(signing) = self.signing()? else { return Ok(()) };
+        match call {
+            MultisigCall::AddSigner { signer, raise } if !signing.signers.contains(&signer) => {
+                signing.purged.retain(|purged| *purged != signer);
+                signing.signers.push(signer);
+                signing.threshold = signing.threshold.saturating_add(raise.into());
+            }
+            MultisigCall::RemoveSigner { signer, lower } => {
+                signing.remove(signer, purges);
+                signing.threshold = signing.threshold.saturating_sub(lower.into());
+            }
+            MultisigCall::SwapSigner { from, to } => {
+                signing.remove(from, purges);
+                signing.signers.push(to);
+            }
+            MultisigCall::ChangeThreshold(threshold) => {
+                signing.threshold = usize::try_from(threshold).unwrap_or(usize::MAX);
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// Who signs by now: at first as in the state before. One that was created since is taken as the state after has it.
+    fn signing(&mut self) -> Result<Option<&mut Signing<'s>>> {
+        if self.signing.is_none() {
+            let Some(actor) = self.after.actor(self.number)? else { return Ok(None) };
+            let after = Multisig::read(self.after.store(), &actor)?;
+            let before = self.entry.as_ref().map(|actor| Multisig::read(self.after.store(), actor));
+            let before = before.transpose()?;
+            let (first, next) = before.as_ref().map_or((&after, 0), |before| (before, before.next));
+            let threshold = usize::try_from(first.threshold).unwrap_or(usize::MAX);
+            let signers = first.signers.clone();
+            self.signing = Some(Signing { signers, threshold, next, purged: Vec::new(), after });
+            self.before = before;
+        }
+        Ok(self.signing.as_mut())
+    }
+}
+
+impl Signing<'_> {
+    fn remove(&mut self, signer: Address, purges: bool) {
+        self.signers.retain(|other| *other != signer);
+        if purges {
+            self.purged.push(signer);
+        }
+    }
+}
