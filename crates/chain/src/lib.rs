@@ -18,6 +18,7 @@ mod header;
 mod message;
 mod networks;
 mod progress;
+mod senders;
 pub mod state;
 #[cfg(test)]
 mod testing;

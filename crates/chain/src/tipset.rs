@@ -18,6 +18,7 @@ use crate::cbor::Reader;
 use crate::error::{Error, Result};
 use crate::header::Header;
 use crate::message::{self, Executed, Message};
+use crate::senders;
 use crate::state::StateTree;
 use crate::units::{Clock, Epoch};
 
@@ -85,18 +86,24 @@ impl Tipset {
     }
 
     /// The messages it executes, in order: block by block, BLS before secp256k1, each once, and of one sender
-    /// only those whose nonces follow each other (as the reference implementations choose them).
-    fn executes(&self, store: &dyn BlockStore) -> Result<Vec<Message>> {
-        let mut chosen = Vec::new();
+    /// only those whose nonces follow each other (as the reference implementations choose them). `after` is the root of
+    /// the state that it leaves.
+    fn executes(&self, store: &dyn BlockStore, after: &Cid) -> Result<Vec<Message>> {
+        let blocks = self.messages.iter().map(|messages| message::of_block(store, messages));
+        let offered: Vec<Message> = blocks.collect::<Result<Vec<_>>>()?.into_iter().flatten().collect();
+        let numbers = senders::numbers(store, &offered, &self.parent_state_root, after)?;
+        let mut chosen = Vec::with_capacity(offered.len());
         let mut seen = HashSet::new();
         let mut nonces = HashMap::new();
-        for messages in &self.messages {
-            for message in message::of_block(store, messages)? {
-                let next = nonces.entry(message.from.clone()).or_insert(message.nonce);
-                if *next == message.nonce && seen.insert(message.unsigned) {
-                    *next = next.saturating_add(1);
-                    chosen.push(message);
-                }
+        for message in offered {
+            let sender = numbers.get(&message.from).unwrap_or(&message.from);
+            let next = match nonces.get_mut(sender) {
+                Some(next) => next,
+                None => nonces.entry(sender.clone()).or_insert(message.nonce),
+            };
+            if *next == message.nonce && seen.insert(message.unsigned) {
+                *next = next.saturating_add(1);
+                chosen.push(message);
             }
         }
         Ok(chosen)
@@ -215,7 +222,7 @@ impl<'s> Chain<'s> {
     }
 
     fn executed(&self, tipset: &Tipset, child: &Tipset) -> Result<Vec<Executed>> {
-        let messages = tipset.executes(self.store)?;
+        let messages = tipset.executes(self.store, &child.parent_state_root)?;
         if messages.is_empty() || self.store.get(&child.parent_receipts)?.is_none() {
             return Ok(messages.into_iter().map(|message| Executed { message, receipt: None }).collect());
         }

@@ -94,6 +94,15 @@ impl Codes {
         Ok(Some((kind, layout)))
     }
 
+    /// The actors version of a state, by its system actor; `None` where its code is not known, or there is none.
+    ///
+    /// # Errors
+    /// If the state is missing or malformed, or of an actors version that is not known.
+    pub fn version_of(&self, tree: &StateTree<'_>) -> Result<Option<u8>> {
+        let Some(system) = tree.actor(SYSTEM)? else { return Ok(None) };
+        Ok(self.kind_of(&system.code)?.map(|(_, layout)| layout.version))
+    }
+
     /// Learns the code CIDs that a state's own manifest names.
     ///
     /// # Errors
