@@ -350,6 +350,19 @@ impl<'s> Miner<'s> {
         Ok(self.deadline(cid)?.1)
     }
 
+    /// A partition by its deadline and index; `None` if there is none such.
+    ///
+    /// # Errors
+    /// If a block is missing or malformed.
+    pub fn partition(&self, deadline: u64, index: u64) -> Result<Option<Partition>> {
+        let deadlines = self.deadlines()?;
+        let Some(cid) = usize::try_from(deadline).ok().and_then(|at| deadlines.get(at)) else {
+            return Ok(None);
+        };
+        let (partitions, _) = self.deadline(cid)?;
+        open_partitions(self.store, &partitions)?.get(index, |value| Partition::decode(value, self.layout))
+    }
+
     /// Calls `visit` with every partition, its deadline and index.
     ///
     /// # Errors

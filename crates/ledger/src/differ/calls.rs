@@ -9,6 +9,7 @@ use super::inside::{Inside, asked};
 
 /// One call of a miner that succeeded by the receipts, from inside a multisig by what that answered. In a tipset without
 /// receipts it is a candidate.
+#[derive(Clone)]
 pub(super) struct Call {
     /// Position among the tipset's messages, of the message at the top if the call came from inside a multisig.
     pub(super) index: usize,
@@ -16,6 +17,8 @@ pub(super) struct Call {
     pub(super) method: u64,
     /// What it asked.
     pub(super) op: Op,
+    /// Whether that is known.
+    pub(super) certain: bool,
 }
 
 /// The calls of a tipset, by miner, in order of execution.
@@ -46,10 +49,16 @@ impl Calls {
                 },
             };
             if let Some(miner) = receiver.map(MinerId) {
-                by_miner.entry(miner).or_default().push(Call { index, method, op });
+                let certain = executed.receipt.is_some();
+                by_miner.entry(miner).or_default().push(Call { index, method, op, certain });
             }
         }
         Ok(Self { by_miner })
+    }
+
+    /// All, by receiver.
+    pub(super) fn receivers(&self) -> impl Iterator<Item = (MinerId, &[Call])> {
+        self.by_miner.iter().map(|(receiver, calls)| (*receiver, calls.as_slice()))
     }
 
     /// Those to one miner.

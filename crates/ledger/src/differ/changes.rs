@@ -9,9 +9,9 @@ use chain::{BlockStore, Epoch, Error, Result, SectorNumber, SectorSet, Transitio
 use super::terms::Terms;
 use crate::event::Status;
 
-const DEADLINES: i64 = 48;
+pub(super) const DEADLINES: i64 = 48;
 /// Epochs of a deadline (`WPoStChallengeWindow`).
-const WINDOW: i64 = 60;
+pub(super) const WINDOW: i64 = 60;
 /// More closings than any stretch of null rounds holds: a bound on what a hostile state can ask for.
 const MOST_CLOSINGS: i64 = 4 * DEADLINES;
 /// More sectors than a miner ever changes in a tipset, far above `SECTORS_MAX` of one proving period's faults.
@@ -223,6 +223,57 @@ impl<'s> MinerChanges<'s> {
         }
         let rewritten = SectorSet::from_numbers(self.sectors.keys().map(|number| number.0).collect());
         Ok(moved.union(&rewritten))
+    }
+
+    /// The actors version that the tipset's messages met: a migration comes before them.
+    pub(super) const fn version(&self) -> u8 {
+        self.after.layout().version
+    }
+
+    /// Height of the tipset.
+    pub(super) const fn height(&self) -> Epoch {
+        self.height
+    }
+
+    /// Begin of one of the miner's proving periods, as the state before has it.
+    pub(super) fn period_start(&self) -> Epoch {
+        self.before.as_ref().unwrap_or(&self.after).proving_period_start
+    }
+
+    /// Where the sectors of the changed partitions stood and stand.
+    pub(super) const fn standing(&self) -> &(Standing, Standing) {
+        &self.standing
+    }
+
+    /// The partitions that changed.
+    pub(super) fn changed_partitions(&self) -> impl Iterator<Item = &ChangedPartition> {
+        self.partitions.iter().map(|partition| &partition.change)
+    }
+
+    /// A partition that did not change, as it is; `None` if there is none such.
+    pub(super) fn unchanged_partition(&self, deadline: u64, index: u64) -> Result<Option<Partition>> {
+        self.after.partition(deadline, index)
+    }
+
+    /// A sector's terms before and after, if it changed.
+    pub(super) fn rewritten(&self, sector: SectorNumber) -> Option<&(Option<Terms>, Option<Terms>)> {
+        self.sectors.get(&sector)
+    }
+
+    /// Of the sectors of the changed partitions, those that the crons of null rounds took, as the queue before says.
+    pub(super) fn due_in_null_rounds(&self) -> Result<SectorSet> {
+        let mut taken = Vec::new();
+        for closing in self.closings.iter().filter(|closing| closing.epoch < self.height) {
+            for PartitionChange { change, miner, .. } in &self.partitions {
+                if let (Some(miner), Some(before)) = (miner, &change.before)
+                    && change.deadline == closing.deadline
+                {
+                    let (on_time, early) = before.due(miner.store(), closing.epoch)?;
+                    taken.extend([on_time, early]);
+                }
+            }
+        }
+        Ok(SectorSet::union_of(&taken))
     }
 
     /// Where a sector stood and stands.

@@ -11,6 +11,7 @@ mod calls;
 mod changes;
 mod inside;
 mod members;
+mod refute;
 mod story;
 mod tale;
 mod terms;
@@ -116,30 +117,56 @@ impl Differ {
 
     /// Compares the two states of a transition: all of deriving its events that does not depend on those before.
     pub(crate) fn compare(&self, store: &dyn BlockStore, transition: &Transition) -> Result<Unsettled> {
-        let receipts = ReceiptCounts::of(&transition.messages);
-        let unchanged = Unsettled { receipts, ..Unsettled::default() };
-        if transition.before == transition.after {
-            return Ok(unchanged);
+        let mut receipts = ReceiptCounts::of(&transition.messages);
+        let inferred = receipts.tipsets_inferred > 0;
+        if transition.before == transition.after && !inferred {
+            return Ok(Unsettled { receipts, ..Unsettled::default() });
         }
         let before = StateTree::open(store, &transition.before)?;
         let after = StateTree::open(store, &transition.after)?;
         let miners = self.changed_miners(store, &before, &after)?;
-        if miners.is_empty() {
-            return Ok(unchanged);
+        if miners.is_empty() && !inferred {
+            return Ok(Unsettled { receipts, ..Unsettled::default() });
         }
         let calls = Calls::of(&transition.messages, &before, &after, &self.codes)?;
+        if inferred {
+            self.count_calls_of_the_unchanged(&calls, &miners, &after, transition, &mut receipts)?;
+        }
         let deals = Deals::of(after);
         let told = miners.par_iter().map(|(id, (old, new))| {
             let changes = MinerChanges::between(old, new, transition)?;
-            story::tell(*id, &changes, calls.to(*id), &deals, transition)
+            let judged = refute::judge(&changes, calls.to(*id))?;
+            let mut told = story::tell(*id, &changes, &judged.calls, &deals, transition)?;
+            let uncertain = refute::mark(&mut told.steps, &changes, &judged.calls)?;
+            Ok((told, judged.counts(), uncertain))
         });
         let (mut steps, mut overwritten) = (Vec::new(), Vec::new());
-        for mut told in told.collect::<Result<Vec<_>>>()? {
+        for (mut told, counts, uncertain) in told.collect::<Result<Vec<_>>>()? {
+            receipts.add(&counts);
+            receipts.events_uncertain += uncertain;
             steps.append(&mut told.steps);
             overwritten.append(&mut told.overwritten);
         }
         let events = story::in_order(steps, transition.height, &transition.messages);
         Ok(Unsettled { events, receipts, overwritten })
+    }
+
+    /// Counts the calls to miners that are the same before and after: candidates that cause no event.
+    fn count_calls_of_the_unchanged(
+        &self,
+        calls: &Calls,
+        changed: &BTreeMap<MinerId, (Option<Miner<'_>>, Miner<'_>)>,
+        state: &StateTree<'_>,
+        transition: &Transition,
+        receipts: &mut ReceiptCounts,
+    ) -> Result<()> {
+        for (receiver, calls) in calls.receivers().filter(|(receiver, _)| !changed.contains_key(receiver)) {
+            let Some(actor) = state.actor(receiver.0)? else { continue };
+            let Some(miner) = Miner::of(state.store(), &actor, &self.codes)? else { continue };
+            let changes = MinerChanges::between(&Some(miner.clone()), &miner, transition)?;
+            receipts.add(&refute::judge(&changes, calls)?.counts());
+        }
+        Ok(())
     }
 
     /// Finishes the events of a transition, now that those of all before it are finished.

@@ -47,6 +47,13 @@ pub(super) struct Step {
     call: Option<(usize, u64)>,
 }
 
+impl Step {
+    /// Its event, and position and method of the message that caused it.
+    pub(super) const fn caused(&mut self) -> (&mut Event, Option<(usize, u64)>) {
+        (&mut self.event, self.call)
+    }
+}
+
 /// Puts the steps of a tipset in order and names their messages, each with the number of sectors it changed.
 pub(super) fn in_order(mut steps: Vec<Step>, height: Epoch, messages: &[Executed]) -> Vec<Event> {
     steps.sort_by_key(|step| step.order);

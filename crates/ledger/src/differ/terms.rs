@@ -15,6 +15,9 @@ pub(crate) struct Terms {
     pub(crate) size: Bytes,
     pub(crate) activation: Epoch,
     pub(crate) expiration: Epoch,
+    /// Epoch from which its weights count.
+    pub(crate) power_base: Epoch,
+    pub(crate) full_quality: bool,
     pub(crate) qap: Bytes,
     pub(crate) backing: Backing,
     /// Bytes of the CID of the sealed data; what a snap changes.
@@ -38,6 +41,8 @@ impl Terms {
             size: sector.size,
             activation: sector.activation,
             expiration: sector.expiration,
+            power_base: sector.power_base,
+            full_quality: sector.full_qap,
             qap: qap.ok_or_else(|| absurd(sector.number))?,
             backing: Backing {
                 content: Content::of(sector.full_qap, sector.deal_weight, sector.verified_weight),

@@ -1,0 +1,195 @@
+//! Which events the outcome cannot tell for sure.
+
+use std::cell::OnceCell;
+
+use chain::state::{Op, Place};
+use chain::{Result, SectorNumber};
+
+use super::super::calls::Call;
+use super::super::changes::{Due, MinerChanges};
+use super::super::story::{Step, names};
+use super::among::{asks, named, shows_alone};
+use super::outcome::Outcome;
+use crate::event::{Event, Kind};
+
+/// Marks those of a miner's events that are of an ambiguous kind, and counts them. `calls` are those not refuted.
+pub(in super::super) fn mark(steps: &mut [Step], changes: &MinerChanges<'_>, calls: &[Call]) -> Result<u64> {
+    let mut marked = 0;
+    if calls.iter().all(|call| call.certain) {
+        return Ok(marked);
+    }
+    let doubt = Doubt {
+        outcome: Outcome::of(changes),
+        calls,
+        confirmed: calls.iter().map(|_| OnceCell::new()).collect(),
+    };
+    for step in steps {
+        let (event, call) = step.caused();
+        let at = call.and_then(|call| calls.iter().position(|one| (one.index, one.method) == call));
+        if let Some(at) = at
+            && !calls[at].certain
+            && doubt.is_on(event, at)?
+        {
+            event.uncertain = true;
+            marked += 1;
+        }
+    }
+    Ok(marked)
+}
+
+struct Doubt<'a, 's> {
+    outcome: Outcome<'a, 's>,
+    calls: &'a [Call],
+    /// Whether a call has an effect that no other explains.
+    confirmed: Vec<OnceCell<bool>>,
+}
+
+impl Doubt<'_, '_> {
+    /// Whether the event may not have happened, or not by call number `at`.
+    fn is_on(&self, event: &Event, at: usize) -> Result<bool> {
+        let (call, sector) = (&self.calls[at], event.sector);
+        let changes = self.outcome.changes;
+        let in_doubt = match event.kind {
+            // The further of two tells nothing of the first, and a sector that is gone nothing at all.
+            Kind::Extend | Kind::Adjust | Kind::Upgrade => match changes.rewritten(sector) {
+                Some((_, Some(after))) => Some(after.expiration) > event.expiration_after,
+                _ => true,
+            },
+            Kind::Snap => !matches!(changes.rewritten(sector), Some((_, Some(_)))),
+            Kind::Fault | Kind::Recover | Kind::Proven if matches!(call.op, Op::Post { .. }) => {
+                self.is_gone(sector)
+            }
+            Kind::Fault if matches!(call.op, Op::DeclareFaults(_)) => {
+                self.is_gone(sector) || self.may_be_disputed(sector)
+            }
+            Kind::Terminate => return Ok(self.is_doubled(sector, at) || self.may_have_closed(sector)?),
+            _ => false,
+        };
+        Ok((in_doubt || self.is_doubled(sector, at)) && !self.is_confirmed(at))
+    }
+
+    fn is_gone(&self, sector: SectorNumber) -> bool {
+        !self.outcome.live.1.contains(sector.0)
+    }
+
+    /// Whether another call that is not refuted asks the same of the sector.
+    fn is_doubled(&self, sector: SectorNumber, at: usize) -> bool {
+        let call = &self.calls[at];
+        self.others(at).any(|other| match (&call.op, &other.op) {
+            (Op::Prove(_), Op::Prove(sectors)) | (Op::Precommit(_), Op::Precommit(sectors)) => {
+                names(sectors, sector)
+            }
+            (Op::Update(ours), Op::Update(theirs)) => ours.iter().any(|update| {
+                update.sector == sector
+                    && theirs.iter().any(|one| one.sector == sector && one.sealed == update.sealed)
+            }),
+            (Op::Extend(extensions), Op::Extend(_)) => extensions
+                .iter()
+                .any(|one| one.sectors.contains(sector.0) && asks([other], sector, one.expiration).is_some()),
+            (Op::UpgradeQuality(_), Op::UpgradeQuality(upgrades)) => {
+                upgrades.iter().any(|one| one.sectors.contains(sector.0))
+            }
+            (Op::Terminate(_), Op::Terminate(places)) | (Op::DeclareFaults(_), Op::DeclareFaults(places)) => {
+                named(places, sector)
+            }
+            (Op::Post { deadline, .. }, Op::Post { deadline: same, partitions }) => {
+                deadline == same && self.covers(partitions, *deadline, sector)
+            }
+            (Op::Dispute { deadline }, Op::Dispute { deadline: same }) => deadline == same,
+            _ => false,
+        })
+    }
+
+    fn others(&self, at: usize) -> impl Iterator<Item = &Call> {
+        self.calls.iter().enumerate().filter(move |(other, _)| *other != at).map(|(_, call)| call)
+    }
+
+    /// Whether a window `PoSt` of that deadline is of the sector's partition.
+    fn covers(&self, partitions: &[Place], deadline: u64, sector: SectorNumber) -> bool {
+        self.outcome.changes.seat(sector).is_some_and(|seat| {
+            seat.deadline == deadline && partitions.iter().any(|place| place.partition == seat.partition)
+        })
+    }
+
+    /// Whether a dispute may have found the fault instead.
+    fn may_be_disputed(&self, sector: SectorNumber) -> bool {
+        let Some(seat) = self.outcome.changes.seat(sector) else { return false };
+        let disputed = |call: &Call| matches!(call.op, Op::Dispute { deadline } if deadline == seat.deadline);
+        self.calls.iter().any(disputed) && self.outcome.changes.fell_whole(sector)
+    }
+
+    /// In actors v1 and v2, whether the sector may have left by the cron that closed its deadline.
+    fn may_have_closed(&self, sector: SectorNumber) -> Result<bool> {
+        let changes = self.outcome.changes;
+        if self.outcome.version > 2 {
+            return Ok(false);
+        }
+        let closed = changes
+            .seat(sector)
+            .is_some_and(|seat| changes.closings.iter().any(|closing| closing.deadline == seat.deadline));
+        Ok(closed && changes.is_due(sector)? != Due::Not)
+    }
+
+    /// Whether the call has an effect that no other call or cron explains.
+    fn is_confirmed(&self, at: usize) -> bool {
+        *self.confirmed[at].get_or_init(|| match &self.calls[at].op {
+            Op::Extend(extensions) => extensions
+                .iter()
+                .any(|one| one.sectors.iter().any(|sector| self.shows_alone(at, SectorNumber(sector)))),
+            Op::UpgradeQuality(upgrades) => upgrades
+                .iter()
+                .any(|one| one.sectors.iter().any(|sector| self.shows_alone(at, SectorNumber(sector)))),
+            Op::DeclareFaults(places) => places.iter().any(|place| self.declared_alone(at, place)),
+            Op::Post { deadline, partitions } => {
+                partitions.iter().any(|place| self.posted_alone(at, *deadline, place))
+            }
+            _ => false,
+        })
+    }
+
+    fn shows_alone(&self, at: usize, sector: SectorNumber) -> bool {
+        shows_alone(&self.outcome, &self.calls[at], sector, self.others(at))
+    }
+
+    /// Whether a sector became faulty that only this declaration names, and neither cron nor a dispute came to it.
+    fn declared_alone(&self, at: usize, place: &Place) -> bool {
+        let (before, after) = self.outcome.changes.standing();
+        let fell = before.active.union(&before.unproven).intersection(&after.faulty);
+        let closed = self.outcome.changes.closings.iter().any(|closing| closing.deadline == place.deadline);
+        let contested = |call: &Call| match &call.op {
+            Op::Dispute { deadline } => *deadline == place.deadline,
+            Op::DeclareFaults(places) => {
+                places.iter().any(|other| !other.sectors.intersection(&place.sectors).is_empty())
+            }
+            _ => false,
+        };
+        !closed && !place.sectors.intersection(&fell).is_empty() && !self.others(at).any(contested)
+    }
+
+    /// Whether something is so that only a proof of the partition brings about, and no other call proves it: a sector is
+    /// proven or recovers, one that was skipped becomes faulty, or one stays active though the deadline closed.
+    fn posted_alone(&self, at: usize, deadline: u64, place: &Place) -> bool {
+        let changes = self.outcome.changes;
+        let also = |call: &Call| {
+            matches!(&call.op, Op::Post { deadline: same, partitions }
+                if *same == deadline && partitions.iter().any(|other| other.partition == place.partition))
+        };
+        if self.others(at).any(also) {
+            return false;
+        }
+        let Some(before) = changes
+            .changed_partitions()
+            .find(|change| (change.deadline, change.index) == (deadline, place.partition))
+            .and_then(|change| change.before.as_ref())
+        else {
+            return false;
+        };
+        let after = &changes.standing().1;
+        let closed = changes.closings.iter().any(|closing| closing.deadline == deadline);
+        let sound = before.live().difference(&before.faults).difference(&before.unproven);
+        let proven = before.unproven.union(&before.faults).intersection(&after.active);
+        let skipped = place.sectors.intersection(&sound).intersection(&after.faulty);
+        !proven.is_empty()
+            || if closed { !sound.intersection(&after.active).is_empty() } else { !skipped.is_empty() }
+    }
+}

@@ -1,0 +1,112 @@
+//! Which calls failed, where no receipt says so.
+//!
+//! Public snapshots hold no receipts. A call whose outcome is not known is taken for successful unless something refutes
+//! it: the [`calendar`] (it came for a deadline that was not its to be made for), the [`outcome`] (what it asked is not so
+//! afterwards), or what other calls of the same tipset did ([`among`]). A call is all or nothing, so one sector that
+//! refutes it does so for all, but for methods that answer per sector: of those, the sectors count that the outcome shows.
+//! What remains in doubt is decided the same way every time, and [`doubt`] marks the events concerned.
+//! `docs/DEFINITIONS.md`, "Where receipts are missing".
+
+mod among;
+mod calendar;
+mod doubt;
+mod outcome;
+
+use std::borrow::Cow;
+
+use chain::Result;
+use chain::state::{Op, names_sectors};
+
+use super::calls::Call;
+use super::changes::MinerChanges;
+use crate::receipts::ReceiptCounts;
+use among::Among;
+use calendar::Calendar;
+use outcome::Outcome;
+
+pub(super) use doubt::mark;
+
+/// How often calls are held against each other. Each round takes out some that stood in the way of others; more than two
+/// or three need a tipset full of calls about the same sectors.
+const MOST_ROUNDS: usize = 8;
+
+/// A miner's calls without those that failed.
+pub(super) struct Judged<'c> {
+    /// Those that succeeded or are taken for successful, in order of execution.
+    pub(super) calls: Cow<'c, [Call]>,
+    /// How many were candidates: their outcome is not known, and the miner has such a method.
+    candidates: u64,
+    /// How many of these are refuted.
+    refuted: u64,
+}
+
+impl Judged<'_> {
+    /// What was inferred of messages.
+    pub(super) fn counts(&self) -> ReceiptCounts {
+        let (messages_inferred, messages_refuted) = (self.candidates, self.refuted);
+        ReceiptCounts { messages_inferred, messages_refuted, ..ReceiptCounts::default() }
+    }
+}
+
+/// Takes out of a miner's calls those that failed.
+pub(super) fn judge<'c>(changes: &MinerChanges<'_>, calls: &'c [Call]) -> Result<Judged<'c>> {
+    if calls.iter().all(|call| call.certain) {
+        return Ok(Judged { calls: Cow::Borrowed(calls), candidates: 0, refuted: 0 });
+    }
+    let version = changes.version();
+    let calendar = Calendar::at(changes.height(), changes.period_start());
+    let outcome = Outcome::of(changes);
+    let known = calls.iter().filter(|call| call.certain || names_sectors(call.method, version));
+    let (mut taken, mut candidates) = (Vec::new(), 0);
+    for call in known {
+        candidates += u64::from(!call.certain);
+        if call.certain {
+            taken.push(call.clone());
+        } else if !calendar.refutes(&call.op, version)
+            && let Some(op) = outcome.allows(call, calendar)?
+        {
+            taken.push(Call { op, ..call.clone() });
+        }
+    }
+    for _ in 0..MOST_ROUNDS {
+        let before = taken.len();
+        let narrowed = hold_against_each_other(&outcome, &mut taken)?;
+        if !narrowed && taken.len() == before {
+            break;
+        }
+    }
+    put_disputes_last(&mut taken);
+    let refuted = candidates - taken.iter().filter(|call| !call.certain).count() as u64;
+    Ok(Judged { calls: Cow::Owned(taken), candidates, refuted })
+}
+
+/// Takes out what other calls refute. Whether a call that stays lost some of its sectors.
+fn hold_against_each_other(outcome: &Outcome<'_, '_>, taken: &mut Vec<Call>) -> Result<bool> {
+    let (mut narrowed, mut at) = (false, 0);
+    while let Some(call) = taken.get(at) {
+        if call.certain {
+            at += 1;
+            continue;
+        }
+        match Among::new(outcome, taken, at).allows(call)? {
+            Some(op) => {
+                if op != call.op {
+                    narrowed = true;
+                    taken[at].op = op;
+                }
+                at += 1;
+            }
+            None => {
+                taken.remove(at);
+            }
+        }
+    }
+    Ok(narrowed)
+}
+
+/// Of a fault that may have been declared or found by a dispute, the declaration is assumed: it is asked first.
+fn put_disputes_last(taken: &mut [Call]) {
+    if taken.iter().any(|call| matches!(call.op, Op::DeclareFaults(_))) {
+        taken.sort_by_key(|call| !call.certain && matches!(call.op, Op::Dispute { .. }));
+    }
+}

@@ -1,0 +1,236 @@
+//! What the two states alone refute.
+
+use std::cell::OnceCell;
+
+use chain::state::{Op, Partition, Place, Update};
+use chain::{Epoch, Result, SectorNumber, SectorSet};
+
+use super::super::calls::Call;
+use super::super::changes::MinerChanges;
+use super::super::terms::Terms;
+use super::calendar::Calendar;
+
+/// More sectors than any message may name (25,000 since actors v7, fewer before): one that names more failed.
+pub(super) const MOST_NAMED: u64 = 1 << 16;
+
+/// A miner before and after a tipset, as far as calls are held against it.
+pub(super) struct Outcome<'a, 's> {
+    pub(super) changes: &'a MinerChanges<'s>,
+    pub(super) height: Epoch,
+    pub(super) version: u8,
+    /// Sectors live before and after, of the partitions that changed.
+    pub(super) live: (SectorSet, SectorSet),
+    /// All sectors of the partitions that changed, before or after, dead ones included.
+    pub(super) seen: SectorSet,
+    gone_before: OnceCell<SectorSet>,
+}
+
+impl<'a, 's> Outcome<'a, 's> {
+    pub(super) fn of(changes: &'a MinerChanges<'s>) -> Self {
+        let (before, after) = changes.standing();
+        let live = |of: &super::super::changes::Standing| {
+            SectorSet::union_of([&of.active, &of.faulty, &of.unproven])
+        };
+        let sides = changes.changed_partitions().flat_map(|change| [&change.before, &change.after]);
+        let seen = SectorSet::union_of(sides.flatten().map(|partition| &partition.sectors));
+        Self {
+            changes,
+            height: changes.height(),
+            version: changes.version(),
+            live: (live(before), live(after)),
+            seen,
+            gone_before: OnceCell::new(),
+        }
+    }
+
+    /// What the states allow a call to have done; `None` if they refute it.
+    pub(super) fn allows(&self, call: &Call, calendar: Calendar) -> Result<Option<Op>> {
+        let all = |refuted: bool| (!refuted).then(|| call.op.clone());
+        Ok(match &call.op {
+            Op::Precommit(sectors) => all(!sectors.iter().all(|sector| self.is_precommitted(*sector))),
+            Op::Prove(sectors) => {
+                let proved = sectors.iter().filter(|sector| self.may_be_onboarded(**sector, call.method));
+                some(proved.copied().collect()).map(Op::Prove)
+            }
+            Op::Update(updates) => {
+                let mutable = |update: &&Update| !calendar.is_immutable(update.deadline);
+                let done = updates.iter().filter(mutable).filter(|update| self.may_be_snapped(update));
+                some(done.cloned().collect()).map(Op::Update)
+            }
+            Op::Terminate(places) => all(self.refutes_termination(places)?),
+            Op::DeclareFaults(places) => all(self.refutes_faults(places)?),
+            Op::Post { deadline, partitions } => all(self.refutes_post(*deadline, partitions)?),
+            Op::Extend(extensions) => {
+                let each = extensions.iter().map(|one| (&one.sectors, Some(one.expiration)));
+                all(self.refutes_terms(each, false)?)
+            }
+            Op::UpgradeQuality(upgrades) => {
+                let each = upgrades.iter().map(|one| (&one.sectors, one.expiration));
+                all(self.refutes_terms(each, true)?)
+            }
+            Op::DeclareRecoveries(_) | Op::Dispute { .. } => all(false),
+            Op::Other => None,
+        })
+    }
+
+    /// Whether a pre-commit of the number appeared, or took the place of one that ran out.
+    fn is_precommitted(&self, sector: SectorNumber) -> bool {
+        self.changes.precommits.get(&sector).is_some_and(|(before, after)| {
+            after.as_ref().is_some_and(|after| before.as_ref().is_none_or(|old| old.epoch != after.epoch))
+        })
+    }
+
+    /// Whether the sector is new, and had the pre-commit that the method needs: none for method 36. One that neither state
+    /// has may have come and gone within the tipset.
+    fn may_be_onboarded(&self, sector: SectorNumber, method: u64) -> bool {
+        let precommit = self.changes.precommits.get(&sector);
+        let (had, has) = precommit.map_or((false, false), |(old, new)| (old.is_some(), new.is_some()));
+        let fits = if method == 36 { !had } else { had };
+        let came = match self.changes.rewritten(sector) {
+            Some((before, _)) => before.is_none(),
+            None => !has,
+        };
+        fits && came
+    }
+
+    /// Whether the sector's sealed CID changed to the one asked for; or the sector is gone, or was snapped again.
+    fn may_be_snapped(&self, update: &Update) -> bool {
+        match self.changes.rewritten(update.sector) {
+            Some((Some(before), Some(after))) => before.sealed != after.sealed,
+            Some((Some(before), None)) => before.sealed != update.sealed,
+            _ => false,
+        }
+    }
+
+    /// A named sector is live after, or was dead before.
+    fn refutes_termination(&self, places: &[Place]) -> Result<bool> {
+        for place in places {
+            if too_many(&place.sectors) || !place.sectors.intersection(&self.live.1).is_empty() {
+                return Ok(true);
+            }
+            // What was not live in a changed partition stands where it stood, or came within the tipset.
+            for sector in place.sectors.difference(&self.live.0).iter().map(SectorNumber) {
+                if self.changes.terms(sector)?.0.is_some() {
+                    return Ok(true);
+                }
+            }
+        }
+        Ok(false)
+    }
+
+    /// A named sector is active or unproven before and after.
+    fn refutes_faults(&self, places: &[Place]) -> Result<bool> {
+        let (before, after) = self.changes.standing();
+        let sound = before.active.union(&before.unproven).intersection(&after.active.union(&after.unproven));
+        for place in places {
+            if too_many(&place.sectors) || !place.sectors.intersection(&sound).is_empty() {
+                return Ok(true);
+            }
+            let elsewhere = place.sectors.difference(&self.seen);
+            if elsewhere.is_empty() {
+                continue;
+            }
+            let Some(partition) = self.changes.unchanged_partition(place.deadline, place.partition)? else {
+                return Ok(true);
+            };
+            let dead_or_faulty = partition.terminated.union(&partition.faults);
+            if !elsewhere.difference(&partition.sectors.intersection(&dead_or_faulty)).is_empty() {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// Of a partition named, a sector that is not skipped and was active or unproven is faulty after, or one that was
+    /// recovering is so still.
+    fn refutes_post(&self, deadline: u64, partitions: &[Place]) -> Result<bool> {
+        for place in partitions {
+            let changed = self
+                .changes
+                .changed_partitions()
+                .find(|change| (change.deadline, change.index) == (deadline, place.partition));
+            let failed = match changed.map(|change| &change.before) {
+                Some(Some(before)) => {
+                    let due = before.live().difference(&before.faults).union(&before.recoveries);
+                    due.difference(&place.sectors).intersection(&self.changes.standing().1.faulty)
+                }
+                // It came within the tipset, when it could not be proven.
+                Some(None) => return Ok(true),
+                None => match self.changes.unchanged_partition(deadline, place.partition)? {
+                    Some(Partition { recoveries, .. }) => recoveries.difference(&place.sectors),
+                    None => return Ok(true),
+                },
+            };
+            if !failed.is_empty() {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// A named sector's terms do not allow that it was extended, or upgraded.
+    fn refutes_terms<'e>(
+        &self,
+        asked: impl Iterator<Item = (&'e SectorSet, Option<Epoch>)>,
+        upgrade: bool,
+    ) -> Result<bool> {
+        for (sectors, expiration) in asked {
+            if too_many(sectors) {
+                return Ok(true);
+            }
+            for sector in sectors.iter().map(SectorNumber) {
+                let refuted = match self.changes.rewritten(sector) {
+                    Some((before, after)) => {
+                        self.refutes_change(before.as_ref(), after.as_ref(), expiration, upgrade)
+                    }
+                    None => {
+                        let (before, after) = self.changes.terms(sector)?;
+                        self.refutes_change(before.as_ref(), after.as_ref(), expiration, upgrade)
+                    }
+                };
+                if refuted {
+                    return Ok(true);
+                }
+            }
+        }
+        Ok(false)
+    }
+
+    /// The sector is new; or it was to leave later than is asked, or leaves before; or its power does not count from here
+    /// on; or it did not get full quality. A sector that is gone tells nothing of what came after.
+    fn refutes_change(
+        &self,
+        before: Option<&Terms>,
+        after: Option<&Terms>,
+        expiration: Option<Epoch>,
+        upgrade: bool,
+    ) -> bool {
+        let Some(before) = before else { return true };
+        let asked = expiration.unwrap_or(before.expiration);
+        // One that has full quality is left as it is, unless its date moves.
+        let rebased = !(upgrade && before.full_quality && asked == before.expiration);
+        asked < before.expiration
+            || after.is_some_and(|after| {
+                after.expiration < asked
+                    || (rebased && self.version >= 12 && after.power_base != self.height)
+                    || (upgrade && !after.full_quality)
+            })
+    }
+
+    /// Sectors that the crons of null rounds took before any message ran.
+    pub(super) fn gone_before(&self) -> Result<&SectorSet> {
+        if self.gone_before.get().is_none() {
+            let _ = self.gone_before.set(self.changes.due_in_null_rounds()?.difference(&self.live.1));
+        }
+        Ok(self.gone_before.get_or_init(SectorSet::new))
+    }
+}
+
+/// The list, if anything is in it.
+pub(super) fn some<T>(list: Vec<T>) -> Option<Vec<T>> {
+    (!list.is_empty()).then_some(list)
+}
+
+fn too_many(sectors: &SectorSet) -> bool {
+    sectors.len() > MOST_NAMED
+}
