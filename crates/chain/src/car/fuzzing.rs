@@ -53,11 +53,12 @@ pub fn index_of(sections: &[(Cid, usize)]) -> io::Result<Vec<u8>> {
     index::kept(entries.sorted()?)
 }
 
-/// The offsets at which an index has a CID; `None` if it is damaged.
+/// The offsets at which an index has each CID; `None` if it is damaged where one of them would be.
 #[must_use]
 pub fn looked_up(index: Vec<u8>, cids: &[Cid]) -> Option<Vec<Vec<u64>>> {
     let index = Index::held(index)?;
-    Some(cids.iter().map(|cid| index.candidates(cid.hash().digest()).collect()).collect())
+    let places = |cid: &Cid| index.candidates(cid.hash().digest()).ok().map(Iterator::collect);
+    cids.iter().map(places).collect()
 }
 
 /// How many bytes some zstd decompresses to, and the sum of these bytes.

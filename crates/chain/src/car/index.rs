@@ -1,10 +1,11 @@
 //! Where in a file each block is: an index on disk, mapped into memory.
 //!
 //! ```text
-//! header    magic, size and time of the indexed file, where its sections end, number of blocks, bits of a bucket,
-//!           CRC-32 of all that follows; seven u64 after the magic, little endian
+//! header    magic, size and time of the indexed file, number of blocks, bits of a bucket, zeros to 64 bytes;
+//!           u64 after the magic, little endian
 //! buckets   2^bits + 1 × u64: where the entries of each value of the digest's first bits begin
 //! entries   n × u64, sorted: the next 24 bits of the digest, then 40 bits of offset
+//! sums      a u32 for each page of 4 KiB of all that: its CRC-32, which begins with the page's number
 //! ```
 //!
 //! Digests are uniform, so a bucket holds some sixteen entries; which of those with the same 24 bits is meant is
@@ -12,20 +13,26 @@
 //! drop: 3·10⁸ blocks take 2.5 GB of disk and no memory of ours.
 //!
 //! An index exists only for a file whose every hash was checked while it was made. It is used for as long as size
-//! and time of the file are what they were, and made anew if it is damaged.
+//! and time of the file are what they were. Opening it reads the first page; each other page is checked when it is
+//! first looked into, and one that does not hold makes the whole index [`Damaged`].
 
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
+use std::ops::Range;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::UNIX_EPOCH;
 
-use memmap2::Mmap;
+use memmap2::{Advice, Mmap};
 
 use super::sort::Sorted;
 
-const MAGIC: &[u8; 8] = b"SSCIDX01";
+const MAGIC: &[u8; 8] = b"SSCIDX02";
 /// The magic and seven numbers.
 const HEADER: usize = 64;
+/// What one checksum is over.
+const PAGE: usize = 4 << 10;
+const SUM: usize = 4;
 const OFFSET_BITS: u32 = 40;
 const FINGERPRINT_BITS: u32 = 24;
 /// Entries of a bucket, on average, as a power of two.
@@ -56,7 +63,15 @@ pub(super) struct Index {
     bytes: Bytes,
     blocks: usize,
     bits: u32,
+    /// Where the sums begin.
+    sums: usize,
+    /// A bit for each page that is known good.
+    good: Vec<AtomicU64>,
 }
+
+/// A page of the index is not as it was written.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Damaged;
 
 /// A file's bytes.
 #[derive(Debug)]
@@ -85,11 +100,13 @@ pub(super) fn prefix(digest: &[u8]) -> u64 {
 }
 
 impl Index {
-    /// The index kept at `path`, if it is whole and of a file with that stamp.
+    /// The index kept at `path`, if it is of a file with that stamp and its first page holds.
     pub(super) fn open(path: &Path, stamp: Stamp) -> Option<Self> {
         let file = File::open(path).ok()?;
         // SAFETY: read-only; the index is replaced by renaming, never written in place.
         let map = unsafe { Mmap::map(&file) }.ok()?;
+        // Blocks are looked up in the order of their hashes, which is none.
+        let _ = map.advise(Advice::Random);
         let index = Self::read(Bytes::Mapped(map), stamp);
         if index.is_none() {
             tracing::info!(index = %path.display(), "the index is of another file or damaged; making it anew");
@@ -104,33 +121,32 @@ impl Index {
         }
         let found = Stamp { size: number(all, 8)?, changed: number(all, 16)? };
         let (blocks, bits) = (usize::try_from(number(all, 24)?).ok()?, u32::try_from(number(all, 32)?).ok()?);
-        let crc = number(all, 40)?;
-        let rest = all.get(HEADER..)?;
-        let length = (1_usize.checked_shl(bits)? + 1).checked_add(blocks)?.checked_mul(8)?;
-        let whole = found == stamp && rest.len() == length && u64::from(crc32fast::hash(rest)) == crc;
-        whole.then_some(Self { bytes, blocks, bits })
+        let sums =
+            (1_usize.checked_shl(bits)? + 1).checked_add(blocks)?.checked_mul(8)?.checked_add(HEADER)?;
+        let pages = sums.div_ceil(PAGE);
+        if found != stamp || sums.checked_add(pages.checked_mul(SUM)?)? != all.len() {
+            return None;
+        }
+        let good = std::iter::repeat_with(AtomicU64::default).take(pages.div_ceil(64)).collect();
+        let index = Self { bytes, blocks, bits, sums, good };
+        index.checked(0..HEADER).is_ok().then_some(index)
     }
 
     /// Writes the index of sorted (prefix, offset) pairs to `path`, or holds it in memory if that cannot be
     /// written.
-    pub(super) fn make(path: &Path, stamp: Stamp, entries: Sorted) -> io::Result<Self> {
+    pub(super) fn make(path: &Path, stamp: Stamp, entries: &Sorted) -> io::Result<Self> {
         let partial = path.with_extension(format!("{}.partial", std::process::id()));
-        let held = |bytes: Vec<u8>| {
-            Self::read(Bytes::Held(bytes), stamp)
-                .ok_or_else(|| io::Error::other("an index does not read back"))
-        };
         let file = path.parent().map_or(Ok(()), fs::create_dir_all).and_then(|()| File::create(&partial));
         let Ok(file) = file else {
             tracing::warn!(index = %path.display(), "the index cannot be kept; it will be made anew next time");
             let mut bytes = Vec::new();
             write(&mut bytes, stamp, entries)?;
-            return held(bytes);
+            return Self::read(Bytes::Held(bytes), stamp)
+                .ok_or_else(|| io::Error::other("an index does not read back"));
         };
         let mut file = BufWriter::with_capacity(1 << 20, file);
-        let written = write(&mut file, stamp, entries).and_then(|crc| {
-            let mut file = file.into_inner()?;
-            io::Seek::seek(&mut file, io::SeekFrom::Start(40))?;
-            file.write_all(&u64::from(crc).to_le_bytes())?;
+        let written = write(&mut file, stamp, entries).and_then(|()| {
+            file.flush()?;
             fs::rename(&partial, path)
         });
         if let Err(error) = written {
@@ -152,20 +168,47 @@ impl Index {
     }
 
     /// Offsets of the sections whose digest may be that one.
-    pub(super) fn candidates(&self, digest: &[u8]) -> impl Iterator<Item = u64> {
+    ///
+    /// # Errors
+    /// If a page that would tell does not hold.
+    pub(super) fn candidates(&self, digest: &[u8]) -> Result<impl Iterator<Item = u64>, Damaged> {
         let prefix = prefix(digest);
-        let all = &self.bytes.get()[HEADER..];
         let bucket = if self.bits == 0 { 0 } else { (prefix >> (64 - self.bits)) as usize };
-        let bound =
-            |bucket: usize| number(all, bucket * 8).and_then(|at| usize::try_from(at).ok()).unwrap_or(0);
-        let entries = ((1_usize << self.bits) + 1) * 8;
-        let (begin, end) = (bound(bucket), bound(bucket + 1).min(self.blocks));
+        let bounds = HEADER + bucket * 8;
+        let bounds = self.checked(bounds..bounds + 16)?;
+        let bound = |at| number(bounds, at).and_then(|bound| usize::try_from(bound).ok()).ok_or(Damaged);
+        let (begin, end) = (bound(0)?, bound(8)?);
+        if begin > end || end > self.blocks {
+            return Err(Damaged);
+        }
+        let entries = HEADER + ((1 << self.bits) + 1) * 8;
+        let found = self.checked(entries + begin * 8..entries + end * 8)?;
         let wanted = fingerprint(prefix, self.bits);
-        (begin..end)
-            .filter_map(move |at| number(all, entries + at * 8))
+        Ok(found
+            .chunks_exact(8)
+            .filter_map(|entry| number(entry, 0))
             .skip_while(move |entry| entry >> OFFSET_BITS < wanted)
             .take_while(move |entry| entry >> OFFSET_BITS == wanted)
-            .map(|entry| entry & (LARGEST - 1))
+            .map(|entry| entry & (LARGEST - 1)))
+    }
+
+    /// The bytes of a range, whose pages are checked if they have not been.
+    fn checked(&self, range: Range<usize>) -> Result<&[u8], Damaged> {
+        for page in range.start / PAGE..range.end.div_ceil(PAGE) {
+            let (word, bit) = (self.good.get(page / 64).ok_or(Damaged)?, 1 << (page % 64));
+            if word.load(Ordering::Relaxed) & bit == 0 {
+                self.check(page)?;
+                word.fetch_or(bit, Ordering::Relaxed);
+            }
+        }
+        self.bytes.get().get(range).ok_or(Damaged)
+    }
+
+    fn check(&self, page: usize) -> Result<(), Damaged> {
+        let all = self.bytes.get();
+        let found = all.get(page * PAGE..self.sums.min((page + 1) * PAGE)).ok_or(Damaged)?;
+        let sum = self.sums + page * SUM;
+        if all.get(sum..sum + SUM) == Some(&sum_of(page, found)[..]) { Ok(()) } else { Err(Damaged) }
     }
 }
 
@@ -173,7 +216,7 @@ impl Index {
 #[cfg(fuzzing)]
 pub(super) fn kept(entries: Sorted) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
-    write(&mut bytes, Stamp::default(), entries)?;
+    write(&mut bytes, Stamp::default(), &entries)?;
     Ok(bytes)
 }
 
@@ -187,8 +230,15 @@ const fn fingerprint(prefix: u64, bits: u32) -> u64 {
     (prefix << bits) >> (64 - FINGERPRINT_BITS)
 }
 
-/// Writes an index and returns its checksum; into a buffer in memory, it also puts it in its place.
-fn write(out: &mut dyn Output, stamp: Stamp, entries: Sorted) -> io::Result<u32> {
+/// The sum of a page; that of its bytes in another place is another.
+fn sum_of(page: usize, bytes: &[u8]) -> [u8; SUM] {
+    let mut sum = crc32fast::Hasher::new();
+    sum.update(&(page as u64).to_le_bytes());
+    sum.update(bytes);
+    sum.finalize().to_le_bytes()
+}
+
+fn write(out: &mut dyn Write, stamp: Stamp, entries: &Sorted) -> io::Result<()> {
     let blocks = entries.len();
     let bits = (u64::BITS - blocks.leading_zeros()).saturating_sub(BUCKET).min(32);
     let mut buckets = vec![0_u64; (1 << bits) + 1];
@@ -200,40 +250,42 @@ fn write(out: &mut dyn Output, stamp: Stamp, entries: Sorted) -> io::Result<u32>
     for bucket in 1..buckets.len() {
         buckets[bucket] += buckets[bucket - 1];
     }
-    out.write_all(MAGIC)?;
+    let mut pages = Pages { out, page: Vec::with_capacity(PAGE), sums: Vec::new() };
+    pages.put(u64::from_le_bytes(*MAGIC))?;
     for value in [stamp.size, stamp.changed, blocks, u64::from(bits), 0, 0, 0] {
-        out.write_all(&value.to_le_bytes())?;
+        pages.put(value)?;
     }
-    let mut crc = crc32fast::Hasher::new();
-    let mut put = |value: u64| {
-        let bytes = value.to_le_bytes();
-        crc.update(&bytes);
-        out.write_all(&bytes)
-    };
-    buckets.iter().try_for_each(|bound| put(*bound))?;
+    buckets.iter().try_for_each(|bound| pages.put(*bound))?;
     // Pairs come by prefix; equal fingerprints of one bucket come in the order of their prefixes, which is enough.
-    entries.for_each(&mut |prefix, offset| put(fingerprint(prefix, bits) << OFFSET_BITS | offset))?;
-    let crc = crc.finalize();
-    out.finish(crc)?;
-    Ok(crc)
+    entries.for_each(&mut |prefix, offset| pages.put(fingerprint(prefix, bits) << OFFSET_BITS | offset))?;
+    pages.finish()
 }
 
-/// Where an index is written to.
-trait Output: Write {
-    /// Puts the checksum into the header, where that is in reach.
-    fn finish(&mut self, crc: u32) -> io::Result<()>;
+/// Writes numbers, and behind them the sum of each page of them.
+struct Pages<'w> {
+    out: &'w mut dyn Write,
+    page: Vec<u8>,
+    sums: Vec<u8>,
 }
 
-impl Output for Vec<u8> {
-    fn finish(&mut self, crc: u32) -> io::Result<()> {
-        self[40..48].copy_from_slice(&u64::from(crc).to_le_bytes());
+impl Pages<'_> {
+    fn put(&mut self, value: u64) -> io::Result<()> {
+        self.page.extend(value.to_le_bytes());
+        if self.page.len() == PAGE { self.end_page() } else { Ok(()) }
+    }
+
+    fn end_page(&mut self) -> io::Result<()> {
+        self.sums.extend(sum_of(self.sums.len() / SUM, &self.page));
+        self.out.write_all(&self.page)?;
+        self.page.clear();
         Ok(())
     }
-}
 
-impl Output for BufWriter<File> {
-    fn finish(&mut self, _crc: u32) -> io::Result<()> {
-        self.flush()
+    fn finish(mut self) -> io::Result<()> {
+        if !self.page.is_empty() {
+            self.end_page()?;
+        }
+        self.out.write_all(&self.sums)
     }
 }
 

@@ -157,7 +157,7 @@ impl BlockStore for Cars {
     fn get(&self, cid: &Cid) -> Result<Option<Block<'_>>> {
         for file in &self.files {
             let found = match file {
-                OneFile::Plain { car, .. } => car.get(cid).map(Block::Borrowed),
+                OneFile::Plain { car, .. } => car.get(cid)?.map(Block::Borrowed),
                 OneFile::Forest(car) => car.get(cid)?,
             };
             if found.is_some() {

@@ -15,23 +15,25 @@
 //! ```
 //!
 //! The first opening reads the file once from start to end: it notes where each section begins, checks each hash,
-//! and keeps the index. A block is a slice of the mapping.
+//! and keeps the index. A block is a slice of the mapping. Damage to the index may be met only when a block is looked
+//! up: then the file is read again, and the lookup goes on in the new index.
 
 use std::fs::File;
 use std::ops::Range;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 use cid::Cid;
 use memmap2::{Advice, Mmap};
 
-use super::index::{self, Index, Stamp, prefix};
+use super::index::{self, Damaged, Index, Stamp, prefix};
 use super::sort::Unsorted;
 use super::task;
 use super::{CarFile, Form};
 use crate::block::{cid_of, has_hash, read_cid};
 use crate::cbor::Reader;
 use crate::error::{Error, Result};
-use crate::progress::{Progress, Unit};
+use crate::progress::{NoProgress, Progress, Unit};
 
 pub(super) const FETCH_AGAIN: &str = "the file is damaged or incomplete: fetch it again";
 pub(super) const NOT_A_CAR: &str = "give a Filecoin snapshot, .car or .car.zst";
@@ -44,9 +46,17 @@ const LONGEST_HEADER: u64 = 1 << 20;
 #[derive(Debug)]
 pub(super) struct PlainCar {
     map: Mmap,
+    /// The file, as it was named.
+    named: PathBuf,
     version: u64,
     roots: Vec<Cid>,
+    /// Where its sections are.
+    sections: Range<usize>,
+    /// Where its index is kept, and by what it is known to be of this file.
+    kept: (PathBuf, Stamp),
     index: Index,
+    /// What came in the index's place when that was found damaged; or why nothing did.
+    anew: OnceLock<std::result::Result<Index, String>>,
 }
 
 impl PlainCar {
@@ -69,20 +79,22 @@ impl PlainCar {
         // condition every reader of mapped files lives under.
         let map = unsafe { Mmap::map(&file) }.map_err(io)?;
         let (version, roots, sections) = header(&map).map_err(|problem| damaged(0, &problem, NOT_A_CAR))?;
-        let (place, stamp) = (index::place(cache, path), Stamp::of(&about));
-        let index = match Index::open(&place, stamp) {
+        let kept = (index::place(cache, path), Stamp::of(&about));
+        let index = match Index::open(&kept.0, kept.1) {
             Some(index) => index,
-            None => {
-                let _ = map.advise(Advice::Sequential);
-                progress.begin(task("reading", named), sections.end as u64, Unit::Bytes);
-                let scanned = scan(&map[..sections.end], sections.start, named, progress);
-                progress.end();
-                let keep = |source| Error::Io { path: place.clone(), source };
-                Index::make(&place, stamp, scanned?.sorted().map_err(keep)?).map_err(keep)?
-            }
+            None => indexed(&map, sections.clone(), named, &kept, progress)?,
         };
         let _ = map.advise(Advice::Random);
-        Ok(Self { map, version, roots, index })
+        Ok(Self {
+            map,
+            named: named.to_owned(),
+            version,
+            roots,
+            sections,
+            kept,
+            index,
+            anew: OnceLock::new(),
+        })
     }
 
     /// What it is.
@@ -103,11 +115,49 @@ impl PlainCar {
     }
 
     /// The block with that CID's digest, in place.
-    pub(super) fn get(&self, cid: &Cid) -> Option<&[u8]> {
-        self.index.candidates(cid.hash().digest()).find_map(|offset| {
+    ///
+    /// # Errors
+    /// If the index is damaged and the file does not let itself be indexed again.
+    pub(super) fn get(&self, cid: &Cid) -> Result<Option<&[u8]>> {
+        if self.anew.get().is_none()
+            && let Ok(found) = self.find(&self.index, cid)
+        {
+            return Ok(found);
+        }
+        match self.anew.get_or_init(|| self.index_again()) {
+            Ok(index) => self.find(index, cid).map_err(|Damaged| self.not_indexed("it is damaged again")),
+            Err(problem) => Err(self.not_indexed(problem)),
+        }
+    }
+
+    fn find(&self, index: &Index, cid: &Cid) -> std::result::Result<Option<&[u8]>, Damaged> {
+        Ok(index.candidates(cid.hash().digest())?.find_map(|offset| {
             let section = section(&self.map, usize::try_from(offset).ok()?).ok()?;
             (section.cid.hash() == cid.hash()).then(|| &self.map[section.data..section.end])
-        })
+        }))
+    }
+
+    /// Reads the file again for what its damaged index does not tell.
+    fn index_again(&self) -> std::result::Result<Index, String> {
+        tracing::warn!(
+            index = %self.kept.0.display(), file = %self.named.display(),
+            "the index is damaged: reading the file again to make it anew"
+        );
+        let index = indexed(&self.map, self.sections.clone(), &self.named, &self.kept, &NoProgress);
+        let _ = self.map.advise(Advice::Random);
+        index.map_err(|error| error.to_string())
+    }
+
+    fn not_indexed(&self, problem: &str) -> Error {
+        Error::File {
+            path: self.kept.0.clone(),
+            offset: 0,
+            problem: format!(
+                "this index of {} is damaged, and making it anew failed: {problem}",
+                self.named.display()
+            ),
+            advice: "when that is mended, delete the index and try again",
+        }
     }
 }
 
@@ -202,6 +252,22 @@ fn decode_header(bytes: &[u8]) -> Result<(Vec<Cid>, u64)> {
         }
     }
     Ok((roots, version))
+}
+
+/// Makes the index of sections, and keeps it.
+fn indexed(
+    map: &Mmap,
+    sections: Range<usize>,
+    named: &Path,
+    (place, stamp): &(PathBuf, Stamp),
+    progress: &dyn Progress,
+) -> Result<Index> {
+    let _ = map.advise(Advice::Sequential);
+    progress.begin(task("reading", named), sections.end as u64, Unit::Bytes);
+    let scanned = scan(&map[..sections.end], sections.start, named, progress);
+    progress.end();
+    let keep = |source| Error::Io { path: place.clone(), source };
+    Index::make(place, *stamp, &scanned?.sorted().map_err(keep)?).map_err(keep)
 }
 
 /// Notes every section and checks every hash.
