@@ -1,6 +1,6 @@
 //! Small states of any actors version, written down as the blocks a chain would hold: one miner, whose sectors are all
 //! in one partition, and the market's deals. Two of them that differ in one thing show what the differ makes of it.
-#![allow(unreachable_pub, clippy::unwrap_used)]
+#![allow(dead_code, unreachable_pub, clippy::unwrap_used)]
 
 #[path = "blocks.rs"]
 mod blocks;
@@ -78,6 +78,18 @@ pub struct State {
     pub queue: Vec<(u64, Vec<u64>, Vec<u64>)>,
     pub precommits: Vec<Precommit>,
     pub deals: Vec<Deal>,
+    pub multisigs: Vec<Multisig>,
+}
+
+/// A multisig: its number, signers and threshold, the id of its next transaction, and what waits for approvals: ids,
+/// transactions as `[to, value, method, params]` and who has approved.
+#[derive(Clone, Default)]
+pub struct Multisig {
+    pub number: u64,
+    pub signers: Vec<u64>,
+    pub threshold: u64,
+    pub next: i64,
+    pub pending: Vec<(i64, Vec<Vec<u8>>, Vec<u64>)>,
 }
 
 /// A message to the miner: method, parameters, what it returned.
@@ -85,33 +97,46 @@ pub type Sent = (u64, Vec<u8>, Vec<u8>);
 
 /// Tells `differ` of a tipset at `height` that led from one state to the other. What it tells passes every check.
 pub fn events(differ: &mut Differ, before: &State, after: &State, height: i64, sent: &[Sent]) -> Vec<Event> {
+    let executed = |(nonce, (method, params, returned)): (u64, &Sent)| Executed {
+        message: message((100, nonce), MINER.0, *method, params),
+        receipt: Some(Receipt { exit_code: 0, returned: returned.clone() }),
+    };
+    told(differ, before, after, height, (0..).zip(sent).map(executed).collect())
+}
+
+/// As [`events`], of any messages.
+pub fn told(
+    differ: &mut Differ,
+    before: &State,
+    after: &State,
+    height: i64,
+    messages: Vec<Executed>,
+) -> Vec<Event> {
     let mut blocks = Blocks::default();
     let (before, after) = (before.put(&mut blocks), after.put(&mut blocks));
-    let executed = |(nonce, (method, params, returned)): (u64, &Sent)| {
-        let (to, from) = (Address::id(MINER.0), Address::id(100));
-        let zero = bytes(&[]);
-        let message = list(&[
-            uint(0),
-            bytes(to.as_bytes()),
-            bytes(from.as_bytes()),
-            uint(nonce),
-            zero.clone(),
-            uint(0),
-            zero.clone(),
-            zero,
-            uint(*method),
-            bytes(params),
-        ]);
-        Executed {
-            message: Message::decode(&message).unwrap(),
-            receipt: Some(Receipt { exit_code: 0, returned: returned.clone() }),
-        }
-    };
-    let messages = (0..).zip(sent).map(executed).collect();
     let transition = Transition { height: Epoch(height), before, after, messages };
     let events = differ.events(&blocks, &transition).unwrap();
     assert_eq!(check_day(&events, Epoch(height)..Epoch(height) + 1), [], "{events:#?}");
     events
+}
+
+/// A message from an account, with its nonce, to an actor.
+pub fn message((from, nonce): (u64, u64), to: u64, method: u64, params: &[u8]) -> Message {
+    let (to, from) = (Address::id(to), Address::id(from));
+    let zero = bytes(&[]);
+    let fields = [
+        uint(0),
+        bytes(to.as_bytes()),
+        bytes(from.as_bytes()),
+        uint(nonce),
+        zero.clone(),
+        uint(0),
+        zero.clone(),
+        zero,
+        uint(method),
+        bytes(params),
+    ];
+    Message::decode(&list(&fields)).unwrap()
 }
 
 /// Lets `differ` open a chain whose first state this is.
@@ -134,7 +159,9 @@ impl State {
     /// Writes the state down and returns its root.
     fn put(&self, blocks: &mut Blocks) -> Cid {
         let (miner, market) = (self.miner(blocks), self.market(blocks));
-        let actors = [(MINER.0, "storageminer", miner), (MARKET, "storagemarket", market)];
+        let mut actors = vec![(MINER.0, "storageminer", miner), (MARKET, "storagemarket", market)];
+        actors
+            .extend(self.multisigs.iter().map(|one| (one.number, "multisig", one.put(self.actors, blocks))));
         let entry = |(id, name, head): (u64, &str, Vec<u8>)| {
             // Actors are told by the name that their code CID spells, which works for every version.
             let name = format!("fil/{}/{name}", self.actors);
@@ -302,6 +329,23 @@ pub fn precommit_info(precommit: &Precommit) -> Vec<Vec<u8>> {
         int(precommit.expiration),
     ];
     [&info[..], &replaced].concat()
+}
+
+impl Multisig {
+    fn put(&self, actors: u8, blocks: &mut Blocks) -> Vec<u8> {
+        let address = |id: &u64| bytes(Address::id(*id).as_bytes());
+        let addresses = |ids: &[u64]| list(&ids.iter().map(address).collect::<Vec<_>>());
+        let waiting = |(id, transaction, approved): &(i64, Vec<Vec<u8>>, Vec<u64>)| {
+            // The id as a zigzag varint; those of tests are small.
+            let key = vec![u8::try_from(id << 1 ^ id >> 63).unwrap()];
+            (key, list(&[&transaction[..], &[addresses(approved)]].concat()))
+        };
+        let pending: Vec<_> = self.pending.iter().map(waiting).collect();
+        let pending = blocks.hamt(actors, &pending);
+        let locked = [bytes(&[]), int(0), int(0)];
+        let fields = [addresses(&self.signers), uint(self.threshold), int(self.next)];
+        blocks.put(list(&[&fields[..], &locked, &[pending]].concat()))
+    }
 }
 
 fn sealed_cid(seed: u8) -> Vec<u8> {

@@ -1,0 +1,335 @@
+//! What multisigs asked of a miner: on states written by hand, of all actors versions, with receipts and without.
+#![allow(clippy::unwrap_used)]
+
+#[path = "common/state.rs"]
+mod state;
+
+use chain::{Address, Executed, Receipt};
+use ledger::{Cause, Differ, Event, Kind};
+use state::{MINER, Multisig, Sector, State, bytes, int, list, message, set, told, uint};
+
+const DAY: i64 = 2880;
+const PERIOD: i64 = 700 * DAY;
+const NOW: i64 = PERIOD + 999;
+const PROPOSE: u64 = 2;
+const APPROVE: u64 = 3;
+const CANCEL: u64 = 4;
+const ADD_SIGNER: u64 = 5;
+const REMOVE_SIGNER: u64 = 6;
+const SWAP_SIGNER: u64 = 7;
+const CHANGE_THRESHOLD: u64 = 8;
+const DECLARE_FAULTS: u64 = 10;
+/// Accounts that sign.
+const ANNE: u64 = 100;
+const BERT: u64 = 101;
+const CLEO: u64 = 102;
+const STRANGER: u64 = 109;
+/// Multisigs: `OUTER` is a signer of `INNER`.
+const OUTER: u64 = 200;
+const INNER: u64 = 201;
+/// The sector that is declared faulty.
+const SECTOR: u64 = 2;
+const INSUFFICIENT_FUNDS: i64 = 19;
+
+/// A miner with two sectors, and two multisigs of which one signs for the other.
+fn before(actors: u8, threshold: u64) -> State {
+    let activation = PERIOD - 365 * DAY;
+    let sector = |number| Sector {
+        number,
+        activation,
+        power_base: activation,
+        expiration: PERIOD + 400 * DAY,
+        verified_weight: 0,
+        sealed: 1,
+        full_qap: false,
+    };
+    let multisig = |number, signers: &[u64]| Multisig {
+        number,
+        signers: signers.to_vec(),
+        threshold,
+        ..Multisig::default()
+    };
+    State {
+        actors,
+        period_start: PERIOD,
+        sectors: vec![sector(1), sector(SECTOR)],
+        multisigs: vec![multisig(OUTER, &[ANNE, BERT, CLEO]), multisig(INNER, &[OUTER, BERT])],
+        ..State::default()
+    }
+}
+
+/// The same with the sector faulty, which leaves no doubt that somebody declared it.
+fn faulty(state: &State) -> State {
+    State { faults: vec![SECTOR], ..state.clone() }
+}
+
+/// The same when a multisig has given out `next` ids and has these transactions waiting.
+fn with(state: &State, number: u64, next: i64, pending: &[Waiting]) -> State {
+    let mut state = state.clone();
+    for multisig in state.multisigs.iter_mut().filter(|multisig| multisig.number == number) {
+        (multisig.next, multisig.pending) = (next, pending.to_vec());
+    }
+    state
+}
+
+type Waiting = (i64, Vec<Vec<u8>>, Vec<u64>);
+type Call = (u64, u64, Vec<u8>);
+
+/// Declares the sector faulty.
+fn declare() -> Call {
+    let place = list(&[uint(0), uint(0), set(&[SECTOR])]);
+    (MINER.0, DECLARE_FAULTS, list(&[list(&[place])]))
+}
+
+/// `[to, value, method, params]`.
+fn transaction((to, method, params): &Call) -> Vec<Vec<u8>> {
+    vec![bytes(Address::id(*to).as_bytes()), bytes(&[]), uint(*method), bytes(params)]
+}
+
+fn propose(to: u64, call: &Call) -> Call {
+    (to, PROPOSE, list(&transaction(call)))
+}
+
+fn approve(to: u64, id: i64) -> Call {
+    (to, APPROVE, list(&[int(id), bytes(&[])]))
+}
+
+/// What a proposal answers, or without an id an approval.
+fn answer(id: Option<i64>, outcome: Option<(i64, Vec<u8>)>) -> Vec<u8> {
+    let applied = vec![if outcome.is_some() { 0xf5 } else { 0xf4 }];
+    let (code, returned) = outcome.unwrap_or_default();
+    let rest = [applied, int(code), bytes(&returned)];
+    list(&[id.map(int).into_iter().collect::<Vec<_>>(), rest.to_vec()].concat())
+}
+
+/// What declaring faults answers.
+const NOTHING: Option<(i64, Vec<u8>)> = Some((0, vec![]));
+
+/// A message: who sends it, its call, and what it answers.
+type Sent = (u64, Call, Vec<u8>);
+
+/// What is told of a tipset with receipts.
+fn read(before: &State, after: &State, sent: &[Sent]) -> Vec<Event> {
+    events(before, after, sent, |returned| Some(Receipt { exit_code: 0, returned }))
+}
+
+/// The same with the receipts withheld.
+fn inferred(before: &State, after: &State, sent: &[Sent]) -> Vec<Event> {
+    events(before, after, sent, |_| None)
+}
+
+fn events(
+    before: &State,
+    after: &State,
+    sent: &[Sent],
+    receipt: impl Fn(Vec<u8>) -> Option<Receipt>,
+) -> Vec<Event> {
+    let executed = |(nonce, (from, (to, method, params), returned)): (u64, &Sent)| Executed {
+        message: message((*from, nonce), *to, *method, params),
+        receipt: receipt(returned.clone()),
+    };
+    told(&mut Differ::new(), before, after, NOW, (0..).zip(sent).map(executed).collect())
+}
+
+/// By which of the messages, counted from zero, the sector was declared faulty.
+fn by(told: &[Event], sent: &[Sent]) -> Option<usize> {
+    let [event] = told else { panic!("one event") };
+    assert_eq!((event.kind, event.cause), (Kind::Fault, Some(Cause::Declared)));
+    let cause = event.message.as_ref()?;
+    assert_eq!((cause.method, cause.sectors), (DECLARE_FAULTS, 1), "the miner's method");
+    let cid = |(nonce, (from, (to, method, params), _)): (u64, &Sent)| {
+        message((*from, nonce), *to, *method, params).cid
+    };
+    (0..).zip(sent).map(cid).position(|top| top == cause.cid)
+}
+
+/// Asserts by which message it is told to have been declared, with receipts and without.
+fn declared_by(expected: Option<usize>, before: &State, after: &State, sent: &[Sent], at: &str) {
+    let after = &faulty(after);
+    assert_eq!(by(&read(before, after, sent), sent), expected, "{at}, with receipts");
+    assert_eq!(by(&inferred(before, after, sent), sent), expected, "{at}, without receipts");
+}
+
+#[test]
+fn a_call_from_inside_a_multisig_is_told_with_the_message_at_the_top_and_the_miners_method() {
+    for actors in 1..=18 {
+        let state = before(actors, 1);
+        let after = with(&state, OUTER, 1, &[]);
+        let sent = [
+            (STRANGER, (STRANGER, 0, vec![]), vec![]),
+            (ANNE, propose(OUTER, &declare()), answer(Some(0), NOTHING)),
+        ];
+        declared_by(Some(1), &state, &after, &sent, &format!("v{actors}"));
+    }
+}
+
+#[test]
+fn an_approval_runs_the_pending_transaction_that_the_state_before_holds() {
+    for actors in 1..=18 {
+        let waiting = (61, transaction(&declare()), vec![ANNE]);
+        let state = with(&before(actors, 2), OUTER, 62, &[waiting]);
+        let after = with(&state, OUTER, 62, &[]);
+        let sent = [(CLEO, approve(OUTER, 61), answer(None, NOTHING))];
+        declared_by(Some(0), &state, &after, &sent, &format!("v{actors}"));
+    }
+}
+
+#[test]
+fn calls_of_multisigs_by_multisigs_are_followed_as_deep_as_they_go() {
+    for actors in [1, 2, 3, 8, 18] {
+        // Anne's proposal to the outer is a proposal to the inner.
+        let state = before(actors, 1);
+        let after = with(&with(&state, OUTER, 1, &[]), INNER, 1, &[]);
+        let inner = answer(Some(0), NOTHING);
+        let sent = [(ANNE, propose(OUTER, &propose(INNER, &declare())), answer(Some(0), Some((0, inner))))];
+        declared_by(Some(0), &state, &after, &sent, &format!("v{actors}"));
+        // Bert's approval runs the outer's approval of what waits in the inner.
+        let state = before(actors, 2);
+        let state = with(&state, OUTER, 3, &[(2, transaction(&approve(INNER, 5)), vec![ANNE])]);
+        let state = with(&state, INNER, 6, &[(5, transaction(&declare()), vec![BERT])]);
+        let after = with(&with(&state, OUTER, 3, &[]), INNER, 6, &[]);
+        let inner = answer(None, NOTHING);
+        let sent = [(BERT, approve(OUTER, 2), answer(None, Some((0, inner))))];
+        declared_by(Some(0), &state, &after, &sent, &format!("v{actors}, approved"));
+    }
+}
+
+#[test]
+fn a_transaction_may_be_proposed_and_approved_in_the_same_tipset() {
+    let state = with(&before(18, 2), OUTER, 7, &[]);
+    let after = with(&state, OUTER, 9, &[(7, transaction(&(STRANGER, 0, vec![])), vec![ANNE])]);
+    let sent = [
+        (ANNE, propose(OUTER, &(STRANGER, 0, vec![])), answer(Some(7), None)),
+        (ANNE, propose(OUTER, &declare()), answer(Some(8), None)),
+        (BERT, approve(OUTER, 8), answer(None, NOTHING)),
+    ];
+    declared_by(Some(2), &state, &after, &sent, "two of three");
+}
+
+#[test]
+fn a_transaction_that_still_waits_for_approvals_asks_nothing_of_the_miner() {
+    let state = before(18, 2);
+    let waiting = (0, transaction(&declare()), vec![ANNE]);
+    let after = with(&state, OUTER, 1, &[waiting]);
+    let sent = [(ANNE, propose(OUTER, &declare()), answer(Some(0), None))];
+    declared_by(None, &state, &after, &sent, "proposed");
+    // Three of three.
+    let mut state = with(&state, OUTER, 1, &[(0, transaction(&declare()), vec![ANNE])]);
+    state.multisigs[0].threshold = 3;
+    let after = with(&state, OUTER, 1, &[(0, transaction(&declare()), vec![ANNE, BERT])]);
+    let sent = [(BERT, approve(OUTER, 0), answer(None, None))];
+    declared_by(None, &state, &after, &sent, "approved by two");
+}
+
+#[test]
+fn a_call_that_failed_inside_asks_nothing_of_the_miner_though_the_message_succeeded() {
+    let state = before(18, 1);
+    let after = faulty(&with(&state, OUTER, 1, &[]));
+    let failed = Some((INSUFFICIENT_FUNDS, vec![]));
+    let direct = [(ANNE, propose(OUTER, &declare()), answer(Some(0), failed.clone()))];
+    assert_eq!(by(&read(&state, &after, &direct), &direct), None);
+    let inner = answer(Some(0), failed);
+    let nested = [(ANNE, propose(OUTER, &propose(INNER, &declare())), answer(Some(0), Some((0, inner))))];
+    assert_eq!(by(&read(&state, &after, &nested), &nested), None);
+}
+
+#[test]
+fn without_receipts_an_approval_counts_by_who_signs_it_and_what_it_names() {
+    let waiting = (0, transaction(&declare()), vec![ANNE]);
+    let state = with(&before(18, 2), OUTER, 1, &[waiting]);
+    let after = faulty(&with(&state, OUTER, 1, &[]));
+    let told = |sent: &[Sent]| by(&inferred(&state, &after, sent), sent);
+    let of = |from, id| (from, approve(OUTER, id), vec![]);
+    let hashed = |hash: &[u8]| (BERT, (OUTER, APPROVE, list(&[int(0), bytes(hash)])), vec![]);
+    assert_eq!(told(&[of(STRANGER, 0), of(ANNE, 0), of(BERT, 1), of(BERT, 0)]), Some(3));
+    assert_eq!(told(&[hashed(&[7; 32]), of(CLEO, 0)]), Some(1), "not what waits");
+    // Of the proposer and what was proposed.
+    let proposal = [vec![bytes(Address::id(ANNE).as_bytes())], transaction(&declare())].concat();
+    let hash = chain::message_cid(&list(&proposal)).hash().digest().to_vec();
+    assert_eq!(told(&[hashed(&hash), of(CLEO, 0)]), Some(0));
+    // It still waits after, so no approval ran it.
+    let waits = faulty(&state);
+    let sent = [of(BERT, 0)];
+    assert_eq!(by(&inferred(&state, &waits, &sent), &sent), None);
+}
+
+#[test]
+fn without_receipts_a_proposal_that_got_no_id_ran_nothing() {
+    let state = before(18, 1);
+    let sent = [(ANNE, propose(OUTER, &declare()), vec![])];
+    assert_eq!(by(&inferred(&state, &faulty(&state), &sent), &sent), None);
+}
+
+#[test]
+fn without_receipts_what_its_proposer_cancelled_is_not_run() {
+    let waiting = (0, transaction(&declare()), vec![ANNE]);
+    let state = with(&before(18, 2), OUTER, 1, &[waiting]);
+    let after = faulty(&with(&state, OUTER, 1, &[]));
+    let cancel = |from| (from, (OUTER, CANCEL, list(&[int(0), bytes(&[])])), vec![]);
+    for (from, expected) in [(ANNE, None), (BERT, Some(1)), (STRANGER, Some(1))] {
+        let sent = [cancel(from), (CLEO, approve(OUTER, 0), vec![])];
+        assert_eq!(by(&inferred(&state, &after, &sent), &sent), expected, "by {from}");
+    }
+}
+
+#[test]
+fn without_receipts_signers_and_thresholds_count_as_earlier_messages_left_them() {
+    let flag = |value| vec![if value { 0xf5 } else { 0xf4 }];
+    let account = |id| bytes(Address::id(id).as_bytes());
+    let own = |method, params: &[Vec<u8>]| transaction(&(OUTER, method, list(params)));
+    let waiting = transaction(&declare());
+    for (method, params, approver, expected) in [
+        // Two of three: Anne's approval is there.
+        (ADD_SIGNER, vec![account(STRANGER), flag(false)], STRANGER, Some(1)),
+        (ADD_SIGNER, vec![account(STRANGER), flag(true)], STRANGER, None),
+        (REMOVE_SIGNER, vec![account(CLEO), flag(false)], CLEO, None),
+        (REMOVE_SIGNER, vec![account(CLEO), flag(false)], BERT, Some(1)),
+        // Her approval is taken back.
+        (REMOVE_SIGNER, vec![account(ANNE), flag(false)], BERT, None),
+        (SWAP_SIGNER, vec![account(CLEO), account(STRANGER)], CLEO, None),
+        (SWAP_SIGNER, vec![account(CLEO), account(STRANGER)], STRANGER, Some(1)),
+        (CHANGE_THRESHOLD, vec![uint(1)], BERT, Some(1)),
+        (CHANGE_THRESHOLD, vec![uint(3)], BERT, None),
+    ] {
+        let pending = [(0, waiting.clone(), vec![ANNE]), (1, own(method, &params), vec![CLEO])];
+        let state = with(&before(18, 2), OUTER, 2, &pending);
+        let after = faulty(&with(&state, OUTER, 2, &[]));
+        let sent = [(BERT, approve(OUTER, 1), vec![]), (approver, approve(OUTER, 0), vec![])];
+        let told = inferred(&state, &after, &sent);
+        assert_eq!(by(&told, &sent), expected, "method {method}, then {approver}");
+    }
+}
+
+#[test]
+fn multisigs_that_approve_each_other_come_to_an_end() {
+    let mut state = before(18, 1);
+    state.multisigs[0].signers.push(INNER);
+    let state = with(&state, OUTER, 1, &[(0, transaction(&approve(INNER, 0)), vec![CLEO])]);
+    let state = with(&state, INNER, 1, &[(0, transaction(&approve(OUTER, 0)), vec![BERT])]);
+    let after = faulty(&with(&with(&state, OUTER, 1, &[]), INNER, 1, &[]));
+    let sent = [(ANNE, approve(OUTER, 0), vec![])];
+    assert_eq!(by(&inferred(&state, &after, &sent), &sent), None);
+    // Answers within answers, as many as a receipt of this size holds.
+    let mut returned = vec![];
+    for _ in 0..2000 {
+        returned = answer(None, Some((0, returned)));
+    }
+    let sent = [(ANNE, approve(OUTER, 0), returned)];
+    assert_eq!(by(&read(&state, &after, &sent), &sent), None);
+}
+
+#[test]
+fn method_2_of_another_actor_is_no_proposal() {
+    let state = before(18, 1);
+    let sent = [(ANNE, propose(STRANGER, &declare()), answer(Some(0), NOTHING))];
+    declared_by(None, &state, &state, &sent, "no multisig");
+}
+
+#[test]
+fn a_multisig_that_was_created_in_the_same_tipset_is_followed_too() {
+    let mut state = before(18, 1);
+    let after = with(&state, OUTER, 1, &[]);
+    state.multisigs.remove(0);
+    let sent = [(ANNE, propose(OUTER, &declare()), answer(Some(0), NOTHING))];
+    declared_by(Some(0), &state, &after, &sent, "created");
+}
