@@ -170,9 +170,10 @@ impl Kind {
 /// The message that caused an event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct MessageRef {
-    /// CID of the message as it stands in its block (of the signed message for secp256k1 senders).
+    /// CID of the message as it stands in its block (of the signed message for secp256k1 senders); of the one at the top
+    /// if the miner was called from inside a multisig.
     pub cid: Cid,
-    /// Method number of the miner actor.
+    /// Method of the miner that was called.
     pub method: u64,
     /// How many sectors the message changed.
     pub sectors: u32,
@@ -212,7 +213,8 @@ pub struct Event {
     pub status_before: Status,
     /// Where it stands after.
     pub status_after: Status,
-    /// The message that caused it, shared by all that it caused; absent where cron or a call from inside another actor did.
+    /// The message that caused it, shared by all that it caused; absent where cron did, or a call
+    /// that no message explains. Where the miner was called from inside a multisig it is the message at the top.
     pub message: Option<Arc<MessageRef>>,
     /// Whether it was inferred without receipts and is of a kind that the outcome cannot tell for sure
     /// (`docs/DEFINITIONS.md`, "Where receipts are missing").

@@ -152,7 +152,7 @@ fn misfit(event: &Event) -> Option<&'static str> {
     let same_dates = event.expiration_before == event.expiration_after;
     let same_terms = same_dates && event.qap_before == event.qap_after;
     let method = event.message.as_ref().map(|message| message.method);
-    // A call from inside another actor shows no message.
+    // A call that no message explains shows none.
     let by = |methods: &[u64]| method.is_none_or(|method| methods.contains(&method));
     let sent_by = |of: u64| method == Some(of);
     let cron = method.is_none();

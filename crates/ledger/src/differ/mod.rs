@@ -2,9 +2,10 @@
 //!
 //! [`Differ`] visits only miners whose state changed, and of those only what differs. It works in three steps:
 //! [`changes`] gathers what is not the same before and after; [`calls`] decodes what the tipset's successful
-//! messages asked of which miner, and [`inside`] what multisigs asked in their place; [`story`] puts the two together, and [`tale`] does so for one sector: it walks
-//! through what ran (crons of the null rounds, messages, the tipset's own cron) and lets each step do to the sector
-//! what the outcome allows, so that several changes in one tipset come out as several events in order.
+//! messages asked of which miner, and [`inside`] what multisigs asked in their place; [`story`] puts the two
+//! together, and [`tale`] does so for one sector: it walks through what ran (crons of the null rounds, messages, the
+//! tipset's own cron) and lets each step do to the sector what the outcome allows, so that several changes in one
+//! tipset come out as several events in order.
 
 mod activations;
 mod calls;

@@ -2,8 +2,8 @@
 //!
 //! A tipset runs the crons of the null rounds before it, then its messages, then its own cron. [`tell`] walks a
 //! sector through these and lets each do what it can to a sector that stands as this one does by then, as far as
-//! the outcome (the state after) allows it. What the outcome shows and no step explains (a call from inside a
-//! multisig, say) is settled at the end, by the rules that read the state alone.
+//! the outcome (the state after) allows it. What the outcome shows and no step explains is settled at the end, by the
+//! rules that read the state alone.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -166,7 +166,7 @@ impl Scene<'_, '_> {
             let precommits =
                 |call: &&Call| matches!(&call.op, Op::Precommit(sectors) if names(sectors, number));
             let call = self.calls.iter().find(precommits);
-            // A pre-commit from inside another actor shows no method; batches are what such callers use.
+            // One that no message explains shows no method; batches are what callers from inside multisigs use.
             let cause = if call.is_some_and(|call| call.method == 6) { Cause::Single } else { Cause::Batch };
             let qap = deals_after.precommitted_qap(new)?;
             let event = Event {
