@@ -7,7 +7,8 @@ mod common;
 mod withheld;
 
 use chain::{Cars, Chain, NoProgress};
-use common::{Truth, lines, ours, shared, truth};
+use common::truth::{Truth, ours, truth};
+use common::{lines, shared};
 use ledger::{Cause, Event, Reading, ReceiptCounts, Receipts};
 use withheld::Withheld;
 

@@ -15,6 +15,7 @@ fn the_bundled_sample_holds_what_happened_in_it() {
     let cars = Cars::open(&[path], cache.path(), &NoProgress).unwrap();
     // Replaying also checks, after each of 2,248 tipsets, every miner's active power against its claim.
     let replay = common::replay_of(&cars);
+    assert_eq!(replay.deviations, []);
 
     let mut counts = BTreeMap::new();
     for event in &replay.events {

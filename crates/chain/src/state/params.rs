@@ -1,5 +1,6 @@
 //! What a message asked of a miner actor: the parameters of the methods that change sectors.
 
+use super::manifest::{Activation, Update, activations, non_interactive, updates};
 use crate::bitfield::SectorSet;
 use crate::cbor::Reader;
 use crate::error::Result;
@@ -24,6 +25,8 @@ pub struct Extension {
     pub sectors: SectorSet,
     /// Of these, those with claims that it drops.
     pub drops_claims: SectorSet,
+    /// The claims that it drops, each with the sector that holds it.
+    pub dropped: Vec<(SectorNumber, u64)>,
     /// Their new expiration.
     pub expiration: Epoch,
 }
@@ -37,25 +40,14 @@ pub struct QualityUpgrade {
     pub expiration: Option<Epoch>,
 }
 
-/// A sector that is to be filled with data anew.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Update {
-    /// Its number.
-    pub sector: SectorNumber,
-    /// The deadline that it is said to be in.
-    pub deadline: u64,
-    /// Bytes of the CID of the sealed data that it is to have; empty where the parameters name none.
-    pub sealed: Vec<u8>,
-}
-
 /// What a successful message asked of a miner. Sectors that the answer says were refused are left out; lists of
-/// sector numbers are in rising order, updates in the order of the message.
+/// sectors are in rising order, updates in the order of the message.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Op {
     /// Methods 6, 25 and 28.
     Precommit(Vec<SectorNumber>),
     /// Methods 7, 26, 34 and 36.
-    Prove(Vec<SectorNumber>),
+    Prove(Vec<Activation>),
     /// Methods 27, 29 and 35.
     Update(Vec<Update>),
     /// Methods 8 and 32.
@@ -75,16 +67,26 @@ pub enum Op {
         /// The partitions proven, and of each the sectors skipped.
         partitions: Vec<Place>,
     },
-    /// Method 24: a deadline whose proof is disputed.
+    /// Method 24: a proof is disputed.
     Dispute {
-        /// The deadline.
+        /// The deadline that it proved.
         deadline: u64,
+        /// Which of the proofs accepted without a check it is.
+        post: u64,
     },
     /// Any other method.
     Other,
 }
 
 impl Op {
+    /// What it asks to onboard of a sector, if it names that.
+    #[must_use]
+    pub fn proves(&self, sector: SectorNumber) -> Option<&Activation> {
+        let Self::Prove(activations) = self else { return None };
+        let at = activations.binary_search_by_key(&sector, |activation| activation.sector).ok()?;
+        activations.get(at)
+    }
+
     /// Decodes what an executed message asked. A message that failed, or to a method that changes no sectors, is
     /// [`Op::Other`].
     ///
@@ -107,16 +109,16 @@ impl Op {
         Ok(match method {
             5 => post(&mut reader)?,
             6 => Self::Precommit(vec![number_at(&mut reader, 1)?]),
-            7 => Self::Prove(vec![number_at(&mut reader, 0)?]),
+            7 => Self::Prove(vec![Activation::of(number_at(&mut reader, 0)?)]),
             25 | 28 => Self::Precommit(sorted(numbers(&mut reader, 1)?)),
             26 => {
                 reader.array()?;
                 Self::Prove(bounded(&SectorSet::decode(reader.bytes()?)?))
             }
-            34 => Self::Prove(sorted(accepted(numbers(&mut reader, 0)?, returned))),
-            36 => Self::Prove(sorted(accepted(numbers(&mut reader, 3)?, returned))),
-            27 | 29 => Self::Update(updated(updates(&mut reader)?, returned)),
-            35 => Self::Update(accepted(updates(&mut reader)?, returned)),
+            34 => Self::Prove(in_order(accepted(activations(&mut reader)?, returned))),
+            36 => Self::Prove(in_order(accepted(non_interactive(&mut reader)?, returned))),
+            27 | 29 => Self::Update(updated(updates(&mut reader, method)?, returned)),
+            35 => Self::Update(accepted(updates(&mut reader, method)?, returned)),
             8 => Self::Extend(extensions(&mut reader, false)?),
             32 => Self::Extend(extensions(&mut reader, true)?),
             37 => Self::UpgradeQuality(quality_upgrades(&mut reader)?),
@@ -125,7 +127,7 @@ impl Op {
             11 => Self::DeclareRecoveries(places(&mut reader)?),
             24 => {
                 reader.array()?;
-                Self::Dispute { deadline: reader.uint()? }
+                Self::Dispute { deadline: reader.uint()?, post: reader.uint()? }
             }
             _ => Self::Other,
         })
@@ -140,8 +142,13 @@ fn sorted(mut sectors: Vec<SectorNumber>) -> Vec<SectorNumber> {
     sectors
 }
 
-fn bounded(set: &SectorSet) -> Vec<SectorNumber> {
-    set.iter().take(MOST_AGGREGATED).map(SectorNumber).collect()
+fn in_order(mut activations: Vec<Activation>) -> Vec<Activation> {
+    activations.sort_by_key(|activation| activation.sector);
+    activations
+}
+
+fn bounded(set: &SectorSet) -> Vec<Activation> {
+    set.iter().take(MOST_AGGREGATED).map(|number| Activation::of(SectorNumber(number))).collect()
 }
 
 /// The sector number at a position of a tuple, the rest of which is skipped.
@@ -161,21 +168,6 @@ fn number_at(reader: &mut Reader<'_>, position: u64) -> Result<SectorNumber> {
 fn numbers(reader: &mut Reader<'_>, position: u64) -> Result<Vec<SectorNumber>> {
     reader.array()?;
     (0..reader.array()?).map(|_| number_at(reader, position)).collect()
-}
-
-/// `[[[sector, deadline, partition, new sealed CID, …], …], …]`.
-fn updates(reader: &mut Reader<'_>) -> Result<Vec<Update>> {
-    reader.array()?;
-    (0..reader.array()?)
-        .map(|_| {
-            let fields = reader.array()?;
-            let (sector, deadline) = (SectorNumber(reader.uint()?), reader.uint()?);
-            reader.skip()?; // partition
-            let sealed = if fields > 3 { reader.link()?.to_vec() } else { Vec::new() };
-            (4..fields).try_for_each(|_| reader.skip())?;
-            Ok(Update { sector, deadline, sealed })
-        })
-        .collect()
 }
 
 fn place(reader: &mut Reader<'_>) -> Result<Place> {
@@ -199,13 +191,15 @@ fn extensions(reader: &mut Reader<'_>, with_claims: bool) -> Result<Vec<Extensio
             reader.array()?;
             reader.skip_many(2)?; // deadline, partition
             let mut sectors = SectorSet::decode(reader.bytes()?)?;
-            let mut drops_claims = SectorSet::new();
+            let mut dropped = Vec::new();
             if with_claims {
                 let (claimed, dropping) = claims(reader)?;
                 sectors = sectors.union(&claimed);
-                drops_claims = dropping;
+                dropped = dropping;
             }
-            Ok(Extension { sectors, drops_claims, expiration: Epoch(reader.int()?) })
+            let dropping = dropped.iter().map(|(sector, _)| sector.0).collect();
+            let drops_claims = SectorSet::from_numbers(dropping);
+            Ok(Extension { sectors, drops_claims, dropped, expiration: Epoch(reader.int()?) })
         })
         .collect()
 }
@@ -224,21 +218,19 @@ fn quality_upgrades(reader: &mut Reader<'_>) -> Result<Vec<QualityUpgrade>> {
         .collect()
 }
 
-/// `[[sector, [claims kept], [claims dropped]], …]`: all sectors, and those with claims dropped.
-fn claims(reader: &mut Reader<'_>) -> Result<(SectorSet, SectorSet)> {
-    let (mut all, mut dropping) = (Vec::new(), Vec::new());
+/// `[[sector, [claims kept], [claims dropped]], …]`: all sectors, and the claims dropped.
+fn claims(reader: &mut Reader<'_>) -> Result<(SectorSet, Vec<(SectorNumber, u64)>)> {
+    let (mut all, mut dropped) = (Vec::new(), Vec::new());
     for _ in 0..reader.array()? {
         reader.tuple(3)?;
-        let sector = reader.uint()?;
-        all.push(sector);
+        let sector = SectorNumber(reader.uint()?);
+        all.push(sector.0);
         reader.skip()?;
-        let dropped = reader.array()?;
-        (0..dropped).try_for_each(|_| reader.skip())?;
-        if dropped > 0 {
-            dropping.push(sector);
+        for _ in 0..reader.array()? {
+            dropped.push((sector, reader.uint()?));
         }
     }
-    Ok((SectorSet::from_numbers(all), SectorSet::from_numbers(dropping)))
+    Ok((SectorSet::from_numbers(all), dropped))
 }
 
 fn post(reader: &mut Reader<'_>) -> Result<Op> {
@@ -292,6 +284,7 @@ fn updated(mut updates: Vec<Update>, returned: &[u8]) -> Vec<Update> {
 mod tests {
     use cid::Cid;
 
+    use super::super::manifest::Data;
     use super::*;
     use crate::address::Address;
     use crate::message::{Message, Receipt};
@@ -335,7 +328,8 @@ mod tests {
         assert_eq!(accepted(sectors(), &answer), [7, 5].map(SectorNumber));
         assert_eq!(accepted(sectors(), &array(&[answer])), [7, 5].map(SectorNumber));
         assert_eq!(accepted(sectors(), b"of another form"), sectors());
-        let update = |sector| Update { sector, deadline: 0, sealed: Vec::new() };
+        let update =
+            |sector| Update { sector, deadline: 0, sealed: Vec::new(), data: Data::Deals(Vec::new()) };
         let updates = || sectors().into_iter().map(update).collect::<Vec<_>>();
         // Version 00, first value 0, runs of 5 zeros (01 1010) and of 1 one (1): the set of 5.
         assert_eq!(updated(updates(), &bytes(&[0b1011_0000, 0b10])), [update(SectorNumber(5))]);

@@ -1,6 +1,7 @@
 //! Sectors and pre-commits, as their miner's state holds them.
 
 use super::layout::Layout;
+use super::manifest::deals;
 use crate::cbor::Reader;
 use crate::error::{Error, Result};
 use crate::units::{AttoFil, Bytes, Epoch, SectorNumber};
@@ -100,7 +101,7 @@ impl Sector {
 
 /// Raw bytes of a sector by its registered seal proof. The five sizes repeat for each generation of proofs; the
 /// last, 15 to 19, are the non-interactive ones.
-fn sector_size(proof: i64) -> Result<Bytes> {
+pub(super) fn sector_size(proof: i64) -> Result<Bytes> {
     const KIB: i128 = 1 << 10;
     const SIZES: [i128; 5] = [2 * KIB, 8 << 20, 512 << 20, 32 << 30, 64 << 30];
     match usize::try_from(proof) {
@@ -139,11 +140,7 @@ impl Precommit {
         let size = sector_size(reader.int()?)?;
         let number = SectorNumber(reader.uint()?);
         reader.skip_many(2)?; // sealed CID, seal randomness epoch
-        let deals = if reader.null()? {
-            Vec::new()
-        } else {
-            (0..reader.array()?).map(|_| reader.uint()).collect::<Result<_>>()?
-        };
+        let deals = deals(&mut reader)?;
         let expiration = Epoch(reader.int()?);
         (0..rest).try_for_each(|_| reader.skip())?;
         reader.skip()?; // deposit

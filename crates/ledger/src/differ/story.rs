@@ -134,7 +134,7 @@ impl Scene<'_, '_> {
     }
 
     fn proves(&self, sector: SectorNumber) -> bool {
-        self.calls.iter().any(|call| matches!(&call.op, Op::Prove(sectors) if names(sectors, sector)))
+        self.calls.iter().any(|call| call.op.proves(sector).is_some())
     }
 
     /// The events of a pre-commit that appeared, left or was replaced; the deals are those before and after.

@@ -8,7 +8,7 @@ use chain::{Epoch, Result, SectorNumber};
 
 use super::calls::Call;
 use super::changes::{Closing, Due, Seat};
-use super::story::{Scene, Stage, Step, names};
+use super::story::{Scene, Stage, Step};
 use super::terms::Terms;
 use crate::event::{Cause, Event, Kind, Status};
 
@@ -169,8 +169,8 @@ impl<'a, 's> Tale<'a, 's> {
     /// Lets a successful message do to the sector what it asked.
     fn call(&mut self, call: &Call) {
         match &call.op {
-            Op::Prove(sectors) => {
-                if names(sectors, self.sector) {
+            Op::Prove(_) => {
+                if call.op.proves(self.sector).is_some() {
                     self.onboard((Stage::Message(call.index), 0), Some(call));
                 }
             }
@@ -208,7 +208,7 @@ impl<'a, 's> Tale<'a, 's> {
             }
             Op::DeclareRecoveries(places) => self.recovering |= self.named(places).is_some(),
             Op::Post { deadline, partitions } => self.post(*deadline, partitions, call),
-            Op::Dispute { deadline } => {
+            Op::Dispute { deadline, .. } => {
                 // It takes whole partitions: where sectors stay active, something else found the faults.
                 if self.seat.is_some_and(|seat| seat.deadline == *deadline)
                     && self.outcome == Status::Faulty

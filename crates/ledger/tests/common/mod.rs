@@ -4,12 +4,13 @@
 
 pub mod days;
 pub mod forest;
+pub mod truth;
 
 use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::path::PathBuf;
 
-use chain::{Bytes, Cars, Chain, Day, Epoch, MinerId, NoProgress, SectorNumber};
+use chain::{Bytes, Cars, Chain, Day, Epoch, MinerId, NoProgress};
 use ledger::{ChainPower, ChainPowers, Event, Portrait, Power, Reading, Status};
 use serde_json::Value;
 
@@ -83,16 +84,34 @@ impl Balance {
     }
 }
 
+/// A claim that is not the sum of a miner's active sectors: claimed less active.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Deviation {
+    pub miner: MinerId,
+    pub height: Epoch,
+    pub rbp: i128,
+    pub qap: i128,
+}
+
 /// A chain read from start to end.
 pub struct Replay {
     pub events: Vec<Event>,
     /// At the end of each finished day: every miner's balance by the ledger, and what the chain says of it.
     pub days: BTreeMap<Day, BTreeMap<MinerId, (Balance, ChainPower)>>,
+    /// By how much claims were not the sum of active sectors, before the tipset of which height.
+    pub deviations: Vec<Deviation>,
     pub clock: chain::Clock,
 }
 
 /// Replays a chain, checking after every tipset that the ledger's active power is the power actor's claim.
 pub fn replay(name: &str) -> Option<Replay> {
+    let replay = deviating(name)?;
+    assert_eq!(replay.deviations, [], "{name}");
+    Some(replay)
+}
+
+/// Replays a chain that may have claims which are not the sum of active sectors.
+pub fn deviating(name: &str) -> Option<Replay> {
     let path = shared(&format!("{name}.car.zst"))?;
     let cache = tempfile::tempdir().unwrap();
     let cars = Cars::open(&[path], cache.path(), &NoProgress).unwrap();
@@ -105,7 +124,7 @@ pub fn replay_of(cars: &Cars) -> Replay {
     let (mut pending, mut reading) = Reading::open(&chain, 0).unwrap();
     let mut powers = ChainPowers::default();
     let mut balances: BTreeMap<MinerId, Balance> = BTreeMap::new();
-    let mut replay = Replay { events: Vec::new(), days: BTreeMap::new(), clock };
+    let mut replay = Replay { events: Vec::new(), days: BTreeMap::new(), deviations: Vec::new(), clock };
     for (index, tipset) in chain.tipsets().iter().enumerate() {
         // The state before this tipset is what everything so far has led to.
         if index > 0 {
@@ -119,12 +138,10 @@ pub fn replay_of(cars: &Cars) -> Replay {
         for (miner, balance) in &balances {
             let active = balance.get(Status::Active);
             let claim = powers.of(*miner).claim;
-            assert_eq!(
-                (active.rbp, active.qap),
-                (claim.rbp.0, claim.qap.0),
-                "{miner} before height {}",
-                tipset.height
-            );
+            let (rbp, qap) = (claim.rbp.0 - active.rbp, claim.qap.0 - active.qap);
+            if (rbp, qap) != (0, 0) {
+                replay.deviations.push(Deviation { miner: *miner, height: tipset.height, rbp, qap });
+            }
         }
         let mut day = match index.checked_sub(1) {
             Some(before) => clock.day_of(chain.tipsets()[before].height),
@@ -145,91 +162,4 @@ pub fn portrayed(miner: MinerId, portrait: &Portrait) -> ChainPower {
     let sum = |of: fn(Power) -> Bytes| Bytes([claim, faulty, unproven].map(|power| of(power).0).iter().sum());
     let live = Power { rbp: sum(|power| power.rbp), qap: sum(|power| power.qap) };
     ChainPower { miner, claim, live, faulty, unproven }
-}
-
-/// An event of the truth under the names of the definitions.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Truth {
-    pub height: Epoch,
-    pub miner: MinerId,
-    pub sector: SectorNumber,
-    pub kind: &'static str,
-    pub cause: Option<&'static str>,
-    pub message: Option<String>,
-    pub method: Option<u64>,
-    pub qap: Option<i128>,
-    pub activation: Option<i64>,
-    pub expiration: Option<i64>,
-    pub old_expiration: Option<i64>,
-}
-
-/// Maps a line of `.events.jsonl`; `None` for what is no event of ours.
-pub fn truth(line: &Value) -> Option<Truth> {
-    let text = |key: &str| line[key].as_str();
-    let number = |key: &str| line[key].as_i64();
-    let method = number("method_num");
-    let (kind, cause) = match text("event").unwrap() {
-        "precommit_single" | "precommit_batch" => {
-            ("precommit", Some(if method == Some(6) { "single" } else { "batch" }))
-        }
-        "precommit_expired" => ("precommit_expired", None),
-        "activated" => ("onboard", Some(if method == Some(36) { "non_interactive" } else { "batch" })),
-        "proven" => ("proven", None),
-        "snapped" => ("snap", None),
-        "extended" if number("expiration") == number("old_expiration") => ("adjust", Some("extension")),
-        "extended" => ("extend", None),
-        "faulted" => (
-            "fault",
-            Some(match text("reason").unwrap() {
-                "declared" => "declared",
-                "skipped" => "skipped",
-                "missed_post" => "missed",
-                "disputed" => "disputed",
-                other => panic!("{other}"),
-            }),
-        ),
-        "recovered" => ("recover", None),
-        "terminated_active" => ("terminate", Some("active")),
-        "terminated_passive" => ("terminate", Some("passive")),
-        "expired" => ("expire", Some("on_time")),
-        "provecommit_single"
-        | "provecommit_batch"
-        | "recovery_declared"
-        | "recovery_failed"
-        | "info_removed"
-        | "partitions_compacted" => return None,
-        other => panic!("unknown event {other}"),
-    };
-    let by_message = text("cause") == Some("message");
-    Some(Truth {
-        height: Epoch(number("tipset_height").unwrap()),
-        miner: text("miner").unwrap().parse().unwrap(),
-        sector: SectorNumber(line["sector"].as_u64().unwrap()),
-        kind,
-        cause,
-        message: text("msg_cid").filter(|_| by_message).map(str::to_owned),
-        method: method.filter(|_| by_message).and_then(|method| u64::try_from(method).ok()),
-        // The truth knows no QAP of a pre-commit: without deals it is the size.
-        qap: text("qap").or(text("rbp")).map(|qap| qap.parse().unwrap()),
-        activation: number("activation"),
-        expiration: number("expiration"),
-        old_expiration: number("old_expiration").or(number("expiration")),
-    })
-}
-
-/// One of our events in the same form.
-pub fn ours(event: &Event) -> Truth {
-    Truth {
-        height: event.epoch,
-        miner: event.miner,
-        sector: event.sector,
-        kind: event.kind.name(),
-        cause: event.cause.map(ledger::Cause::name),
-        message: event.message.as_ref().map(|message| message.cid.to_string()),
-        method: event.message.as_ref().map(|message| message.method),
-        qap: Some(event.qap().0),
-        activation: event.activation.map(|epoch| epoch.0),
-        expiration: event.expiration_after.or(event.expiration_before).map(|epoch| epoch.0),
-        old_expiration: event.expiration_before.or(event.expiration_after).map(|epoch| epoch.0),
-    }
 }

@@ -4,7 +4,6 @@ use chain::state::{Extension, Op, Place, QualityUpgrade, Update};
 use chain::{Epoch, Result, SectorNumber, SectorSet};
 
 use super::super::calls::Call;
-use super::super::story::names;
 use super::outcome::{Outcome, some};
 use crate::event::Status;
 
@@ -30,11 +29,11 @@ impl<'a, 's> Among<'a, 's> {
     pub(super) fn allows(&self, call: &Call) -> Result<Option<Op>> {
         let all = |refuted: bool| (!refuted).then(|| call.op.clone());
         Ok(match &call.op {
-            Op::Prove(sectors) => {
-                let mut proved = Vec::with_capacity(sectors.len());
-                for sector in sectors {
-                    if self.came(*sector)? {
-                        proved.push(*sector);
+            Op::Prove(activations) => {
+                let mut proved = Vec::with_capacity(activations.len());
+                for activation in activations {
+                    if self.came(activation.sector)? {
+                        proved.push(activation.clone());
                     }
                 }
                 some(proved).map(Op::Prove)
@@ -91,10 +90,8 @@ impl<'a, 's> Among<'a, 's> {
                 return Ok(true);
             }
             let new = place.sectors.difference(&self.outcome.live.0);
-            let proves =
-                |call: &Call, sector| matches!(&call.op, Op::Prove(sectors) if names(sectors, sector));
             for sector in new.iter().map(SectorNumber) {
-                if !self.earlier.iter().any(|call| proves(call, sector)) {
+                if !self.earlier.iter().any(|call| call.op.proves(sector).is_some()) {
                     return Ok(true);
                 }
             }
@@ -140,6 +137,12 @@ impl<'a, 's> Among<'a, 's> {
         let rest = extensions.iter().map(|one| Extension {
             sectors: one.sectors.difference(&explained),
             drops_claims: one.drops_claims.difference(&explained),
+            dropped: one
+                .dropped
+                .iter()
+                .filter(|(sector, _)| !explained.contains(sector.0))
+                .copied()
+                .collect(),
             expiration: one.expiration,
         });
         Ok(some(rest.filter(|one| !one.sectors.is_empty()).collect()))

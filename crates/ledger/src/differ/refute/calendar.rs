@@ -49,7 +49,7 @@ impl Calendar {
     pub(super) fn refutes(self, op: &Op, version: u8) -> bool {
         match op {
             Op::Post { deadline, .. } => !self.is_open(*deadline),
-            Op::Dispute { deadline } => self.is_open(*deadline),
+            Op::Dispute { deadline, .. } => self.is_open(*deadline),
             Op::DeclareFaults(places) | Op::DeclareRecoveries(places) => {
                 places.iter().any(|place| self.is_past_declaring(place.deadline))
             }

@@ -76,9 +76,8 @@ impl Doubt<'_, '_> {
     fn is_doubled(&self, sector: SectorNumber, at: usize) -> bool {
         let call = &self.calls[at];
         self.others(at).any(|other| match (&call.op, &other.op) {
-            (Op::Prove(_), Op::Prove(sectors)) | (Op::Precommit(_), Op::Precommit(sectors)) => {
-                names(sectors, sector)
-            }
+            (Op::Prove(_), _) => other.op.proves(sector).is_some(),
+            (Op::Precommit(_), Op::Precommit(sectors)) => names(sectors, sector),
             (Op::Update(ours), Op::Update(theirs)) => ours.iter().any(|update| {
                 update.sector == sector
                     && theirs.iter().any(|one| one.sector == sector && one.sealed == update.sealed)
@@ -95,7 +94,7 @@ impl Doubt<'_, '_> {
             (Op::Post { deadline, .. }, Op::Post { deadline: same, partitions }) => {
                 deadline == same && self.covers(partitions, *deadline, sector)
             }
-            (Op::Dispute { deadline }, Op::Dispute { deadline: same }) => deadline == same,
+            (Op::Dispute { .. }, Op::Dispute { .. }) => call.op == other.op,
             _ => false,
         })
     }
@@ -114,7 +113,8 @@ impl Doubt<'_, '_> {
     /// Whether a dispute may have found the fault instead.
     fn may_be_disputed(&self, sector: SectorNumber) -> bool {
         let Some(seat) = self.outcome.changes.seat(sector) else { return false };
-        let disputed = |call: &Call| matches!(call.op, Op::Dispute { deadline } if deadline == seat.deadline);
+        let disputed =
+            |call: &Call| matches!(call.op, Op::Dispute { deadline, .. } if deadline == seat.deadline);
         self.calls.iter().any(disputed) && self.outcome.changes.fell_whole(sector)
     }
 
@@ -157,7 +157,7 @@ impl Doubt<'_, '_> {
         let fell = before.active.union(&before.unproven).intersection(&after.faulty);
         let closed = self.outcome.changes.closings.iter().any(|closing| closing.deadline == place.deadline);
         let contested = |call: &Call| match &call.op {
-            Op::Dispute { deadline } => *deadline == place.deadline,
+            Op::Dispute { deadline, .. } => *deadline == place.deadline,
             Op::DeclareFaults(places) => {
                 places.iter().any(|other| !other.sectors.intersection(&place.sectors).is_empty())
             }

@@ -48,9 +48,9 @@ impl<'a, 's> Outcome<'a, 's> {
         let all = |refuted: bool| (!refuted).then(|| call.op.clone());
         Ok(match &call.op {
             Op::Precommit(sectors) => all(!sectors.iter().all(|sector| self.is_precommitted(*sector))),
-            Op::Prove(sectors) => {
-                let proved = sectors.iter().filter(|sector| self.may_be_onboarded(**sector, call.method));
-                some(proved.copied().collect()).map(Op::Prove)
+            Op::Prove(activations) => {
+                let proved = activations.iter().filter(|one| self.may_be_onboarded(one.sector, call.method));
+                some(proved.cloned().collect()).map(Op::Prove)
             }
             Op::Update(updates) => {
                 let mutable = |update: &&Update| !calendar.is_immutable(update.deadline);
