@@ -85,15 +85,50 @@ pub fn message_cid(bytes: &[u8]) -> Cid {
     Cid::new_v1(DAG_CBOR, hash)
 }
 
+/// Hashes a block piece by piece, to hold it against its CID.
+pub(crate) enum Hashing<'c> {
+    Blake2b(blake2b_simd::State, &'c [u8]),
+    Sha2(Box<Sha256>, &'c [u8]),
+    /// What is left of the "hash" to find in the data; `None` once that differs.
+    Identity(Option<&'c [u8]>),
+}
+
+impl<'c> Hashing<'c> {
+    /// Begins; `None` for a kind of hash that is not known.
+    pub(crate) fn of(cid: &'c Cid) -> Option<Self> {
+        let digest = cid.hash().digest();
+        match cid.hash().code() {
+            BLAKE2B_256 => Some(Self::Blake2b(blake2b_256().to_state(), digest)),
+            SHA2_256 => Some(Self::Sha2(Box::default(), digest)),
+            IDENTITY => Some(Self::Identity(Some(digest))),
+            _ => None,
+        }
+    }
+
+    /// Adds the next piece.
+    pub(crate) fn add(&mut self, bytes: &[u8]) {
+        match self {
+            Self::Blake2b(state, _) => drop(state.update(bytes)),
+            Self::Sha2(state, _) => state.update(bytes),
+            Self::Identity(left) => *left = left.and_then(|left| left.strip_prefix(bytes)),
+        }
+    }
+
+    /// Whether all the pieces have the hash that the CID says.
+    pub(crate) fn is_good(self) -> bool {
+        match self {
+            Self::Blake2b(state, digest) => state.finalize().as_bytes() == digest,
+            Self::Sha2(state, digest) => state.finalize()[..] == *digest,
+            Self::Identity(left) => left.is_some_and(<[u8]>::is_empty),
+        }
+    }
+}
+
 /// Whether the hash in `cid` is that of `bytes`; `None` for a kind of hash that is not known.
 pub(crate) fn has_hash(cid: &Cid, bytes: &[u8]) -> Option<bool> {
-    let hash = cid.hash();
-    match hash.code() {
-        BLAKE2B_256 => Some(hash.digest() == blake2b(bytes)),
-        SHA2_256 => Some(hash.digest() == sha2(bytes)),
-        IDENTITY => Some(hash.digest() == bytes),
-        _ => None,
-    }
+    let mut hashing = Hashing::of(cid)?;
+    hashing.add(bytes);
+    Some(hashing.is_good())
 }
 
 /// sha2-256 of some bytes.
@@ -101,9 +136,15 @@ pub(crate) fn sha2(bytes: &[u8]) -> [u8; 32] {
     Sha256::digest(bytes).into()
 }
 
+fn blake2b_256() -> blake2b_simd::Params {
+    let mut params = blake2b_simd::Params::new();
+    params.hash_length(32);
+    params
+}
+
 /// blake2b-256 of some bytes.
 pub(crate) fn blake2b(bytes: &[u8]) -> [u8; 32] {
-    let hash = blake2b_simd::Params::new().hash_length(32).hash(bytes);
+    let hash = blake2b_256().hash(bytes);
     let mut digest = [0; 32];
     digest.copy_from_slice(hash.as_bytes());
     digest

@@ -84,6 +84,9 @@ pub enum Error {
         /// Height of the newest tipset not far below that has a state.
         newest: Option<Epoch>,
     },
+    /// No root of the files leads to a chain: what each is instead.
+    #[error("the files name no head of a chain: {0}; give the snapshot that they belong to beside them")]
+    NoHead(String),
     /// A root is that of a state, without a chain.
     #[error("root {0} is that of a state, not of a chain; look into it with --state-root {0}")]
     BareState(Box<Cid>),

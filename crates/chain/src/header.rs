@@ -19,8 +19,12 @@ pub struct Header {
     pub cid: Cid,
     /// blake2b-256 of the ticket's proof, by which blocks of a tipset are ordered.
     pub ticket: [u8; 32],
+    /// How often the block won its epoch's lottery.
+    pub wins: i64,
     /// CIDs of the parent tipset's blocks.
     pub parents: Vec<Cid>,
+    /// Weight of the chain up to the parent tipset.
+    pub parent_weight: i128,
     /// Height.
     pub height: Epoch,
     /// State after the parent tipset was executed.
@@ -47,18 +51,29 @@ impl Header {
         Self::decode(&block, cid).map_err(|error| error.in_block(cid, WHAT))
     }
 
-    fn decode(bytes: &[u8], cid: &Cid) -> Result<Self> {
+    /// Whether two blocks can be of one tipset: of one height, with the same parents and what these left.
+    pub(crate) fn is_beside(&self, other: &Self) -> bool {
+        let of = |header: &Self| (header.height, header.parent_state_root, header.parent_receipts);
+        of(self) == of(other) && self.parents == other.parents
+    }
+
+    /// Decodes a header of that CID.
+    ///
+    /// # Errors
+    /// If the bytes are no header.
+    pub(crate) fn decode(bytes: &[u8], cid: &Cid) -> Result<Self> {
         let mut reader = Reader::new(bytes);
         reader.tuple(16)?;
         reader.skip()?; // miner
         let ticket = ticket(&mut reader)?;
-        reader.skip_many(3)?; // election proof, beacon entries, winning PoSt proof
+        let wins = wins(&mut reader)?;
+        reader.skip_many(2)?; // beacon entries, winning PoSt proof
         let count = reader.array()?;
         if count > MOST_PARENTS {
             return Err(Error::malformed(format!("{count} parents")));
         }
         let parents = (0..count).map(|_| cid_of(reader.link()?)).collect::<Result<_>>()?;
-        reader.skip()?; // parent weight
+        let parent_weight = if reader.null()? { 0 } else { reader.bigint()? };
         let height = Epoch(reader.int()?);
         let parent_state_root = cid_of(reader.link()?)?;
         let parent_receipts = cid_of(reader.link()?)?;
@@ -68,7 +83,9 @@ impl Header {
         Ok(Self {
             cid: *cid,
             ticket,
+            wins,
             parents,
+            parent_weight,
             height,
             parent_state_root,
             parent_receipts,
@@ -85,6 +102,17 @@ fn ticket(reader: &mut Reader<'_>) -> Result<[u8; 32]> {
     }
     reader.tuple(1)?;
     reader.bytes().map(blake2b)
+}
+
+/// An election proof is a tuple of how often the block won, and the proof; genesis has none.
+fn wins(reader: &mut Reader<'_>) -> Result<i64> {
+    if reader.null()? {
+        return Ok(0);
+    }
+    reader.tuple(2)?;
+    let wins = reader.int()?;
+    reader.skip()?;
+    Ok(wins)
 }
 
 #[cfg(test)]

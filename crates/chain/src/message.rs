@@ -101,19 +101,37 @@ impl Message {
     }
 }
 
+const OF_BLOCK: &str = "the messages of a block";
+
+/// The roots of a block's lists of BLS and of secp256k1 messages.
+fn lists(meta: &[u8], messages: &Cid) -> Result<[Cid; 2]> {
+    let links = || -> Result<[Cid; 2]> {
+        let mut reader = Reader::new(meta);
+        reader.tuple(2)?;
+        Ok([cid_of(reader.link()?)?, cid_of(reader.link()?)?])
+    };
+    links().map_err(|error| error.in_block(messages, OF_BLOCK))
+}
+
+/// How many messages a block has, as its lists say; `None` if one of these is not in the store.
+pub(crate) fn count(store: &dyn BlockStore, messages: &Cid) -> Result<Option<u64>> {
+    let Some(meta) = store.get(messages)? else { return Ok(None) };
+    let mut sum = 0_u64;
+    for list in lists(&meta, messages)? {
+        if store.get(&list)?.is_none() {
+            return Ok(None);
+        }
+        sum = sum.saturating_add(Amt::open(store, &list, OF_BLOCK)?.count());
+    }
+    Ok(Some(sum))
+}
+
 /// A block's messages, BLS before secp256k1, as its header links them.
 pub(crate) fn of_block(store: &dyn BlockStore, messages: &Cid) -> Result<Vec<Message>> {
-    const WHAT: &str = "the messages of a block";
-    let meta = store.need(messages, WHAT)?;
-    let links = || -> Result<(Cid, Cid)> {
-        let mut reader = Reader::new(&meta);
-        reader.tuple(2)?;
-        Ok((cid_of(reader.link()?)?, cid_of(reader.link()?)?))
-    };
-    let (bls, secp) = links().map_err(|error| error.in_block(messages, WHAT))?;
+    let [bls, secp] = lists(&store.need(messages, OF_BLOCK)?, messages)?;
     let (mut found, mut seen) = (Vec::new(), HashSet::new());
     for (root, signed) in [(bls, false), (secp, true)] {
-        Amt::open(store, &root, WHAT)?.for_each(&mut |_, value| {
+        Amt::open(store, &root, OF_BLOCK)?.for_each(&mut |_, value| {
             let cid = cid_of(value.link()?)?;
             if !seen.insert(cid) {
                 return Err(Error::malformed(format!("message {cid} twice")));

@@ -1,9 +1,6 @@
 //! Tipsets and the way from one state to the next.
 //!
 //! ```text
-//! roots ──► head's blocks                                        snapshot version 1
-//! root  ──► {"Version", "HeadTipsetKey": [head's blocks], "F3Data"}   version 2 (FRC-0108)
-//!
 //! tipset ── parents ──► tipset ── parents ──► … ──► genesis
 //!   └ parent state root: the state that its parent left, before its own messages
 //! ```
@@ -13,13 +10,13 @@ use std::fmt;
 
 use cid::Cid;
 
-use crate::block::{BlockStore, cid_of};
-use crate::cbor::Reader;
+use crate::block::BlockStore;
 use crate::error::{Error, Result};
+use crate::head::Heads;
 use crate::header::Header;
+use crate::hole::{self, Below, has_state};
 use crate::message::{self, Executed, Message};
 use crate::senders;
-use crate::state::StateTree;
 use crate::units::{Clock, Epoch};
 
 /// CIDs of a tipset's blocks, in tipset order.
@@ -64,11 +61,7 @@ impl Tipset {
         let mut headers = blocks.iter().map(|cid| Header::read(store, cid)).collect::<Result<Vec<_>>>()?;
         headers.sort_by(|a, b| a.ticket.cmp(&b.ticket).then_with(|| a.cid.cmp(&b.cid)));
         let first = headers.first().ok_or_else(|| Error::Chain("a tipset without blocks".into()))?;
-        let together = |other: &Header| {
-            (other.height, &other.parents, other.parent_state_root, other.parent_receipts)
-                == (first.height, &first.parents, first.parent_state_root, first.parent_receipts)
-        };
-        if let Some(odd) = headers.iter().find(|header| !together(header)) {
+        if let Some(odd) = headers.iter().find(|header| !header.is_beside(first)) {
             return Err(Error::Chain(format!(
                 "blocks {} and {} are said to be one tipset, but differ in height, parents or state",
                 first.cid, odd.cid
@@ -83,6 +76,11 @@ impl Tipset {
             parent_receipts: first.parent_receipts,
             messages: headers.iter().map(|header| header.messages).collect(),
         })
+    }
+
+    /// What its blocks' headers link as their messages.
+    pub(crate) fn messages(&self) -> &[Cid] {
+        &self.messages
     }
 
     /// The messages it executes, in order: block by block, BLS before secp256k1, each once, and of one sender
@@ -131,11 +129,11 @@ pub struct Chain<'s> {
 }
 
 impl<'s> Chain<'s> {
-    /// Walks back from the highest of the `roots` (a snapshot's roots are its head's blocks) for as long as
-    /// the state before each tipset is in the store.
+    /// Walks back from the highest tipset that the `roots` name (a snapshot's roots are its head's blocks), of one height
+    /// the heaviest, for as long as the state before each tipset is in the store.
     ///
     /// # Errors
-    /// If a root is no header, a header between is missing or malformed, or a state between others is missing
+    /// If no root is a header, a header between is missing or malformed, or a state between others is missing
     /// ([`Error::Hole`]).
     pub fn open(store: &'s dyn BlockStore, roots: impl IntoIterator<Item = Cid>) -> Result<Self> {
         Self::open_at(store, roots, None)
@@ -151,7 +149,7 @@ impl<'s> Chain<'s> {
         roots: impl IntoIterator<Item = Cid>,
         highest: Option<Epoch>,
     ) -> Result<Self> {
-        let mut tipset = Tipset::read(store, &head(store, roots)?)?;
+        let mut tipset = Heads::of(store, roots)?.highest(store)?;
         let clock = Clock::new(tipset.timestamp.saturating_sub(tipset.height.0.saturating_mul(30)));
         while let Some(highest) = highest
             && tipset.height > highest
@@ -174,10 +172,10 @@ impl<'s> Chain<'s> {
         }
         if tipsets.is_empty() {
             let height = tipset.height;
-            let newest = look_down(store, tipset)?.with_state;
+            let newest = Below::of(store, tipset)?.with_state;
             return Err(Error::HeadWithoutState { height, newest });
         }
-        check_for_hole(store, tipset)?;
+        hole::check(store, &tipset)?;
         Ok(Self::of(store, clock, tipsets))
     }
 
@@ -239,107 +237,4 @@ impl<'s> Chain<'s> {
         let pairs = messages.into_iter().zip(receipts);
         Ok(pairs.map(|(message, receipt)| Executed { message, receipt: Some(receipt) }).collect())
     }
-}
-
-fn has_state(store: &dyn BlockStore, tipset: &Tipset) -> Result<bool> {
-    Ok(store.get(&tipset.parent_state_root)?.is_some())
-}
-
-/// Snapshots without states below some height are normal; one with states further down has lost some. Looks down
-/// from the first tipset without state for a while.
-fn check_for_hole(store: &dyn BlockStore, first_without: Tipset) -> Result<()> {
-    /// Snapshots keep the states of hundreds of tipsets (and genesis its own), so where genesis is so near, those
-    /// between are lost.
-    const FEW: usize = 8;
-    let (missing, last) = (first_without.parent_state_root, first_without.height);
-    let below = look_down(store, first_without)?;
-    let lost = below.with_state.is_some_and(|height| height.0 > 0);
-    if lost || (below.reached_genesis && below.passed < FEW) {
-        let first = below.with_state.map_or(Epoch(0), |height| height + 1).min(last);
-        return Err(Error::Hole { cid: Box::new(missing), first, last, below: below.with_state });
-    }
-    Ok(())
-}
-
-/// What lies below a tipset without state.
-struct Below {
-    /// Height of the first that has one.
-    with_state: Option<Epoch>,
-    /// How many have none before that, or before the look ended.
-    passed: usize,
-    reached_genesis: bool,
-}
-
-fn look_down(store: &dyn BlockStore, mut tipset: Tipset) -> Result<Below> {
-    /// How far is looked.
-    const LOOKED_AT: usize = 2880;
-    for passed in 0..LOOKED_AT {
-        let with_state = has_state(store, &tipset)?.then_some(tipset.height);
-        let reached_genesis = tipset.height.0 == 0;
-        if with_state.is_some() || reached_genesis {
-            return Ok(Below { with_state, passed, reached_genesis });
-        }
-        // Snapshots reach back to genesis with all their headers: where one is missing, the file was cut off.
-        tipset = Tipset::read(store, &tipset.parents.0)?;
-    }
-    Ok(Below { with_state: None, passed: LOOKED_AT, reached_genesis: false })
-}
-
-/// Blocks of the highest tipset among the roots. A root is a block header, or the metadata of a version 2
-/// snapshot (FRC-0108), which names the head's blocks.
-fn head(store: &dyn BlockStore, roots: impl IntoIterator<Item = Cid>) -> Result<Vec<Cid>> {
-    /// More than any number of snapshots names; each is read.
-    const MOST_ROOTS: usize = 4096;
-    let mut blocks = Vec::new();
-    for root in roots {
-        match snapshot_head(store, &root)? {
-            Some(head) => blocks.extend(head),
-            None => blocks.push(root),
-        }
-        if blocks.len() > MOST_ROOTS {
-            return Err(Error::Chain(format!("the files name more than {MOST_ROOTS} roots")));
-        }
-    }
-    let header = |block: &Cid| {
-        Header::read(store, block).map_err(|error| match is_state(store, block) {
-            true => Error::BareState(Box::new(*block)),
-            false => error,
-        })
-    };
-    let mut headers = blocks.iter().map(header).collect::<Result<Vec<_>>>()?;
-    headers.sort_by_key(|header| std::cmp::Reverse(header.height));
-    headers.dedup_by(|a, b| a.cid == b.cid);
-    let Some(highest) = headers.first().cloned() else {
-        return Err(Error::Chain("the snapshot names no head".into()));
-    };
-    let same = |header: &&Header| header.height == highest.height && header.parents == highest.parents;
-    Ok(headers.iter().filter(same).map(|header| header.cid).collect())
-}
-
-/// Whether a block is the root of a state: it leads to the system actor.
-fn is_state(store: &dyn BlockStore, root: &Cid) -> bool {
-    StateTree::open(store, root).and_then(|tree| tree.actor(0)).is_ok_and(|system| system.is_some())
-}
-
-/// `HeadTipsetKey` of snapshot metadata `{Version, HeadTipsetKey, F3Data}`; `None` if the block is no map.
-fn snapshot_head(store: &dyn BlockStore, root: &Cid) -> Result<Option<Vec<Cid>>> {
-    const WHAT: &str = "snapshot metadata";
-    let block = store.need(root, WHAT)?;
-    let decode = || -> Result<Option<Vec<Cid>>> {
-        let mut reader = Reader::new(&block);
-        if !reader.next_is_map()? {
-            return Ok(None);
-        }
-        let mut head = None;
-        for _ in 0..reader.map()? {
-            if reader.text()? == "HeadTipsetKey" {
-                head =
-                    Some((0..reader.array()?).map(|_| cid_of(reader.link()?)).collect::<Result<Vec<_>>>()?);
-            } else {
-                reader.skip()?;
-            }
-        }
-        head.map(Some).ok_or_else(|| Error::malformed("no HeadTipsetKey"))
-    };
-    decode().map_err(|error| error.in_block(root, WHAT))
 }

@@ -1,26 +1,21 @@
 //! A CAR in many small zstd frames with an index behind them (`.forest.car.zst`): read in place, frame by frame.
 //!
 //! ```text
-//! ┌───────┬───────┬───────┬──┬────────────────────────┬──────────────────────────────┐
-//! │ frame │ frame │ frame │ …│ skippable frame: index │ skippable frame: its offset  │
-//! └───────┴───────┴───────┴──┴────────────────────────┴──────────────────────────────┘
-//!   CAR     whole sections      8 + n bytes              8 + 8 bytes: where in the file the
-//!   header  of a CAR, each                               content of the frame before begins
-//!
-//! index     version (0xdeadbef0), longest distance, collisions, number of buckets: u64, little endian
-//!           slots: (hash, offset of the frame), 2 × u64 each, by hash; empty ones are all ones
-//! hash      codec ^ code of the hash ^ the digest's u64 (little endian), less one
+//! ┌───────┬───────┬───────┬──┬──────────────────────────┬──────────────────────────────┐
+//! │ frame │ frame │ frame │ …│ skippable frames: index  │ skippable frame: its offset  │
+//! └───────┴───────┴───────┴──┴──────────────────────────┴──────────────────────────────┘
+//!   CAR     whole sections      8 + n bytes each           8 + 8 bytes: where in the file the
+//!   header  of a CAR, each                                 content of the first of them begins
 //! ```
 //!
-//! The slot of a hash is at `hash × buckets ÷ 2^64` or at most the longest distance behind. What a slot points at
-//! may hold another block with the same hash, so the CID decides.
+//! What is in the index: [`super::slots`]. Where a slot points may hold another block with the same hash, so the CID
+//! decides.
 //!
 //! Frames are decompressed when one of their blocks is asked for, and kept in a cache that is bounded in bytes. A
 //! block's hash is checked when it is first read from its frame.
 
 use std::fs::File;
-use std::io::Read;
-use std::ops::Range;
+use std::io::{self, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -32,31 +27,23 @@ use quick_cache::sync::Cache;
 use zstd::zstd_safe;
 
 use super::index::{Bytes, prefix};
-use super::plain::{FETCH_AGAIN, NOT_A_CAR, REPORT_EVERY, check, header, section};
-use super::{CarFile, Form, task};
+use super::plain::{
+    FETCH_AGAIN, NOT_A_CAR, REPORT_EVERY, bad_hash, check, header, larger_at, section, too_large,
+};
+use super::slots::{Slots, hash_of};
+use super::stream::{Fault, LARGEST_BLOCK, PASSED, Passed, Problem, Sections, forget};
+use super::{CarFile, Form, task, zst};
 use crate::block::Block;
 use crate::error::{Error, Result};
 use crate::progress::{Progress, Unit};
 
-/// Magic of the first kind of skippable frame, which both index and footer are.
-const SKIPPABLE: u32 = 0x184d_2a50;
-/// Magic and length of a skippable frame.
-const SKIPPABLE_HEADER: usize = 8;
-/// A skippable frame that holds one u64.
-const FOOTER: usize = SKIPPABLE_HEADER + 8;
-const VERSION: u64 = 0xdead_bef0;
-/// Version, longest distance, collisions, buckets.
-const INDEX_HEADER: usize = 32;
-const SLOT: usize = 16;
-/// Hash of an empty slot.
-const EMPTY: u64 = u64::MAX;
 /// Frames looked into for one CID: hashes collide by chance only.
 const MOST_CANDIDATES: usize = 16;
 /// Largest content of a frame: writers end one after 8 kB of compressed or 64 kB of other content and one
 /// more block, and no block of a chain is over 2 MB.
-const LARGEST_FRAME: u64 = 16 << 20;
-/// Window of the decompressor, as a power of two, enough for the largest frame.
-const WINDOW_LOG: u32 = 24;
+const LARGEST_FRAME: usize = LARGEST_BLOCK;
+/// What frames are decompressed in where they are not held.
+const PIECE: usize = 64 << 10;
 /// Decompressed frames kept, in bytes.
 const CACHED: u64 = 96 << 20;
 /// What a frame of the cache takes beside its content.
@@ -74,17 +61,8 @@ pub(super) struct ForestCar {
     roots: Vec<Cid>,
     /// Where in the file the sections of the first frame begin, behind the CAR header in its content.
     first_section: usize,
-    index: Index,
+    index: Slots,
     frames: Cache<u64, Arc<Frame>, ByContent>,
-}
-
-/// The index behind the frames.
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct Index {
-    /// Where its slots are.
-    slots: Range<usize>,
-    longest_distance: u64,
-    buckets: u64,
 }
 
 /// A decompressed frame.
@@ -92,6 +70,8 @@ struct Index {
 struct Frame {
     content: Arc<[u8]>,
     sections: Vec<FrameSection>,
+    /// A block behind these that is too large to be one of a chain.
+    larger: Option<Cid>,
 }
 
 #[derive(Debug)]
@@ -128,14 +108,15 @@ impl ForestCar {
 
     /// As [`ForestCar::open`], of a file's bytes.
     fn of(bytes: Bytes, path: &Path) -> Result<Option<Self>> {
-        let Some(index) = Index::of(bytes.get()) else { return Ok(None) };
+        let Some(index) = Slots::of(bytes.get()) else { return Ok(None) };
         let damaged = |problem: &str| Error::File {
             path: path.to_owned(),
             offset: 0,
             problem: problem.to_owned(),
             advice: NOT_A_CAR,
         };
-        let first = content(&bytes.get()[..index.slots.start]).map_err(|problem| damaged(&problem))?;
+        let first =
+            content(&bytes.get()[..index.begin()], LARGEST_FRAME).map_err(|problem| damaged(&problem))?;
         let (version, roots, sections) = header(&first).map_err(|problem| damaged(&problem))?;
         let frames = Cache::with_weighter((CACHED / USUAL_FRAME) as usize, CACHED, ByContent);
         Ok(Some(Self {
@@ -204,34 +185,52 @@ impl ForestCar {
             }
             return Ok(Some(Block::Shared(Arc::clone(&frame.content), section.data..section.end)));
         }
-        Ok(None)
+        match frame.larger {
+            Some(larger) if larger.hash() == cid.hash() => Err(too_large(cid)),
+            _ => Ok(None),
+        }
     }
 
-    /// Decompresses the frame at an offset and finds its sections.
+    /// Decompresses the frame at an offset and finds its sections, up to one that is too large to be a chain's.
     fn frame(&self, offset: u64) -> Result<Frame> {
-        let damaged = |problem: String| Error::File {
+        let damaged = |problem: String| self.damaged(offset, &problem);
+        let bytes = usize::try_from(offset)
+            .ok()
+            .and_then(|offset| self.bytes.get().get(offset..self.index.begin()))
+            .ok_or_else(|| damaged("is said to be where no frame can be".to_owned()))?;
+        let mut content = content(bytes, LARGEST_FRAME + 1).map_err(damaged)?;
+        let (mut sections, mut larger) = (Vec::new(), None);
+        let mut at = if offset == 0 { self.first_section } else { 0 };
+        while at < content.len() {
+            match section(&content, at) {
+                Ok(section) => {
+                    let prefix = prefix(section.cid.hash().digest());
+                    sections.push(FrameSection { prefix, offset: at, good: AtomicBool::new(false) });
+                    at = section.end;
+                }
+                Err(_) if let Some(cid) = larger_at(&content, at) => {
+                    larger = Some(cid);
+                    content.truncate(at);
+                }
+                Err((at, problem)) => {
+                    return Err(damaged(format!("has, at byte {at} of its content, this: {problem}")));
+                }
+            }
+        }
+        if content.len() > LARGEST_FRAME {
+            return Err(damaged(format!("decompresses to more than {LARGEST_FRAME} bytes")));
+        }
+        Ok(Frame { content: content.into(), sections, larger })
+    }
+
+    /// An error about the frame at an offset.
+    fn damaged(&self, offset: u64, problem: &str) -> Error {
+        Error::File {
             path: self.path.clone(),
             offset,
             problem: format!("the zstd frame there {problem}"),
             advice: FETCH_AGAIN,
-        };
-        let frames = self.index.slots.start - INDEX_HEADER - SKIPPABLE_HEADER;
-        let bytes = usize::try_from(offset)
-            .ok()
-            .and_then(|offset| self.bytes.get().get(offset..frames))
-            .ok_or_else(|| damaged("is said to be where no frame can be".to_owned()))?;
-        let content = content(bytes).map_err(&damaged)?;
-        let mut sections = Vec::new();
-        let mut at = if offset == 0 { self.first_section } else { 0 };
-        while at < content.len() {
-            let section = section(&content, at).map_err(|(at, problem)| {
-                damaged(format!("has, at byte {at} of its content, this: {problem}"))
-            })?;
-            let prefix = prefix(section.cid.hash().digest());
-            sections.push(FrameSection { prefix, offset: at, good: AtomicBool::new(false) });
-            at = section.end;
         }
-        Ok(Frame { content: content.into(), sections })
     }
 
     /// Checks every block's hash, and that the index leads to it.
@@ -239,112 +238,80 @@ impl ForestCar {
     /// # Errors
     /// As [`ForestCar::get`], and if a block is in a frame to which the index does not lead.
     pub(super) fn verify(&self, progress: &dyn Progress) -> Result<()> {
-        let end = self.index.slots.start - INDEX_HEADER - SKIPPABLE_HEADER;
-        progress.begin(task("reading", &self.path), end as u64, Unit::Bytes);
-        let (mut at, mut reported) = (0, 0);
-        while at < end {
-            let damaged = |problem: String| Error::File {
-                path: self.path.clone(),
-                offset: at as u64,
-                problem,
-                advice: FETCH_AGAIN,
-            };
-            let frame = self.frame(at as u64)?;
-            for found in &frame.sections {
-                let section = section(&frame.content, found.offset)
-                    .map_err(|(_, problem)| damaged(problem.to_owned()))?;
-                check(&section.cid, &frame.content[section.data..section.end], &self.path, at as u64)?;
-                let mut led =
-                    self.index.candidates(self.bytes.get(), hash_of(&section.cid)).take(MOST_CANDIDATES);
-                if !led.any(|offset| offset == at as u64) {
-                    return Err(damaged(format!("the index does not lead to block {}", section.cid)));
-                }
+        progress.begin(task("reading", &self.path), self.index.begin() as u64, Unit::Bytes);
+        let mut reported = 0;
+        self.for_each(&mut |offset, section| {
+            let hash = hash_of(&section.cid);
+            let mut led = self.index.candidates(self.bytes.get(), hash).take(MOST_CANDIDATES);
+            if !led.any(|found| found == offset) {
+                let problem = format!("holds block {}, to which the index does not lead", section.cid);
+                return Err(self.damaged(offset, &problem));
             }
-            let length = zstd_safe::find_frame_compressed_size(&self.bytes.get()[at..end])
-                .ok()
-                .filter(|length| *length > 0)
-                .ok_or_else(|| damaged("the zstd frame there is cut off".to_owned()))?;
-            at += length;
-            if at as u64 - reported >= REPORT_EVERY {
-                reported = at as u64;
+            if offset - reported >= REPORT_EVERY {
+                reported = offset;
                 progress.at(reported);
             }
-        }
+            Ok(())
+        })?;
         progress.end();
         Ok(())
     }
+
+    /// Calls `visit` with each section and the offset of its frame, in the order of the file, its hash checked.
+    ///
+    /// # Errors
+    /// If a frame does not decompress to sections of a CAR, a hash is wrong, or `visit` fails.
+    pub(super) fn for_each(&self, visit: &mut dyn FnMut(u64, &Passed<'_>) -> Result<()>) -> Result<()> {
+        let (mut at, mut kept) = (0, 0);
+        while at < self.index.begin() {
+            let offset = at as u64;
+            let frames = &self.bytes.get()[at..self.index.begin()];
+            let length = zstd_safe::find_frame_compressed_size(frames)
+                .ok()
+                .filter(|length| *length > 0)
+                .ok_or_else(|| self.damaged(offset, "is cut off"))?;
+            let decoder = zst::decoder(&frames[..length]).and_then(|mut decoder| {
+                let header = if at == 0 { self.first_section as u64 } else { 0 };
+                io::copy(&mut decoder.by_ref().take(header), &mut io::sink()).map(|_| decoder)
+            });
+            let decoder = decoder.map_err(|error| self.damaged(offset, &undecodable(&error)))?;
+            let content = decoder.take((length as u64).saturating_mul(zst::MOST_UNFOLDED));
+            let mut sections = Sections::new(BufReader::with_capacity(PIECE, content), 0);
+            while let Some(section) = sections.next().map_err(|fault| self.fault(offset, fault))? {
+                visit(offset, &section)?;
+            }
+            at += length;
+            if at - kept >= PASSED {
+                if let Bytes::Mapped(map) = &self.bytes {
+                    forget(map, kept..at);
+                }
+                kept = at;
+            }
+        }
+        Ok(())
+    }
+
+    /// A fault within a frame as an error.
+    fn fault(&self, offset: u64, fault: Fault) -> Error {
+        match fault.problem {
+            Problem::Hash(cid) => bad_hash(&cid, &self.path, offset),
+            Problem::Io(error) => self.damaged(offset, &undecodable(&error)),
+            Problem::Malformed(problem) => {
+                self.damaged(offset, &format!("has, at byte {} of its content, this: {problem}", fault.at))
+            }
+        }
+    }
 }
 
-/// The content of the zstd frame at the beginning of `bytes`.
-fn content(bytes: &[u8]) -> std::result::Result<Vec<u8>, String> {
-    let failed = |error: std::io::Error| format!("does not decompress ({error})");
-    let mut decoder = zstd::Decoder::with_buffer(bytes).map_err(failed)?.single_frame();
-    decoder.window_log_max(WINDOW_LOG).map_err(failed)?;
+/// At most `most` bytes of the content of the zstd frame at the beginning of `bytes`.
+fn content(bytes: &[u8], most: usize) -> std::result::Result<Vec<u8>, String> {
     let mut content = Vec::new();
-    decoder.take(LARGEST_FRAME + 1).read_to_end(&mut content).map_err(failed)?;
-    if content.len() as u64 > LARGEST_FRAME {
-        return Err(format!("decompresses to more than {LARGEST_FRAME} bytes"));
-    }
+    zst::decoder(bytes)
+        .and_then(|decoder| decoder.single_frame().take(most as u64).read_to_end(&mut content))
+        .map_err(|error| undecodable(&error))?;
     Ok(content)
 }
 
-/// The hash by which the index knows a CID.
-fn hash_of(cid: &Cid) -> u64 {
-    let words = cid.hash().digest().chunks_exact(8);
-    let mixed = words.fold(cid.codec() ^ cid.hash().code(), |hash, word| hash ^ number(word, 0).unwrap_or(0));
-    mixed.saturating_sub(1)
-}
-
-impl Index {
-    /// The index of a file, if its end says where one of the known version is.
-    fn of(file: &[u8]) -> Option<Self> {
-        let footer = file.len().checked_sub(FOOTER)?;
-        if skippable(file, footer)? != 8 {
-            return None;
-        }
-        let begin = usize::try_from(number(file, footer + SKIPPABLE_HEADER)?).ok()?;
-        let length = skippable(file, begin.checked_sub(SKIPPABLE_HEADER)?)?;
-        let slots = begin.checked_add(INDEX_HEADER)?..begin.checked_add(length)?;
-        let known = number(file, begin)? == VERSION && slots.start <= slots.end && slots.end <= footer;
-        let (longest_distance, buckets) = (number(file, begin + 8)?, number(file, begin + 24)?);
-        known.then_some(Self { slots, longest_distance, buckets })
-    }
-
-    fn slot(&self, file: &[u8], at: u64) -> Option<(u64, u64)> {
-        let begin = usize::try_from(at).ok()?.checked_mul(SLOT)?.checked_add(self.slots.start)?;
-        let slot = file.get(begin..begin.checked_add(SLOT)?).filter(|_| begin + SLOT <= self.slots.end)?;
-        Some((number(slot, 0)?, number(slot, 8)?))
-    }
-
-    /// Offsets of the frames that may hold a block with that hash.
-    fn candidates<'f>(&self, file: &'f [u8], hash: u64) -> impl Iterator<Item = u64> + use<'_, 'f> {
-        // The product of two u64 fits u128, its upper half u64.
-        let ideal = (u128::from(hash) * u128::from(self.buckets)) >> 64;
-        let first = u64::try_from(ideal).unwrap_or(u64::MAX);
-        let mut distance = 0;
-        (first..=u64::MAX)
-            .map_while(move |at| self.slot(file, at))
-            .take_while(move |(found, _)| {
-                distance += u64::from(*found != hash);
-                *found != EMPTY && *found <= hash && distance <= self.longest_distance.saturating_add(1)
-            })
-            .filter_map(move |(found, offset)| (found == hash).then_some(offset))
-    }
-
-    /// How many slots are taken: a block each, but for blocks of one hash in one frame.
-    fn occupied(&self, file: &[u8]) -> u64 {
-        let slots = file.get(self.slots.clone()).unwrap_or_default().chunks_exact(SLOT);
-        slots.filter(|slot| number(slot, 0) != Some(EMPTY)).count() as u64
-    }
-}
-
-/// Length of the content of the skippable frame at an offset.
-fn skippable(file: &[u8], at: usize) -> Option<usize> {
-    let header = number(file, at)?;
-    // The lower half of the u64 is the magic, the upper the length.
-    (header & u64::from(u32::MAX) == u64::from(SKIPPABLE)).then(|| usize::try_from(header >> 32).ok())?
-}
-
-fn number(bytes: &[u8], at: usize) -> Option<u64> {
-    bytes.get(at..at.checked_add(8)?)?.try_into().ok().map(u64::from_le_bytes)
+fn undecodable(error: &io::Error) -> String {
+    format!("does not decompress ({error})")
 }

@@ -67,7 +67,7 @@ pub fn looked_up(index: Vec<u8>, cids: &[Cid]) -> Option<Vec<Vec<u64>>> {
 /// If it does not.
 pub fn decompress(bytes: &[u8]) -> io::Result<(u64, u64)> {
     let length = bytes.len() as u64;
-    let mut decoder = zst::decoder(bytes, length)?;
+    let mut decoder = zst::decoder(bytes)?;
     let mut buffer = [0; 1 << 12];
     let (mut written, mut sum) = (0, 0_u64);
     loop {
@@ -85,7 +85,7 @@ pub fn decompress(bytes: &[u8]) -> io::Result<(u64, u64)> {
 #[must_use]
 pub fn decompressed(bytes: &[u8], most: u64) -> Option<Vec<u8>> {
     let mut content = Vec::new();
-    let decoder = zst::decoder(bytes, bytes.len() as u64).ok()?;
+    let decoder = zst::decoder(bytes).ok()?;
     decoder.take(most + 1).read_to_end(&mut content).ok()?;
     (content.len() as u64 <= most).then_some(content)
 }

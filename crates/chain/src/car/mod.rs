@@ -10,7 +10,9 @@ mod forest;
 pub mod fuzzing;
 mod index;
 mod plain;
+mod slots;
 mod sort;
+mod stream;
 mod zst;
 
 use std::fmt;
@@ -20,9 +22,13 @@ use cid::Cid;
 
 use crate::block::{Block, BlockStore, blake2b};
 use crate::error::{Error, Result};
+use crate::head::Heads;
+use crate::header::Header;
 use crate::progress::Progress;
+use crate::units::Epoch;
 use forest::ForestCar;
 use plain::PlainCar;
+use stream::Passed;
 
 /// One or several CAR files as one block store.
 #[derive(Debug)]
@@ -116,20 +122,33 @@ impl Cars {
         Ok(cars)
     }
 
-    /// A root that is nowhere means a cut or damaged file, and is best said before anything is read.
+    /// A root that is nowhere means a cut or damaged file, and is best said before anything is read. A file of which no
+    /// root is anywhere may yet hold what belongs to the chain of another, such as receipts.
     fn check_roots(&self) -> Result<()> {
+        let mut rootless: Vec<(&OneFile, Cid)> = Vec::new();
         for file in &self.files {
+            let mut missing = Vec::new();
             for root in file.roots() {
                 if self.get(root)?.is_none() {
-                    return Err(Error::File {
-                        path: file.named().to_owned(),
-                        offset: 0,
-                        problem: format!(
-                            "its header names block {root} as a root, which is in none of the files given"
-                        ),
-                        advice: "the file is damaged or incomplete: fetch it again, or give the file that holds the block beside it",
-                    });
+                    missing.push(*root);
                 }
+            }
+            match missing.first() {
+                Some(root) if missing.len() < file.roots().len() => return Err(file.root_missing(root)),
+                Some(root) => rootless.push((file, *root)),
+                None => {}
+            }
+        }
+        let Some((first, root)) = rootless.first() else { return Ok(()) };
+        if rootless.len() == self.files.len() {
+            return Err(first.root_missing(root));
+        }
+        let Ok(heads) = Heads::of(self, self.roots()) else { return Ok(()) };
+        let head = heads.highest(self)?.height;
+        for (file, root) in rootless.iter().filter(|(_, root)| *root != Cid::default()) {
+            // A head that is lost must not make the chain shorter.
+            if file.highest_header()?.is_some_and(|height| height > head) {
+                return Err(file.root_missing(root));
             }
         }
         Ok(())
@@ -198,6 +217,37 @@ impl OneFile {
         match self {
             Self::Plain { named, .. } => named,
             Self::Forest(car) => car.path(),
+        }
+    }
+
+    /// Height of the highest block header in the file. Reads all of it.
+    fn highest_header(&self) -> Result<Option<Epoch>> {
+        let mut highest = None;
+        let mut visit = |section: &Passed<'_>| {
+            let header = section.data.and_then(|data| Header::decode(data, &section.cid).ok());
+            highest = highest.max(header.map(|header| header.height));
+        };
+        match self {
+            Self::Plain { car, named, .. } => car.for_each(named, &mut visit)?,
+            Self::Forest(car) => car.for_each(&mut |_, section| {
+                visit(section);
+                Ok(())
+            })?,
+        }
+        Ok(highest)
+    }
+
+    /// Says that a root is in none of the files.
+    fn root_missing(&self, root: &Cid) -> Error {
+        Error::File {
+            path: self.named().to_owned(),
+            offset: 0,
+            problem: format!("its header names block {root} as a root, which is in none of the files given"),
+            advice: if *root == Cid::default() {
+                "this is the default of files that go with a snapshot: give that beside it"
+            } else {
+                "the file is damaged or incomplete: fetch it again, or give the file that holds the block beside it"
+            },
         }
     }
 }

@@ -16,7 +16,7 @@
 //!
 //! The first opening reads the file once from start to end: it notes where each section begins, checks each hash,
 //! and keeps the index. A block is a slice of the mapping. Damage to the index may be met only when a block is looked
-//! up: then the file is read again, and the lookup goes on in the new index.
+//! up: then the file is read again, and the lookup goes on in the new index. Behind the last section there may be zeros.
 
 use std::fs::File;
 use std::ops::Range;
@@ -28,6 +28,7 @@ use memmap2::{Advice, Mmap};
 
 use super::index::{self, Damaged, Index, Stamp, prefix};
 use super::sort::Unsorted;
+use super::stream::{Fault, LARGEST_BLOCK, Passed, Problem, Sections, Through};
 use super::task;
 use super::{CarFile, Form};
 use crate::block::{cid_of, has_hash, read_cid};
@@ -117,8 +118,15 @@ impl PlainCar {
     /// The block with that CID's digest, in place.
     ///
     /// # Errors
-    /// If the index is damaged and the file does not let itself be indexed again.
+    /// If it is too large to be one of a chain, or the index is damaged and the file does not let itself be indexed again.
     pub(super) fn get(&self, cid: &Cid) -> Result<Option<&[u8]>> {
+        match self.found(cid)? {
+            Some(data) if data.len() > LARGEST_BLOCK => Err(too_large(cid)),
+            found => Ok(found),
+        }
+    }
+
+    fn found(&self, cid: &Cid) -> Result<Option<&[u8]>> {
         if self.anew.get().is_none()
             && let Ok(found) = self.find(&self.index, cid)
         {
@@ -159,6 +167,24 @@ impl PlainCar {
             advice: "when that is mended, delete the index and try again",
         }
     }
+
+    /// Calls `visit` with each section, in the order of the file; errors name `named`.
+    ///
+    /// # Errors
+    /// If a section does not read, or its hash is wrong.
+    pub(super) fn for_each(&self, named: &Path, visit: &mut dyn FnMut(&Passed<'_>)) -> Result<()> {
+        let through = Through::new(&self.map, self.sections.clone());
+        let mut sections = Sections::new(through, self.sections.start as u64);
+        while let Some(section) = sections.next().map_err(|fault| fault.in_file(named))? {
+            visit(&section);
+        }
+        Ok(())
+    }
+}
+
+/// Says that a block may be in a snapshot, but not in a chain.
+pub(super) fn too_large(cid: &Cid) -> Error {
+    Error::Chain(format!("block {cid} is larger than {LARGEST_BLOCK} bytes, which no block of a chain is"))
 }
 
 /// One section of a CAR, by offsets into the file.
@@ -180,6 +206,12 @@ pub(super) fn section(bytes: &[u8], offset: usize) -> std::result::Result<Sectio
     let mut rest = &bytes[start..end];
     let cid = read_cid(&mut rest).ok_or((start, "a block does not begin with a CID"))?;
     Ok(Section { cid, data: end - rest.len(), end })
+}
+
+/// The CID of the section at `offset`, if its length says that it is too large to be a block of a chain.
+pub(super) fn larger_at(bytes: &[u8], offset: usize) -> Option<Cid> {
+    let (length, start) = varint(bytes, offset)?;
+    (length > LARGEST_BLOCK as u64).then(|| read_cid(&mut bytes.get(start..)?)).flatten()
 }
 
 /// An unsigned varint of at most 64 bits at `offset`: its value and the offset after it.
@@ -264,48 +296,63 @@ fn indexed(
 ) -> Result<Index> {
     let _ = map.advise(Advice::Sequential);
     progress.begin(task("reading", named), sections.end as u64, Unit::Bytes);
-    let scanned = scan(&map[..sections.end], sections.start, named, progress);
+    let scanned = scan(map, sections, named, progress);
     progress.end();
     let keep = |source| Error::Io { path: place.clone(), source };
     Index::make(place, *stamp, &scanned?.sorted().map_err(keep)?).map_err(keep)
 }
 
 /// Notes every section and checks every hash.
-fn scan(bytes: &[u8], first: usize, named: &Path, progress: &dyn Progress) -> Result<Unsorted> {
-    if bytes.len() as u64 >= index::LARGEST {
+fn scan(map: &Mmap, sections: Range<usize>, named: &Path, progress: &dyn Progress) -> Result<Unsorted> {
+    if sections.end as u64 >= index::LARGEST {
         return Err(Error::Chain(format!("{}: a file of over a TiB; split it in several", named.display())));
     }
-    let mut entries = Unsorted::new();
-    let (mut offset, mut reported) = (first, 0);
-    while offset < bytes.len() {
-        let section = section(bytes, offset).map_err(|(at, problem)| Error::File {
-            path: named.to_owned(),
-            offset: at as u64,
-            problem: problem.to_owned(),
-            advice: FETCH_AGAIN,
-        })?;
-        check(&section.cid, &bytes[section.data..section.end], named, section.data as u64)?;
-        let noted = entries.push(prefix(section.cid.hash().digest()), offset as u64);
+    let begin = sections.start as u64;
+    let mut sections = Sections::new(Through::new(map, sections), begin);
+    let (mut entries, mut reported) = (Unsorted::new(), 0);
+    while let Some(section) = sections.next().map_err(|fault| fault.in_file(named))? {
+        let noted = entries.push(prefix(section.cid.hash().digest()), section.begin);
         noted.map_err(|source| Error::Io { path: std::env::temp_dir(), source })?;
-        offset = section.end;
-        if offset as u64 - reported >= REPORT_EVERY {
-            reported = offset as u64;
+        if section.begin - reported >= REPORT_EVERY {
+            reported = section.begin;
             progress.at(reported);
         }
     }
     Ok(entries)
 }
 
+impl Fault {
+    /// As an error of a file.
+    fn in_file(self, named: &Path) -> Error {
+        let path = named.to_owned();
+        match self.problem {
+            Problem::Malformed(problem) => {
+                Error::File { path, offset: self.at, problem: problem.to_owned(), advice: FETCH_AGAIN }
+            }
+            Problem::Hash(cid) => bad_hash(&cid, named, self.at),
+            Problem::Io(source) => Error::Io { path, source },
+        }
+    }
+}
+
 /// Checks a block's hash.
 pub(super) fn check(cid: &Cid, data: &[u8], named: &Path, offset: u64) -> Result<()> {
     match has_hash(cid, data) {
         Some(true) => Ok(()),
-        Some(false) => Err(Error::WrongHash { path: named.to_owned(), offset, cid: Box::new(*cid) }),
-        None => Err(Error::File {
-            path: named.to_owned(),
-            offset,
-            problem: format!("block {cid} has a hash of an unknown kind ({:#x})", cid.hash().code()),
-            advice: "give a Filecoin snapshot; its blocks have blake2b-256 or sha2-256 hashes",
-        }),
+        _ => Err(bad_hash(cid, named, offset)),
+    }
+}
+
+/// Says that a block does not have the hash its CID says, or that this is of an unknown kind.
+pub(super) fn bad_hash(cid: &Cid, named: &Path, offset: u64) -> Error {
+    let path = named.to_owned();
+    if has_hash(cid, &[]).is_some() {
+        return Error::WrongHash { path, offset, cid: Box::new(*cid) };
+    }
+    Error::File {
+        path,
+        offset,
+        problem: format!("block {cid} has a hash of an unknown kind ({:#x})", cid.hash().code()),
+        advice: "give a Filecoin snapshot; its blocks have blake2b-256 or sha2-256 hashes",
     }
 }

@@ -19,22 +19,23 @@ use crate::error::{Error, Result};
 use crate::progress::{Progress, Unit};
 
 const MAGIC: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
+/// Magic of a skippable frame, but for the lower half of its first byte. pzstd writes one before each frame.
+const SKIPPABLE: [u8; 4] = [0x50, 0x2a, 0x4d, 0x18];
 const BUFFER: usize = 1 << 20;
-/// Widest window taken, as a power of two: what the zstd tool itself takes unasked. A decoder allocates it at once.
+/// Widest window taken, as a power of two: what the zstd tool itself takes unasked. A decoder reserves it at once, but
+/// touches only as much of it as there is content.
 const WIDEST_WINDOW: u32 = 27;
-/// The same for a file under [`SMALL`], so that few bytes do not ask for much memory. Level 20 makes such windows.
-const WIDEST_SMALL_WINDOW: u32 = 25;
-const SMALL: u64 = 1 << 20;
 /// How many times its size a file may unfold to, so that few bytes do not fill the disk. Blocks come with their
 /// hashes, which do not compress: real snapshots unfold to less than ten times.
-const MOST_UNFOLDED: u64 = 1000;
+pub(super) const MOST_UNFOLDED: u64 = 1000;
 
-/// Whether the file begins as a zstd frame.
+/// Whether the file begins as a zstd frame, be it a skippable one.
 pub(super) fn is_zstd(path: &Path) -> Result<bool> {
     let io = |source| Error::Io { path: path.to_owned(), source };
     let mut start = Vec::with_capacity(MAGIC.len());
     File::open(path).map_err(io)?.take(MAGIC.len() as u64).read_to_end(&mut start).map_err(io)?;
-    Ok(start == MAGIC)
+    Ok(start == MAGIC
+        || matches!(*start, [first, ..] if first & 0xf0 == SKIPPABLE[0]) && start[1..] == SKIPPABLE[1..])
 }
 
 /// The decompressed copy of `path` in `cache`, and whether it was made just now.
@@ -81,7 +82,7 @@ fn decompress(path: &Path, partial: &Path, progress: &dyn Progress) -> Result<()
     let length = source.metadata().map_err(io)?.len();
     progress.begin(task("decompressing", path), length, Unit::Bytes);
     let counted = Counted { inner: source, read: 0, progress };
-    let mut decoder = decoder(BufReader::with_capacity(BUFFER, counted), length).map_err(io)?;
+    let mut decoder = decoder(BufReader::with_capacity(BUFFER, counted)).map_err(io)?;
     let out_error = |source| Error::Io { path: partial.to_owned(), source };
     let mut out = File::create(partial).map_err(out_error)?;
     let mut buffer = vec![0; BUFFER];
@@ -108,10 +109,10 @@ fn decompress(path: &Path, partial: &Path, progress: &dyn Progress) -> Result<()
     }
 }
 
-/// A decoder of a file of `length` bytes, bounded in memory.
-pub(super) fn decoder<R: BufRead>(source: R, length: u64) -> io::Result<zstd::Decoder<'static, R>> {
+/// A decoder, bounded in memory.
+pub(super) fn decoder<R: BufRead>(source: R) -> io::Result<zstd::Decoder<'static, R>> {
     let mut decoder = zstd::Decoder::with_buffer(source)?;
-    decoder.window_log_max(if length < SMALL { WIDEST_SMALL_WINDOW } else { WIDEST_WINDOW })?;
+    decoder.window_log_max(WIDEST_WINDOW)?;
     Ok(decoder)
 }
 
@@ -171,7 +172,7 @@ mod tests {
 
     #[test]
     fn few_bytes_fill_neither_memory_nor_disk() {
-        assert!(failure(&frame(27, 2)).contains("memory"));
+        assert!(failure(&frame(28, 2)).contains("memory"));
         let said = failure(&frame(20, 1000));
         assert!(said.contains("over 1000 times its size") && said.contains("hostile.car.zst"), "{said}");
     }

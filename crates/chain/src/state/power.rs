@@ -33,6 +33,7 @@ pub struct Claims<'s> {
     root: Cid,
     layout: &'static Layout,
     committed: PowerPair,
+    total_quality_adjusted: Bytes,
 }
 
 impl<'s> Claims<'s> {
@@ -53,20 +54,26 @@ impl<'s> Claims<'s> {
             }
         };
         let block = tree.store().need(&actor.head, "state of the power actor")?;
-        let read = || -> Result<(PowerPair, Cid)> {
+        let read = || -> Result<(PowerPair, Bytes, Cid)> {
             let mut reader = Reader::new(&block);
             reader.tuple(layout.power.fields)?;
             // Total raw power, bytes committed, total quality-adjusted power, quality-adjusted bytes committed.
             reader.skip()?;
             let raw = Bytes(reader.bigint()?);
-            reader.skip()?;
+            let total = Bytes(reader.bigint()?);
             let quality_adjusted = Bytes(reader.bigint()?);
             reader.skip_many(layout.power.claims.saturating_sub(TOTALS))?;
-            Ok((PowerPair { raw, quality_adjusted }, cid_of(reader.link()?)?))
+            Ok((PowerPair { raw, quality_adjusted }, total, cid_of(reader.link()?)?))
         };
-        let (committed, root) =
+        let (committed, total_quality_adjusted, root) =
             read().map_err(|error| error.in_block(&actor.head, "state of the power actor"))?;
-        Ok(Self { map: Hamt::new(tree.store(), &root, WHAT), root, layout, committed })
+        Ok(Self {
+            map: Hamt::new(tree.store(), &root, WHAT),
+            root,
+            layout,
+            committed,
+            total_quality_adjusted,
+        })
     }
 
     /// The power actor's own sum over all claims, those below the consensus minimum included (`TotalBytesCommitted`
@@ -74,6 +81,12 @@ impl<'s> Claims<'s> {
     #[must_use]
     pub const fn committed(&self) -> PowerPair {
         self.committed
+    }
+
+    /// The power that wins blocks: the sum over the claims that pass the consensus minimum (`TotalQualityAdjPower`).
+    #[must_use]
+    pub const fn total_quality_adjusted(&self) -> Bytes {
+        self.total_quality_adjusted
     }
 
     /// Calls `visit` with every miner's claim.

@@ -1,0 +1,166 @@
+//! Which tipset is a chain's head, of those that files name.
+//!
+//! ```text
+//! roots ──► head's blocks                                        snapshot version 1
+//! root  ──► {"Version", "HeadTipsetKey": [head's blocks], "F3Data"}   version 2 (FRC-0108)
+//! ```
+//!
+//! A root may be something else, or in none of the files: those that only hold what belongs to a chain (receipts,
+//! lookup tables) have roots of their own kind, or name the default CID.
+
+use cid::Cid;
+
+use crate::block::{BlockStore, cid_of};
+use crate::cbor::Reader;
+use crate::error::{Error, Result};
+use crate::header::Header;
+use crate::state::{Claims, Codes, StateTree};
+use crate::tipset::Tipset;
+use crate::units::{Bytes, Epoch};
+
+/// More than any number of snapshots names; each is read.
+const MOST_ROOTS: usize = 4096;
+
+/// The tipsets that the roots of some files name: highest first, of one height the heaviest first.
+pub(crate) struct Heads(Vec<Vec<Header>>);
+
+impl Heads {
+    /// Reads what the roots name.
+    ///
+    /// # Errors
+    /// If none of them leads to a block header that is in the store, or metadata names one that is not.
+    pub(crate) fn of(store: &dyn BlockStore, roots: impl IntoIterator<Item = Cid>) -> Result<Self> {
+        let (mut headers, mut others): (Vec<Header>, Vec<Cid>) = (Vec::new(), Vec::new());
+        for root in roots {
+            match root_of(store, &root)? {
+                Root::Header(header) => headers.push(*header),
+                Root::Metadata(blocks) => {
+                    for block in blocks {
+                        headers.push(Header::read(store, &block)?);
+                    }
+                }
+                Root::Other => others.push(root),
+            }
+            if headers.len() + others.len() > MOST_ROOTS {
+                return Err(Error::Chain(format!("the files name more than {MOST_ROOTS} roots")));
+            }
+        }
+        let mut tipsets: Vec<Vec<Header>> = Vec::new();
+        for header in headers {
+            match tipsets.iter_mut().find(|tipset| tipset[0].is_beside(&header)) {
+                Some(tipset) if tipset.iter().any(|known| known.cid == header.cid) => {}
+                Some(tipset) => tipset.push(header),
+                None => tipsets.push(vec![header]),
+            }
+        }
+        if tipsets.is_empty() {
+            return Err(no_head(store, &others));
+        }
+        for tipset in &mut tipsets {
+            tipset.sort_by(|a, b| a.ticket.cmp(&b.ticket).then_with(|| a.cid.cmp(&b.cid)));
+        }
+        let mut power = None;
+        let weighs = tipsets.len() > 1;
+        tipsets.sort_by_cached_key(|tipset| {
+            let weight = if weighs { weight(store, tipset, &mut power) } else { 0 };
+            let tickets: Vec<_> = tipset.iter().map(|header| (header.ticket, header.cid)).collect();
+            (std::cmp::Reverse((tipset[0].height, weight)), tickets)
+        });
+        Ok(Self(tipsets))
+    }
+
+    /// The head: the heaviest of the highest.
+    ///
+    /// # Errors
+    /// As [`Tipset::read`].
+    pub(crate) fn highest(&self, store: &dyn BlockStore) -> Result<Tipset> {
+        self.at_or_below(store, Epoch(i64::MAX))?.ok_or_else(|| Error::Chain("the files name no head".into()))
+    }
+
+    /// The highest that is not above `height`.
+    ///
+    /// # Errors
+    /// As [`Tipset::read`].
+    pub(crate) fn at_or_below(&self, store: &dyn BlockStore, height: Epoch) -> Result<Option<Tipset>> {
+        let found = self.0.iter().find(|tipset| tipset[0].height <= height);
+        let blocks = |tipset: &Vec<Header>| tipset.iter().map(|header| header.cid).collect::<Vec<_>>();
+        found.map(|tipset| Tipset::read(store, &blocks(tipset))).transpose()
+    }
+}
+
+/// What a root is.
+enum Root {
+    Header(Box<Header>),
+    /// Names the head's blocks.
+    Metadata(Vec<Cid>),
+    /// Something else, or in none of the files.
+    Other,
+}
+
+fn root_of(store: &dyn BlockStore, root: &Cid) -> Result<Root> {
+    let Some(block) = store.get(root)? else { return Ok(Root::Other) };
+    if let Some(blocks) = snapshot_head(&block).map_err(|error| error.in_block(root, "snapshot metadata"))? {
+        return Ok(Root::Metadata(blocks));
+    }
+    Ok(Header::decode(&block, root).map_or(Root::Other, |header| Root::Header(Box::new(header))))
+}
+
+/// `HeadTipsetKey` of snapshot metadata `{Version, HeadTipsetKey, F3Data}`; `None` if the block is none.
+fn snapshot_head(block: &[u8]) -> Result<Option<Vec<Cid>>> {
+    let mut reader = Reader::new(block);
+    if !reader.next_is_map().unwrap_or(false) {
+        return Ok(None);
+    }
+    for _ in 0..reader.map()? {
+        let Ok(key) = reader.text() else { return Ok(None) };
+        if key == "HeadTipsetKey" {
+            return (0..reader.array()?).map(|_| cid_of(reader.link()?)).collect::<Result<_>>().map(Some);
+        }
+        reader.skip()?;
+    }
+    Ok(None)
+}
+
+/// Why there is no head: a bare state has none, and of other roots the first few are named.
+fn no_head(store: &dyn BlockStore, roots: &[Cid]) -> Error {
+    const NAMED: usize = 4;
+    let is_state = |root: &Cid| StateTree::open(store, root).and_then(|tree| tree.actor(0));
+    if let Some(state) = roots.iter().find(|root| is_state(root).is_ok_and(|system| system.is_some())) {
+        return Error::BareState(Box::new(*state));
+    }
+    let what = |root: &Cid| match store.get(root) {
+        Ok(None) => "is in none of the files",
+        _ => "is no block header and no metadata of a snapshot",
+    };
+    let named: Vec<_> = roots.iter().take(NAMED).map(|root| format!("{root} {}", what(root))).collect();
+    let more = match roots.len().saturating_sub(NAMED) {
+        0 => String::new(),
+        more => format!(", and {more} more"),
+    };
+    Error::NoHead(format!("{}{more}", named.join(", ")))
+}
+
+/// The weight of a tipset, by which nodes choose between forks (Lotus, `chain/consensus/filcns/weight.go`).
+///
+/// `power` is the one last seen, for tipsets whose state is not here.
+fn weight(store: &dyn BlockStore, tipset: &[Header], power: &mut Option<i128>) -> i128 {
+    /// `WRatioNum` ÷ `WRatioDen`, by the blocks that an epoch is expected to have.
+    const RATIO: (i128, i128) = (1, 2);
+    const BLOCKS_PER_EPOCH: i128 = 5;
+    let Some(first) = tipset.first() else { return 0 };
+    let total = total_power(store, &first.parent_state_root).or(*power);
+    *power = total;
+    let log2 = total.filter(|total| *total > 0).map_or(0, |total| i128::from(total.ilog2()));
+    let wins: i128 = tipset.iter().map(|header| i128::from(header.wins)).sum();
+    let won = (log2 * RATIO.0 * 256).saturating_mul(wins) / (BLOCKS_PER_EPOCH * RATIO.1);
+    first.parent_weight.saturating_add(log2 * 256).saturating_add(won)
+}
+
+/// The network's quality-adjusted power in a state; `None` if that does not read.
+fn total_power(store: &dyn BlockStore, state: &Cid) -> Option<i128> {
+    let tree = StateTree::open(store, state).ok()?;
+    let codes = Codes::new();
+    codes.learn(&tree).ok()?;
+    let Bytes(total) = Claims::open(&tree, &codes).ok()?.total_quality_adjusted();
+    Some(total)
+}
