@@ -6,10 +6,12 @@ mod common;
 #[path = "common/withheld.rs"]
 mod withheld;
 
+use std::sync::Arc;
+
 use chain::{Cars, Chain, NoProgress};
 use common::truth::{Truth, ours, truth};
 use common::{lines, shared};
-use ledger::{Cause, Event, Reading, ReceiptCounts, Receipts};
+use ledger::{Cause, Event, MessageRef, Reading, ReceiptCounts, Receipts};
 use withheld::Withheld;
 
 /// A chain's events in order, and how they are known.
@@ -92,4 +94,24 @@ fn long_is_inferred_as_it_happened() {
 #[test]
 fn large_is_inferred_as_it_happened() {
     holds("large", 0);
+}
+
+#[test]
+fn what_ran_inside_multisigs_is_inferred_as_it_is_read() {
+    for (name, inferred, refuted) in
+        [("sub", 123, 2), ("dispute", 51, 0), ("senders", 6, 0), ("vanish", 15, 0), ("claims", 56, 1)]
+    {
+        let Some((with, without)) = both(&format!("scenarios/{name}")) else { return };
+        let counts = without.counts;
+        assert_eq!((counts.messages_inferred, counts.messages_refuted), (inferred, refuted), "{name}");
+        let unnumbered = |event: &Event| {
+            let unnumbered = |message: &Arc<MessageRef>| MessageRef { sectors: 0, ..**message }.into();
+            Event { message: event.message.as_ref().map(unnumbered), uncertain: false, ..event.clone() }
+        };
+        assert_eq!(with.events.len(), without.events.len(), "{name}");
+        let told: Vec<Event> = with.events.iter().map(unnumbered).collect();
+        for event in without.events.iter().filter(|event| !event.uncertain) {
+            assert!(told.contains(&unnumbered(event)), "{name}: {event:#?}");
+        }
+    }
 }

@@ -255,6 +255,11 @@ impl<'s> MinerChanges<'s> {
         self.after.partition(deadline, index)
     }
 
+    /// Which partitions of a deadline have their window `PoSt` in, in the state before.
+    pub(super) fn posted_before(&self, deadline: u64) -> Result<SectorSet> {
+        self.before.as_ref().map_or_else(|| Ok(SectorSet::new()), |miner| miner.posted(deadline))
+    }
+
     /// A sector's terms before and after, if it changed.
     pub(super) fn rewritten(&self, sector: SectorNumber) -> Option<&(Option<Terms>, Option<Terms>)> {
         self.sectors.get(&sector)

@@ -44,8 +44,12 @@ impl<'a, 's> Among<'a, 's> {
             }
             Op::Terminate(places) => all(self.refutes_termination(places)?),
             Op::DeclareFaults(places) => all(places.iter().any(|place| self.was_sound_later(&place.sectors))),
-            Op::Extend(extensions) => self.extended(extensions)?.map(Op::Extend),
-            Op::UpgradeQuality(upgrades) => all(self.refutes_upgrade(upgrades)?),
+            Op::Extend(extensions) => self.extended(call, extensions)?.map(Op::Extend),
+            Op::UpgradeQuality(upgrades) => all(self.refutes_upgrade(call, upgrades)?),
+            Op::Post { deadline, partitions } => {
+                let partitions = partitions.iter().map(|place| self.skipped(*deadline, place)).collect();
+                Some(Op::Post { deadline: *deadline, partitions })
+            }
             _ => all(false),
         })
     }
@@ -86,7 +90,7 @@ impl<'a, 's> Among<'a, 's> {
             // Extensions of actors before v9 could leave a sector out of the queue by which its deadline ends.
             let gone = self.outcome.version >= 9
                 && !self.outcome.gone_before()?.intersection(&place.sectors).is_empty();
-            if gone || self.was_sound_later(&place.sectors) {
+            if gone || self.was_sound_later(&place.sectors) || self.is_left_to_later(&place.sectors) {
                 return Ok(true);
             }
             let new = place.sectors.difference(&self.outcome.live.0);
@@ -97,6 +101,30 @@ impl<'a, 's> Among<'a, 's> {
             }
         }
         Ok(false)
+    }
+
+    /// Whether later calls terminate all of the sectors, and one of them was still to be declared faulty, extended or
+    /// snapped before: of what leaves no trace it is assumed that it took effect.
+    fn is_left_to_later(&self, sectors: &SectorSet) -> bool {
+        let mut left = sectors.clone();
+        let mut changed = false;
+        for call in self.later.iter().rev() {
+            let asked = match &call.op {
+                Op::Terminate(places) => {
+                    left = places.iter().fold(left, |left, place| left.difference(&place.sectors));
+                    continue;
+                }
+                Op::DeclareFaults(places) => SectorSet::union_of(places.iter().map(|one| &one.sectors)),
+                Op::Extend(extensions) => SectorSet::union_of(extensions.iter().map(|one| &one.sectors)),
+                Op::UpgradeQuality(upgrades) => SectorSet::union_of(upgrades.iter().map(|one| &one.sectors)),
+                Op::Update(updates) => {
+                    SectorSet::from_numbers(updates.iter().map(|update| update.sector.0).collect())
+                }
+                _ => continue,
+            };
+            changed |= !asked.intersection(sectors).difference(&left).is_empty();
+        }
+        changed && left.is_empty()
     }
 
     /// Whether one of the sectors was active when a later call, as the outcome shows, changed its terms.
@@ -124,9 +152,9 @@ impl<'a, 's> Among<'a, 's> {
 
     /// What of an extension remains: sectors whose date it leaves as it is count only if nothing else explains their
     /// power base epoch.
-    fn extended(&self, extensions: &[Extension]) -> Result<Option<Vec<Extension>>> {
+    fn extended(&self, call: &Call, extensions: &[Extension]) -> Result<Option<Vec<Extension>>> {
         for extension in extensions {
-            if self.refutes_terms(&extension.sectors, Some(extension.expiration))? {
+            if self.refutes_terms(call, &extension.sectors, Some(extension.expiration))? {
                 return Ok(None);
             }
         }
@@ -178,22 +206,45 @@ impl<'a, 's> Among<'a, 's> {
             if before.expiration < expiration && after.expiration == expiration)
     }
 
-    fn refutes_upgrade(&self, upgrades: &[QualityUpgrade]) -> Result<bool> {
+    /// A partition of a window `PoSt`, and what it skips of it. Of two that cover a partition and agree on all that the
+    /// outcome shows, the one that recovers what leaves at once is believed.
+    fn skipped(&self, deadline: u64, place: &Place) -> Place {
+        let leaving = place
+            .sectors
+            .intersection(&self.outcome.changes.standing().0.recovering)
+            .difference(&self.outcome.live.1);
+        let mut skipped = place.sectors.clone();
+        if leaving.is_empty() {
+            return place.clone();
+        }
+        for other in self.others() {
+            if let Op::Post { deadline: same, partitions } = &other.op
+                && *same == deadline
+                && let Some(other) = partitions.iter().find(|other| other.partition == place.partition)
+            {
+                skipped = skipped.difference(&leaving.difference(&other.sectors));
+            }
+        }
+        Place { sectors: skipped, ..place.clone() }
+    }
+
+    fn refutes_upgrade(&self, call: &Call, upgrades: &[QualityUpgrade]) -> Result<bool> {
         for upgrade in upgrades {
-            if self.refutes_terms(&upgrade.sectors, upgrade.expiration)? {
+            if self.refutes_terms(call, &upgrade.sectors, upgrade.expiration)? {
                 return Ok(true);
             }
         }
         Ok(false)
     }
 
-    /// A named sector was not active by then, or leaves later than was asked though no later call asks for that.
-    fn refutes_terms(&self, sectors: &SectorSet, expiration: Option<Epoch>) -> Result<bool> {
+    /// A named sector was not active by then, or leaves later than was asked though neither the call, which may name it
+    /// again, nor a later one asks for that.
+    fn refutes_terms(&self, call: &Call, sectors: &SectorSet, expiration: Option<Epoch>) -> Result<bool> {
         for sector in sectors.iter().map(SectorNumber) {
             let after = self.outcome.changes.rewritten(sector).and_then(|(_, after)| after.as_ref());
             if let (Some(expiration), Some(after)) = (expiration, after)
                 && after.expiration > expiration
-                && asks(self.later.iter(), sector, after.expiration).is_none()
+                && asks(self.later.iter().chain([call]), sector, after.expiration).is_none()
             {
                 return Ok(true);
             }

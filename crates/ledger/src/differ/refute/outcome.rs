@@ -59,7 +59,10 @@ impl<'a, 's> Outcome<'a, 's> {
             }
             Op::Terminate(places) => all(self.refutes_termination(places)?),
             Op::DeclareFaults(places) => all(self.refutes_faults(places)?),
-            Op::Post { deadline, partitions } => all(self.refutes_post(*deadline, partitions)?),
+            Op::Post { deadline, partitions } => {
+                let partitions = self.proven(*deadline, partitions)?;
+                partitions.map(|partitions| Op::Post { deadline: *deadline, partitions })
+            }
             Op::Extend(extensions) => {
                 let each = extensions.iter().map(|one| (&one.sectors, Some(one.expiration)));
                 all(self.refutes_terms(each, false)?)
@@ -141,31 +144,64 @@ impl<'a, 's> Outcome<'a, 's> {
         Ok(false)
     }
 
-    /// Of a partition named, a sector that is not skipped and was active or unproven is faulty after, or one that was
-    /// recovering is so still.
-    fn refutes_post(&self, deadline: u64, partitions: &[Place]) -> Result<bool> {
-        for place in partitions {
-            let changed = self
-                .changes
-                .changed_partitions()
-                .find(|change| (change.deadline, change.index) == (deadline, place.partition));
-            let failed = match changed.map(|change| &change.before) {
-                Some(Some(before)) => {
-                    let due = before.live().difference(&before.faults).union(&before.recoveries);
-                    due.difference(&place.sectors).intersection(&self.changes.standing().1.faulty)
-                }
-                // It came within the tipset, when it could not be proven.
-                Some(None) => return Ok(true),
-                None => match self.changes.unchanged_partition(deadline, place.partition)? {
-                    Some(Partition { recoveries, .. }) => recoveries.difference(&place.sectors),
-                    None => return Ok(true),
-                },
-            };
-            if !failed.is_empty() {
-                return Ok(true);
+    /// The partitions that a window `PoSt` may have proven; `None` if it failed. Source: builtin-actors,
+    /// `submit_windowed_post`, `record_proven_sectors`.
+    fn proven(&self, deadline: u64, partitions: &[Place]) -> Result<Option<Vec<Place>>> {
+        // Those whose proof the state before has: a second one fails, or in actors v1 and v2 does nothing.
+        let reopened = self
+            .changes
+            .closings
+            .iter()
+            .any(|closing| (closing.deadline, closing.epoch < self.height) == (deadline, true));
+        let posted = if reopened { SectorSet::new() } else { self.changes.posted_before(deadline)? };
+        let second = |place: &&Place| posted.contains(place.partition);
+        if self.version >= 3 && partitions.iter().any(|place| second(&place)) {
+            return Ok(None);
+        }
+        let mut proves = false;
+        for place in partitions.iter().filter(|place| !second(place)) {
+            match self.proven_of(deadline, place)? {
+                Some(proven) => proves |= !proven.is_empty(),
+                None => return Ok(None),
             }
         }
-        Ok(false)
+        // A message that skips whatever it could prove fails.
+        let proven = partitions.iter().filter(|place| !second(place)).cloned().collect();
+        Ok(some(proven).filter(|_| proves))
+    }
+
+    /// The sectors that a window `PoSt` may have proven in a partition; `None` if the outcome refutes that: one that it
+    /// does not skip and that was active or unproven is faulty after, or one that was recovering is so still; one that
+    /// it skips is sound after; or one is unproven still.
+    fn proven_of(&self, deadline: u64, place: &Place) -> Result<Option<SectorSet>> {
+        let changed = self
+            .changes
+            .changed_partitions()
+            .find(|change| (change.deadline, change.index) == (deadline, place.partition));
+        let after = &self.changes.standing().1;
+        let due_of = |partition: &Partition| {
+            partition.live().difference(&partition.faults).union(&partition.recoveries)
+        };
+        let (due, faulty, sound) = match changed.map(|change| &change.before) {
+            Some(Some(before)) => {
+                let sound = after.active.union(&after.unproven).intersection(&before.sectors);
+                let unproven = before.unproven.intersection(&after.unproven);
+                (due_of(before), after.faulty.union(&unproven), sound)
+            }
+            // It came within the tipset, when it could not be proven.
+            Some(None) => return Ok(None),
+            None => match self.changes.unchanged_partition(deadline, place.partition)? {
+                Some(partition) => {
+                    let faulty = partition.faults.union(&partition.unproven);
+                    let sound = partition.live().difference(&partition.faults);
+                    (due_of(&partition), faulty, sound)
+                }
+                None => return Ok(None),
+            },
+        };
+        let proven = due.difference(&place.sectors);
+        let fits = proven.intersection(&faulty).is_empty() && place.sectors.intersection(&sound).is_empty();
+        Ok(fits.then_some(proven))
     }
 
     /// A named sector's terms do not allow that it was extended, or upgraded.
