@@ -98,30 +98,46 @@ impl<'s> Amt<'s> {
     /// # Errors
     /// If a block is missing or malformed, or `visit` fails.
     pub fn for_each(&self, visit: &mut dyn FnMut(u64, &mut Reader<'_>) -> Result<()>) -> Result<()> {
-        self.walk(&self.root[self.node..], self.height, 0, &mut Budget::of(self), visit)
+        self.for_each_to(u64::MAX, visit)
+    }
+
+    /// As [`Amt::for_each`], for indexes up to and with `last`. Blocks that hold only higher ones are not asked for.
+    ///
+    /// # Errors
+    /// As [`Amt::for_each`].
+    pub fn for_each_to(
+        &self,
+        last: u64,
+        visit: &mut dyn FnMut(u64, &mut Reader<'_>) -> Result<()>,
+    ) -> Result<()> {
+        self.walk(&self.root[self.node..], self.height, (0, last), &mut Budget::of(self), visit)
             .map_err(|error| error.in_block(&self.cid, self.what))
     }
 
+    /// Walks a node that begins at index `first`, up to index `last`.
     fn walk(
         &self,
         node: &[u8],
         height: u32,
-        first: u64,
+        (first, last): (u64, u64),
         budget: &mut Budget,
         visit: &mut dyn FnMut(u64, &mut Reader<'_>) -> Result<()>,
     ) -> Result<()> {
         let mut node = self.decode(node, height)?;
         budget.take(&node, height)?;
         if height == 0 {
-            for slot in slots(node.bitmap, self.width) {
+            for slot in slots(node.bitmap, self.width).take_while(|slot| first + slot <= last) {
                 visit(first + slot, &mut node.values)?;
             }
             return Ok(());
         }
         for (slot, link) in slots(node.bitmap, self.width).zip(&node.links) {
-            let (cid, block) = self.follow(link)?;
             let begin = self.begin(first, slot, height)?;
-            self.walk(&block, height - 1, begin, budget, visit)
+            if begin > last {
+                break;
+            }
+            let (cid, block) = self.follow(link)?;
+            self.walk(&block, height - 1, (begin, last), budget, visit)
                 .map_err(|error| error.in_block(&cid, self.what))?;
         }
         Ok(())
@@ -395,6 +411,27 @@ mod tests {
         }
         let claiming = folded(&mut store, 20, u64::MAX, leaf(&[7, 8]));
         assert!(values(&store, &claiming).is_err());
+    }
+
+    #[test]
+    fn a_walk_up_to_an_index_asks_for_no_block_beyond_it() {
+        let mut store = Memory::default();
+        let (near, absent) = (store.put(leaf(&[1, 5])), Memory::default().put(leaf(&[2])));
+        let links = array(&[link(&near), link(&absent)]);
+        // Slots 0 and 2 of the root: indexes 0 to 7, and 16 to 23.
+        let node = array(&[bytes(&[0b101]), links, array(&[])]);
+        let root = store.put(root(1, 3, node));
+        let seen = |last| {
+            let mut seen = Vec::new();
+            Amt::open(&store, &root, "test")?.for_each_to(last, &mut |index, value| {
+                seen.push((index, value.uint()?));
+                Ok(())
+            })?;
+            Ok::<_, Error>(seen)
+        };
+        assert_eq!(seen(0).unwrap(), [(0, 1)]);
+        assert_eq!(seen(15).unwrap(), [(0, 1), (1, 5)]);
+        assert!(matches!(seen(16), Err(Error::Missing(..))));
     }
 
     #[test]

@@ -113,6 +113,9 @@ impl Tipset {
 pub struct Transition {
     /// Height of the tipset that executed; the crons of the null rounds before it belong to it, too.
     pub height: Epoch,
+    /// Height of its parent: the heights between the two are null rounds. Genesis has none; its parent counts as one
+    /// epoch before it.
+    pub parent: Epoch,
     /// State before.
     pub before: Cid,
     /// State after.
@@ -213,10 +216,27 @@ impl<'s> Chain<'s> {
         let messages = if tipset.height.0 == 0 { Vec::new() } else { self.executed(tipset, child)? };
         Ok(Some(Transition {
             height: tipset.height,
+            parent: self.parent_height(index)?,
             before: tipset.parent_state_root,
             after: child.parent_state_root,
             messages,
         }))
+    }
+
+    /// Height of the parent of tipset number `index`, that is, of the tipset whose outcome is the state before it; one
+    /// epoch before genesis for genesis itself, and for an index that is not there.
+    ///
+    /// # Errors
+    /// If the parent of the first tipset here is missing or malformed.
+    pub fn parent_height(&self, index: usize) -> Result<Epoch> {
+        let genesis = Epoch(-1);
+        let Some(tipset) = self.tipsets.get(index).filter(|tipset| tipset.height.0 != 0) else {
+            return Ok(genesis);
+        };
+        if let Some(parent) = index.checked_sub(1).and_then(|before| self.tipsets.get(before)) {
+            return Ok(parent.height);
+        }
+        tipset.parents.0.first().map_or(Ok(genesis), |parent| Ok(Header::read(self.store, parent)?.height))
     }
 
     fn executed(&self, tipset: &Tipset, child: &Tipset) -> Result<Vec<Executed>> {

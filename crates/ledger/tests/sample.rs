@@ -23,7 +23,6 @@ fn the_bundled_sample_holds_what_happened_in_it() {
         *counts.entry(name).or_insert(0) += 1;
     }
     let expected = [
-        ("adjust extension", 4),
         ("expire on_time", 102),
         ("extend", 128),
         ("fault declared", 218),

@@ -71,7 +71,7 @@ fn a_migration_that_rewrites_everything_with_the_same_meaning_is_no_event() {
         // Far apart, so that the array has more levels than one.
         let verified = Sector { verified_weight: SIZE * 1234, ..sector(70_000) };
         let precommit =
-            Precommit { number: 90, epoch: PERIOD - 9, expiration: LATER, deals: vec![], verified_weight: 0 };
+            Precommit { number: 90, epoch: PERIOD - 9, expiration: LATER, ..Precommit::default() };
         let before = State {
             actors,
             period_start: PERIOD,
@@ -247,6 +247,7 @@ fn precommit() -> (Precommit, Deal) {
         expiration: CLOSING + 500 * DAY,
         deals: vec![deal.id],
         verified_weight: SIZE / 2 * i128::from(200 * DAY),
+        replaces: None,
     };
     (precommit, deal)
 }

@@ -44,6 +44,8 @@ pub(crate) struct SectorInfo {
 pub(crate) struct PrecommitInfo {
     /// Whether deal weights are stored with the pre-commit (up to v8).
     pub(crate) weights: bool,
+    /// Whether it may name a sector that it is to replace: up to v6, though the fields are there up to v8.
+    pub(crate) replaces: bool,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -85,7 +87,7 @@ const V1: Layout = Layout {
         deadlines: 11,
     },
     sector: SectorInfo { fewest_fields: 11, most_fields: 11, power_base: None, flags: None, daily_fee: None },
-    precommit: PrecommitInfo { weights: true },
+    precommit: PrecommitInfo { weights: true, replaces: true },
     deadline: DeadlineState { fields: 7, posted: 2 },
     partition: PartitionState {
         fields: 9,
@@ -132,6 +134,7 @@ const V6: Layout = Layout { version: 6, ..V5 };
 const V7: Layout = Layout {
     version: 7,
     sector: SectorInfo { fewest_fields: 14, most_fields: 14, ..V6.sector },
+    precommit: PrecommitInfo { replaces: false, ..V6.precommit },
     deadline: DeadlineState { fields: 11, posted: 2 },
     ..V6
 };
@@ -139,7 +142,7 @@ const V8: Layout = Layout { version: 8, ..V7 };
 const V9: Layout = Layout {
     version: 9,
     sector: SectorInfo { fewest_fields: 15, most_fields: 15, flags: Some(14), ..V8.sector },
-    precommit: PrecommitInfo { weights: false },
+    precommit: PrecommitInfo { weights: false, replaces: false },
     ..V8
 };
 const V10: Layout = Layout { version: 10, ..V9 };

@@ -5,9 +5,10 @@ use std::ops::RangeInclusive;
 /// Still there.
 const ON: u8 = u8::MAX;
 
-/// Methods whose parameters name sectors or their deadlines, with the actors versions that have them. Source: the exports
+/// Methods whose parameters name sectors or their deadlines, with the actors versions that have them; and the one by
+/// which actors v1 delete a miner with all its sectors. Source: the exports
 /// of specs-actors v0.9 to v7 and the method enum of builtin-actors v8 to v19, `actors/miner/src/lib.rs`.
-static METHODS: [(u64, RangeInclusive<u8>); 18] = [
+static METHODS: [(u64, RangeInclusive<u8>); 19] = [
     (5, 1..=ON),   // SubmitWindowedPoSt
     (6, 1..=12),   // PreCommitSector
     (7, 1..=13),   // ProveCommitSector
@@ -15,6 +16,7 @@ static METHODS: [(u64, RangeInclusive<u8>); 18] = [
     (9, 1..=ON),   // TerminateSectors
     (10, 1..=ON),  // DeclareFaults
     (11, 1..=ON),  // DeclareFaultsRecovered
+    (15, 1..=1),   // ReportConsensusFault
     (24, 3..=ON),  // DisputeWindowedPoSt
     (25, 5..=12),  // PreCommitSectorBatch
     (26, 5..=16),  // ProveCommitAggregate
@@ -28,7 +30,8 @@ static METHODS: [(u64, RangeInclusive<u8>); 18] = [
     (37, 19..=ON), // UpgradeSectorQuality
 ];
 
-/// Whether the miner actor of that version has the method, and calling it changes sectors that its parameters name.
+/// Whether the miner actor of that version has the method, and calling it changes sectors: those that its parameters
+/// name, or all.
 #[must_use]
 pub fn names_sectors(method: u64, version: u8) -> bool {
     METHODS.iter().any(|(known, versions)| *known == method && versions.contains(&version))

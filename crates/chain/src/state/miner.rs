@@ -101,32 +101,40 @@ impl Partition {
         self.sectors.difference(&self.terminated)
     }
 
-    /// The sectors scheduled to leave at or before `epoch`: on time, and early (faulty for the maximum age).
+    /// The sectors scheduled to leave at or before `epoch`, entry by entry in order of epoch. What the queue holds of
+    /// later epochs is not asked for.
     ///
     /// # Errors
     /// If the queue is missing or malformed.
-    pub fn due(&self, store: &dyn BlockStore, epoch: Epoch) -> Result<(SectorSet, SectorSet)> {
-        let mut due = (SectorSet::new(), SectorSet::new());
-        let Some(root) = &self.expirations else {
-            return Ok(due);
-        };
+    pub fn due(&self, store: &dyn BlockStore, epoch: Epoch) -> Result<Vec<DueSectors>> {
         const WHAT: &str = "queue of expirations";
+        let (Some(root), Ok(last)) = (&self.expirations, u64::try_from(epoch.0)) else {
+            return Ok(Vec::new());
+        };
         let queue = Amt::open(store, root, WHAT)?;
         if queue.count() > MOST_IN_QUEUE {
             return Err(Error::malformed(format!("{} entries", queue.count())).in_block(root, WHAT));
         }
-        queue.for_each(&mut |index, value| {
-            if i64::try_from(index).is_ok_and(|index| index <= epoch.0) {
-                let fields = value.array()?;
-                due.0 = due.0.union(&SectorSet::decode(value.bytes()?)?);
-                due.1 = due.1.union(&SectorSet::decode(value.bytes()?)?);
-                (2..fields).try_for_each(|_| value.skip())
-            } else {
-                value.skip()
-            }
+        let mut due = Vec::new();
+        queue.for_each_to(last, &mut |index, value| {
+            let fields = value.array()?;
+            let (on_time, early) = (SectorSet::decode(value.bytes()?)?, SectorSet::decode(value.bytes()?)?);
+            due.push(DueSectors { epoch: Epoch(i64::try_from(index).unwrap_or(i64::MAX)), on_time, early });
+            (2..fields).try_for_each(|_| value.skip())
         })?;
         Ok(due)
     }
+}
+
+/// An entry of a partition's queue of expirations.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct DueSectors {
+    /// The epoch from which its sectors leave, when their deadline ends.
+    pub epoch: Epoch,
+    /// Those that leave at their time.
+    pub on_time: SectorSet,
+    /// Those that leave before their time, for having been faulty too long.
+    pub early: SectorSet,
 }
 
 pub(super) fn open_partitions<'s>(store: &'s dyn BlockStore, root: &Cid) -> Result<Amt<'s>> {

@@ -19,7 +19,7 @@ pub use layout::Layout;
 pub use manifest::{Activation, Data, Piece, Update};
 pub use market::{Market, Proposal};
 pub use methods::names_sectors;
-pub use miner::{ChangedPartition, Miner, Partition};
+pub use miner::{ChangedPartition, DueSectors, Miner, Partition};
 pub use multisig::{Answer, Multisig, MultisigCall, Transaction};
 pub use params::{Extension, Op, Place, QualityUpgrade};
 pub use power::{Claims, PowerPair};

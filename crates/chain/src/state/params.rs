@@ -74,6 +74,8 @@ pub enum Op {
         /// Which of the proofs accepted without a check it is.
         post: u64,
     },
+    /// Method 15: a consensus fault is reported, for which actors v1 delete the miner.
+    ReportConsensusFault,
     /// Any other method.
     Other,
 }
@@ -129,6 +131,7 @@ impl Op {
                 reader.array()?;
                 Self::Dispute { deadline: reader.uint()?, post: reader.uint()? }
             }
+            15 => Self::ReportConsensusFault,
             _ => Self::Other,
         })
     }

@@ -123,6 +123,8 @@ pub struct Precommit {
     pub expiration: Epoch,
     /// Its deals.
     pub deals: Vec<u64>,
+    /// The CC sector that it is to replace (up to actors v6).
+    pub replaces: Option<SectorNumber>,
     /// Weights stored with it, unverified and verified (up to actors v8).
     pub weights: Option<(i128, i128)>,
 }
@@ -142,11 +144,26 @@ impl Precommit {
         reader.skip_many(2)?; // sealed CID, seal randomness epoch
         let deals = deals(&mut reader)?;
         let expiration = Epoch(reader.int()?);
-        (0..rest).try_for_each(|_| reader.skip())?;
+        let replaces = if layout.precommit.replaces { replaced(&mut reader, rest)? } else { None };
+        if !layout.precommit.replaces {
+            (0..rest).try_for_each(|_| reader.skip())?;
+        }
         reader.skip()?; // deposit
         let epoch = Epoch(reader.int()?);
         let weights =
             layout.precommit.weights.then(|| Ok((reader.bigint()?, reader.bigint()?))).transpose()?;
-        Ok(Self { number, size, epoch, expiration, deals, weights })
+        Ok(Self { number, size, epoch, expiration, deals, replaces, weights })
     }
+}
+
+/// The last fields of a pre-commit's info up to actors v8: whether it replaces a sector, and that one's deadline,
+/// partition and number.
+fn replaced(reader: &mut Reader<'_>, fields: u64) -> Result<Option<SectorNumber>> {
+    if fields != 4 {
+        return Err(Error::malformed(format!("a pre-commit that says in {fields} fields what it replaces")));
+    }
+    let replaces = reader.bool()?;
+    reader.skip_many(2)?;
+    let number = SectorNumber(reader.uint()?);
+    Ok(replaces.then_some(number))
 }

@@ -185,7 +185,8 @@ fn misfit(event: &Event) -> Option<&'static str> {
         }
         Kind::Snap | Kind::Upgrade => was && before == after && same_dates,
         Kind::Extend => was && before == after && event.expiration_after > event.expiration_before,
-        Kind::Adjust => was && is,
+        // A migration may take sectors away.
+        Kind::Adjust => was && (is || event.cause == Some(Migration)),
         Kind::Terminate | Kind::Expire => was && !is,
     };
     if !stands {
@@ -193,9 +194,9 @@ fn misfit(event: &Event) -> Option<&'static str> {
     }
 
     let caused = match (event.kind, event.cause) {
-        (Kind::Precommit, Some(Single)) => sent_by(6),
+        (Kind::Precommit, Some(Single)) => by(&[6]),
         (Kind::Precommit, Some(Batch)) => by(&[25, 28]),
-        (Kind::Onboard, Some(Single)) => sent_by(7),
+        (Kind::Onboard, Some(Single)) => by(&[7]),
         (Kind::Onboard, Some(Batch)) => by(&[26, 34]),
         (Kind::Onboard, Some(NonInteractive)) => by(&[36]),
         // In actors v1 together with onboard.
@@ -209,7 +210,8 @@ fn misfit(event: &Event) -> Option<&'static str> {
         (Kind::Fault, Some(Declared)) => by(&[10]),
         (Kind::Fault, Some(Skipped)) => sent_by(5),
         (Kind::Fault, Some(Disputed)) => sent_by(24),
-        (Kind::Terminate, Some(Active)) => by(&[9]),
+        // A consensus fault deletes a miner of actors v1.
+        (Kind::Terminate, Some(Active)) => by(&[9, 15]),
         (Kind::Terminate, Some(Passive)) => cron && before == Status::Faulty,
         (Kind::Expire, Some(OnTime)) => cron && event.expiration_before <= Some(event.epoch),
         (Kind::Expire, Some(Replaced)) => cron && event.expiration_before > Some(event.epoch),

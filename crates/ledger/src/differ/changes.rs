@@ -1,19 +1,19 @@
 //! What of a miner is not the same before and after a tipset.
 
 use std::cell::OnceCell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use chain::state::{ChangedPartition, Miner, Partition, Precommit};
-use chain::{BlockStore, Epoch, Error, Result, SectorNumber, SectorSet, Transition};
+use chain::state::{ChangedPartition, DueSectors, Miner, Partition, Precommit};
+use chain::{BlockStore, EPOCHS_PER_DAY, Epoch, Error, Result, SectorNumber, SectorSet, Transition};
 
+use super::closings::Closings;
 use super::terms::Terms;
 use crate::event::Status;
 
-pub(super) const DEADLINES: i64 = 48;
-/// Epochs of a deadline (`WPoStChallengeWindow`).
-pub(super) const WINDOW: i64 = 60;
-/// More closings than any stretch of null rounds holds: a bound on what a hostile state can ask for.
-const MOST_CLOSINGS: i64 = 4 * DEADLINES;
+/// The actors versions whose CC upgrades schedule the old sector to leave before the deadlines' crons run. Actors v1 run
+/// them the other way round (specs-actors v0.9.14 `power_actor.go`, `OnEpochTickEnd`), so that a sector replaced in its
+/// deadline's last epoch leaves a day later; from v7 nothing is replaced.
+const REPLACES_AT_ONCE: std::ops::RangeInclusive<u8> = 2..=6;
 /// More sectors than a miner ever changes in a tipset, far above `SECTORS_MAX` of one proving period's faults.
 const MOST_CHANGED: u64 = 1 << 26;
 
@@ -85,13 +85,6 @@ impl Standing {
     }
 }
 
-/// The end of a deadline, when its cron ran.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Closing {
-    pub(super) epoch: Epoch,
-    pub(super) deadline: u64,
-}
-
 /// Where a sector's partition is, and when it is to leave.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Seat {
@@ -102,11 +95,10 @@ pub(super) struct Seat {
 /// Everything of a miner that is not the same before and after a tipset.
 pub(super) struct MinerChanges<'s> {
     before: Option<Miner<'s>>,
-    after: Miner<'s>,
-    /// Whether the two states are of different actors versions.
+    after: Option<Miner<'s>>,
+    version: u8,
+    /// Whether a migration came in between.
     pub(super) migrated: bool,
-    /// Whether the layout knows an unproven set (from actors v2).
-    pub(super) proves: bool,
     partitions: Vec<PartitionChange<'s>>,
     standing: (Standing, Standing),
     /// Of all partitions, read only if it is needed.
@@ -114,8 +106,10 @@ pub(super) struct MinerChanges<'s> {
     sectors: BTreeMap<SectorNumber, (Option<Terms>, Option<Terms>)>,
     /// Pre-commits before and after, by number.
     pub(super) precommits: BTreeMap<SectorNumber, (Option<Precommit>, Option<Precommit>)>,
-    /// Deadlines that closed, in order.
-    pub(super) closings: Vec<Closing>,
+    /// When deadlines ended.
+    pub(super) closings: Closings,
+    /// Sectors for which a sector that was pre-committed to replace them came.
+    replaced: BTreeSet<SectorNumber>,
     height: Epoch,
 }
 
@@ -123,33 +117,43 @@ pub(super) struct MinerChanges<'s> {
 struct PartitionChange<'s> {
     change: ChangedPartition,
     miner: Option<Miner<'s>>,
-    due: OnceCell<(SectorSet, SectorSet)>,
+    due: OnceCell<Vec<DueSectors>>,
     posted: OnceCell<bool>,
     fallen: OnceCell<bool>,
 }
 
 impl<'s> MinerChanges<'s> {
+    /// Of a miner before and after, one of which is there. `migrated` says whether a state migration came in between.
     pub(super) fn between(
-        before: &Option<Miner<'s>>,
-        after: &Miner<'s>,
+        before: Option<&Miner<'s>>,
+        after: Option<&Miner<'s>>,
+        migrated: bool,
         transition: &Transition,
     ) -> Result<Self> {
         let mut changes = Self {
-            migrated: before.as_ref().is_some_and(|old| old.layout().version != after.layout().version),
-            proves: after.layout().version > 1,
+            version: after.or(before).map_or(1, |miner| miner.layout().version),
+            migrated,
             partitions: Vec::new(),
             standing: (Standing::default(), Standing::default()),
             everywhere: OnceCell::new(),
             sectors: BTreeMap::new(),
             precommits: BTreeMap::new(),
-            closings: Vec::new(),
+            closings: Closings::NONE,
+            replaced: BTreeSet::new(),
             height: transition.height,
-            before: before.clone(),
-            after: after.clone(),
+            before: before.cloned(),
+            after: after.cloned(),
         };
-        match before {
-            Some(old) => changes.compare(old, after, transition)?,
-            None => changes.add_all(after)?,
+        match (before, after) {
+            (Some(old), Some(new)) => changes.compare(old, new, transition)?,
+            (None, Some(new)) => changes.take_all(new, false)?,
+            (Some(old), None) => {
+                changes.take_all(old, true)?;
+                if !migrated {
+                    changes.closings = Closings::until_deletion(old, transition);
+                }
+            }
+            (None, None) => {}
         }
         let seen = |side: fn(&ChangedPartition) -> Option<&Partition>| {
             Standing::over(changes.partitions.iter().filter_map(move |partition| side(&partition.change)))
@@ -159,14 +163,9 @@ impl<'s> MinerChanges<'s> {
     }
 
     fn compare(&mut self, old: &Miner<'s>, new: &Miner<'s>, transition: &Transition) -> Result<()> {
-        let partition = |change| PartitionChange {
-            change,
-            miner: Some(old.clone()),
-            due: OnceCell::new(),
-            posted: OnceCell::new(),
-            fallen: OnceCell::new(),
-        };
-        self.partitions = new.changed_partitions(old)?.into_iter().map(partition).collect();
+        let changed = new.changed_partitions(old)?;
+        self.partitions =
+            changed.into_iter().map(|change| PartitionChange::of(change, Some(old.clone()))).collect();
         new.diff_sectors(old, &mut |number, old, new| {
             // Migrations rewrite sectors with the same meaning: compare what is decoded.
             if old != new {
@@ -180,36 +179,61 @@ impl<'s> MinerChanges<'s> {
             self.precommits.insert(number, (old, new));
             Ok(())
         })?;
-        self.closings = closings(old, new, transition);
+        self.closings = Closings::between(old, new, transition);
+        if REPLACES_AT_ONCE.contains(&self.version) {
+            let replacing = |(number, (old, _)): (&SectorNumber, &(Option<Precommit>, _))| {
+                old.as_ref().filter(|_| self.is_new(*number)).and_then(|precommit| precommit.replaces)
+            };
+            self.replaced = self.precommits.iter().filter_map(replacing).collect();
+        }
         Ok(())
     }
 
-    /// A miner that did not exist before: everything it has is new.
-    fn add_all(&mut self, new: &Miner<'s>) -> Result<()> {
-        new.for_each_partition(&mut |deadline, index, partition| {
-            let change = ChangedPartition { deadline, index, before: None, after: Some(partition) };
-            self.partitions.push(PartitionChange {
-                change,
-                miner: None,
-                due: OnceCell::new(),
-                posted: OnceCell::new(),
-                fallen: OnceCell::new(),
-            });
+    /// A miner that is there on one side only: everything that it has is new, or gone.
+    fn take_all(&mut self, miner: &Miner<'s>, gone: bool) -> Result<()> {
+        fn sides<T>(found: T, gone: bool) -> (Option<T>, Option<T>) {
+            if gone { (Some(found), None) } else { (None, Some(found)) }
+        }
+        miner.for_each_partition(&mut |deadline, index, partition| {
+            let (before, after) = sides(partition, gone);
+            let change = ChangedPartition { deadline, index, before, after };
+            self.partitions.push(PartitionChange::of(change, gone.then(|| miner.clone())));
             Ok(())
         })?;
-        new.for_each_sector(&mut |found| {
-            self.sectors.insert(found.sector.number, (None, Some(Terms::of(&found)?)));
+        miner.for_each_sector(&mut |found| {
+            self.sectors.insert(found.sector.number, sides(Terms::of(&found)?, gone));
             Ok(())
         })?;
-        new.for_each_precommit(&mut |precommit| {
-            self.precommits.insert(precommit.number, (None, Some(precommit)));
+        miner.for_each_precommit(&mut |precommit| {
+            self.precommits.insert(precommit.number, sides(precommit, gone));
             Ok(())
         })
     }
 
+    /// Whether the miner itself is gone.
+    pub(super) const fn deleted(&self) -> bool {
+        self.after.is_none()
+    }
+
+    /// Whether the layout knows an unproven set (from actors v2).
+    pub(super) const fn proves(&self) -> bool {
+        self.version > 1
+    }
+
+    /// Epochs after which a faulty sector is dropped (`FaultMaxAge`): 14 days up to actors v5, 42 from v6.
+    pub(super) const fn fault_age(&self) -> i64 {
+        EPOCHS_PER_DAY * if self.version < 6 { 14 } else { 42 }
+    }
+
+    /// Whether a sector came in this tipset that was pre-committed to replace this one, by actors that schedule it to
+    /// leave before they run the ends of deadlines.
+    pub(super) fn was_replaced(&self, sector: SectorNumber) -> bool {
+        self.replaced.contains(&sector)
+    }
+
     /// Where the blocks of both states come from.
-    pub(super) fn store(&self) -> &'s dyn BlockStore {
-        self.after.store()
+    pub(super) fn store(&self) -> Option<&'s dyn BlockStore> {
+        self.after.as_ref().or(self.before.as_ref()).map(Miner::store)
     }
 
     /// The numbers of the sectors that changed in standing or in terms.
@@ -227,7 +251,7 @@ impl<'s> MinerChanges<'s> {
 
     /// The actors version that the tipset's messages met: a migration comes before them.
     pub(super) const fn version(&self) -> u8 {
-        self.after.layout().version
+        self.version
     }
 
     /// Height of the tipset.
@@ -237,7 +261,8 @@ impl<'s> MinerChanges<'s> {
 
     /// Begin of one of the miner's proving periods, as the state before has it.
     pub(super) fn period_start(&self) -> Epoch {
-        self.before.as_ref().unwrap_or(&self.after).proving_period_start
+        let miner = self.before.as_ref().or(self.after.as_ref());
+        miner.map_or(Epoch(0), |miner| miner.proving_period_start)
     }
 
     /// Where the sectors of the changed partitions stood and stand.
@@ -252,7 +277,7 @@ impl<'s> MinerChanges<'s> {
 
     /// A partition that did not change, as it is; `None` if there is none such.
     pub(super) fn unchanged_partition(&self, deadline: u64, index: u64) -> Result<Option<Partition>> {
-        self.after.partition(deadline, index)
+        self.after.as_ref().map_or(Ok(None), |miner| miner.partition(deadline, index))
     }
 
     /// Which partitions of a deadline have their window `PoSt` in, in the state before.
@@ -268,14 +293,11 @@ impl<'s> MinerChanges<'s> {
     /// Of the sectors of the changed partitions, those that the crons of null rounds took, as the queue before says.
     pub(super) fn due_in_null_rounds(&self) -> Result<SectorSet> {
         let mut taken = Vec::new();
-        for closing in self.closings.iter().filter(|closing| closing.epoch < self.height) {
-            for PartitionChange { change, miner, .. } in &self.partitions {
-                if let (Some(miner), Some(before)) = (miner, &change.before)
-                    && change.deadline == closing.deadline
-                {
-                    let (on_time, early) = before.due(miner.store(), closing.epoch)?;
-                    taken.extend([on_time, early]);
-                }
+        for PartitionChange { change, miner, .. } in &self.partitions {
+            let ends = self.closings.of(change.deadline).take_while(|end| *end < self.height);
+            if let (Some(miner), Some(before), Some(last)) = (miner, &change.before, ends.last()) {
+                let due = before.due(miner.store(), last)?;
+                taken.extend(due.into_iter().flat_map(|entry| [entry.on_time, entry.early]));
             }
         }
         Ok(SectorSet::union_of(&taken))
@@ -295,8 +317,10 @@ impl<'s> MinerChanges<'s> {
             return Ok(changed);
         }
         // Rewritten without its partition: it stands where it stood (a state migration does this).
-        if self.everywhere.get().is_none() {
-            let _ = self.everywhere.set(Standing::of(&self.after)?);
+        if self.everywhere.get().is_none()
+            && let Some(after) = &self.after
+        {
+            let _ = self.everywhere.set(Standing::of(after)?);
         }
         let status = self.everywhere.get_or_init(Standing::default).status(sector);
         Ok((status, status))
@@ -312,7 +336,9 @@ impl<'s> MinerChanges<'s> {
         if let Some(terms) = self.sectors.get(&sector) {
             return Ok(terms.clone());
         }
-        let miner = self.before.as_ref().unwrap_or(&self.after);
+        let Some(miner) = self.before.as_ref().or(self.after.as_ref()) else {
+            return Ok((None, None));
+        };
         let terms = miner.sector(sector, |found| Terms::of(&found))?.transpose()?;
         Ok((terms.clone(), terms))
     }
@@ -363,10 +389,10 @@ impl<'s> MinerChanges<'s> {
         })
     }
 
-    /// Whether the state before schedules the sector to leave by now: on time, or early.
-    pub(super) fn is_due(&self, sector: SectorNumber) -> Result<Due> {
+    /// From when the state before schedules the sector to leave at the end of its deadline, if by now, and how.
+    pub(super) fn due(&self, sector: SectorNumber) -> Result<Option<(Epoch, Due)>> {
         let Some(found) = self.partition_of(sector) else {
-            return Ok(Due::Not);
+            return Ok(None);
         };
         if found.due.get().is_none() {
             let due = match (&found.miner, &found.change.before) {
@@ -375,42 +401,27 @@ impl<'s> MinerChanges<'s> {
             };
             let _ = found.due.set(due);
         }
-        let (on_time, early) = found.due.get_or_init(Default::default);
-        Ok(if on_time.contains(sector.0) {
-            Due::OnTime
-        } else if early.contains(sector.0) {
-            Due::Early
-        } else {
-            Due::Not
-        })
+        let due = |entry: &DueSectors| match sector.0 {
+            sector if entry.on_time.contains(sector) => Some((entry.epoch, Due::OnTime)),
+            sector if entry.early.contains(sector) => Some((entry.epoch, Due::Early)),
+            _ => None,
+        };
+        Ok(found.due.get_or_init(Default::default).iter().find_map(due))
+    }
+}
+
+impl<'s> PartitionChange<'s> {
+    /// `miner` is the one before, if there was one.
+    const fn of(change: ChangedPartition, miner: Option<Miner<'s>>) -> Self {
+        Self { change, miner, due: OnceCell::new(), posted: OnceCell::new(), fallen: OnceCell::new() }
     }
 }
 
 /// How the queue of expirations before a tipset says that a sector leaves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Due {
-    /// It does not, by the tipset's epoch.
-    Not,
     /// At its time.
     OnTime,
     /// Before its time, for having been faulty too long.
     Early,
-}
-
-/// The deadlines that closed during a transition: those between the deadline current before and the one current
-/// after, at the last epoch of each. A miner whose cron is asleep (actors v4 on) skips ahead when it wakes; it has
-/// no sectors to which what it skips could matter.
-fn closings(old: &Miner<'_>, new: &Miner<'_>, transition: &Transition) -> Vec<Closing> {
-    let periods = new.proving_period_start - old.proving_period_start;
-    let current = |miner: &Miner<'_>| i64::try_from(miner.current_deadline).unwrap_or(0);
-    let steps =
-        periods.div_euclid(WINDOW).saturating_add(current(new) - current(old)).clamp(0, MOST_CLOSINGS);
-    (0..steps)
-        .filter_map(|step| {
-            let index = current(old) + step;
-            let epoch = old.proving_period_start + ((index + 1) * WINDOW - 1);
-            let deadline = u64::try_from(index.rem_euclid(DEADLINES)).ok()?;
-            (epoch <= transition.height).then_some(Closing { epoch, deadline })
-        })
-        .collect()
 }

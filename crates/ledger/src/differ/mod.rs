@@ -10,6 +10,7 @@
 mod activations;
 mod calls;
 mod changes;
+mod closings;
 mod inside;
 mod members;
 mod refute;
@@ -134,8 +135,9 @@ impl Differ {
             self.count_calls_of_the_unchanged(&calls, &miners, &after, transition, &mut receipts)?;
         }
         let deals = Deals::of(after);
-        let told = miners.par_iter().map(|(id, (old, new))| {
-            let changes = MinerChanges::between(old, new, transition)?;
+        let told = miners.par_iter().map(|(id, miner)| {
+            let ChangedMiner { before, after, migrated } = miner;
+            let changes = MinerChanges::between(before.as_ref(), after.as_ref(), *migrated, transition)?;
             let judged = refute::judge(&changes, calls.to(*id))?;
             let mut told = story::tell(*id, &changes, &judged.calls, &deals, transition)?;
             let uncertain = refute::mark(&mut told.steps, &changes, &judged.calls)?;
@@ -156,7 +158,7 @@ impl Differ {
     fn count_calls_of_the_unchanged(
         &self,
         calls: &Calls,
-        changed: &BTreeMap<MinerId, (Option<Miner<'_>>, Miner<'_>)>,
+        changed: &BTreeMap<MinerId, ChangedMiner<'_>>,
         state: &StateTree<'_>,
         transition: &Transition,
         receipts: &mut ReceiptCounts,
@@ -164,7 +166,7 @@ impl Differ {
         for (receiver, calls) in calls.receivers().filter(|(receiver, _)| !changed.contains_key(receiver)) {
             let Some(actor) = state.actor(receiver.0)? else { continue };
             let Some(miner) = Miner::of(state.store(), &actor, &self.codes)? else { continue };
-            let changes = MinerChanges::between(&Some(miner.clone()), &miner, transition)?;
+            let changes = MinerChanges::between(Some(&miner), Some(&miner), false, transition)?;
             receipts.add(&refute::judge(&changes, calls)?.counts());
         }
         Ok(())
@@ -175,14 +177,14 @@ impl Differ {
         self.activations.settle(transition)
     }
 
-    /// Miners that are not the same before and after. A new miner is compared with the empty one that it
-    /// became first in no readable state; one that is gone is left out: nothing removes a miner with sectors.
+    /// Miners whose state is not the same before and after. A new miner is compared with the empty one that it became
+    /// first in no readable state.
     fn changed_miners<'s>(
         &self,
         store: &'s dyn BlockStore,
         before: &StateTree<'s>,
         after: &StateTree<'s>,
-    ) -> Result<BTreeMap<MinerId, (Option<Miner<'s>>, Miner<'s>)>> {
+    ) -> Result<BTreeMap<MinerId, ChangedMiner<'s>>> {
         let mut actors = Vec::new();
         after.diff(before, &mut |id, old, new| {
             actors.push((id, old, new));
@@ -201,18 +203,42 @@ impl Differ {
                 break;
             }
         }
+        // A miner cannot tell of the migration that takes it away; the actors that there is one of each can.
+        let migration = actors.iter().any(|(id, old, new)| *id < FIRST_OF_MANY && has_other_code(old, new));
         let mut miners = BTreeMap::new();
         for (id, old, new) in actors {
-            let Some(new) =
-                new.as_ref().map(|actor| Miner::of(store, actor, &self.codes)).transpose()?.flatten()
-            else {
-                continue;
+            let migrated = has_other_code(&old, &new) || (new.is_none() && migration);
+            let read = |actor: Option<&Actor>| {
+                Ok::<_, Error>(actor.map(|actor| Miner::of(store, actor, &self.codes)).transpose()?.flatten())
             };
-            let old = old.as_ref().map(|actor| Miner::of(store, actor, &self.codes)).transpose()?.flatten();
-            miners.insert(MinerId(id), (old, new));
+            // A message without a method, say, changes a balance and nothing of what the actor keeps.
+            if old.as_ref().map(|actor| actor.head) == new.as_ref().map(|actor| actor.head) {
+                continue;
+            }
+            let (before, after) = (read(old.as_ref())?, read(new.as_ref())?);
+            if before.is_some() || after.is_some() {
+                miners.insert(MinerId(id), ChangedMiner { before, after, migrated });
+            }
         }
         Ok(miners)
     }
+}
+
+/// The lowest number of an actor that is one of many of its kind (`FirstNonSingletonActorId`); the numbers below are those
+/// of the actors that a network has one of each.
+const FIRST_OF_MANY: u64 = 100;
+
+/// A miner before and after a tipset, one of which is there.
+struct ChangedMiner<'s> {
+    before: Option<Miner<'s>>,
+    after: Option<Miner<'s>>,
+    /// Whether a state migration came in between.
+    migrated: bool,
+}
+
+/// Whether an actor runs another code than before, which only a migration does to a miner or to one that there is one of.
+fn has_other_code(old: &Option<Actor>, new: &Option<Actor>) -> bool {
+    old.as_ref().zip(new.as_ref()).is_some_and(|(old, new)| old.code != new.code)
 }
 
 /// The events with which a miner's live sectors come into the ledger.

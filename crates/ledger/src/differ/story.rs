@@ -8,11 +8,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use chain::state::{Op, Precommit, StateTree};
+use chain::state::{Op, Place, Precommit, StateTree};
 use chain::{Epoch, Executed, MinerId, Result, SectorNumber, Transition};
 
 use super::calls::Call;
-use super::changes::{Closing, MinerChanges};
+use super::changes::MinerChanges;
 use super::tale::Tale;
 use super::terms::Deals;
 use crate::event::{Cause, Event, Kind, MessageRef, Status};
@@ -33,6 +33,8 @@ struct Order {
 pub(super) enum Stage {
     /// Cron of a null round before the tipset.
     NullRound(Epoch),
+    /// A state migration.
+    Migration,
     /// The message of that position.
     Message(usize),
     /// Cron of the tipset's own epoch.
@@ -108,7 +110,10 @@ pub(super) fn tell(
         return Ok(told);
     }
     // The market drops the deals of a pre-commit that came to nothing: what it weighed, the state before tells.
-    let deals_before = Deals::of(StateTree::open(changes.store(), &transition.before)?);
+    let Some(store) = changes.store() else {
+        return Ok(told);
+    };
+    let deals_before = Deals::of(StateTree::open(store, &transition.before)?);
     for (number, (before, after)) in &changes.precommits {
         scene.precommit(*number, before.as_ref(), after.as_ref(), (&deals_before, deals), &mut told.steps)?;
     }
@@ -129,12 +134,22 @@ pub(super) struct Scene<'a, 's> {
 }
 
 impl Scene<'_, '_> {
-    pub(super) fn stage_of(&self, closing: &Closing) -> Stage {
-        if closing.epoch < self.height { Stage::NullRound(closing.epoch) } else { Stage::Cron }
+    /// What a pre-commit or an onboarding from inside another actor counts as. Such callers use batches, which came with
+    /// actors v5.
+    pub(super) const fn unseen_cause(&self) -> Cause {
+        if self.changes.version() < 5 { Cause::Single } else { Cause::Batch }
     }
 
-    fn proves(&self, sector: SectorNumber) -> bool {
-        self.calls.iter().any(|call| call.op.proves(sector).is_some())
+    /// Whether a sector that neither state shows was onboarded all the same: a call that proves it was successful, and
+    /// so was one after it that terminates it. Without the latter it was skipped: an aggregate passes over pre-commits
+    /// that are too late, which the end of a deadline then clears away (specs-actors v5.0.6 `miner_actor.go`,
+    /// `ProveCommitAggregate`).
+    fn came_and_went(&self, sector: SectorNumber) -> bool {
+        let terminates = |call: &Call| {
+            let named = |place: &Place| place.sectors.contains(sector.0);
+            matches!(&call.op, Op::Terminate(places) if places.iter().any(named))
+        };
+        self.calls.iter().skip_while(|call| call.op.proves(sector).is_none()).any(terminates)
     }
 
     /// The events of a pre-commit that appeared, left or was replaced; the deals are those before and after.
@@ -147,11 +162,12 @@ impl Scene<'_, '_> {
         steps: &mut Vec<Step>,
     ) -> Result<()> {
         let replaced = before.is_some_and(|old| after.is_some_and(|new| new.epoch != old.epoch));
-        let onboarded = self.changes.is_new(number) || self.proves(number);
+        let onboarded = self.changes.is_new(number) || self.came_and_went(number);
         if let Some(old) = before
             && (replaced || (after.is_none() && !onboarded))
         {
-            let stage = self.changes.closings.first().map_or(Stage::Cron, |closing| self.stage_of(closing));
+            let end = self.changes.closings.first().filter(|end| *end < self.height);
+            let stage = end.map_or(Stage::Cron, Stage::NullRound);
             let qap = deals_before.precommitted_qap(old)?;
             let event = Event {
                 qap_before: Some(qap),
@@ -166,8 +182,11 @@ impl Scene<'_, '_> {
             let precommits =
                 |call: &&Call| matches!(&call.op, Op::Precommit(sectors) if names(sectors, number));
             let call = self.calls.iter().find(precommits);
-            // One that no message explains shows no method; batches are what callers from inside multisigs use.
-            let cause = if call.is_some_and(|call| call.method == 6) { Cause::Single } else { Cause::Batch };
+            let cause = match call.map(|call| call.method) {
+                Some(6) => Cause::Single,
+                Some(_) => Cause::Batch,
+                None => self.unseen_cause(),
+            };
             let qap = deals_after.precommitted_qap(new)?;
             let event = Event {
                 qap_after: Some(qap),

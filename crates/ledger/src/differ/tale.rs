@@ -7,10 +7,13 @@ use chain::state::{Op, Place};
 use chain::{Epoch, Result, SectorNumber};
 
 use super::calls::Call;
-use super::changes::{Closing, Due, Seat};
+use super::changes::{Due, Seat};
 use super::story::{Scene, Stage, Step};
 use super::terms::Terms;
 use crate::event::{Cause, Event, Kind, Status};
+
+/// When calls from inside other actors count to have run: after the messages that show.
+const INSIDE: (Stage, u64) = (Stage::Message(usize::MAX), 0);
 
 /// One sector in one tipset: where it stands and on which terms, as the steps go by.
 pub(super) struct Tale<'a, 's> {
@@ -27,6 +30,8 @@ pub(super) struct Tale<'a, 's> {
     recovering: bool,
     recovered: bool,
     posted: bool,
+    /// The end of a deadline at which its proof was missed.
+    missed: Option<Epoch>,
     /// The activation that the state before shows, or for a new sector the state after.
     activation: Epoch,
     steps: Vec<Step>,
@@ -56,6 +61,7 @@ impl<'a, 's> Tale<'a, 's> {
             recovering: scene.changes.was_recovering(sector),
             recovered: false,
             posted: false,
+            missed: None,
             activation,
             steps: Vec::new(),
         }))
@@ -63,19 +69,26 @@ impl<'a, 's> Tale<'a, 's> {
 
     /// The steps, and the activation before if the state after shows another.
     pub(super) fn tell(mut self) -> Result<(Vec<Step>, Option<Epoch>)> {
-        let closings = &self.scene.changes.closings;
-        let (null_rounds, own): (Vec<_>, Vec<_>) =
-            closings.iter().partition(|closing| closing.epoch < self.scene.height);
-        for closing in null_rounds {
-            self.deadline_ends(closing)?;
+        if self.was_dropped_by_migration()? {
+            let cause = Some(Cause::Migration);
+            self.add((Stage::Migration, 0), Kind::Adjust, cause, Status::None, None, None);
+        }
+        let closings = self.scene.changes.closings;
+        let ends = self.seat.into_iter().flat_map(|seat| closings.of(seat.deadline));
+        let (height, mut first) = (self.scene.height, true);
+        for end in ends.clone().take_while(|end| *end < height) {
+            self.deadline_ends(end, first)?;
+            first = false;
         }
         for call in self.scene.calls {
             self.call(call);
         }
-        for closing in own {
-            self.deadline_ends(closing)?;
+        // Calls from inside other actors run before the tipset's own cron, too.
+        self.settle_terms();
+        if let Some(end) = ends.last().filter(|end| *end == height) {
+            self.deadline_ends(end, first)?;
         }
-        self.settle()?;
+        self.settle();
         let shown = self.settled.as_ref().map(|settled| settled.activation);
         let overwritten = shown.is_some_and(|shown| shown != self.activation).then_some(self.activation);
         Ok((self.steps, overwritten))
@@ -123,38 +136,70 @@ impl<'a, 's> Tale<'a, 's> {
         self.terms = terms;
     }
 
-    /// The cron at the end of a deadline: sectors whose time has come leave, and those of a partition
-    /// without a proof become faulty.
-    fn deadline_ends(&mut self, closing: &Closing) -> Result<()> {
-        if !self.is_live() || self.seat.is_none_or(|seat| seat.deadline != closing.deadline) {
+    /// Whether a state migration took the sector away: it is gone, and neither the queue nor a message explains that.
+    fn was_dropped_by_migration(&self) -> Result<bool> {
+        let changes = self.scene.changes;
+        if !changes.migrated || self.outcome != Status::None || !self.is_live() || self.is_terminated() {
+            return Ok(false);
+        }
+        let last = self.seat.and_then(|seat| changes.closings.of(seat.deadline).last());
+        let due = changes.due(self.sector)?;
+        Ok(!due.zip(last).is_some_and(|((due, _), end)| due <= end))
+    }
+
+    /// Whether a successful message terminates the sector.
+    fn is_terminated(&self) -> bool {
+        let terminates =
+            |call: &Call| matches!(&call.op, Op::Terminate(places) if self.named(places).is_some());
+        self.scene.calls.iter().any(terminates)
+    }
+
+    /// The cron at the end of a deadline: sectors whose time has come leave, and those of a partition without a proof
+    /// become faulty. What the state before has of proofs is spent by the first end.
+    fn deadline_ends(&mut self, end: Epoch, first: bool) -> Result<()> {
+        if !self.is_live() {
             return Ok(());
         }
-        let at = (self.scene.stage_of(closing), 0);
-        if self.outcome == Status::None && self.leaves_by_cron(at)? {
+        let stage = if end < self.scene.height { Stage::NullRound(end) } else { Stage::Cron };
+        if self.outcome == Status::None && self.leaves_by_cron((stage, 0), end)? {
             return Ok(());
         }
         let stays_faulty = matches!(self.outcome, Status::Faulty | Status::None);
         if matches!(self.status, Status::Active | Status::Unproven)
             && stays_faulty
             && !self.posted
-            && !self.scene.changes.was_posted(self.sector)?
+            && !(first && self.scene.changes.was_posted(self.sector)?)
         {
-            self.add(at, Kind::Fault, Some(Cause::Missed), Status::Faulty, None, None);
+            self.add((stage, 0), Kind::Fault, Some(Cause::Missed), Status::Faulty, None, None);
+            self.missed = Some(end);
         }
         Ok(())
     }
 
-    /// Lets the sector leave if the queue before says that its time has come. A termination that names the
-    /// sector and comes before the cron has done so already.
-    fn leaves_by_cron(&mut self, at: (Stage, u64)) -> Result<bool> {
-        let due = self.scene.changes.is_due(self.sector)?;
-        // A null round's cron cannot take what a later message terminated, unless it was due.
-        match due {
-            Due::OnTime => self.expire(at),
+    /// Lets the sector leave if its time has come by the end of its deadline: by the queue before, or by what happened
+    /// since. A termination that names the sector and comes before the cron has done so already.
+    fn leaves_by_cron(&mut self, at: (Stage, u64), end: Epoch) -> Result<bool> {
+        let changes = self.scene.changes;
+        // Only live sectors can be terminated, so the cron of a null round did not take it, though its time had come: up
+        // to network version 6 extensions left partitions out of their deadline's queue (specs-actors v2.3.6
+        // `miner_actor.go`, `ExtendSectorExpiration`).
+        if end < self.scene.height && self.is_terminated() {
+            return Ok(false);
+        }
+        // It was scheduled to leave when its replacement came, at the end of the tipset's messages.
+        if end == self.scene.height && changes.was_replaced(self.sector) {
+            self.expire(at);
+            return Ok(true);
+        }
+        let too_long = self.missed.is_some_and(|missed| missed + changes.fault_age() <= end);
+        match changes.due(self.sector)?.filter(|(due, _)| *due <= end) {
+            Some((_, Due::OnTime)) => self.expire(at),
             // Recovered in this very tipset: it is back in the queue at its own expiration.
-            Due::Early if self.recovered => self.expire(at),
-            Due::Early => self.add(at, Kind::Terminate, Some(Cause::Passive), Status::None, None, None),
-            Due::Not => return Ok(false),
+            Some((_, Due::Early)) if self.recovered => self.expire(at),
+            None if !too_long => return Ok(false),
+            Some((_, Due::Early)) | None => {
+                self.add(at, Kind::Terminate, Some(Cause::Passive), Status::None, None, None);
+            }
         }
         Ok(true)
     }
@@ -170,7 +215,8 @@ impl<'a, 's> Tale<'a, 's> {
     fn call(&mut self, call: &Call) {
         match &call.op {
             Op::Prove(_) => {
-                if call.op.proves(self.sector).is_some() {
+                let proves = call.op.proves(self.sector).is_some();
+                if proves && !(call.method == 7 && self.is_proven_by_another(call)) {
                     self.onboard((Stage::Message(call.index), 0), Some(call));
                 }
             }
@@ -217,8 +263,24 @@ impl<'a, 's> Tale<'a, 's> {
                     self.fault((Stage::Message(call.index), 0), Cause::Disputed, call);
                 }
             }
+            // In actors v1 it deletes the miner; later it costs a penalty alone.
+            Op::ReportConsensusFault => {
+                if self.scene.changes.deleted() && self.is_live() {
+                    let at = (Stage::Message(call.index), 0);
+                    self.add(at, Kind::Terminate, Some(Cause::Active), Status::None, None, Some(call));
+                }
+            }
             Op::Precommit(_) | Op::Other => {}
         }
+    }
+
+    /// Whether a message after `call`, a `ProveCommitSector`, onboards the sector. That one only queues its proof, for the
+    /// cron after all messages, which finds no pre-commit any more if an aggregate has used it up (specs-actors v5.0.6
+    /// `miner_actor.go`, `ProveCommitSector` and `ProveCommitAggregate`).
+    fn is_proven_by_another(&self, call: &Call) -> bool {
+        self.scene.calls.iter().any(|later| {
+            later.index > call.index && later.method != 7 && later.op.proves(self.sector).is_some()
+        })
     }
 
     /// Which of the places names the sector.
@@ -235,11 +297,11 @@ impl<'a, 's> Tale<'a, 's> {
             Some(36) => Cause::NonInteractive,
             Some(_) => Cause::Batch,
             // From inside another actor: a sector without a pre-commit can only be non-interactive.
-            None if self.scene.changes.precommits.contains_key(&self.sector) => Cause::Batch,
+            None if self.scene.changes.precommits.contains_key(&self.sector) => self.scene.unseen_cause(),
             None => Cause::NonInteractive,
         };
         self.add(at, Kind::Onboard, Some(cause), Status::Unproven, None, call);
-        if !self.scene.changes.proves {
+        if !self.scene.changes.proves() {
             self.add(at, Kind::Proven, None, Status::Active, None, call);
         }
     }
@@ -271,13 +333,13 @@ impl<'a, 's> Tale<'a, 's> {
         let upgrade = matches!(call.op, Op::UpgradeQuality(_));
         let (kind, cause) = if expiration > self.terms.expiration {
             (Kind::Extend, None)
+        } else if qap == self.terms.qap {
+            // Nothing that an event tells of has changed.
+            return;
         } else if !upgrade {
             (Kind::Adjust, Some(Cause::Extension))
-        } else if qap != self.terms.qap {
-            (Kind::Adjust, Some(Cause::Other))
         } else {
-            // It had full quality before, and was left as it is.
-            return;
+            (Kind::Adjust, Some(Cause::Other))
         };
         let terms = Terms { expiration, qap, backing, ..self.terms.clone() };
         self.add(at, kind, cause, self.status, Some(terms), Some(call));
@@ -335,51 +397,44 @@ impl<'a, 's> Tale<'a, 's> {
     }
 
     /// Explains by the state alone what no step has.
-    fn settle(&mut self) -> Result<()> {
-        let inside = (Stage::Message(usize::MAX), 0);
-        if !self.is_live()
-            && self.steps.is_empty()
-            && (self.outcome != Status::None || self.scene.changes.is_new(self.sector))
-        {
-            self.onboard(inside, None);
-        }
-        self.settle_terms(inside);
+    fn settle(&mut self) {
         match (self.status, self.outcome) {
             (before, after) if before == after => {}
+            // Nothing leaves by cron but at the end of its deadline.
             (_, Status::None) => {
-                let at = (Stage::Cron, 0);
-                if !self.leaves_by_cron(at)? {
-                    self.add(inside, Kind::Terminate, Some(Cause::Active), Status::None, None, None);
-                }
+                self.add(INSIDE, Kind::Terminate, Some(Cause::Active), Status::None, None, None)
             }
             (Status::Active | Status::Unproven, Status::Faulty) => {
-                self.add(inside, Kind::Fault, Some(Cause::Declared), Status::Faulty, None, None);
+                self.add(INSIDE, Kind::Fault, Some(Cause::Declared), Status::Faulty, None, None);
             }
             (Status::Unproven, Status::Active) => {
-                self.add(inside, Kind::Proven, None, Status::Active, None, None)
+                self.add(INSIDE, Kind::Proven, None, Status::Active, None, None)
             }
             (Status::Faulty, Status::Active) => {
-                self.add(inside, Kind::Recover, None, Status::Active, None, None)
+                self.add(INSIDE, Kind::Recover, None, Status::Active, None, None)
             }
-            (_, outcome) => self.add(inside, Kind::Adjust, Some(Cause::Other), outcome, None, None),
+            (_, outcome) => self.add(INSIDE, Kind::Adjust, Some(Cause::Other), outcome, None, None),
         }
-        Ok(())
     }
 
-    /// Snaps and extensions that no message shows, and changes that are neither.
-    fn settle_terms(&mut self, inside: (Stage, u64)) {
+    /// Onboardings, snaps and extensions that no message shows, and changes that are neither.
+    fn settle_terms(&mut self) {
+        let arrived = self.outcome != Status::None || self.scene.changes.is_new(self.sector);
+        if !self.is_live() && self.steps.is_empty() && arrived {
+            self.onboard(INSIDE, None);
+        }
         let Some(settled) = self.settled.clone() else {
             return;
         };
         if !self.is_live() {
             return;
         }
-        self.snap(inside, None);
+        self.snap(INSIDE, None);
         if settled.expiration > self.terms.expiration {
-            self.add(inside, Kind::Extend, None, self.status, Some(settled), None);
+            self.add(INSIDE, Kind::Extend, None, self.status, Some(settled), None);
         } else if settled.expiration != self.terms.expiration || settled.qap != self.terms.qap {
             let cause = if self.scene.changes.migrated { Cause::Migration } else { Cause::Other };
-            self.add(inside, Kind::Adjust, Some(cause), self.status, Some(settled), None);
+            self.add(INSIDE, Kind::Adjust, Some(cause), self.status, Some(settled), None);
         }
     }
 }

@@ -38,7 +38,7 @@ pub struct Sector {
 }
 
 /// A pre-commit on chain.
-#[derive(Clone)]
+#[derive(Clone, Default)]
 pub struct Precommit {
     pub number: u64,
     pub epoch: i64,
@@ -46,6 +46,8 @@ pub struct Precommit {
     pub deals: Vec<u64>,
     /// Stored with it up to actors v8.
     pub verified_weight: i128,
+    /// The sector that it is to replace, which it can say up to actors v8.
+    pub replaces: Option<u64>,
 }
 
 /// A deal of the market.
@@ -69,6 +71,8 @@ pub struct State {
     pub open_deadline: u64,
     /// Deadline and index of the partition.
     pub seat: (u64, u64),
+    /// Whether the partition's proof is in.
+    pub posted: bool,
     pub sectors: Vec<Sector>,
     pub unproven: Vec<u64>,
     pub faults: Vec<u64>,
@@ -97,11 +101,22 @@ pub type Sent = (u64, Vec<u8>, Vec<u8>);
 
 /// Tells `differ` of a tipset at `height` that led from one state to the other. What it tells passes every check.
 pub fn events(differ: &mut Differ, before: &State, after: &State, height: i64, sent: &[Sent]) -> Vec<Event> {
+    events_since(differ, before, after, (height - 1, height), sent)
+}
+
+/// The same of a tipset whose parent's height is the first of the two, and its own the second.
+pub fn events_since(
+    differ: &mut Differ,
+    before: &State,
+    after: &State,
+    heights: (i64, i64),
+    sent: &[Sent],
+) -> Vec<Event> {
     let executed = |(nonce, (method, params, returned)): (u64, &Sent)| Executed {
         message: message((100, nonce), MINER.0, *method, params),
         receipt: Some(Receipt { exit_code: 0, returned: returned.clone() }),
     };
-    told(differ, before, after, height, (0..).zip(sent).map(executed).collect())
+    told_since(differ, before, after, heights, (0..).zip(sent).map(executed).collect())
 }
 
 /// As [`events`], of any messages.
@@ -112,9 +127,20 @@ pub fn told(
     height: i64,
     messages: Vec<Executed>,
 ) -> Vec<Event> {
+    told_since(differ, before, after, (height - 1, height), messages)
+}
+
+fn told_since(
+    differ: &mut Differ,
+    before: &State,
+    after: &State,
+    (parent, height): (i64, i64),
+    messages: Vec<Executed>,
+) -> Vec<Event> {
     let mut blocks = Blocks::default();
     let (before, after) = (before.put(&mut blocks), after.put(&mut blocks));
-    let transition = Transition { height: Epoch(height), before, after, messages };
+    let (parent, epoch) = (Epoch(parent), Epoch(height));
+    let transition = Transition { height: epoch, parent, before, after, messages };
     let events = differ.events(&blocks, &transition).unwrap();
     assert_eq!(check_day(&events, Epoch(height)..Epoch(height) + 1), [], "{events:#?}");
     events
@@ -202,8 +228,9 @@ impl State {
         let sectors = self.sectors.iter().map(|sector| (sector.number, self.sector(sector))).collect();
         let sectors = blocks.amt(self.actors, 5, &sectors);
         let partition = self.partition(blocks);
-        let deadline = self.deadline(blocks, &BTreeMap::from([(self.seat.1, partition)]));
-        let empty = self.deadline(blocks, &BTreeMap::new());
+        let posted: &[u64] = if self.posted { &[self.seat.1] } else { &[] };
+        let deadline = self.deadline(blocks, &BTreeMap::from([(self.seat.1, partition)]), posted);
+        let empty = self.deadline(blocks, &BTreeMap::new(), &[]);
         let deadlines: Vec<_> =
             (0..48).map(|at| if at == self.seat.0 { deadline.clone() } else { empty.clone() }).collect();
         let deadlines = blocks.put(list(&[list(&deadlines)]));
@@ -221,12 +248,12 @@ impl State {
         blocks.put(list(&state))
     }
 
-    fn deadline(&self, blocks: &mut Blocks, partitions: &BTreeMap<u64, Vec<u8>>) -> Vec<u8> {
+    fn deadline(&self, blocks: &mut Blocks, partitions: &BTreeMap<u64, Vec<u8>>, posted: &[u64]) -> Vec<u8> {
         let none = blocks.amt(self.actors, 3, &BTreeMap::new());
         let partitions = blocks.amt(self.actors, 3, partitions);
         let (zero, power) = (uint(0), list(&[bytes(&[]), bytes(&[])]));
         let mut deadline =
-            vec![partitions, none.clone(), set(&[]), set(&[]), zero.clone(), zero, power.clone()];
+            vec![partitions, none.clone(), set(posted), set(&[]), zero.clone(), zero, power.clone()];
         let links = match self.actors {
             ..3 => 0,
             3..7 => 3,
@@ -319,7 +346,8 @@ impl State {
 /// What methods 6 and 25 are sent of a sector.
 pub fn precommit_info(precommit: &Precommit) -> Vec<Vec<u8>> {
     let deals: Vec<_> = precommit.deals.iter().map(|deal| uint(*deal)).collect();
-    let replaced = [vec![0xf4], uint(0), uint(0), uint(0)];
+    let replaces = vec![if precommit.replaces.is_some() { 0xf5 } else { 0xf4 }];
+    let replaced = [replaces, uint(0), uint(0), uint(precommit.replaces.unwrap_or(0))];
     let info = [
         uint(SEAL_PROOF),
         uint(precommit.number),

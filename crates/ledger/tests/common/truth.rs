@@ -166,6 +166,10 @@ pub fn truth(line: &Value) -> Option<Truth> {
         "activated" => ("onboard", Some(if method == Some(36) { "non_interactive" } else { "batch" })),
         "proven" => ("proven", None),
         "snapped" => ("snap", None),
+        // An extension that changes neither date nor power is no event.
+        "extended" if number("expiration") == number("old_expiration") && text("qap") == text("old_qap") => {
+            return None;
+        }
         "extended" if number("expiration") == number("old_expiration") => ("adjust", Some("extension")),
         "extended" => ("extend", None),
         "faulted" => (

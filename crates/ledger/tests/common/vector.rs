@@ -1,6 +1,6 @@
 //! A vector: one mainnet message with the state it touched, read apart from the code under test by the positions
 //! written down here.
-#![allow(unreachable_pub, clippy::unwrap_used)]
+#![allow(dead_code, unreachable_pub, clippy::unwrap_used)]
 
 use std::io::Read;
 use std::path::Path;
@@ -8,11 +8,13 @@ use std::sync::Mutex;
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
-use chain::state::{Codes, StateTree};
+use chain::state::{ActorKind, Codes, StateTree};
 use chain::{
-    Amt, AttoFil, Block, BlockStore, Bytes, Cars, Cid, Epoch, Hamt, Message, NoProgress, Reader, SectorSet,
+    Amt, AttoFil, Block, BlockStore, Bytes, Cars, Cid, Epoch, Executed, Hamt, Message, MinerId, NoProgress,
+    Reader, Receipt, SectorNumber, SectorSet, Transition,
 };
-use ledger::{Backing, Content};
+use ledger::checks::check_day;
+use ledger::{Backing, Cause, Content, Differ, Event, Kind, Status};
 use serde_json::Value;
 
 /// A store that notes what it was asked for and has not.
@@ -31,14 +33,12 @@ impl BlockStore for Watched {
     }
 }
 
-/// A message with its outcome and the states before and after.
+/// One message with its outcome, or none, and the states before and after.
 pub struct Vector {
     pub name: String,
     pub actors: u8,
     pub epoch: Epoch,
-    pub message: Message,
-    pub exit_code: i64,
-    pub returned: Vec<u8>,
+    pub executed: Vec<Executed>,
     pub before: Cid,
     pub after: Cid,
     pub store: Watched,
@@ -56,9 +56,20 @@ impl Vector {
         let blocks = Cars::open(&[file], folder.path(), &NoProgress).unwrap();
         let root =
             |side: &str| vector[side]["state_tree"]["root_cid"]["/"].as_str().unwrap().parse().unwrap();
-        let (messages, receipts) = (&vector["apply_messages"], &vector["postconditions"]["receipts"]);
-        let variants = &vector["preconditions"]["variants"];
-        assert!([messages, receipts, variants].iter().all(|list| list.as_array().unwrap().len() == 1));
+        let [messages, receipts, variants] = [
+            &vector["apply_messages"],
+            &vector["postconditions"]["receipts"],
+            &vector["preconditions"]["variants"],
+        ]
+        .map(|list| list.as_array().unwrap());
+        assert!(messages.len() < 2 && messages.len() == receipts.len() && variants.len() == 1);
+        let executed = |(message, receipt): (&Value, &Value)| Executed {
+            message: Message::decode(&base64(&message["bytes"])).unwrap(),
+            receipt: Some(Receipt {
+                exit_code: receipt["exit_code"].as_i64().unwrap(),
+                returned: base64(&receipt["return"]),
+            }),
+        };
         Self {
             name: path.file_stem().unwrap().to_string_lossy().into_owned(),
             actors: match variants[0]["nv"].as_u64().unwrap() {
@@ -70,19 +81,79 @@ impl Vector {
                 other => panic!("no vectors of network version {other} are known"),
             },
             epoch: Epoch(variants[0]["epoch"].as_i64().unwrap()),
-            message: Message::decode(&base64(&messages[0]["bytes"])).unwrap(),
-            exit_code: receipts[0]["exit_code"].as_i64().unwrap(),
-            returned: base64(&receipts[0]["return"]),
+            executed: messages.iter().zip(receipts).map(executed).collect(),
             before: root("preconditions"),
             after: root("postconditions"),
             store: Watched { blocks, absent: Mutex::default() },
         }
     }
 
-    /// The receiver, by its number.
+    /// Its message.
+    pub fn message(&self) -> &Message {
+        &self.executed[0].message
+    }
+
+    /// What its message returned.
+    pub fn returned(&self) -> &[u8] {
+        self.executed[0].returned()
+    }
+
+    /// The receiver, by its number; without a message the miner that changed.
     pub fn receiver(&self) -> u64 {
-        let tree = StateTree::open(&self.store.blocks, &self.before).unwrap();
-        tree.resolve(&self.message.to).unwrap().unwrap()
+        let [before, after] =
+            [&self.before, &self.after].map(|root| StateTree::open(&self.store.blocks, root).unwrap());
+        if let Some(executed) = self.executed.first() {
+            return before.resolve(&executed.message.to).unwrap().unwrap();
+        }
+        let mut miners = Vec::new();
+        let diff = after.diff(&before, &mut |id, old, _| {
+            let kind = old.and_then(|old| Codes::new().kind_of(&old.code).unwrap());
+            miners.extend(matches!(kind, Some((ActorKind::Miner, _))).then_some(id));
+            Ok(())
+        });
+        diff.unwrap();
+        assert_eq!(miners.len(), 1, "{}", self.name);
+        miners[0]
+    }
+
+    /// What the differ makes of it, without asking for a block that is not in the vector. It passes every check.
+    pub fn events(&self) -> Vec<Event> {
+        let transition = Transition {
+            height: self.epoch,
+            parent: self.epoch + -1,
+            before: self.before,
+            after: self.after,
+            messages: self.executed.clone(),
+        };
+        let events = Differ::new().events(&self.store, &transition);
+        assert_eq!(*self.store.absent.lock().unwrap(), [], "{}", self.name);
+        let events = events.unwrap_or_else(|error| panic!("{}: {error}", self.name));
+        let day = self.epoch..self.epoch + 1;
+        assert_eq!(check_day(&events, day), [], "{}: {events:#?}", self.name);
+        events
+    }
+
+    /// An event on a sector of `size` that is nowhere before and after.
+    pub fn event(&self, kind: Kind, cause: Option<Cause>, sector: u64, size: i128) -> Event {
+        Event {
+            epoch: self.epoch,
+            miner: MinerId(self.receiver()),
+            sector: SectorNumber(sector),
+            kind,
+            cause,
+            sector_size: Bytes(size),
+            qap_before: None,
+            qap_after: None,
+            activation: None,
+            expiration_before: None,
+            expiration_after: None,
+            backing_before: None,
+            backing_after: None,
+            status_before: Status::None,
+            status_after: Status::None,
+            message: None,
+            uncertain: false,
+        }
     }
 
     pub fn side(&self, root: &Cid, miner: u64) -> Side<'_> {

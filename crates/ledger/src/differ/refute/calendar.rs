@@ -3,9 +3,8 @@
 use chain::Epoch;
 use chain::state::Op;
 
-use super::super::changes::{DEADLINES, WINDOW};
+use super::super::closings::{DEADLINES, PERIOD, WINDOW};
 
-const PERIOD: i64 = DEADLINES * WINDOW;
 /// Epochs before a deadline opens from which on faults and recoveries are declared no more (`FaultDeclarationCutoff`).
 const DECLARATION_CUTOFF: i64 = 70;
 

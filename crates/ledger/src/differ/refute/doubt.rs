@@ -6,7 +6,7 @@ use chain::state::{Op, Place};
 use chain::{Result, SectorNumber};
 
 use super::super::calls::Call;
-use super::super::changes::{Due, MinerChanges};
+use super::super::changes::MinerChanges;
 use super::super::story::{Step, names};
 use super::among::{asks, named, shows_alone};
 use super::outcome::Outcome;
@@ -124,10 +124,8 @@ impl Doubt<'_, '_> {
         if self.outcome.version > 2 {
             return Ok(false);
         }
-        let closed = changes
-            .seat(sector)
-            .is_some_and(|seat| changes.closings.iter().any(|closing| closing.deadline == seat.deadline));
-        Ok(closed && changes.is_due(sector)? != Due::Not)
+        let closed = changes.seat(sector).is_some_and(|seat| changes.closings.ended(seat.deadline));
+        Ok(closed && changes.due(sector)?.is_some())
     }
 
     /// Whether the call has an effect that no other call or cron explains.
@@ -155,7 +153,7 @@ impl Doubt<'_, '_> {
     fn declared_alone(&self, at: usize, place: &Place) -> bool {
         let (before, after) = self.outcome.changes.standing();
         let fell = before.active.union(&before.unproven).intersection(&after.faulty);
-        let closed = self.outcome.changes.closings.iter().any(|closing| closing.deadline == place.deadline);
+        let closed = self.outcome.changes.closings.ended(place.deadline);
         let contested = |call: &Call| match &call.op {
             Op::Dispute { deadline, .. } => *deadline == place.deadline,
             Op::DeclareFaults(places) => {
@@ -185,7 +183,7 @@ impl Doubt<'_, '_> {
             return false;
         };
         let after = &changes.standing().1;
-        let closed = changes.closings.iter().any(|closing| closing.deadline == deadline);
+        let closed = changes.closings.ended(deadline);
         let sound = before.live().difference(&before.faults).difference(&before.unproven);
         let proven = before.unproven.union(&before.faults).intersection(&after.active);
         let skipped = place.sectors.intersection(&sound).intersection(&after.faulty);

@@ -72,6 +72,8 @@ impl<'a, 's> Outcome<'a, 's> {
                 all(self.refutes_terms(each, true)?)
             }
             Op::DeclareRecoveries(_) | Op::Dispute { .. } => all(false),
+            // It deletes the miner of actors v1.
+            Op::ReportConsensusFault => all(!self.changes.deleted()),
             Op::Other => None,
         })
     }
