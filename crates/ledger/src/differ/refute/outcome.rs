@@ -150,11 +150,7 @@ impl<'a, 's> Outcome<'a, 's> {
     /// `submit_windowed_post`, `record_proven_sectors`.
     fn proven(&self, deadline: u64, partitions: &[Place]) -> Result<Option<Vec<Place>>> {
         // Those whose proof the state before has: a second one fails, or in actors v1 and v2 does nothing.
-        let reopened = self
-            .changes
-            .closings
-            .iter()
-            .any(|closing| (closing.deadline, closing.epoch < self.height) == (deadline, true));
+        let reopened = self.changes.closings.of(deadline).next().is_some_and(|end| end < self.height);
         let posted = if reopened { SectorSet::new() } else { self.changes.posted_before(deadline)? };
         let second = |place: &&Place| posted.contains(place.partition);
         if self.version >= 3 && partitions.iter().any(|place| second(&place)) {
