@@ -5,7 +5,6 @@
 //!   └ parent state root: the state that its parent left, before its own messages
 //! ```
 
-use std::collections::{HashMap, HashSet};
 use std::fmt;
 
 use cid::Cid;
@@ -83,28 +82,12 @@ impl Tipset {
         &self.messages
     }
 
-    /// The messages it executes, in order: block by block, BLS before secp256k1, each once, and of one sender
-    /// only those whose nonces follow each other (as the reference implementations choose them). `after` is the root of
-    /// the state that it leaves.
+    /// The messages it executes, in order: block by block, BLS before secp256k1, of one sender only those whose nonces
+    /// follow each other. `after` is the root of the state that it leaves.
     fn executes(&self, store: &dyn BlockStore, after: &Cid) -> Result<Vec<Message>> {
         let blocks = self.messages.iter().map(|messages| message::of_block(store, messages));
-        let offered: Vec<Message> = blocks.collect::<Result<Vec<_>>>()?.into_iter().flatten().collect();
-        let numbers = senders::numbers(store, &offered, &self.parent_state_root, after)?;
-        let mut chosen = Vec::with_capacity(offered.len());
-        let mut seen = HashSet::new();
-        let mut nonces = HashMap::new();
-        for message in offered {
-            let sender = numbers.get(&message.from).unwrap_or(&message.from);
-            let next = match nonces.get_mut(sender) {
-                Some(next) => next,
-                None => nonces.entry(sender.clone()).or_insert(message.nonce),
-            };
-            if *next == message.nonce && seen.insert(message.unsigned) {
-                *next = next.saturating_add(1);
-                chosen.push(message);
-            }
-        }
-        Ok(chosen)
+        let offered = blocks.collect::<Result<Vec<_>>>()?.into_iter().flatten().collect();
+        senders::chosen(store, offered, (&self.parent_state_root, after))
     }
 }
 

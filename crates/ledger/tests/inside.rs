@@ -1,11 +1,21 @@
-//! What multisigs asked of a miner: on states written by hand, of all actors versions, with receipts and without.
+//! What multisigs asked of a miner, and who sent what: on states written by hand, of all actors versions, and on chains
+//! with known truth; with receipts and without.
 #![allow(clippy::unwrap_used)]
 
+mod common;
 #[path = "common/state.rs"]
 mod state;
+#[path = "common/withheld.rs"]
+mod withheld;
 
-use chain::{Address, Executed, Receipt};
-use ledger::{Cause, Differ, Event, Kind};
+use std::collections::{BTreeMap, BTreeSet};
+
+use chain::{Address, Cars, Chain, Executed, MinerId, NoProgress, Receipt};
+use common::days::{Held, chain_history};
+use common::truth::{holds, truth};
+use common::{lines, shared};
+use ledger::columns::column;
+use ledger::{Cause, Differ, Event, Kind, Reading, Row, Value};
 use state::{MINER, Multisig, Sector, State, bytes, int, list, message, set, told, uint};
 
 const DAY: i64 = 2880;
@@ -332,4 +342,101 @@ fn a_multisig_that_was_created_in_the_same_tipset_is_followed_too() {
     state.multisigs.remove(0);
     let sent = [(ANNE, propose(OUTER, &declare()), answer(Some(0), NOTHING))];
     declared_by(Some(0), &state, &after, &sent, "created");
+}
+
+/// A chain's events, with receipts or with these withheld.
+fn replayed(name: &str, withheld: bool) -> Option<Vec<Event>> {
+    let path = shared(&format!("{name}.car.zst"))?;
+    let cache = tempfile::tempdir().unwrap();
+    let cars = Cars::open(&[path], cache.path(), &NoProgress).unwrap();
+    let chain = Chain::open(&cars, cars.roots()).unwrap();
+    let hidden = withheld::Withheld::of(&chain);
+    let without = Chain::open(&hidden, cars.roots()).unwrap();
+    let chain = if withheld { &without } else { &chain };
+    let (mut events, reading) = Reading::open(chain, 0).unwrap();
+    events.extend(reading.flat_map(|tipset| tipset.unwrap().events));
+    Some(events)
+}
+
+#[test]
+fn what_was_asked_of_miners_from_inside_is_told_as_it_happened() {
+    holds("scenarios/sub");
+}
+
+#[test]
+fn an_account_that_signs_with_key_and_number_is_one_sender() {
+    holds("scenarios/senders");
+}
+
+#[test]
+fn calls_from_inside_and_senders_are_inferred_without_receipts_as_they_are_read_with_them() {
+    for name in ["scenarios/sub", "scenarios/senders"] {
+        let (Some(read), Some(inferred)) = (replayed(name, false), replayed(name, true)) else { return };
+        let certain = |event: &Event| Event { uncertain: false, ..event.clone() };
+        assert_eq!(inferred.iter().map(certain).collect::<Vec<_>>(), read, "{name}");
+    }
+}
+
+#[test]
+fn all_that_was_asked_from_inside_names_the_message_at_the_top() {
+    for name in ["sub", "dispute", "claims"] {
+        let Some(told) = replayed(&format!("scenarios/{name}"), false) else { return };
+        let messages = told.iter().filter_map(|event| event.message.as_ref());
+        let named: BTreeMap<_, _> =
+            messages.map(|message| (message.cid.to_string(), message.method)).collect();
+        let mut inside = 0;
+        for line in lines(&format!("scenarios/{name}.events.jsonl")) {
+            if line["internal"] == true && truth(&line).is_some() {
+                inside += 1;
+                let top = line["msg_cid"].as_str().unwrap();
+                assert_eq!(named.get(top).copied(), line["method_num"].as_u64(), "{name}: {line}");
+            }
+        }
+        assert!(inside > 0, "{name}");
+    }
+}
+
+#[test]
+fn every_identity_and_check_holds_of_what_was_asked_from_inside() {
+    for name in ["scenarios/sub", "scenarios/senders"] {
+        let Some(history) = chain_history(name) else { return };
+        let held = Held::of(&history);
+        assert!(held.failures.is_empty() && held.miner_days > 0, "{name}: {:#?}", held.failures);
+    }
+}
+
+#[test]
+fn averages_divide_by_the_messages_at_the_top() {
+    let Some(history) = chain_history("scenarios/sub") else { return };
+    // Of the truth: events in batches so far, and their messages.
+    type Batches = BTreeMap<(MinerId, &'static str), (u64, BTreeSet<String>)>;
+    let truths: Vec<_> = lines("scenarios/sub.events.jsonl").iter().filter_map(truth).collect();
+    let (mut batches, mut rows): (Batches, BTreeMap<MinerId, Row>) = Default::default();
+    let mut compared = 0;
+    for day in &history.days {
+        for event in truths.iter().filter(|event| day.epochs.contains(&event.height)) {
+            if matches!(event.kind, "precommit" | "onboard") && event.cause != Some("single") {
+                let (count, messages) = batches.entry((event.miner, event.kind)).or_default();
+                *count += 1;
+                messages.extend(event.message.clone());
+            }
+        }
+        let miners: BTreeSet<_> = day.events.iter().map(|event| event.miner).collect();
+        for miner in miners {
+            let events = day.events.iter().filter(|event| event.miner == miner);
+            let row = Row::of(rows.get(&miner), events).unwrap();
+            for (kind, average) in [
+                ("precommit", "avg_precommit_batch_sector_count"),
+                ("onboard", "avg_provecommit_batch_sector_count"),
+            ] {
+                let (count, messages) = batches.get(&(miner, kind)).cloned().unwrap_or_default();
+                let expected = if count == 0 { 0.0 } else { count as f64 / messages.len() as f64 };
+                let found = row.value(column(average).unwrap());
+                assert_eq!(found, Some(Value::Double(expected)), "{miner}: {average}");
+                compared += usize::from(count > 0);
+            }
+            rows.insert(miner, row);
+        }
+    }
+    assert!(compared > 6, "{compared} averages");
 }

@@ -248,6 +248,12 @@ impl<'s> Multisig<'s> {
         read().map_err(|error: Error| error.in_block(&actor.head, WHAT))
     }
 
+    /// Root of the map of pending transactions.
+    #[must_use]
+    pub const fn pending_root(&self) -> Cid {
+        self.pending
+    }
+
     /// The pending transaction of that id.
     ///
     /// # Errors
