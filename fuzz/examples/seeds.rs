@@ -8,6 +8,7 @@ use std::sync::Mutex;
 use chain::state::StateTree;
 use chain::{Amt, Block, BlockStore, Cars, Chain, Cid, Executed, Hamt, NoProgress, Reader, Result, Tipset};
 use fuzz::Blocks;
+use sha2::{Digest, Sha256};
 
 /// Seeds of one kind for one target.
 const OF_A_KIND: usize = 6;
@@ -39,6 +40,7 @@ fn main() -> std::result::Result<(), Box<dyn std::error::Error>> {
         from_states(&mut seeds, &cars, &transition.before, &transition.after)?;
     }
     containers(&mut seeds, &cars, chain.tipsets())?;
+    multisigs(&mut seeds)?;
     seeds.report();
     Ok(())
 }
@@ -168,7 +170,7 @@ fn from_tipset(seeds: &mut Seeds, store: &dyn BlockStore, tipset: &Tipset) -> Re
 
 /// Parameters with their answers, by method.
 fn from_message(seeds: &mut Seeds, executed: &Executed) -> Result<()> {
-    let Executed { message, receipt } = executed;
+    let Executed { message, receipt: Some(receipt) } = executed else { return Ok(()) };
     let (Ok(method), Ok(length)) = (u8::try_from(message.method), u16::try_from(message.params.len())) else {
         return Ok(());
     };
@@ -271,6 +273,73 @@ fn from_sector(seeds: &mut Seeds, raw: &[u8]) -> Result<()> {
     let flagged = [keyed.clone(), vec![vec![3]]].concat();
     for (version, fields) in [(1, &amounts[..11]), (2, &age), (7, &keyed), (9, &simple), (12, &flagged)] {
         seeds.add("sector", format!("v{version}"), [vec![version - 1], tuple(fields)].concat())?;
+    }
+    Ok(())
+}
+
+fn byte_string(bytes: &[u8]) -> Vec<u8> {
+    [&[0x58, bytes.len() as u8][..], bytes].concat()
+}
+
+/// Multisigs, which the sample chain has none of: calls with answers, states, and tipsets.
+fn multisigs(seeds: &mut Seeds) -> Result<()> {
+    // To f01000: faults of sector 2 declared (method 10).
+    let (to, declared) = ([0x43, 0, 0xe8, 7], [0x81, 0x81, 0x83, 0, 0, 0x42, 0x50, 0x2]);
+    let transaction = [&to[..], &[0x40, 10], &byte_string(&declared)].concat();
+    let propose = [&[0x84][..], &transaction].concat();
+    let outer = [&[0x84, 0x43, 0, 0xc9, 1, 0x40, 2][..], &byte_string(&propose)].concat();
+    let approve = vec![0x82, 0, 0x40];
+    let done = [&[0x83, 0xf5, 0][..], &[0x40]].concat();
+    let proposed = [&[0x84, 0, 0xf5, 0][..], &[0x40]].concat();
+    let nested = [&[0x84, 0, 0xf5, 0][..], &byte_string(&proposed)].concat();
+    let account = [0x42, 0, 100];
+    let with = |flag: &[u8]| [&[0x82][..], &account, flag].concat();
+    let calls = [
+        (2, propose.clone(), proposed.clone()),
+        (2, outer.clone(), nested.clone()),
+        (3, approve.clone(), done.clone()),
+        (4, approve.clone(), vec![]),
+        (5, with(&[0xf5]), vec![]),
+        (6, with(&[0xf4]), vec![]),
+        (7, with(&account), vec![]),
+        (8, vec![0x81, 2], vec![]),
+    ];
+    for (method, params, answer) in calls {
+        let head = [0, method, params.len() as u8, 0];
+        seeds.add("multisig", format!("call-{method}"), [&head[..], &params, &answer].concat())?;
+    }
+    for old in [true, false] {
+        let waiting = [&[0x85][..], &transaction, &[0x82], &account, &[0x42, 0, 101]].concat();
+        let bucket = [&[0x81, 0x82, 0x41, 2][..], &waiting].concat();
+        // Before actors v3 a pointer is a map.
+        let pointer = if old { [&[0xa1, 0x61, b'1'][..], &bucket].concat() } else { bucket };
+        let slots = (1_u32 << (Sha256::digest([2])[0] >> 3)).to_be_bytes();
+        let node = [&[0x82, 0x44][..], &slots, &[0x81], &pointer].concat();
+        let root = Cid::to_bytes(&chain::message_cid(&node));
+        let signers = [&[0x87, 0x82][..], &account, &[0x42, 0, 101], &[2, 2, 0x40, 0, 0]].concat();
+        let state = [&signers[..], &[0xd8, 0x2a, 0x58, 0x27, 0], &root].concat();
+        seeds.add("multisig", "state", [vec![1], Blocks::spell(&[node, state])].concat())?;
+    }
+    // Signers, threshold and next id: of f0200 all accounts, of f0201 f0200 alone.
+    let group = |threshold: u8, next: u8| [vec![0b111, threshold | next << 2], vec![0b1000, 1 | next << 2]].concat();
+    let waits = [&[0, 5, 10, declared.len() as u8][..], &declared, &[1]].concat();
+    let waiting = [&[0b111, 2 | 1 << 2 | 1 << 6][..], &waits, &[0b1000, 1]].concat();
+    let sent = |from: u8, method: u8, params: &[u8], answer: &[u8]| {
+        let head = [from, 3, method, params.len() as u8];
+        [&head[..], params, &[0, answer.len() as u8], answer].concat()
+    };
+    let tipsets = [
+        (group(1, 0), group(1, 1), sent(0, 2, &propose, &proposed)),
+        (group(1, 0), group(1, 1), sent(0, 2, &outer, &nested)),
+        (waiting, group(2, 1), sent(1, 3, &approve, &done)),
+    ];
+    for (before, after, message) in tipsets {
+        for actors in [2, 19] {
+            for receipts in [0, 1] {
+                let tipset = [&[actors, receipts][..], &before, &after, &message].concat();
+                seeds.add("multisig", format!("tipset-{receipts}"), tipset)?;
+            }
+        }
     }
     Ok(())
 }

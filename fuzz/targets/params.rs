@@ -58,8 +58,8 @@ fuzz_target!(|input: &[u8]| {
     }
 });
 
-fn receipt(exit_code: i64, answer: &[u8]) -> Receipt {
-    Receipt { exit_code, returned: answer.to_vec() }
+fn receipt(exit_code: i64, answer: &[u8]) -> Option<Receipt> {
+    Some(Receipt { exit_code, returned: answer.to_vec() })
 }
 
 /// A message from `f00` to `f00` with that method and those parameters.
