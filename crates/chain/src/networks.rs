@@ -9,6 +9,8 @@
 //!
 //! Upgrades that a network's configuration has at negative heights never ran there, and are left out.
 
+use cid::Cid;
+
 use crate::units::Epoch;
 
 /// Unix time of mainnet's epoch 0, 2020-08-24T22:00:00Z.
@@ -22,8 +24,11 @@ pub enum Network {
     /// The calibration network, since its reset of November 2022.
     Calibnet,
     /// The test network for upgrades, since its reset of May 2026. It is reset for every upgrade; each reset is a
-    /// chain of its own, and only this one is known here.
+    /// chain of its own.
     Butterflynet,
+    /// The same test network since its reset of September 2026, for Solstice. Of its genesis header only the CID is known
+    /// here, and not the time.
+    ButterflynetSolstice,
 }
 
 /// A network upgrade.
@@ -41,8 +46,8 @@ pub struct Upgrade {
 
 struct Facts {
     name: &'static str,
-    /// Unix time of epoch 0.
-    genesis: i64,
+    /// Unix time of epoch 0, where that is known.
+    genesis: Option<i64>,
     genesis_cid: &'static str,
     /// In order of height.
     upgrades: &'static [Upgrade],
@@ -55,7 +60,7 @@ const fn row(name: &'static str, epoch: i64, network_version: u32, actors_versio
 
 static MAINNET: Facts = Facts {
     name: "mainnet",
-    genesis: MAINNET_GENESIS,
+    genesis: Some(MAINNET_GENESIS),
     genesis_cid: "bafy2bzacecnamqgqmifpluoeldx7zzglxcljo6oja4vrmtj7432rphldpdmm2",
     upgrades: &[
         row("Genesis", 0, 0, 1),
@@ -98,7 +103,7 @@ static MAINNET: Facts = Facts {
 static CALIBNET: Facts = Facts {
     name: "calibnet",
     // 2022-11-01T18:13:00Z
-    genesis: 1_667_326_380,
+    genesis: Some(1_667_326_380),
     genesis_cid: "bafy2bzacecyaggy24wol5ruvs6qm73gjibs2l2iyhcqmvi7r7a4ph7zx3yqd4",
     upgrades: &[
         row("Genesis", 0, 0, 1),
@@ -138,24 +143,40 @@ static CALIBNET: Facts = Facts {
     ],
 };
 
-/// The reset for FireHorse, which began with GoldenWeek's versions. The reset for Solstice (September 2026) began with
-/// FireHorse's and has Solstice at 6060, but its genesis is not known here, so it counts as an unknown network.
+/// The reset for FireHorse, which began with GoldenWeek's versions.
 static BUTTERFLYNET: Facts = Facts {
     name: "butterflynet",
     // 2026-05-05T06:37:00Z
-    genesis: 1_777_963_020,
+    genesis: Some(1_777_963_020),
     genesis_cid: "bafy2bzacebt5wxzyrgizu2uunetxtkc6aom3ult236vviv2nseiwnquu6anha",
     upgrades: &[row("Genesis", 0, 27, 17), row("FireHorse", 1440, 28, 18)],
 };
 
+/// The reset for Solstice, which began with FireHorse's versions.
+static BUTTERFLYNET_SOLSTICE: Facts = Facts {
+    name: "butterflynet",
+    genesis: None,
+    genesis_cid: "bafy2bzaceb2fabrzsyyjgh7hbxzlwwtead6oiv7kilfxc4cqoxoqzce636jou",
+    upgrades: &[row("Genesis", 0, 28, 18), row("Solstice", 6060, 29, 19)],
+};
+
 impl Network {
-    const ALL: [Self; 3] = [Self::Mainnet, Self::Calibnet, Self::Butterflynet];
+    /// All of them.
+    pub const ALL: [Self; 4] =
+        [Self::Mainnet, Self::Calibnet, Self::Butterflynet, Self::ButterflynetSolstice];
 
     /// The network whose epoch 0 is at `genesis`, in unix seconds; `None` if none of these. A chain made elsewhere may
     /// share a network's clock and nothing else.
     #[must_use]
     pub fn with_genesis(genesis: i64) -> Option<Self> {
-        Self::ALL.into_iter().find(|network| network.genesis() == genesis)
+        Self::ALL.into_iter().find(|network| network.genesis() == Some(genesis))
+    }
+
+    /// The network whose genesis header has that CID; `None` if none of these.
+    #[must_use]
+    pub fn with_genesis_cid(genesis: &Cid) -> Option<Self> {
+        let genesis = genesis.to_string();
+        Self::ALL.into_iter().find(|network| network.genesis_cid() == genesis)
     }
 
     const fn facts(self) -> &'static Facts {
@@ -163,6 +184,7 @@ impl Network {
             Self::Mainnet => &MAINNET,
             Self::Calibnet => &CALIBNET,
             Self::Butterflynet => &BUTTERFLYNET,
+            Self::ButterflynetSolstice => &BUTTERFLYNET_SOLSTICE,
         }
     }
 
@@ -172,9 +194,9 @@ impl Network {
         self.facts().name
     }
 
-    /// Unix time of its epoch 0.
+    /// Unix time of its epoch 0, where that is known.
     #[must_use]
-    pub const fn genesis(self) -> i64 {
+    pub const fn genesis(self) -> Option<i64> {
         self.facts().genesis
     }
 
@@ -206,11 +228,26 @@ impl Network {
         let begun_with = self.upgrades().first().filter(|genesis| genesis.epoch <= epoch)?;
         self.upgrades().iter().rev().find(|upgrade| upgrade.epoch < epoch).or(Some(begun_with))
     }
+
+    /// The actors version at `epoch`; `None` before epoch 0, and past the last upgrade that is known: others may have
+    /// followed.
+    #[must_use]
+    pub fn actors_version_at(self, epoch: Epoch) -> Option<u8> {
+        self.upgrades().last().filter(|last| epoch <= last.epoch)?;
+        self.upgrade_at(epoch).map(|upgrade| upgrade.actors_version)
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn past_the_last_upgrade_that_is_known_the_actors_version_is_not() {
+        let mainnet = |epoch| Network::Mainnet.actors_version_at(Epoch(epoch));
+        assert_eq!([mainnet(0), mainnet(3_469_381), mainnet(6_470_279)], [Some(1), Some(12), Some(18)]);
+        assert_eq!([mainnet(-1), mainnet(6_470_280)], [None, None]);
+    }
 
     fn versions_at(network: Network, epoch: i64) -> Option<(&'static str, u32, u8)> {
         let upgrade = network.upgrade_at(Epoch(epoch))?;
@@ -274,7 +311,8 @@ mod tests {
     #[test]
     fn an_upgrade_means_the_same_versions_on_every_network() {
         // But for Claus, which mainnet had after Orange and calibnet before it.
-        for upgrade in Network::Calibnet.upgrades().iter().chain(Network::Butterflynet.upgrades()) {
+        let others = Network::ALL.into_iter().filter(|network| *network != Network::Mainnet);
+        for upgrade in others.flat_map(Network::upgrades) {
             let namesake = Network::Mainnet.upgrades().iter().find(|other| other.name == upgrade.name);
             if let Some(namesake) = namesake
                 && !matches!(upgrade.name, "Genesis" | "Claus")
@@ -290,5 +328,16 @@ mod tests {
         assert_eq!(Network::with_genesis(MAINNET_GENESIS), Some(Network::Mainnet));
         assert_eq!(Network::with_genesis(1_667_326_380), Some(Network::Calibnet));
         assert_eq!(Network::with_genesis(MAINNET_GENESIS + 30), None);
+    }
+
+    #[test]
+    fn a_genesis_headers_cid_tells_the_network_and_each_reset_of_it() {
+        for network in Network::ALL {
+            let cid = network.genesis_cid().parse().unwrap();
+            assert_eq!(Network::with_genesis_cid(&cid), Some(network));
+        }
+        assert_eq!(Network::ButterflynetSolstice.name(), Network::Butterflynet.name());
+        assert_eq!(versions_at(Network::ButterflynetSolstice, 6060), Some(("Genesis", 28, 18)));
+        assert_eq!(versions_at(Network::ButterflynetSolstice, 6061), Some(("Solstice", 29, 19)));
     }
 }

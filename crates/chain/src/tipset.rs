@@ -15,6 +15,7 @@ use crate::head::Heads;
 use crate::header::Header;
 use crate::hole::{self, Below, has_state};
 use crate::message::{self, Executed, Message};
+use crate::networks::Network;
 use crate::senders;
 use crate::units::{Clock, Epoch};
 
@@ -182,6 +183,16 @@ impl<'s> Chain<'s> {
         self.clock
     }
 
+    /// Its network: by the clock, or by the CID of its genesis where that is here.
+    #[must_use]
+    pub fn network(&self) -> Option<Network> {
+        let by_cid = || {
+            let genesis = self.tipsets.first().filter(|tipset| tipset.height.0 == 0)?;
+            Network::with_genesis_cid(genesis.key.0.first()?)
+        };
+        Network::with_genesis(self.clock.genesis()).or_else(by_cid)
+    }
+
     /// Its tipsets, lowest first.
     #[must_use]
     pub fn tipsets(&self) -> &[Tipset] {
@@ -207,19 +218,23 @@ impl<'s> Chain<'s> {
     }
 
     /// Height of the parent of tipset number `index`, that is, of the tipset whose outcome is the state before it; one
-    /// epoch before genesis for genesis itself, and for an index that is not there.
+    /// epoch before genesis where there is none: for genesis itself, for an index that is not there, and where the files
+    /// begin after the parent.
     ///
     /// # Errors
-    /// If the parent of the first tipset here is missing or malformed.
+    /// If the parent of the first tipset here is malformed.
     pub fn parent_height(&self, index: usize) -> Result<Epoch> {
-        let genesis = Epoch(-1);
+        let none = Epoch(-1);
         let Some(tipset) = self.tipsets.get(index).filter(|tipset| tipset.height.0 != 0) else {
-            return Ok(genesis);
+            return Ok(none);
         };
         if let Some(parent) = index.checked_sub(1).and_then(|before| self.tipsets.get(before)) {
             return Ok(parent.height);
         }
-        tipset.parents.0.first().map_or(Ok(genesis), |parent| Ok(Header::read(self.store, parent)?.height))
+        match tipset.parents.0.first() {
+            Some(parent) if self.store.get(parent)?.is_some() => Ok(Header::read(self.store, parent)?.height),
+            _ => Ok(none),
+        }
     }
 
     fn executed(&self, tipset: &Tipset, child: &Tipset) -> Result<Vec<Executed>> {

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use chain::state::Codes;
+use chain::state::{Codes, StateTree};
 use chain::{Chain, Epoch, MinerId, Result, SectorNumber};
 use rayon::prelude::*;
 
@@ -46,7 +46,7 @@ impl<'c, 's> Reading<'c, 's> {
     /// # Errors
     /// If the state does not read.
     pub fn open(chain: &'c Chain<'s>, first: usize) -> Result<(Vec<Event>, Self)> {
-        let mut differ = Differ::new();
+        let mut differ = Self::differ(chain, first)?;
         let events = match chain.tipsets().get(first) {
             Some(tipset) => differ.open(chain.store(), &tipset.parent_state_root, tipset.height)?,
             None => Vec::new(),
@@ -64,11 +64,23 @@ impl<'c, 's> Reading<'c, 's> {
         first: usize,
         activations: Vec<(MinerId, SectorNumber, Epoch)>,
     ) -> Result<Self> {
-        let mut differ = Differ::new();
+        let mut differ = Self::differ(chain, first)?;
         if let Some(tipset) = chain.tipsets().get(first) {
             differ.learn(chain.store(), &tipset.parent_state_root, activations)?;
         }
         Ok(Self::with(chain, first, differ))
+    }
+
+    /// One that knows the codes of the state before tipset number `first`, which its parent left.
+    fn differ(chain: &Chain<'_>, first: usize) -> Result<Differ> {
+        let differ = Differ::of(chain.network());
+        if let Some(tipset) = chain.tipsets().get(first) {
+            let tree = StateTree::open(chain.store(), &tipset.parent_state_root)?;
+            // What genesis' own header names, genesis itself has left.
+            let left_at = chain.parent_height(first)?.max(Epoch(0));
+            differ.codes().learn_at(&tree, Some(left_at))?;
+        }
+        Ok(differ)
     }
 
     fn with(chain: &'c Chain<'s>, next: usize, differ: Differ) -> Self {

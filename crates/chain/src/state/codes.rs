@@ -1,6 +1,7 @@
 //! Which actor is what: by code CID, by identity CID, or by the chain's own manifest.
 
 use std::collections::HashMap;
+use std::fmt;
 use std::sync::{OnceLock, PoisonError, RwLock};
 
 use cid::Cid;
@@ -10,6 +11,8 @@ use super::layout::Layout;
 use crate::block::{IDENTITY, cid_of};
 use crate::cbor::Reader;
 use crate::error::{Error, Result};
+use crate::networks::Network;
+use crate::units::Epoch;
 
 /// The system actor, `f00`, whose state names the chain's manifest from actors v8 on.
 const SYSTEM: u64 = 0;
@@ -59,7 +62,38 @@ fn published() -> &'static HashMap<Cid, (ActorKind, u8)> {
 /// Tells kinds and layouts by code CID; learns the manifests of chains it meets. May be shared between threads.
 #[derive(Debug, Default)]
 pub struct Codes {
-    learned: RwLock<HashMap<Cid, ActorKind>>,
+    /// The chain's network, where it is known.
+    network: Option<Network>,
+    learned: RwLock<HashMap<Cid, Learned>>,
+}
+
+/// What is assumed of a code that only a manifest names.
+#[derive(Clone, Copy, Debug)]
+struct Learned {
+    kind: ActorKind,
+    layout: &'static Layout,
+    why: Why,
+}
+
+/// Why a code is taken for that of an actors version.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Why {
+    /// Others of the manifest are published as that version's.
+    Others,
+    /// The chain's network runs that version then.
+    Network(Network),
+    /// It is the newest that is known.
+    Newest,
+}
+
+impl fmt::Display for Why {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Others => f.write_str("which other codes of the manifest are of"),
+            Self::Network(network) => write!(f, "which {} runs at that height", network.name()),
+            Self::Newest => f.write_str("the newest that is known"),
+        }
+    }
 }
 
 impl Codes {
@@ -69,29 +103,41 @@ impl Codes {
         Self::default()
     }
 
+    /// Knows the published codes, and of a chain's network which actors version it runs when.
+    #[must_use]
+    pub fn of(network: Option<Network>) -> Self {
+        Self { network, ..Self::default() }
+    }
+
     /// The kind of an actor with that code and, where its state is read, its layout. `None` for a code that
     /// is neither published nor in a manifest learned.
-    ///
-    /// A code known only from a manifest is read with the newest layout: the manifest tells names, not versions.
     ///
     /// # Errors
     /// If the code is of an actors version that is not known.
     pub fn kind_of(&self, code: &Cid) -> Result<Option<(ActorKind, &'static Layout)>> {
-        let (kind, version) = if code.hash().code() == IDENTITY {
-            match identity(code.hash().digest()) {
-                Some(found) => found,
-                None => return Ok(None),
-            }
-        } else if let Some(found) = published().get(code) {
-            *found
-        } else {
-            let learned = self.learned.read().unwrap_or_else(PoisonError::into_inner);
-            return Ok(learned.get(code).map(|kind| (*kind, Layout::newest())));
+        let Some((kind, version)) = told(code) else {
+            return Ok(self.learned(code).map(|learned| (learned.kind, learned.layout)));
         };
         let layout = Layout::of(version).ok_or_else(|| {
             Error::Chain(format!("actor code {code} is of actors version {version}, which is not known"))
         })?;
         Ok(Some((kind, layout)))
+    }
+
+    fn learned(&self, code: &Cid) -> Option<Learned> {
+        self.learned.read().unwrap_or_else(PoisonError::into_inner).get(code).copied()
+    }
+
+    /// Says with an error in reading an actor's state what was assumed of the actor's code, if anything was.
+    pub(crate) fn doubt(&self, code: &Cid, error: Error) -> Error {
+        match (error, self.learned(code)) {
+            (error @ Error::Decode { .. }, Some(Learned { layout, why, .. })) => Error::Chain(format!(
+                "{error}; no publication has its code {code}, which is only named by the chain's manifest, so it was read as \
+                 that of actors version {}, {why}",
+                layout.version
+            )),
+            (error, _) => error,
+        }
     }
 
     /// The actors version of a state, by its system actor; `None` where its code is not known, or there is none.
@@ -103,35 +149,77 @@ impl Codes {
         Ok(self.kind_of(&system.code)?.map(|(_, layout)| layout.version))
     }
 
-    /// Learns the code CIDs that a state's own manifest names.
+    /// Learns the code CIDs that a state's own manifest names, where it is not known when the state was left.
     ///
     /// # Errors
     /// If the manifest is missing or malformed.
     pub fn learn(&self, tree: &StateTree<'_>) -> Result<()> {
-        const WHAT: &str = "actors manifest";
-        let Some(system) = tree.actor(SYSTEM)? else {
-            return Ok(());
-        };
-        let block = tree.store().need(&system.head, WHAT)?;
-        let mut reader = Reader::new(&block);
-        // Up to actors v7 the system actor's state is an empty tuple.
-        if reader.array().map_err(|error| error.in_block(&system.head, WHAT))? == 0 {
+        self.learn_at(tree, None)
+    }
+
+    /// Learns the code CIDs that a state's own manifest names; `height` is that of the tipset that left the state.
+    ///
+    /// A manifest tells names, not versions. A code that nobody published gets the version of the manifest's other codes,
+    /// if those are published; else the one that the network runs at the height; else the newest.
+    ///
+    /// # Errors
+    /// If the manifest is missing or malformed.
+    pub fn learn_at(&self, tree: &StateTree<'_>, height: Option<Epoch>) -> Result<()> {
+        let entries = manifest(tree)?;
+        let unknown = |(_, code): &&(ActorKind, Cid)| told(code).is_none() && self.learned(code).is_none();
+        if !entries.iter().any(|entry| unknown(&entry)) {
             return Ok(());
         }
-        let manifest = reader.link().and_then(cid_of).map_err(|error| error.in_block(&system.head, WHAT))?;
-        let block = tree.store().need(&manifest, WHAT)?;
-        let entries = || -> Result<()> {
-            let mut reader = Reader::new(&block);
-            for _ in 0..reader.array()? {
-                reader.tuple(2)?;
-                let kind = ActorKind::from_name(reader.text()?);
-                let code = cid_of(reader.link()?)?;
-                self.learned.write().unwrap_or_else(PoisonError::into_inner).insert(code, kind);
-            }
-            Ok(())
+        let others = entries.iter().filter_map(|(_, code)| told(code)).map(|(_, version)| version).max();
+        let network = || {
+            let network = self.network?;
+            Some((network.actors_version_at(height?)?, Why::Network(network)))
         };
-        entries().map_err(|error| error.in_block(&manifest, WHAT))
+        let (version, why) = others.map(|version| (version, Why::Others)).or_else(network).unzip();
+        let layout = version.and_then(Layout::of).unwrap_or_else(Layout::newest);
+        let why = why.unwrap_or(Why::Newest);
+        let mut learned = self.learned.write().unwrap_or_else(PoisonError::into_inner);
+        for (kind, code) in entries {
+            if told(&code).is_none() {
+                learned.entry(code).or_insert(Learned { kind, layout, why });
+            }
+        }
+        Ok(())
     }
+}
+
+/// The codes that a state's own manifest names; none up to actors v7.
+fn manifest(tree: &StateTree<'_>) -> Result<Vec<(ActorKind, Cid)>> {
+    const WHAT: &str = "actors manifest";
+    let Some(system) = tree.actor(SYSTEM)? else {
+        return Ok(Vec::new());
+    };
+    let block = tree.store().need(&system.head, WHAT)?;
+    let mut reader = Reader::new(&block);
+    // Up to actors v7 the system actor's state is an empty tuple.
+    if reader.array().map_err(|error| error.in_block(&system.head, WHAT))? == 0 {
+        return Ok(Vec::new());
+    }
+    let manifest = reader.link().and_then(cid_of).map_err(|error| error.in_block(&system.head, WHAT))?;
+    let block = tree.store().need(&manifest, WHAT)?;
+    let entries = || -> Result<_> {
+        let mut reader = Reader::new(&block);
+        (0..reader.array()?)
+            .map(|_| {
+                reader.tuple(2)?;
+                Ok((ActorKind::from_name(reader.text()?), cid_of(reader.link()?)?))
+            })
+            .collect()
+    };
+    entries().map_err(|error| error.in_block(&manifest, WHAT))
+}
+
+/// What a code says by itself, or its publication says of it.
+fn told(code: &Cid) -> Option<(ActorKind, u8)> {
+    if code.hash().code() == IDENTITY {
+        return identity(code.hash().digest());
+    }
+    published().get(code).copied()
 }
 
 /// Up to actors v7 a code CID spells `fil/N/storageminer`.

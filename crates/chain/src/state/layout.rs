@@ -72,8 +72,14 @@ pub(crate) struct PartitionState {
 pub(crate) struct PowerState {
     pub(crate) fields: u64,
     pub(crate) claims: usize,
-    /// Fields of a claim before its raw power (the proof type, from v2).
-    pub(crate) claim_skips: usize,
+}
+
+impl PowerState {
+    /// Where the claims are in a state of that many fields: each number of fields is of one form, whatever the version
+    /// that the actor's code is of. Around upgrades a state may be written in the form of another version.
+    pub(crate) fn claims_among(fields: u64) -> Option<usize> {
+        LAYOUTS.iter().map(|layout| layout.power).find(|form| form.fields == fields).map(|form| form.claims)
+    }
 }
 
 const V1: Layout = Layout {
@@ -100,7 +106,7 @@ const V1: Layout = Layout {
         unproven_power: None,
         faulty_power: 7,
     },
-    power: PowerState { fields: 16, claims: 14, claim_skips: 0 },
+    power: PowerState { fields: 16, claims: 14 },
 };
 const V2: Layout = Layout {
     version: 2,
@@ -124,7 +130,7 @@ const V2: Layout = Layout {
         unproven_power: Some(8),
         faulty_power: 9,
     },
-    power: PowerState { fields: 15, claims: 13, claim_skips: 1 },
+    power: PowerState { fields: 15, claims: 13 },
     ..V1
 };
 const V3: Layout = Layout { version: 3, deadline: DeadlineState { fields: 10, posted: 2 }, ..V2 };
@@ -150,8 +156,7 @@ const V11: Layout = Layout { version: 11, ..V10 };
 const V12: Layout = Layout { version: 12, sector: SectorInfo { power_base: Some(11), ..V11.sector }, ..V11 };
 const V13: Layout = Layout { version: 13, ..V12 };
 const V14: Layout = Layout { version: 14, ..V13 };
-const V15: Layout =
-    Layout { version: 15, power: PowerState { fields: 17, claims: 15, claim_skips: 1 }, ..V14 };
+const V15: Layout = Layout { version: 15, power: PowerState { fields: 17, claims: 15 }, ..V14 };
 const V16: Layout = Layout {
     version: 16,
     sector: SectorInfo { most_fields: 16, daily_fee: Some(15), ..V15.sector },

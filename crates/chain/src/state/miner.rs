@@ -189,7 +189,9 @@ impl<'s> Miner<'s> {
     /// If its state is missing or malformed.
     pub fn of(store: &'s dyn BlockStore, actor: &Actor, codes: &Codes) -> Result<Option<Self>> {
         match codes.kind_of(&actor.code)? {
-            Some((ActorKind::Miner, layout)) => Self::read(store, &actor.head, layout).map(Some),
+            Some((ActorKind::Miner, layout)) => Self::read(store, &actor.head, layout)
+                .map(Some)
+                .map_err(|error| codes.doubt(&actor.code, error)),
             _ => Ok(None),
         }
     }

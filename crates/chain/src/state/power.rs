@@ -4,7 +4,7 @@ use cid::Cid;
 
 use super::actor::StateTree;
 use super::codes::{ActorKind, Codes};
-use super::layout::Layout;
+use super::layout::PowerState;
 use crate::address::Address;
 use crate::block::cid_of;
 use crate::cbor::Reader;
@@ -31,7 +31,6 @@ pub struct PowerPair {
 pub struct Claims<'s> {
     map: Hamt<'s>,
     root: Cid,
-    layout: &'static Layout,
     committed: PowerPair,
     total_quality_adjusted: Bytes,
 }
@@ -56,24 +55,26 @@ impl<'s> Claims<'s> {
         let block = tree.store().need(&actor.head, "state of the power actor")?;
         let read = || -> Result<(PowerPair, Bytes, Cid)> {
             let mut reader = Reader::new(&block);
-            reader.tuple(layout.power.fields)?;
+            let fields = reader.array()?;
+            let claims = PowerState::claims_among(fields).ok_or_else(|| {
+                Error::malformed(format!(
+                    "a power state of {fields} fields, in actors v{} {} were expected",
+                    layout.version, layout.power.fields
+                ))
+            })?;
             // Total raw power, bytes committed, total quality-adjusted power, quality-adjusted bytes committed.
             reader.skip()?;
             let raw = Bytes(reader.bigint()?);
             let total = Bytes(reader.bigint()?);
             let quality_adjusted = Bytes(reader.bigint()?);
-            reader.skip_many(layout.power.claims.saturating_sub(TOTALS))?;
+            reader.skip_many(claims.saturating_sub(TOTALS + 1))?;
+            // The epoch that cron begins with next, in all forms.
+            reader.int()?;
             Ok((PowerPair { raw, quality_adjusted }, total, cid_of(reader.link()?)?))
         };
         let (committed, total_quality_adjusted, root) =
             read().map_err(|error| error.in_block(&actor.head, "state of the power actor"))?;
-        Ok(Self {
-            map: Hamt::new(tree.store(), &root, WHAT),
-            root,
-            layout,
-            committed,
-            total_quality_adjusted,
-        })
+        Ok(Self { map: Hamt::new(tree.store(), &root, WHAT), root, committed, total_quality_adjusted })
     }
 
     /// The power actor's own sum over all claims, those below the consensus minimum included (`TotalBytesCommitted`
@@ -95,7 +96,7 @@ impl<'s> Claims<'s> {
     /// If a block is missing or malformed, or `visit` fails.
     pub fn for_each(&self, visit: &mut dyn FnMut(MinerId, PowerPair) -> Result<()>) -> Result<()> {
         self.map.for_each(&mut |key, raw| match miner_of(key)? {
-            Some(miner) => visit(miner, self.claim(raw)?),
+            Some(miner) => visit(miner, claim(raw)?),
             None => Ok(()),
         })
     }
@@ -113,17 +114,21 @@ impl<'s> Claims<'s> {
             return Ok(());
         }
         self.map.diff(&before.map, &mut |key, _, new| match miner_of(key)? {
-            Some(miner) => visit(miner, new.map(|raw| self.claim(raw)).transpose()?),
+            Some(miner) => visit(miner, new.map(claim).transpose()?),
             None => Ok(()),
         })
     }
+}
 
-    fn claim(&self, raw: &[u8]) -> Result<PowerPair> {
-        let mut reader = Reader::new(raw);
-        reader.array()?;
-        reader.skip_many(self.layout.power.claim_skips)?;
-        Ok(PowerPair { raw: Bytes(reader.bigint()?), quality_adjusted: Bytes(reader.bigint()?) })
+/// `[raw, quality-adjusted]`; from actors v2 on with the proof type before them.
+fn claim(raw: &[u8]) -> Result<PowerPair> {
+    let mut reader = Reader::new(raw);
+    match reader.array()? {
+        2 => {}
+        3 => reader.skip()?,
+        fields => return Err(Error::malformed(format!("a claim of {fields} fields"))),
     }
+    Ok(PowerPair { raw: Bytes(reader.bigint()?), quality_adjusted: Bytes(reader.bigint()?) })
 }
 
 fn miner_of(key: &[u8]) -> Result<Option<MinerId>> {

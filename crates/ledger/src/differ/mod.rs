@@ -21,7 +21,7 @@ mod terms;
 use std::collections::BTreeMap;
 
 use chain::state::{Actor, Codes, Miner, StateTree};
-use chain::{BlockStore, Cid, Epoch, Error, MinerId, Result, SectorNumber, Transition};
+use chain::{BlockStore, Cid, Epoch, Error, MinerId, Network, Result, SectorNumber, Transition};
 use rayon::prelude::*;
 
 use crate::event::{Cause, Event, Kind, Status};
@@ -51,6 +51,12 @@ impl Differ {
     #[must_use]
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// A differ of a chain of that network, which has seen nothing yet.
+    #[must_use]
+    pub fn of(network: Option<Network>) -> Self {
+        Self { codes: Codes::of(network), ..Self::default() }
     }
 
     /// The code CIDs known so far.
@@ -126,7 +132,7 @@ impl Differ {
         }
         let before = StateTree::open(store, &transition.before)?;
         let after = StateTree::open(store, &transition.after)?;
-        let miners = self.changed_miners(store, &before, &after)?;
+        let miners = self.changed_miners(store, &before, &after, transition.height)?;
         if miners.is_empty() && !inferred {
             return Ok(Unsettled { receipts, ..Unsettled::default() });
         }
@@ -184,6 +190,7 @@ impl Differ {
         store: &'s dyn BlockStore,
         before: &StateTree<'s>,
         after: &StateTree<'s>,
+        height: Epoch,
     ) -> Result<BTreeMap<MinerId, ChangedMiner<'s>>> {
         let mut actors = Vec::new();
         after.diff(before, &mut |id, old, new| {
@@ -199,7 +206,7 @@ impl Differ {
         for (_, _, new) in &actors {
             if unknown(&self.codes, new)? {
                 // A code never seen: an upgrade of the actors, which the new state's manifest names.
-                self.codes.learn(after)?;
+                self.codes.learn_at(after, Some(height))?;
                 break;
             }
         }

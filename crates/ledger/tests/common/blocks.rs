@@ -1,5 +1,5 @@
 //! Blocks written by hand: DAG-CBOR, arrays and maps as actors of any version keep them.
-#![allow(unreachable_pub, clippy::unwrap_used)]
+#![allow(dead_code, unreachable_pub, clippy::unwrap_used)]
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -101,6 +101,10 @@ pub fn int(value: i64) -> Vec<u8> {
 
 pub fn bytes(value: &[u8]) -> Vec<u8> {
     [&head(2, value.len() as u64), value].concat()
+}
+
+pub fn text(value: &str) -> Vec<u8> {
+    [&head(3, value.len() as u64), value.as_bytes()].concat()
 }
 
 pub fn list(items: &[Vec<u8>]) -> Vec<u8> {

@@ -13,10 +13,11 @@ use chain::{
 use ledger::checks::check_day;
 use ledger::{Differ, Event};
 
-use blocks::Blocks;
-pub use blocks::{NULL, big, bytes, int, link, list, set, uint};
+pub use blocks::{Blocks, NULL, big, bytes, int, link, list, set, text, uint};
 
 pub const MINER: MinerId = MinerId(1000);
+const SYSTEM: u64 = 0;
+const POWER: u64 = 4;
 const MARKET: u64 = 5;
 /// Sectors of 32 GiB, by their seal proof.
 pub const SIZE: i128 = 32 << 30;
@@ -64,6 +65,11 @@ pub struct Deal {
 #[derive(Clone, Default)]
 pub struct State {
     pub actors: u8,
+    /// Codes that no publication has, which only the state's own manifest names; with the published ones that stand beside
+    /// them in it.
+    pub unpublished: Option<Vec<(&'static str, &'static str)>>,
+    /// The power actor's state: of how many fields it is, and the miner's claim in bytes, raw and quality-adjusted.
+    pub power: Option<(usize, i128, i128)>,
     /// Before the miner was created.
     pub without_miner: bool,
     /// The proving period that began with this epoch, and which of its deadlines is open.
@@ -181,6 +187,13 @@ pub fn gone_on(state: &State, sector: u64, first: i64) -> Differ {
     differ
 }
 
+/// The blocks of a state, and its root.
+pub fn written(state: &State) -> (Blocks, Cid) {
+    let mut blocks = Blocks::default();
+    let root = state.put(&mut blocks);
+    (blocks, root)
+}
+
 impl State {
     /// Writes the state down and returns its root.
     fn put(&self, blocks: &mut Blocks) -> Cid {
@@ -188,11 +201,18 @@ impl State {
         let mut actors = vec![(MINER.0, "storageminer", miner), (MARKET, "storagemarket", market)];
         actors
             .extend(self.multisigs.iter().map(|one| (one.number, "multisig", one.put(self.actors, blocks))));
+        actors.extend(self.power.map(|power| (POWER, "storagepower", self.power(blocks, power))));
+        if let Some(published) = &self.unpublished {
+            let named = |(name, code): (&str, Vec<u8>)| list(&[text(name), link(&code)]);
+            let own = ["system", "storageminer", "storagepower", "storagemarket"];
+            let own = own.map(|name| named((name, self.code(name))));
+            let other = |(name, code): &(&str, &str)| named((name, code.parse::<Cid>().unwrap().to_bytes()));
+            let entries: Vec<_> = own.into_iter().chain(published.iter().map(other)).collect();
+            let manifest = blocks.put(list(&entries));
+            actors.push((SYSTEM, "system", blocks.put(list(&[manifest]))));
+        }
         let entry = |(id, name, head): (u64, &str, Vec<u8>)| {
-            // Actors are told by the name that their code CID spells, which works for every version.
-            let name = format!("fil/{}/{name}", self.actors);
-            let code = [&[1, 0x55, 0, name.len() as u8], name.as_bytes()].concat();
-            let mut actor = vec![link(&code), head, uint(0), bytes(&[])];
+            let mut actor = vec![link(&self.code(name)), head, uint(0), bytes(&[])];
             if self.actors >= 10 {
                 actor.push(NULL.to_vec());
             }
@@ -205,6 +225,32 @@ impl State {
             root = blocks.put(list(&[uint(u64::from(self.actors)), root, info]));
         }
         Cid::try_from(chain::Reader::new(&root).link().unwrap()).unwrap()
+    }
+
+    /// An actor's code. It is told by the name that the CID spells, which works for every version, or by nothing.
+    fn code(&self, name: &str) -> Vec<u8> {
+        let name = format!("fil/{}/{name}", self.actors);
+        match self.unpublished {
+            Some(_) => message_cid(name.as_bytes()).to_bytes(),
+            None => [&[1, 0x55, 0, name.len() as u8], name.as_bytes()].concat(),
+        }
+    }
+
+    /// The power actor's state: the claims are its last field but one, after the cron's queue and the epochs it is at.
+    fn power(&self, blocks: &mut Blocks, (fields, raw, quality_adjusted): (usize, i128, i128)) -> Vec<u8> {
+        let none = blocks.hamt(self.actors, &[]);
+        let mut claim = vec![uint(8), big(raw), big(quality_adjusted)];
+        if self.actors == 1 {
+            claim.remove(0);
+        }
+        let claims = blocks.hamt(self.actors, &[(Address::id(MINER.0).as_bytes().to_vec(), list(&claim))]);
+        let mut state = vec![bytes(&[]); fields];
+        state[fields - 4..].clone_from_slice(&[none.clone(), int(7), claims, none]);
+        if self.actors == 1 {
+            state[fields - 4] = int(7);
+            state[fields - 5] = state[fields - 1].clone();
+        }
+        blocks.put(list(&state))
     }
 
     /// The market's state, of which only the proposals are ever read.

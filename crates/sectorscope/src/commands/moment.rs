@@ -32,8 +32,10 @@ impl<'s> Moment<'s> {
 
     fn of(cars: &'s Cars, state: Cid, chain: Option<Chain<'s>>) -> chain::Result<Self> {
         let tree = StateTree::open(cars, &state)?;
-        let codes = Codes::new();
-        codes.learn(&tree)?;
+        let codes = Codes::of(chain.as_ref().and_then(Chain::network));
+        let left_at =
+            chain.as_ref().map(|chain| chain.parent_height(chain.tipsets().len().saturating_sub(1)));
+        codes.learn_at(&tree, left_at.transpose()?)?;
         let mut powers = ChainPowers::default();
         powers.advance(cars, &state, &codes)?;
         Ok(Self { chain, state, tree, codes, powers })
