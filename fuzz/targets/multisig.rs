@@ -135,7 +135,7 @@ impl<'a> Tipset<'a> {
                 (id, vec![address, bytes(&[]), uint(method), bytes(self.string())], self.actors())
             })
             .collect();
-        state::Multisig { number, signers, threshold, next, pending }
+        state::Multisig { number, signers, threshold, next, pending, absent: false }
     }
 }
 

@@ -271,6 +271,25 @@ fn without_receipts_a_proposal_that_got_no_id_ran_nothing() {
 }
 
 #[test]
+fn the_state_of_a_multisig_is_not_asked_for_where_it_is_the_same_on_both_sides_or_tells_nothing() {
+    let mut state = before(18, 1);
+    state.multisigs[0].absent = true;
+    // Without receipts: nothing succeeded.
+    for call in [propose(OUTER, &declare()), approve(OUTER, 0)] {
+        let sent = [(ANNE, call, vec![])];
+        assert_eq!(by(&inferred(&state, &faulty(&state), &sent), &sent), None);
+    }
+    // With receipts: the call stands in the message, or was not made, or failed.
+    let after = faulty(&with(&state, OUTER, 1, &[]));
+    let sent = [
+        (ANNE, approve(OUTER, 0), answer(None, None)),
+        (ANNE, approve(OUTER, 0), answer(None, Some((INSUFFICIENT_FUNDS, vec![])))),
+        (ANNE, propose(OUTER, &declare()), answer(Some(0), NOTHING)),
+    ];
+    assert_eq!(by(&read(&state, &after, &sent), &sent), Some(2));
+}
+
+#[test]
 fn without_receipts_what_its_proposer_cancelled_is_not_run() {
     let waiting = (0, transaction(&declare()), vec![ANNE]);
     let state = with(&before(18, 2), OUTER, 1, &[waiting]);

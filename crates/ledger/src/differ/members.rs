@@ -151,9 +151,13 @@ impl<'s> Members<'s> {
     }
 
     /// Who signs by now: at first as in the state before. One that was created since is taken as the state after has it.
+    /// `None` where the multisig's state is the same before and after: every call by a signer changes it, so all failed.
     fn signing(&mut self) -> Result<Option<&mut Signing<'s>>> {
         if self.signing.is_none() {
             let Some(actor) = self.after.actor(self.number)? else { return Ok(None) };
+            if self.entry.as_ref().is_some_and(|before| before.head == actor.head) {
+                return Ok(None);
+            }
             let after = Multisig::read(self.after.store(), &actor)?;
             let before = self.entry.as_ref().map(|actor| Multisig::read(self.after.store(), actor));
             let before = before.transpose()?;

@@ -100,6 +100,8 @@ pub struct Multisig {
     pub threshold: u64,
     pub next: i64,
     pub pending: Vec<(i64, Vec<Vec<u8>>, Vec<u64>)>,
+    /// Whether its state is in no file.
+    pub absent: bool,
 }
 
 /// A message to the miner: method, parameters, what it returned.
@@ -418,7 +420,8 @@ impl Multisig {
         let pending = blocks.hamt(actors, &pending);
         let locked = [bytes(&[]), int(0), int(0)];
         let fields = [addresses(&self.signers), uint(self.threshold), int(self.next)];
-        blocks.put(list(&[&fields[..], &locked, &[pending]].concat()))
+        let state = list(&[&fields[..], &locked, &[pending]].concat());
+        if self.absent { link(&message_cid(&state).to_bytes()) } else { blocks.put(state) }
     }
 }
 
