@@ -99,7 +99,7 @@ fn large_is_inferred_as_it_happened() {
 #[test]
 fn what_ran_inside_multisigs_is_inferred_as_it_is_read() {
     for (name, inferred, refuted) in
-        [("sub", 123, 2), ("dispute", 51, 0), ("senders", 6, 0), ("vanish", 15, 0), ("claims", 56, 1)]
+        [("sub", 123, 2), ("dispute", 51, 2), ("senders", 6, 0), ("vanish", 15, 0), ("claims", 56, 1)]
     {
         let Some((with, without)) = both(&format!("scenarios/{name}")) else { return };
         let counts = without.counts;

@@ -11,7 +11,7 @@ use chain::{
     Block, BlockStore, Bytes, Cars, Chain, Cid, NoProgress, Reader, Result, SectorNumber, Transition,
 };
 use common::shared;
-use ledger::{Cause, Differ, Event, Kind};
+use ledger::{Differ, Event, Kind};
 
 /// An extension of `small` (method 32): where it is and the first sector it names.
 const HEIGHT: i64 = 6_099_508;
@@ -122,28 +122,30 @@ fn keep_expiration(block: &mut [u8], places: &[usize]) {
 }
 
 #[test]
-fn an_upgrade_of_quality_in_place_is_an_adjustment_by_its_message() {
+fn an_upgrade_of_quality_in_place_is_an_upgrade_alone() {
     let events = upgraded(true, |block, places| {
         full_quality(block, places);
         keep_expiration(block, places);
     });
     let Some(events) = events else { return };
     let [event] = events.try_into().unwrap();
-    assert_eq!((event.kind, event.cause), (Kind::Adjust, Some(Cause::Other)));
+    assert_eq!((event.kind, event.cause), (Kind::Upgrade, None));
     assert_eq!((event.qap_before, event.qap_after), (Some(SIZE), Some(Bytes(10 * SIZE.0))));
     assert_eq!(event.expiration_after.unwrap().0, OLD_EXPIRATION);
     assert_eq!(event.message.as_ref().unwrap().method, 37);
 }
 
 #[test]
-fn an_upgrade_of_quality_that_moves_the_expiration_is_an_extension() {
+fn an_upgrade_of_quality_that_moves_the_expiration_is_followed_by_an_extension() {
     let Some(events) = upgraded(false, full_quality) else { return };
-    let [event] = events.try_into().unwrap();
-    assert_eq!((event.kind, event.cause), (Kind::Extend, None));
-    assert_eq!((event.qap_before, event.qap_after), (Some(SIZE), Some(Bytes(10 * SIZE.0))));
-    assert_eq!(event.expiration_before.unwrap().0, OLD_EXPIRATION);
-    assert_eq!(event.expiration_after.unwrap().0, NEW_EXPIRATION);
-    assert_eq!(event.message.as_ref().unwrap().method, 37);
+    let [upgrade, extend] = events.try_into().unwrap();
+    assert_eq!((upgrade.kind, extend.kind), (Kind::Upgrade, Kind::Extend));
+    assert_eq!((upgrade.qap_before, upgrade.qap_after), (Some(SIZE), Some(Bytes(10 * SIZE.0))));
+    assert_eq!((extend.qap_before, extend.qap_after), (upgrade.qap_after, upgrade.qap_after));
+    assert_eq!(upgrade.expiration_after.unwrap().0, OLD_EXPIRATION);
+    assert_eq!(extend.expiration_after.unwrap().0, NEW_EXPIRATION);
+    assert_eq!(upgrade.message, extend.message);
+    assert_eq!(upgrade.message.as_ref().unwrap().method, 37);
 }
 
 #[test]

@@ -6,7 +6,7 @@
 mod state;
 
 use chain::{Bytes, Epoch};
-use ledger::{Cause, Differ, Event, Kind, Status};
+use ledger::{Cause, Content, Differ, Event, Kind, Status};
 use state::{
     Deal, Precommit, SIZE, Sector, State, bytes, events, gone_on, int, list, open, precommit_info, set, uint,
 };
@@ -117,23 +117,36 @@ fn from_actors_v19_an_upgraded_sector_weighs_ten_times_its_size_whatever_it_hold
         (UPGRADE_SECTOR_QUALITY, list(&[list(&[upgrade])]), vec![])
     };
     let upgrade_only = to(state::NULL.to_vec());
-    for (after, sent, kind, cause) in [
-        (upgraded, vec![upgrade_only.clone()], Kind::Adjust, Some(Cause::Other)),
-        // By a call from inside another actor.
-        (upgraded, vec![], Kind::Adjust, Some(Cause::Other)),
-        (extended, vec![to(int(LATER + DAY))], Kind::Extend, None),
+    for (after, sent, names) in [
+        (upgraded, vec![upgrade_only.clone()], &["upgrade"][..]),
+        // By what no message shows.
+        (upgraded, vec![], &["upgrade"]),
+        (extended, vec![], &["upgrade", "extend"]),
+        (extended, vec![to(int(LATER + DAY))], &["upgrade", "extend"]),
         // Once is enough.
-        (upgraded, vec![upgrade_only.clone(), upgrade_only], Kind::Adjust, Some(Cause::Other)),
+        (upgraded, vec![upgrade_only.clone(), upgrade_only.clone()], &["upgrade"]),
     ] {
         let seen = events(&mut Differ::new(), &one(19, verified), &one(19, after), CLOSING, &sent);
-        let [event] = &seen[..] else { panic!("one event") };
-        assert_eq!((event.kind, event.cause), (kind, cause));
-        assert!(event.qap_before > Some(Bytes(SIZE)) && event.qap_before < event.qap_after);
-        assert_eq!(event.qap_after, Some(Bytes(SIZE * 10)));
-        assert_eq!(event.expiration_after, Some(Epoch(after.expiration)));
-        let by = event.message.as_ref().map(|message| (message.method, message.sectors));
-        assert_eq!(by, (!sent.is_empty()).then_some((UPGRADE_SECTOR_QUALITY, 1)));
+        assert_eq!(told(&seen), names);
+        let (upgrade, last) = (&seen[0], seen.last().unwrap());
+        assert!(upgrade.qap_before > Some(Bytes(SIZE)) && upgrade.qap_before < upgrade.qap_after);
+        assert_eq!(upgrade.backing_before.unwrap().content, Content::Verified);
+        assert_eq!(upgrade.expiration_after, Some(Epoch(LATER)));
+        assert_eq!(last.expiration_after, Some(Epoch(after.expiration)));
+        for event in &seen {
+            assert_eq!(event.qap_after, Some(Bytes(SIZE * 10)));
+            assert_eq!(event.backing_after.unwrap().content, Content::FullQuality);
+            let by = event.message.as_ref().map(|message| (message.method, message.sectors));
+            assert_eq!(by, (!sent.is_empty()).then_some((UPGRADE_SECTOR_QUALITY, 1)));
+        }
     }
+    // A sector that has full quality is left as it is, but for its date.
+    let again = |after, sent| {
+        told(&events(&mut Differ::new(), &one(19, upgraded), &one(19, after), CLOSING, &[sent]))
+    };
+    assert_eq!(again(upgraded, upgrade_only), [""; 0]);
+    assert_eq!(again(Sector { power_base: CLOSING, ..upgraded }, to(int(LATER))), [""; 0]);
+    assert_eq!(again(extended, to(int(LATER + DAY))), ["extend"]);
 }
 
 #[test]
@@ -258,7 +271,8 @@ fn precommit_qap() -> Bytes {
 }
 
 #[test]
-fn a_pre_commit_weighs_by_its_stored_weights_up_to_actors_v8_and_by_the_markets_deals_from_v9() {
+fn a_pre_commit_weighs_by_its_stored_weights_up_to_actors_v8_by_the_markets_deals_from_v9_and_ten_times_its_size_from_v19()
+ {
     let (precommit, deal) = precommit();
     let (size, verified) = (Bytes(SIZE), precommit_qap());
     for (actors, deals, weight, expected) in [
@@ -270,6 +284,8 @@ fn a_pre_commit_weighs_by_its_stored_weights_up_to_actors_v8_and_by_the_markets_
         (13, vec![deal], 0, verified),
         (9, vec![Deal { verified: false, ..deal }], 0, size),
         (9, vec![], 0, size),
+        (18, vec![], 0, size),
+        (19, vec![], 0, Bytes(SIZE * 10)),
     ] {
         let precommit = Precommit { verified_weight: weight, ..precommit.clone() };
         let sent = [(6, list(&precommit_info(&precommit)), vec![])];
@@ -327,22 +343,6 @@ fn a_partition_that_is_renumbered_or_moves_to_another_deadline_is_no_event() {
         let fallen = events(&mut Differ::new(), &before, &fallen, PERIOD + 5, &[]);
         assert_eq!(told(&fallen), ["fault declared"]);
     }
-}
-
-#[test]
-fn a_dispute_takes_whole_partitions_and_leaves_other_faults_to_what_found_them() {
-    let before = State { sectors: vec![sector(1), sector(2), sector(3)], ..one(16, sector(1)) };
-    let dispute = (24, list(&[uint(0), uint(0)]), vec![]);
-    let declare = (10, places(&[2]), vec![]);
-    let after = |faults| State { faults, ..before.clone() };
-    let seen =
-        |faults, sent: &[_]| told(&events(&mut Differ::new(), &before, &after(faults), PERIOD + 999, sent));
-    let disputed = ["fault disputed"; 3];
-    let both = [dispute, declare];
-    assert_eq!(seen(vec![1, 2, 3], &both[..1]), disputed);
-    assert_eq!(seen(vec![1, 2, 3], &both), disputed);
-    // What was disputed is another partition of that deadline.
-    assert_eq!(seen(vec![2], &both), ["fault declared"]);
 }
 
 #[test]

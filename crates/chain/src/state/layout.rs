@@ -46,6 +46,8 @@ pub(crate) struct PrecommitInfo {
     pub(crate) weights: bool,
     /// Whether it may name a sector that it is to replace: up to v6, though the fields are there up to v8.
     pub(crate) replaces: bool,
+    /// Whether the sector that it becomes has full quality whatever it holds (from v19, FIP-0118).
+    pub(crate) full_quality: bool,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -53,6 +55,19 @@ pub(crate) struct DeadlineState {
     pub(crate) fields: u64,
     /// Partitions whose window `PoSt` is in: field 2 in all versions, under two names.
     pub(crate) posted: usize,
+    /// What disputes refer to, from v3.
+    pub(crate) disputable: Option<Disputable>,
+}
+
+/// Proofs accepted without a check, and what they proved.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Disputable {
+    /// Proofs that came in since the deadline opened.
+    pub(crate) proofs: usize,
+    /// The partitions when it last closed.
+    pub(crate) partitions_snapshot: usize,
+    /// The proofs that had come in by then.
+    pub(crate) proofs_snapshot: usize,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -93,8 +108,8 @@ const V1: Layout = Layout {
         deadlines: 11,
     },
     sector: SectorInfo { fewest_fields: 11, most_fields: 11, power_base: None, flags: None, daily_fee: None },
-    precommit: PrecommitInfo { weights: true, replaces: true },
-    deadline: DeadlineState { fields: 7, posted: 2 },
+    precommit: PrecommitInfo { weights: true, replaces: true, full_quality: false },
+    deadline: DeadlineState { fields: 7, posted: 2, disputable: None },
     partition: PartitionState {
         fields: 9,
         unproven: None,
@@ -133,7 +148,15 @@ const V2: Layout = Layout {
     power: PowerState { fields: 15, claims: 13 },
     ..V1
 };
-const V3: Layout = Layout { version: 3, deadline: DeadlineState { fields: 10, posted: 2 }, ..V2 };
+const V3: Layout = Layout {
+    version: 3,
+    deadline: DeadlineState {
+        fields: 10,
+        disputable: Some(Disputable { proofs: 7, partitions_snapshot: 8, proofs_snapshot: 9 }),
+        ..V2.deadline
+    },
+    ..V2
+};
 const V4: Layout = Layout { version: 4, miner: MinerState { fields: 15, ..V3.miner }, ..V3 };
 const V5: Layout = Layout { version: 5, ..V4 };
 const V6: Layout = Layout { version: 6, ..V5 };
@@ -141,14 +164,19 @@ const V7: Layout = Layout {
     version: 7,
     sector: SectorInfo { fewest_fields: 14, most_fields: 14, ..V6.sector },
     precommit: PrecommitInfo { replaces: false, ..V6.precommit },
-    deadline: DeadlineState { fields: 11, posted: 2 },
+    // A snapshot of the sectors came between.
+    deadline: DeadlineState {
+        fields: 11,
+        disputable: Some(Disputable { proofs: 7, partitions_snapshot: 9, proofs_snapshot: 10 }),
+        ..V6.deadline
+    },
     ..V6
 };
 const V8: Layout = Layout { version: 8, ..V7 };
 const V9: Layout = Layout {
     version: 9,
     sector: SectorInfo { fewest_fields: 15, most_fields: 15, flags: Some(14), ..V8.sector },
-    precommit: PrecommitInfo { weights: false, replaces: false },
+    precommit: PrecommitInfo { weights: false, ..V8.precommit },
     ..V8
 };
 const V10: Layout = Layout { version: 10, ..V9 };
@@ -160,12 +188,13 @@ const V15: Layout = Layout { version: 15, power: PowerState { fields: 17, claims
 const V16: Layout = Layout {
     version: 16,
     sector: SectorInfo { most_fields: 16, daily_fee: Some(15), ..V15.sector },
-    deadline: DeadlineState { fields: 13, posted: 2 },
+    deadline: DeadlineState { fields: 13, ..V15.deadline },
     ..V15
 };
 const V17: Layout = Layout { version: 17, ..V16 };
 const V18: Layout = Layout { version: 18, ..V17 };
-const V19: Layout = Layout { version: 19, ..V18 };
+const V19: Layout =
+    Layout { version: 19, precommit: PrecommitInfo { full_quality: true, ..V18.precommit }, ..V18 };
 
 /// One row per actors version, in order.
 static LAYOUTS: [Layout; 19] =
@@ -227,6 +256,7 @@ mod tests {
             assert_eq!(sector.flags, (*version >= 9).then_some(14), "v{version}");
             assert_eq!(sector.power_base, (*version >= 12).then_some(11), "v{version}");
             assert_eq!(precommit.weights, *version <= 8, "v{version}");
+            assert_eq!(precommit.full_quality, *version >= 19, "v{version}");
             // From v16 on sectors of 15 fields live on beside those of 16.
             let shorter = sector.most_fields - u64::from(*version >= 16);
             assert_eq!(sector.fewest_fields, shorter, "v{version}");

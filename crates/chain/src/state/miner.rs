@@ -17,7 +17,7 @@ use crate::units::{Epoch, MinerId, SectorNumber};
 
 const DEADLINES: u64 = 48;
 /// Most partitions of a deadline; the actors stop at 3,000.
-const MOST_PARTITIONS: u64 = 1 << 12;
+pub(super) const MOST_PARTITIONS: u64 = 1 << 12;
 /// Most sectors of a partition; the actors put at most 2,349 into one. A bitfield of few bytes could claim 2^64.
 const MOST_IN_PARTITION: u64 = 1 << 14;
 /// Most epochs at which sectors of a partition leave; the actors round them to proving periods, some 1,900 in the
@@ -62,7 +62,7 @@ pub struct Partition {
 }
 
 impl Partition {
-    fn decode(reader: &mut Reader<'_>, layout: &Layout) -> Result<Self> {
+    pub(super) fn decode(reader: &mut Reader<'_>, layout: &Layout) -> Result<Self> {
         let at = layout.partition;
         reader.tuple(at.fields)?;
         let mut partition = Self { sectors: SectorSet::decode(reader.bytes()?)?, ..Self::default() };

@@ -2,6 +2,7 @@
 
 mod actor;
 mod codes;
+mod disputes;
 mod layout;
 mod manifest;
 mod market;
@@ -12,6 +13,7 @@ mod params;
 mod power;
 mod sector;
 mod stated;
+mod verified;
 
 pub use actor::{Actor, StateTree};
 pub use codes::{ActorKind, Codes};
@@ -25,3 +27,4 @@ pub use params::{Extension, Op, Place, QualityUpgrade};
 pub use power::{Claims, PowerPair};
 pub use sector::{Precommit, Sector, SectorRef};
 pub use stated::StatedPower;
+pub use verified::VerifiedClaims;

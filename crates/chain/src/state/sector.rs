@@ -6,6 +6,8 @@ use crate::cbor::Reader;
 use crate::error::{Error, Result};
 use crate::units::{AttoFil, Bytes, Epoch, SectorNumber};
 
+/// Sector flag from actors v12 (a boolean from v9, FIP-0045): verified space counts for the whole duration.
+const SIMPLE_QA_POWER: u64 = 0x1;
 /// Sector flag from actors v19 (FIP-0118): QAP is always ten times the size.
 const FULL_QA_POWER: u64 = 0x2;
 /// Position of the initial pledge in all actors versions.
@@ -39,6 +41,8 @@ pub struct Sector {
     pub verified_weight: i128,
     /// What is pledged for it.
     pub initial_pledge: AttoFil,
+    /// Whether its verified space counts for its whole duration, however often that is extended (from actors v9).
+    pub simple_qap: bool,
     /// Whether its QAP is ten times its size whatever its weights (from actors v19).
     pub full_qap: bool,
     /// What it pays a day (from actors v16); zero for one that was committed before and not extended since.
@@ -68,7 +72,8 @@ impl Sector {
         let deal_weight = reader.bigint()?;
         let verified_weight = reader.bigint()?;
         let mut initial_pledge = AttoFil::default();
-        let (mut power_base, mut full_qap, mut daily_fee) = (activation, false, AttoFil::default());
+        let (mut power_base, mut daily_fee) = (activation, AttoFil::default());
+        let (mut simple_qap, mut full_qap) = (false, false);
         for field in 8..fields {
             let field = usize::try_from(field).unwrap_or(usize::MAX);
             if field == INITIAL_PLEDGE {
@@ -77,8 +82,11 @@ impl Sector {
                 power_base = Epoch(reader.int()?);
             } else if at.daily_fee == Some(field) {
                 daily_fee = AttoFil(reader.bigint()?);
-            } else if at.flags == Some(field) && !reader.next_is_bool()? {
-                full_qap = reader.uint()? & FULL_QA_POWER != 0;
+            } else if at.flags == Some(field) && reader.next_is_bool()? {
+                simple_qap = reader.bool()?;
+            } else if at.flags == Some(field) {
+                let flags = reader.uint()?;
+                (simple_qap, full_qap) = (flags & SIMPLE_QA_POWER != 0, flags & FULL_QA_POWER != 0);
             } else {
                 reader.skip()?;
             }
@@ -92,6 +100,7 @@ impl Sector {
             deal_weight,
             verified_weight,
             initial_pledge,
+            simple_qap,
             full_qap,
             daily_fee,
         };
@@ -127,6 +136,8 @@ pub struct Precommit {
     pub replaces: Option<SectorNumber>,
     /// Weights stored with it, unverified and verified (up to actors v8).
     pub weights: Option<(i128, i128)>,
+    /// Whether it becomes a sector of full quality, whatever that holds (from actors v19).
+    pub full_quality: bool,
 }
 
 impl Precommit {
@@ -152,7 +163,8 @@ impl Precommit {
         let epoch = Epoch(reader.int()?);
         let weights =
             layout.precommit.weights.then(|| Ok((reader.bigint()?, reader.bigint()?))).transpose()?;
-        Ok(Self { number, size, epoch, expiration, deals, replaces, weights })
+        let full_quality = layout.precommit.full_quality;
+        Ok(Self { number, size, epoch, expiration, deals, replaces, weights, full_quality })
     }
 }
 

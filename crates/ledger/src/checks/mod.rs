@@ -143,6 +143,11 @@ fn broken(before: &End, event: &Event) -> Option<String> {
     Some(format!("its {field} is not what the {was} before it left"))
 }
 
+/// Ten times its size: QAP that no sector exceeds.
+fn full_quality(event: &Event) -> Option<Bytes> {
+    event.sector_size.0.checked_mul(10).map(Bytes)
+}
+
 /// Why the kind does not fit the rest of the event.
 fn misfit(event: &Event) -> Option<&'static str> {
     use Cause::{Active, Batch, Declared, Disputed, Extension, Genesis, Migration, Missed, NonInteractive};
@@ -183,7 +188,8 @@ fn misfit(event: &Event) -> Option<&'static str> {
         Kind::Fault => {
             matches!(before, Status::Active | Status::Unproven) && after == Status::Faulty && same_terms
         }
-        Kind::Snap | Kind::Upgrade => was && before == after && same_dates,
+        Kind::Snap => was && before == after && same_dates,
+        Kind::Upgrade => was && before == after && same_dates && event.qap_after == full_quality(event),
         Kind::Extend => was && before == after && event.expiration_after > event.expiration_before,
         // A migration may take sectors away.
         Kind::Adjust => was && (is || event.cause == Some(Migration)),
@@ -206,7 +212,6 @@ fn misfit(event: &Event) -> Option<&'static str> {
         (Kind::Extend, None) => by(&[8, 32, 37]),
         (Kind::Upgrade, None) => by(&[37]),
         (Kind::Adjust, Some(Extension)) => by(&[8, 32]) && same_dates && before == after,
-        (Kind::Adjust, Some(Other)) => by(&[37]),
         (Kind::Fault, Some(Declared)) => by(&[10]),
         (Kind::Fault, Some(Skipped)) => sent_by(5),
         (Kind::Fault, Some(Disputed)) => sent_by(24),
@@ -217,7 +222,7 @@ fn misfit(event: &Event) -> Option<&'static str> {
         (Kind::Expire, Some(Replaced)) => cron && event.expiration_before > Some(event.epoch),
         (Kind::Onboard, Some(Genesis))
         | (Kind::Fault, Some(Missed))
-        | (Kind::Adjust, Some(Migration))
+        | (Kind::Adjust, Some(Migration | Other))
         | (Kind::Opening | Kind::PrecommitExpired, None) => cron,
         _ => false,
     };

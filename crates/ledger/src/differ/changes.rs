@@ -3,8 +3,8 @@
 use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet};
 
-use chain::state::{ChangedPartition, DueSectors, Miner, Partition, Precommit};
-use chain::{BlockStore, EPOCHS_PER_DAY, Epoch, Error, Result, SectorNumber, SectorSet, Transition};
+use chain::state::{ChangedPartition, DueSectors, Miner, Partition, Place, Precommit, Sector, SectorRef};
+use chain::{EPOCHS_PER_DAY, Epoch, Error, Result, SectorNumber, SectorSet, Transition};
 
 use super::closings::Closings;
 use super::terms::Terms;
@@ -85,6 +85,11 @@ impl Standing {
     }
 }
 
+/// What events tell of a sector: not how it will be extended.
+fn meant<'b>(found: &Option<SectorRef<'b>>) -> Option<SectorRef<'b>> {
+    found.map(|found| SectorRef { sector: Sector { simple_qap: false, ..found.sector }, ..found })
+}
+
 /// Where a sector's partition is, and when it is to leave.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Seat {
@@ -119,7 +124,6 @@ struct PartitionChange<'s> {
     miner: Option<Miner<'s>>,
     due: OnceCell<Vec<DueSectors>>,
     posted: OnceCell<bool>,
-    fallen: OnceCell<bool>,
 }
 
 impl<'s> MinerChanges<'s> {
@@ -167,8 +171,8 @@ impl<'s> MinerChanges<'s> {
         self.partitions =
             changed.into_iter().map(|change| PartitionChange::of(change, Some(old.clone()))).collect();
         new.diff_sectors(old, &mut |number, old, new| {
-            // Migrations rewrite sectors with the same meaning: compare what is decoded.
-            if old != new {
+            // Migrations rewrite sectors with the same meaning: compare what is decoded, but for what no event tells.
+            if meant(&old) != meant(&new) {
                 let old = old.as_ref().map(Terms::of).transpose()?;
                 let new = new.as_ref().map(Terms::of).transpose()?;
                 self.sectors.insert(number, (old, new));
@@ -229,11 +233,6 @@ impl<'s> MinerChanges<'s> {
     /// leave before they run the ends of deadlines.
     pub(super) fn was_replaced(&self, sector: SectorNumber) -> bool {
         self.replaced.contains(&sector)
-    }
-
-    /// Where the blocks of both states come from.
-    pub(super) fn store(&self) -> Option<&'s dyn BlockStore> {
-        self.after.as_ref().or(self.before.as_ref()).map(Miner::store)
     }
 
     /// The numbers of the sectors that changed in standing or in terms.
@@ -379,14 +378,12 @@ impl<'s> MinerChanges<'s> {
         Ok(*found.posted.get_or_init(|| posted))
     }
 
-    /// Whether none of the sectors that were active in the sector's partition is so any more.
-    pub(super) fn fell_whole(&self, sector: SectorNumber) -> bool {
-        self.partition_of(sector).is_some_and(|found| {
-            *found.fallen.get_or_init(|| {
-                let active = |side: &Option<Partition>| Standing::over(side.iter()).active;
-                active(&found.change.before).intersection(&active(&found.change.after)).is_empty()
-            })
-        })
+    /// The sectors that a dispute of a deadline's proof is about, by partition, as the state before has them.
+    pub(super) fn disputed(&self, deadline: u64, post: u64) -> Result<Vec<Place>> {
+        let Some(before) = &self.before else { return Ok(Vec::new()) };
+        // A deadline that closed twice before the messages has had no proof since.
+        let closed = self.closings.of(deadline).filter(|end| *end < self.height).count();
+        if closed > 1 { Ok(Vec::new()) } else { before.disputed(deadline, post, closed == 1) }
     }
 
     /// From when the state before schedules the sector to leave at the end of its deadline, if by now, and how.
@@ -413,7 +410,7 @@ impl<'s> MinerChanges<'s> {
 impl<'s> PartitionChange<'s> {
     /// `miner` is the one before, if there was one.
     const fn of(change: ChangedPartition, miner: Option<Miner<'s>>) -> Self {
-        Self { change, miner, due: OnceCell::new(), posted: OnceCell::new(), fallen: OnceCell::new() }
+        Self { change, miner, due: OnceCell::new(), posted: OnceCell::new() }
     }
 }
 

@@ -13,10 +13,13 @@ mod changes;
 mod closings;
 mod inside;
 mod members;
+mod reckoning;
 mod refute;
+mod registers;
 mod story;
 mod tale;
 mod terms;
+mod vanished;
 
 use std::collections::BTreeMap;
 
@@ -30,7 +33,7 @@ use crate::receipts::ReceiptCounts;
 use activations::Activations;
 use calls::Calls;
 use changes::MinerChanges;
-use terms::Deals;
+use registers::{BothRegisters, Registers};
 
 pub(crate) use activations::Unsettled;
 pub(crate) use changes::Standing;
@@ -140,12 +143,12 @@ impl Differ {
         if inferred {
             self.count_calls_of_the_unchanged(&calls, &miners, &after, transition, &mut receipts)?;
         }
-        let deals = Deals::of(after);
+        let registers = BothRegisters { before: Registers::of(before), after: Registers::of(after) };
         let told = miners.par_iter().map(|(id, miner)| {
             let ChangedMiner { before, after, migrated } = miner;
             let changes = MinerChanges::between(before.as_ref(), after.as_ref(), *migrated, transition)?;
             let judged = refute::judge(&changes, calls.to(*id))?;
-            let mut told = story::tell(*id, &changes, &judged.calls, &deals, transition)?;
+            let mut told = story::tell(*id, &changes, &judged.calls, &registers, transition)?;
             let uncertain = refute::mark(&mut told.steps, &changes, &judged.calls)?;
             Ok((told, judged.counts(), uncertain))
         });

@@ -8,13 +8,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use chain::state::{Op, Place, Precommit, StateTree};
+use chain::state::{Op, Place, Precommit};
 use chain::{Epoch, Executed, MinerId, Result, SectorNumber, Transition};
 
 use super::calls::Call;
 use super::changes::MinerChanges;
+use super::registers::BothRegisters;
 use super::tale::Tale;
-use super::terms::Deals;
 use crate::event::{Cause, Event, Kind, MessageRef, Status};
 
 /// Place of a step in a tipset's order of execution.
@@ -89,15 +89,15 @@ pub(super) struct Told {
 }
 
 /// Tells one miner's story.
-pub(super) fn tell(
+pub(super) fn tell<'s>(
     miner: MinerId,
-    changes: &MinerChanges<'_>,
+    changes: &MinerChanges<'s>,
     calls: &[Call],
-    deals: &Deals<'_>,
+    registers: &BothRegisters<'s>,
     transition: &Transition,
 ) -> Result<Told> {
-    let scene = Scene { miner, changes, calls, height: transition.height };
-    let sectors = changes.changed()?;
+    let scene = Scene::of(miner, changes, calls, registers, transition.height)?;
+    let sectors = changes.changed()?.union(&scene.vanished()?);
     let mut told = Told::default();
     for sector in sectors.iter().map(SectorNumber) {
         if let Some(tale) = Tale::begin(&scene, sector)? {
@@ -106,16 +106,8 @@ pub(super) fn tell(
             told.overwritten.extend(overwritten.map(|before| (miner, sector, before)));
         }
     }
-    if changes.precommits.is_empty() {
-        return Ok(told);
-    }
-    // The market drops the deals of a pre-commit that came to nothing: what it weighed, the state before tells.
-    let Some(store) = changes.store() else {
-        return Ok(told);
-    };
-    let deals_before = Deals::of(StateTree::open(store, &transition.before)?);
     for (number, (before, after)) in &changes.precommits {
-        scene.precommit(*number, before.as_ref(), after.as_ref(), (&deals_before, deals), &mut told.steps)?;
+        scene.precommit(*number, before.as_ref(), after.as_ref(), &mut told.steps)?;
     }
     Ok(told)
 }
@@ -130,7 +122,28 @@ pub(super) struct Scene<'a, 's> {
     pub(super) miner: MinerId,
     pub(super) changes: &'a MinerChanges<'s>,
     pub(super) calls: &'a [Call],
+    pub(super) registers: &'a BothRegisters<'s>,
+    /// By the position of its message, what each dispute is about.
+    disputes: BTreeMap<usize, Vec<Place>>,
     pub(super) height: Epoch,
+}
+
+impl<'a, 's> Scene<'a, 's> {
+    fn of(
+        miner: MinerId,
+        changes: &'a MinerChanges<'s>,
+        calls: &'a [Call],
+        registers: &'a BothRegisters<'s>,
+        height: Epoch,
+    ) -> Result<Self> {
+        let mut disputes = BTreeMap::new();
+        for call in calls {
+            if let Op::Dispute { deadline, post } = call.op {
+                disputes.insert(call.index, changes.disputed(deadline, post)?);
+            }
+        }
+        Ok(Self { miner, changes, calls, registers, disputes, height })
+    }
 }
 
 impl Scene<'_, '_> {
@@ -140,25 +153,17 @@ impl Scene<'_, '_> {
         if self.changes.version() < 5 { Cause::Single } else { Cause::Batch }
     }
 
-    /// Whether a sector that neither state shows was onboarded all the same: a call that proves it was successful, and
-    /// so was one after it that terminates it. Without the latter it was skipped: an aggregate passes over pre-commits
-    /// that are too late, which the end of a deadline then clears away (specs-actors v5.0.6 `miner_actor.go`,
-    /// `ProveCommitAggregate`).
-    fn came_and_went(&self, sector: SectorNumber) -> bool {
-        let terminates = |call: &Call| {
-            let named = |place: &Place| place.sectors.contains(sector.0);
-            matches!(&call.op, Op::Terminate(places) if places.iter().any(named))
-        };
-        self.calls.iter().skip_while(|call| call.op.proves(sector).is_none()).any(terminates)
+    /// The sectors that a dispute is about.
+    pub(super) fn disputed(&self, call: &Call) -> Option<&[Place]> {
+        self.disputes.get(&call.index).map(Vec::as_slice)
     }
 
-    /// The events of a pre-commit that appeared, left or was replaced; the deals are those before and after.
+    /// The events of a pre-commit that appeared, left or was replaced.
     fn precommit(
         &self,
         number: SectorNumber,
         before: Option<&Precommit>,
         after: Option<&Precommit>,
-        (deals_before, deals_after): (&Deals<'_>, &Deals<'_>),
         steps: &mut Vec<Step>,
     ) -> Result<()> {
         let replaced = before.is_some_and(|old| after.is_some_and(|new| new.epoch != old.epoch));
@@ -168,7 +173,8 @@ impl Scene<'_, '_> {
         {
             let end = self.changes.closings.first().filter(|end| *end < self.height);
             let stage = end.map_or(Stage::Cron, Stage::NullRound);
-            let qap = deals_before.precommitted_qap(old)?;
+            // The market drops the deals of a pre-commit that came to nothing: what it weighed, the state before tells.
+            let qap = self.registers.before.precommitted_qap(old)?;
             let event = Event {
                 qap_before: Some(qap),
                 expiration_before: Some(old.expiration),
@@ -187,7 +193,7 @@ impl Scene<'_, '_> {
                 Some(_) => Cause::Batch,
                 None => self.unseen_cause(),
             };
-            let qap = deals_after.precommitted_qap(new)?;
+            let qap = self.registers.after.precommitted_qap(new)?;
             let event = Event {
                 qap_after: Some(qap),
                 expiration_after: Some(new.expiration),

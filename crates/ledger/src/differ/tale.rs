@@ -1,7 +1,9 @@
 //! One sector in one tipset.
 //!
 //! A [`Tale`] begins where the state before leaves the sector and is led through what ran. Each step may change
-//! where it stands or its terms, and adds the event that says so; [`Tale::settle`] adds what no step explains.
+//! where it stands or its terms ([`amend`]), and adds the event that says so; [`Tale::settle`] adds what no step explains.
+
+mod amend;
 
 use chain::state::{Op, Place};
 use chain::{Epoch, Result, SectorNumber};
@@ -46,7 +48,9 @@ impl<'a, 's> Tale<'a, 's> {
         if status == Status::None && before.is_some() {
             return Ok(None);
         }
-        let Some(terms) = before.or_else(|| settled.clone()) else {
+        let known = before.or_else(|| settled.clone());
+        let Some(terms) = known.map_or_else(|| scene.terms_of_vanished(sector), |terms| Ok(Some(terms)))?
+        else {
             return Ok(None);
         };
         let activation = terms.activation;
@@ -81,10 +85,10 @@ impl<'a, 's> Tale<'a, 's> {
             first = false;
         }
         for call in self.scene.calls {
-            self.call(call);
+            self.call(call)?;
         }
         // Calls from inside other actors run before the tipset's own cron, too.
-        self.settle_terms();
+        self.settle_arrival()?;
         if let Some(end) = ends.last().filter(|end| *end == height) {
             self.deadline_ends(end, first)?;
         }
@@ -212,7 +216,7 @@ impl<'a, 's> Tale<'a, 's> {
     }
 
     /// Lets a successful message do to the sector what it asked.
-    fn call(&mut self, call: &Call) {
+    fn call(&mut self, call: &Call) -> Result<()> {
         match &call.op {
             Op::Prove(_) => {
                 let proves = call.op.proves(self.sector).is_some();
@@ -220,24 +224,9 @@ impl<'a, 's> Tale<'a, 's> {
                     self.onboard((Stage::Message(call.index), 0), Some(call));
                 }
             }
-            Op::Update(updates) => {
-                if updates.iter().any(|update| update.sector == self.sector) {
-                    self.snap((Stage::Message(call.index), 0), Some(call));
-                }
-            }
-            Op::Extend(extensions) => {
-                let sector = self.sector.0;
-                for extension in extensions.iter().filter(|extension| extension.sectors.contains(sector)) {
-                    self.extend((Stage::Message(call.index), 0), extension.expiration, call);
-                }
-            }
-            Op::UpgradeQuality(upgrades) => {
-                let sector = self.sector.0;
-                for upgrade in upgrades.iter().filter(|upgrade| upgrade.sectors.contains(sector)) {
-                    let expiration = upgrade.expiration.unwrap_or(self.terms.expiration);
-                    self.extend((Stage::Message(call.index), 0), expiration, call);
-                }
-            }
+            Op::Update(updates) => self.snap(updates, call)?,
+            Op::Extend(extensions) => self.extend(extensions, call)?,
+            Op::UpgradeQuality(upgrades) => self.upgrade(upgrades, call)?,
             Op::Terminate(places) => {
                 if let Some(place) = self.named(places)
                     && self.is_live()
@@ -254,12 +243,8 @@ impl<'a, 's> Tale<'a, 's> {
             }
             Op::DeclareRecoveries(places) => self.recovering |= self.named(places).is_some(),
             Op::Post { deadline, partitions } => self.post(*deadline, partitions, call),
-            Op::Dispute { deadline, .. } => {
-                // It takes whole partitions: where sectors stay active, something else found the faults.
-                if self.seat.is_some_and(|seat| seat.deadline == *deadline)
-                    && self.outcome == Status::Faulty
-                    && self.scene.changes.fell_whole(self.sector)
-                {
+            Op::Dispute { .. } => {
+                if self.scene.disputed(call).is_some_and(|places| self.named(places).is_some()) {
                     self.fault((Stage::Message(call.index), 0), Cause::Disputed, call);
                 }
             }
@@ -272,6 +257,7 @@ impl<'a, 's> Tale<'a, 's> {
             }
             Op::Precommit(_) | Op::Other => {}
         }
+        Ok(())
     }
 
     /// Whether a message after `call`, a `ProveCommitSector`, onboards the sector. That one only queues its proof, for the
@@ -304,60 +290,6 @@ impl<'a, 's> Tale<'a, 's> {
         if !self.scene.changes.proves() {
             self.add(at, Kind::Proven, None, Status::Active, None, call);
         }
-    }
-
-    fn snap(&mut self, at: (Stage, u64), call: Option<&Call>) {
-        let Some(settled) = &self.settled else { return };
-        if !self.is_live() || settled.sealed == self.terms.sealed {
-            return;
-        }
-        // What it weighs from here on is what it weighs after all, unless a later extension drops claims.
-        let terms = Terms {
-            sealed: settled.sealed.clone(),
-            qap: settled.qap,
-            backing: settled.backing,
-            ..self.terms.clone()
-        };
-        self.add(at, Kind::Snap, None, self.status, Some(terms), call);
-    }
-
-    /// An extension, or an upgrade of quality, which may extend, too.
-    fn extend(&mut self, at: (Stage, u64), expiration: Epoch, call: &Call) {
-        if !self.is_live() || expiration < self.terms.expiration {
-            return;
-        }
-        let (qap, backing) = match &self.settled {
-            Some(settled) if !self.requalified_after(call) => (settled.qap, settled.backing),
-            _ => (self.terms.qap, self.terms.backing),
-        };
-        let upgrade = matches!(call.op, Op::UpgradeQuality(_));
-        let (kind, cause) = if expiration > self.terms.expiration {
-            (Kind::Extend, None)
-        } else if qap == self.terms.qap {
-            // Nothing that an event tells of has changed.
-            return;
-        } else if !upgrade {
-            (Kind::Adjust, Some(Cause::Extension))
-        } else {
-            (Kind::Adjust, Some(Cause::Other))
-        };
-        let terms = Terms { expiration, qap, backing, ..self.terms.clone() };
-        self.add(at, kind, cause, self.status, Some(terms), Some(call));
-    }
-
-    /// Whether a message after `call` changes what the sector weighs: a snap, an extension that drops claims, or an
-    /// upgrade of quality.
-    fn requalified_after(&self, call: &Call) -> bool {
-        self.scene.calls.iter().filter(|later| later.index > call.index).any(|later| match &later.op {
-            Op::Update(updates) => updates.iter().any(|update| update.sector == self.sector),
-            Op::Extend(extensions) => {
-                extensions.iter().any(|extension| extension.drops_claims.contains(self.sector.0))
-            }
-            Op::UpgradeQuality(upgrades) => {
-                upgrades.iter().any(|upgrade| upgrade.sectors.contains(self.sector.0))
-            }
-            _ => false,
-        })
     }
 
     fn fault(&mut self, at: (Stage, u64), cause: Cause, call: &Call) {
@@ -417,24 +349,12 @@ impl<'a, 's> Tale<'a, 's> {
         }
     }
 
-    /// Onboardings, snaps and extensions that no message shows, and changes that are neither.
-    fn settle_terms(&mut self) {
+    /// Onboardings and changes of terms that no message shows.
+    fn settle_arrival(&mut self) -> Result<()> {
         let arrived = self.outcome != Status::None || self.scene.changes.is_new(self.sector);
         if !self.is_live() && self.steps.is_empty() && arrived {
             self.onboard(INSIDE, None);
         }
-        let Some(settled) = self.settled.clone() else {
-            return;
-        };
-        if !self.is_live() {
-            return;
-        }
-        self.snap(INSIDE, None);
-        if settled.expiration > self.terms.expiration {
-            self.add(INSIDE, Kind::Extend, None, self.status, Some(settled), None);
-        } else if settled.expiration != self.terms.expiration || settled.qap != self.terms.qap {
-            let cause = if self.scene.changes.migrated { Cause::Migration } else { Cause::Other };
-            self.add(INSIDE, Kind::Adjust, Some(cause), self.status, Some(settled), None);
-        }
+        self.settle_terms()
     }
 }

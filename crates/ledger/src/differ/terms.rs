@@ -1,13 +1,20 @@
-//! What a sector is committed to: its size, dates and QAP.
+//! What a sector is committed to: its size, dates, weights and QAP.
 
-use std::sync::OnceLock;
-
-use chain::state::{Market, Precommit, SectorRef, StateTree};
-use chain::{Bytes, Epoch, Result};
+use chain::state::SectorRef;
+use chain::{Bytes, Epoch, Result, SectorNumber};
 
 use super::absurd;
 use crate::event::{Backing, Content};
 use crate::qap::quality_adjusted_power;
+
+/// How much of a sector is filled with what, in bytes × epochs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Weights {
+    /// Of unverified deals.
+    pub(crate) deals: i128,
+    /// Of verified deals.
+    pub(crate) verified: i128,
+}
 
 /// A sector's terms at some moment.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,6 +24,9 @@ pub(crate) struct Terms {
     pub(crate) expiration: Epoch,
     /// Epoch from which its weights count.
     pub(crate) power_base: Epoch,
+    pub(crate) weights: Weights,
+    /// Whether its verified space counts for its whole duration, however often that is extended (from actors v9).
+    pub(crate) simple: bool,
     pub(crate) full_quality: bool,
     pub(crate) qap: Bytes,
     pub(crate) backing: Backing,
@@ -27,73 +37,44 @@ pub(crate) struct Terms {
 impl Terms {
     pub(crate) fn of(found: &SectorRef<'_>) -> Result<Self> {
         let sector = &found.sector;
-        let qap = if sector.full_qap {
-            sector.size.0.checked_mul(10).map(Bytes)
-        } else {
-            quality_adjusted_power(
-                sector.size,
-                sector.expiration - sector.power_base,
-                sector.deal_weight,
-                sector.verified_weight,
-            )
+        let backing = Backing {
+            content: Content::Cc,
+            pledge: sector.initial_pledge,
+            daily_fee: Some(sector.daily_fee),
         };
-        Ok(Self {
+        let terms = Self {
             size: sector.size,
             activation: sector.activation,
             expiration: sector.expiration,
             power_base: sector.power_base,
+            weights: Weights { deals: sector.deal_weight, verified: sector.verified_weight },
+            simple: sector.simple_qap,
             full_quality: sector.full_qap,
-            qap: qap.ok_or_else(|| absurd(sector.number))?,
-            backing: Backing {
-                content: Content::of(sector.full_qap, sector.deal_weight, sector.verified_weight),
-                pledge: sector.initial_pledge,
-                daily_fee: Some(sector.daily_fee),
-            },
+            qap: Bytes::default(),
+            backing,
             sealed: found.sealed_cid.to_vec(),
-        })
+        };
+        terms.valued(sector.number)
+    }
+
+    /// The same with QAP and content as its dates, weights and flag make them.
+    pub(super) fn valued(mut self, sector: SectorNumber) -> Result<Self> {
+        let Weights { deals, verified } = self.weights;
+        let qap = if self.full_quality {
+            full_quality(self.size)
+        } else {
+            quality_adjusted_power(self.size, self.expiration - self.power_base, deals, verified)
+        };
+        self.qap = qap.ok_or_else(|| absurd(sector))?;
+        self.backing.content = Content::of(self.full_quality, deals, verified);
+        Ok(self)
     }
 }
 
-/// The market's deals before or after a tipset, read only if a pre-commit has some.
-pub(super) struct Deals<'s> {
-    state: StateTree<'s>,
-    market: OnceLock<Option<Market<'s>>>,
-}
-
-impl<'s> Deals<'s> {
-    pub(super) const fn of(state: StateTree<'s>) -> Self {
-        Self { state, market: OnceLock::new() }
-    }
-
-    /// QAP that a pre-committed sector would have: up to actors v8 by the weights stored with it, from v9 by the
-    /// market's proposals for its deals (a verified deal weighs its piece × its duration), else its size.
-    pub(super) fn precommitted_qap(&self, precommit: &Precommit) -> Result<Bytes> {
-        let duration = precommit.expiration - precommit.epoch;
-        let (deals, verified) = match precommit.weights {
-            Some(weights) => weights,
-            None => self.weights(&precommit.deals)?,
-        };
-        quality_adjusted_power(precommit.size, duration, deals, verified)
-            .ok_or_else(|| absurd(precommit.number))
-    }
-
-    fn weights(&self, deals: &[u64]) -> Result<(i128, i128)> {
-        let (mut unverified, mut verified) = (0_i128, 0_i128);
-        if deals.is_empty() {
-            return Ok((unverified, verified));
-        }
-        if self.market.get().is_none() {
-            let _ = self.market.set(Market::open(&self.state)?);
-        }
-        let Some(market) = self.market.get().and_then(Option::as_ref) else {
-            return Ok((unverified, verified));
-        };
-        for deal in deals {
-            let Some(proposal) = market.proposal(*deal)? else { continue };
-            let weight = i128::from(proposal.size).saturating_mul(i128::from(proposal.end - proposal.start));
-            let sum = if proposal.verified { &mut verified } else { &mut unverified };
-            *sum = sum.saturating_add(weight);
-        }
-        Ok((unverified, verified))
+/// QAP of a sector of full quality; `None` if that passes 128 bits.
+pub(super) const fn full_quality(size: Bytes) -> Option<Bytes> {
+    match size.0.checked_mul(10) {
+        Some(qap) => Some(Bytes(qap)),
+        None => None,
     }
 }

@@ -19,6 +19,7 @@ pub const MINER: MinerId = MinerId(1000);
 const SYSTEM: u64 = 0;
 const POWER: u64 = 4;
 const MARKET: u64 = 5;
+const VERIFIED_REGISTRY: u64 = 6;
 /// Sectors of 32 GiB, by their seal proof.
 pub const SIZE: i128 = 32 << 30;
 const SEAL_PROOF: u64 = 8;
@@ -88,6 +89,16 @@ pub struct State {
     pub queue: Vec<(u64, Vec<u64>, Vec<u64>)>,
     pub precommits: Vec<Precommit>,
     pub deals: Vec<Deal>,
+    /// The verified registry's claims of the miner: number and padded bytes.
+    pub claims: Vec<(u64, u64)>,
+    /// Sectors whose verified space is spread when they are extended (v9 on; before, that of all is).
+    pub non_simple: Vec<u64>,
+    /// The partitions that each proof accepted without a check proves: those since the deadlines opened, and those of the
+    /// snapshot from when they closed.
+    pub proofs: Vec<Vec<u64>>,
+    pub proofs_snapshot: Vec<Vec<u64>>,
+    /// The sectors active in the snapshot of the partition.
+    pub partition_snapshot: Vec<u64>,
     pub multisigs: Vec<Multisig>,
 }
 
@@ -201,6 +212,9 @@ impl State {
     fn put(&self, blocks: &mut Blocks) -> Cid {
         let (miner, market) = (self.miner(blocks), self.market(blocks));
         let mut actors = vec![(MINER.0, "storageminer", miner), (MARKET, "storagemarket", market)];
+        if !self.claims.is_empty() {
+            actors.push((VERIFIED_REGISTRY, "verifiedregistry", self.verified_registry(blocks)));
+        }
         actors
             .extend(self.multisigs.iter().map(|one| (one.number, "multisig", one.put(self.actors, blocks))));
         actors.extend(self.power.map(|power| (POWER, "storagepower", self.power(blocks, power))));
@@ -269,6 +283,20 @@ impl State {
         blocks.put(list(&[proposals]))
     }
 
+    /// The verified registry's state, of which only the claims are ever read.
+    fn verified_registry(&self, blocks: &mut Blocks) -> Vec<u8> {
+        let claim = |(number, size): &(u64, u64)| {
+            let rest = [int(0), int(0), int(0), uint(0)];
+            let claim = [&[uint(MINER.0), uint(100), link(&sealed_cid(0)), uint(*size)][..], &rest].concat();
+            (key(*number), list(&claim))
+        };
+        let claims: Vec<_> = self.claims.iter().map(claim).collect();
+        let of_miner = blocks.hamt(self.actors, &claims);
+        let claims = blocks.hamt(self.actors, &[(key(MINER.0), of_miner)]);
+        let none = blocks.hamt(self.actors, &[]);
+        blocks.put(list(&[bytes(&[0, 80]), none.clone(), none.clone(), none, uint(1), claims]))
+    }
+
     fn miner(&self, blocks: &mut Blocks) -> Vec<u8> {
         let none = blocks.amt(self.actors, 3, &BTreeMap::new());
         let precommits: Vec<_> = self.precommits.iter().map(|precommit| self.precommit(precommit)).collect();
@@ -302,16 +330,35 @@ impl State {
         let (zero, power) = (uint(0), list(&[bytes(&[]), bytes(&[])]));
         let mut deadline =
             vec![partitions, none.clone(), set(posted), set(&[]), zero.clone(), zero, power.clone()];
-        let links = match self.actors {
-            ..3 => 0,
-            3..7 => 3,
-            7.. => 4,
+        let proofs = |blocks: &mut Blocks, proofs: &[Vec<u64>]| {
+            let proof = |partitions: &Vec<u64>| list(&[set(partitions), list(&[])]);
+            blocks.amt(self.actors, 2, &(0..).zip(proofs.iter().map(proof)).collect())
         };
-        deadline.extend(vec![none; links]);
+        if self.actors >= 3 {
+            deadline.push(proofs(blocks, &self.proofs));
+        }
+        if self.actors >= 7 {
+            deadline.push(none);
+        }
+        if self.actors >= 3 {
+            deadline.extend([self.snapshot(blocks), proofs(blocks, &self.proofs_snapshot)]);
+        }
         if self.actors >= 16 {
             deadline.extend([power, bytes(&[])]);
         }
         blocks.put(list(&deadline))
+    }
+
+    /// The snapshot of the partitions, which is of the one.
+    fn snapshot(&self, blocks: &mut Blocks) -> Vec<u8> {
+        let sectors = self.sectors.iter().copied();
+        let partition = Self {
+            actors: self.actors,
+            sectors: sectors.filter(|sector| self.partition_snapshot.contains(&sector.number)).collect(),
+            ..Self::default()
+        };
+        let partition = partition.partition(blocks);
+        blocks.amt(self.actors, 3, &BTreeMap::from([(self.seat.1, partition)]))
     }
 
     fn partition(&self, blocks: &mut Blocks) -> Vec<u8> {
@@ -364,10 +411,11 @@ impl State {
         if self.actors >= 7 {
             fields.push(if snapped { link(&sealed_cid(0)) } else { NULL.to_vec() });
         }
+        let simple = !self.non_simple.contains(&sector.number);
         match self.actors {
             ..9 => {}
-            9..12 => fields.push(vec![0xf5]),
-            12.. => fields.push(uint(1 | u64::from(sector.full_qap) << 1)),
+            9..12 => fields.push(vec![if simple { 0xf5 } else { 0xf4 }]),
+            12.. => fields.push(uint(u64::from(simple) | u64::from(sector.full_qap) << 1)),
         }
         // Sectors from before actors v16 stay without the daily fee.
         if self.actors >= 16 && sector.number.is_multiple_of(2) {
@@ -386,8 +434,7 @@ impl State {
         if self.actors < 9 {
             value.extend([bytes(&[]), big(precommit.verified_weight)]);
         }
-        // The key is the number as a varint: what follows the first byte of its address.
-        (Address::id(precommit.number).as_bytes()[1..].to_vec(), list(&value))
+        (key(precommit.number), list(&value))
     }
 }
 
@@ -425,6 +472,11 @@ impl Multisig {
     }
 }
 
-fn sealed_cid(seed: u8) -> Vec<u8> {
+/// A number as a key: a varint, which is what follows the first byte of its address.
+fn key(number: u64) -> Vec<u8> {
+    Address::id(number).as_bytes()[1..].to_vec()
+}
+
+pub fn sealed_cid(seed: u8) -> Vec<u8> {
     message_cid(&[seed]).to_bytes()
 }

@@ -191,7 +191,6 @@ pub fn truth(line: &Value) -> Option<Truth> {
         | "recovery_declared"
         | "recovery_failed"
         | "info_removed"
-        // An extension that changes neither date nor QAP.
         | "extended_noop"
         | "partitions_compacted" => return None,
         other => panic!("unknown event {other}"),

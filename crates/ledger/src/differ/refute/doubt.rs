@@ -60,7 +60,7 @@ impl Doubt<'_, '_> {
                 self.is_gone(sector)
             }
             Kind::Fault if matches!(call.op, Op::DeclareFaults(_)) => {
-                self.is_gone(sector) || self.may_be_disputed(sector)
+                self.is_gone(sector) || self.may_be_disputed(sector)?
             }
             Kind::Terminate => return Ok(self.is_doubled(sector, at) || self.may_have_closed(sector)?),
             _ => false,
@@ -111,11 +111,15 @@ impl Doubt<'_, '_> {
     }
 
     /// Whether a dispute may have found the fault instead.
-    fn may_be_disputed(&self, sector: SectorNumber) -> bool {
-        let Some(seat) = self.outcome.changes.seat(sector) else { return false };
-        let disputed =
-            |call: &Call| matches!(call.op, Op::Dispute { deadline, .. } if deadline == seat.deadline);
-        self.calls.iter().any(disputed) && self.outcome.changes.fell_whole(sector)
+    fn may_be_disputed(&self, sector: SectorNumber) -> Result<bool> {
+        for call in self.calls {
+            if let Op::Dispute { deadline, post } = call.op
+                && named(&self.outcome.changes.disputed(deadline, post)?, sector)
+            {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     /// In actors v1 and v2, whether the sector may have left by the cron that closed its deadline.

@@ -71,7 +71,11 @@ impl<'a, 's> Outcome<'a, 's> {
                 let each = upgrades.iter().map(|one| (&one.sectors, one.expiration));
                 all(self.refutes_terms(each, true)?)
             }
-            Op::DeclareRecoveries(_) | Op::Dispute { .. } => all(false),
+            Op::DeclareRecoveries(_) => all(false),
+            Op::Dispute { deadline, post } => {
+                let places = self.changes.disputed(*deadline, *post)?;
+                all(places.is_empty() || self.refutes_faults(&places)?)
+            }
             // It deletes the miner of actors v1.
             Op::ReportConsensusFault => all(!self.changes.deleted()),
             Op::Other => None,

@@ -1,0 +1,201 @@
+//! Changes of a sector's terms: snaps, extensions and upgrades of quality.
+//!
+//! What lies between two of them is reckoned from what the messages ask ([`Rules`]); the last one leaves what the state
+//! after has.
+
+use chain::state::{Extension, Op, QualityUpgrade, Update};
+use chain::{Epoch, Result};
+
+use super::super::calls::Call;
+use super::super::reckoning::Rules;
+use super::super::story::Stage;
+use super::super::terms::{Terms, Weights};
+use super::{INSIDE, Tale};
+use crate::event::{Cause, Kind};
+
+impl Tale<'_, '_> {
+    const fn rules(&self) -> Rules {
+        Rules { version: self.scene.changes.version(), now: self.scene.height }
+    }
+
+    /// The terms that a change leaves: those of the outcome if it is the last one and they are what it asked for, else
+    /// those that were reckoned.
+    fn left_by(&self, call: &Call, reckoned: Terms) -> Terms {
+        match &self.settled {
+            Some(settled)
+                if settled.expiration == reckoned.expiration
+                    && settled.sealed == reckoned.sealed
+                    && settled.full_quality == reckoned.full_quality
+                    && !self.later(call).any(|later| self.amends(later)) =>
+            {
+                settled.clone()
+            }
+            _ => reckoned,
+        }
+    }
+
+    /// The calls after one.
+    fn later(&self, call: &Call) -> impl Iterator<Item = &Call> {
+        self.scene.calls.iter().filter(move |later| later.index > call.index)
+    }
+
+    /// Whether a call changes the sector's terms.
+    fn amends(&self, call: &Call) -> bool {
+        match &call.op {
+            Op::Update(updates) => updates.iter().any(|update| update.sector == self.sector),
+            Op::Extend(extensions) => extensions.iter().any(|one| one.sectors.contains(self.sector.0)),
+            Op::UpgradeQuality(upgrades) => upgrades.iter().any(|one| one.sectors.contains(self.sector.0)),
+            _ => false,
+        }
+    }
+
+    /// Whether the outcome allows that the sector was to expire then: expirations never fall.
+    fn may_expire_at(&self, expiration: Epoch) -> bool {
+        self.settled.as_ref().is_none_or(|settled| settled.expiration >= expiration)
+    }
+
+    pub(super) fn snap(&mut self, updates: &[Update], call: &Call) -> Result<()> {
+        let Some(update) = updates.iter().find(|update| update.sector == self.sector) else { return Ok(()) };
+        let outcome = self.settled.as_ref().map(|settled| &settled.sealed);
+        let Some(sealed) = Some(&update.sealed).filter(|asked| !asked.is_empty()).or(outcome).cloned() else {
+            return Ok(());
+        };
+        let again = self.later(call).any(|later| matches!(later.op, Op::Update(_)) && self.amends(later));
+        let undone = !again && outcome == Some(&self.terms.sealed);
+        if !self.is_live() || sealed == self.terms.sealed || undone {
+            return Ok(());
+        }
+        let weights = self.filled(update, &sealed, call)?;
+        let reckoned = self.rules().snapped(self.sector, &self.terms, sealed, weights)?;
+        let terms = self.left_by(call, reckoned);
+        self.add((Stage::Message(call.index), 0), Kind::Snap, None, self.status, Some(terms), Some(call));
+        Ok(())
+    }
+
+    /// What the sector weighs after a snap: by the outcome where later extensions left its quality as it is, else by what
+    /// the message says of the data.
+    fn filled(&self, update: &Update, sealed: &[u8], call: &Call) -> Result<Weights> {
+        let expiration = self.terms.expiration;
+        let requalifies = |later: &Call| match &later.op {
+            Op::Extend(extensions) => extensions.iter().any(|one| one.drops_claims.contains(self.sector.0)),
+            _ => self.amends(later),
+        };
+        let kept = self.settled.as_ref().filter(|settled| settled.sealed == sealed);
+        if let Some(settled) = kept
+            && !self.later(call).any(requalifies)
+            && let Some(weights) = self.rules().snapped_weights(settled, expiration)
+        {
+            return Ok(weights);
+        }
+        let Rules { version, now } = self.rules();
+        let told = self.scene.registers.filling(&update.data, (now, expiration), version)?;
+        Ok(told.unwrap_or_default())
+    }
+
+    /// A message may declare several extensions of the sector, which are one.
+    pub(super) fn extend(&mut self, extensions: &[Extension], call: &Call) -> Result<()> {
+        let sector = self.sector;
+        let declared = || extensions.iter().filter(move |one| one.sectors.contains(sector.0));
+        if !self.is_live() || declared().next().is_none() {
+            return Ok(());
+        }
+        let claims = declared().flat_map(|one| &one.dropped).filter(|(of, _)| *of == sector);
+        let mut dropped = self.scene.registers.claimed(self.scene.miner, claims.map(|(_, claim)| *claim))?;
+        let mut reckoned = self.terms.clone();
+        for one in declared() {
+            if one.expiration < reckoned.expiration || !self.may_expire_at(one.expiration) {
+                return Ok(());
+            }
+            reckoned = self.rules().extended(sector, &reckoned, one.expiration, dropped)?;
+            dropped = 0;
+        }
+        let terms = self.left_by(call, reckoned);
+        let (kind, cause) = if terms.expiration > self.terms.expiration {
+            (Kind::Extend, None)
+        } else {
+            (Kind::Adjust, Some(Cause::Extension))
+        };
+        self.amend((Stage::Message(call.index), 0), kind, cause, terms, Some(call));
+        Ok(())
+    }
+
+    /// An upgrade to full quality, with an extension behind it if the date is to move, too. A sector that has full quality
+    /// is left as it is, but for its date.
+    pub(super) fn upgrade(&mut self, upgrades: &[QualityUpgrade], call: &Call) -> Result<()> {
+        let named = || upgrades.iter().filter(|one| one.sectors.contains(self.sector.0));
+        if !self.is_live() || named().next().is_none() {
+            return Ok(());
+        }
+        let expiration = named().filter_map(|one| one.expiration).max().unwrap_or(self.terms.expiration);
+        // Full quality is never lost.
+        let lacks = self.settled.as_ref().is_some_and(|settled| !settled.full_quality);
+        if lacks || expiration < self.terms.expiration || !self.may_expire_at(expiration) {
+            return Ok(());
+        }
+        let mut reckoned = Terms { full_quality: true, ..self.terms.clone() }.valued(self.sector)?;
+        if expiration > self.terms.expiration {
+            reckoned = self.rules().extended(self.sector, &reckoned, expiration, 0)?;
+        }
+        let terms = self.left_by(call, reckoned);
+        self.upgrade_to(terms, (Stage::Message(call.index), 0), Some(call))
+    }
+
+    /// Upgrades and extends the sector to terms that have full quality.
+    fn upgrade_to(&mut self, terms: Terms, at: (Stage, u64), call: Option<&Call>) -> Result<()> {
+        if !self.terms.full_quality {
+            // What is pledged and paid goes with quality.
+            let (expiration, power_base) = (self.terms.expiration, self.terms.power_base);
+            let (weights, sealed) = (self.terms.weights, self.terms.sealed.clone());
+            let upgraded = Terms { expiration, power_base, weights, sealed, ..terms.clone() };
+            self.add(at, Kind::Upgrade, None, self.status, Some(upgraded.valued(self.sector)?), call);
+        }
+        let (kind, cause) = match terms.expiration > self.terms.expiration {
+            true => (Kind::Extend, None),
+            false => (Kind::Adjust, Some(Cause::Other)),
+        };
+        self.amend(at, kind, cause, terms, call);
+        Ok(())
+    }
+
+    /// Changes the terms, which is an event if the date or QAP is another.
+    fn amend(
+        &mut self,
+        at: (Stage, u64),
+        kind: Kind,
+        cause: Option<Cause>,
+        terms: Terms,
+        call: Option<&Call>,
+    ) {
+        if (terms.expiration, terms.qap) == (self.terms.expiration, self.terms.qap) {
+            self.terms = terms;
+        } else {
+            self.add(at, kind, cause, self.status, Some(terms), call);
+        }
+    }
+
+    /// Snaps, upgrades and extensions that no message shows, and changes that are none of them.
+    pub(super) fn settle_terms(&mut self) -> Result<()> {
+        let Some(settled) = self.settled.clone().filter(|_| self.is_live()) else { return Ok(()) };
+        let migrated = self.scene.changes.migrated;
+        if settled.sealed != self.terms.sealed {
+            let weights = self.rules().snapped_weights(&settled, self.terms.expiration);
+            let weights = weights.unwrap_or(settled.weights);
+            let sealed = settled.sealed.clone();
+            let mut terms = self.rules().snapped(self.sector, &self.terms, sealed, weights)?;
+            if settled.expiration == terms.expiration {
+                terms = settled.clone();
+            }
+            self.add(INSIDE, Kind::Snap, None, self.status, Some(terms), None);
+        }
+        if settled.full_quality && !self.terms.full_quality && !migrated {
+            return self.upgrade_to(settled, INSIDE, None);
+        }
+        let (kind, cause) = match settled.expiration > self.terms.expiration {
+            true => (Kind::Extend, None),
+            false if migrated => (Kind::Adjust, Some(Cause::Migration)),
+            false => (Kind::Adjust, Some(Cause::Other)),
+        };
+        self.amend(INSIDE, kind, cause, settled, None);
+        Ok(())
+    }
+}
