@@ -285,6 +285,8 @@ macro_rules! actors {
                     epoch: Epoch(precommit.pre_commit_epoch),
                     expiration: Epoch(precommit.info.expiration),
                     deals: precommit.info.deal_ids.clone(),
+                    // Up to actors v6 alone.
+                    replaces: None,
                     weights,
                 })
             }

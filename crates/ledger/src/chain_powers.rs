@@ -62,7 +62,10 @@ impl ChainPowers {
         };
         let mut actors = Vec::new();
         tree.diff(before, &mut |id, old, new| {
-            actors.push((MinerId(id), old, new));
+            // Where the head is the same, the state is; it is not asked for.
+            if old.as_ref().map(|actor| actor.head) != new.as_ref().map(|actor| actor.head) {
+                actors.push((MinerId(id), old, new));
+            }
             Ok(())
         })?;
         let stated = actors.into_par_iter().map(|(id, old, new)| {

@@ -40,7 +40,12 @@ pub(crate) fn is_event(line: &Value) -> bool {
             | "recovery_failed"
             | "info_removed"
             | "partitions_compacted"
-    )
+    ) && !is_idle(line)
+}
+
+/// Whether an `extended` changed neither the date nor the power, which is no event.
+fn is_idle(line: &Value) -> bool {
+    text(line, "event") == Some("extended") && !moved(line) && text(line, "qap") == text(line, "old_qap")
 }
 
 /// Whether an `extended` moved the date.
