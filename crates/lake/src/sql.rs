@@ -157,6 +157,8 @@ fn flow(select: &[Select], measure: Measure) -> String {
         Measure::Rbp => "rbp",
         Measure::Qap => "qap",
         Measure::QapChange => "qap_change",
+        Measure::Departure => "CASE WHEN status_after = 'none' THEN n END",
+        Measure::DepartureRbp => "CASE WHEN status_after = 'none' THEN rbp END",
     };
     format!("sum({value}) FILTER (WHERE {})", condition(select))
 }

@@ -160,6 +160,10 @@ pub enum Measure {
     Qap,
     /// QAP after less QAP before.
     QapChange,
+    /// One, if the sector is gone afterwards.
+    Departure,
+    /// Sector size, if the sector is gone afterwards.
+    DepartureRbp,
 }
 
 impl Measure {
@@ -169,6 +173,8 @@ impl Measure {
             Self::Rbp => "raw bytes",
             Self::Qap => "quality-adjusted power",
             Self::QapChange => "change of quality-adjusted power",
+            Self::Departure => "number of departures",
+            Self::DepartureRbp => "raw bytes of departures",
         }
     }
 }
@@ -366,6 +372,8 @@ const EXTEND: &[Select] = &[any(Kind::Extend)];
 const SNAP: &[Select] = &[any(Kind::Snap)];
 const UPGRADE: &[Select] = &[any(Kind::Upgrade)];
 const REQUALIFY: &[Select] = &[any(Kind::Snap), any(Kind::Extend), any(Kind::Upgrade), any(Kind::Adjust)];
+/// Sectors that a state migration took away are among these.
+const MIGRATE: &[Select] = &[of(Kind::Adjust, &[Cause::Migration])];
 
 const LIVE: &[Status] = &[Status::Unproven, Status::Active, Status::Faulty];
 const ACTIVE: &[Status] = &[Status::Active];
@@ -373,7 +381,7 @@ const FAULTY: &[Status] = &[Status::Faulty];
 const UNPROVEN: &[Status] = &[Status::Unproven];
 
 use Definition::{Flow, Messages, Quotient, State, Total};
-use Measure::{Count, Qap, QapChange, Rbp};
+use Measure::{Count, Departure, DepartureRbp, Qap, QapChange, Rbp};
 
 const fn served(
     endpoint: Endpoint,
@@ -462,7 +470,9 @@ pub const COLUMNS: &[Column] = &[
     kept("total_upgrade_rbp", Total(UPGRADE, Rbp), Unit::Bytes, "Raw bytes of all sectors ever upgraded to full quality."),
     kept("total_upgrade_qap", Total(UPGRADE, Qap), Unit::Bytes, "Quality-adjusted power those sectors had after."),
     kept("total_requalified_qap", Total(REQUALIFY, QapChange), Unit::Bytes, "What snaps, extensions, upgrades and adjustments changed in quality-adjusted power so far."),
-    kept("live_sector_count", State(LIVE, Holding::Count), Unit::Sectors, "Live sectors at the day's end: neither terminated nor expired."),
+    kept("total_dropped_count", Total(MIGRATE, Departure), Unit::Sectors, "Sectors that state migrations took away so far: neither terminated nor expired."),
+    kept("total_dropped_rbp", Total(MIGRATE, DepartureRbp), Unit::Bytes, "Their raw bytes."),
+    kept("live_sector_count", State(LIVE, Holding::Count), Unit::Sectors, "Live sectors at the day's end: neither terminated nor expired nor taken away."),
     kept("live_sector_rbp", State(LIVE, Holding::Rbp), Unit::Bytes, "Their raw bytes."),
     kept("live_sector_qap", State(LIVE, Holding::Qap), Unit::Bytes, "Their quality-adjusted power."),
     kept(ACTIVE_COUNT, State(ACTIVE, Holding::Count), Unit::Sectors, "Active sectors at the day's end: live, neither faulty nor unproven."),

@@ -222,8 +222,8 @@ pub const IDENTITIES: &[Identity] = &[
     holds("terminate_ways_daily_qap", "Terminated quality-adjusted power, daily: active and passive together.", &[plus(today("daily_new_terminate_qap")), minus(today("daily_new_active_terminate_qap")), minus(today("daily_new_passive_terminate_qap"))]),
     holds("terminate_ways_total_rbp", "Terminated raw bytes, total: active and passive together.", &[plus(today("total_terminate_rbp")), minus(today("total_active_terminate_rbp")), minus(today("total_passive_terminate_rbp"))]),
     holds("terminate_ways_total_qap", "Terminated quality-adjusted power, total: active and passive together.", &[plus(today("total_terminate_qap")), minus(today("total_active_terminate_qap")), minus(today("total_passive_terminate_qap"))]),
-    holds("live_count", "Live sectors are those onboarded less those terminated less those expired.", &[plus(today("live_sector_count")), minus(today("total_num_sector")), plus(today("total_terminate_count")), plus(today("total_expire_count"))]),
-    holds("live_rbp", "Live raw bytes are those onboarded less those terminated less those expired.", &[plus(today("live_sector_rbp")), minus(today("total_sector_rbp")), plus(today("total_terminate_rbp")), plus(today("total_expire_rbp"))]),
+    holds("live_count", "Live sectors are those onboarded less those terminated less those expired less those that migrations took away.", &[plus(today("live_sector_count")), minus(today("total_num_sector")), plus(today("total_terminate_count")), plus(today("total_expire_count")), plus(today("total_dropped_count"))]),
+    holds("live_rbp", "Live raw bytes are those onboarded less those terminated less those expired less those that migrations took away.", &[plus(today("live_sector_rbp")), minus(today("total_sector_rbp")), plus(today("total_terminate_rbp")), plus(today("total_expire_rbp")), plus(today("total_dropped_rbp"))]),
     holds("live_qap", "Live quality-adjusted power is that onboarded less that terminated less that expired, with what snaps, extensions, upgrades and adjustments changed.", &[plus(today("live_sector_qap")), minus(today("total_sector_qap")), minus(today("total_requalified_qap")), plus(today("total_terminate_qap")), plus(today("total_expire_qap"))]),
     holds("standing_count", "Live sectors are active, faulty or unproven.", &[plus(today("live_sector_count")), minus(today("active_sector_count")), minus(today("active_fault_count")), minus(today("unproven_sector_count"))]),
     holds("standing_rbp", "Live raw bytes are active, faulty or unproven.", &[plus(today("live_sector_rbp")), minus(today("active_sector_rbp")), minus(today("active_fault_rbp")), minus(today("unproven_sector_rbp"))]),
@@ -254,7 +254,7 @@ mod tests {
         assert_eq!(written("claim_qap"), "`active_sector_qap` = claim on chain, quality-adjusted");
         assert_eq!(
             written("live_count"),
-            "`live_sector_count` = `total_num_sector` − `total_terminate_count` − `total_expire_count`"
+            "`live_sector_count` = `total_num_sector` − `total_terminate_count` − `total_expire_count` − `total_dropped_count`"
         );
         assert_eq!(
             written("snap_total_rbp"),

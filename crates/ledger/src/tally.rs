@@ -64,11 +64,16 @@ impl Select {
 }
 
 impl Measure {
-    /// What an event measures; `None` if that passes 128 bits.
+    /// Whether an event has it.
+    fn has(self, event: &Event) -> bool {
+        !matches!(self, Self::Departure | Self::DepartureRbp) || event.status_after == Status::None
+    }
+
+    /// What an event that has it measures; `None` if that passes 128 bits.
     fn of(self, event: &Event) -> Option<i128> {
         match self {
-            Self::Count => Some(1),
-            Self::Rbp => Some(event.sector_size.0),
+            Self::Count | Self::Departure => Some(1),
+            Self::Rbp | Self::DepartureRbp => Some(event.sector_size.0),
             Self::Qap => Some(event.qap().0),
             Self::QapChange => {
                 let [before, after] = [event.qap_before, event.qap_after].map(Option::unwrap_or_default);
@@ -115,7 +120,7 @@ impl Column {
     pub fn contribution(&self, event: &Event) -> Result<Option<i128>, TooLarge> {
         let sum = match self.definition {
             Definition::Flow(select, measure) | Definition::Total(select, measure) => {
-                if !select.iter().any(|select| select.takes(event)) {
+                if !select.iter().any(|select| select.takes(event)) || !measure.has(event) {
                     return Ok(None);
                 }
                 measure.of(event)

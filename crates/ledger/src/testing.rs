@@ -524,7 +524,15 @@ impl Scene<'_> {
         });
     }
 
+    /// A migration or something else that no other kind covers. A migration may take sectors away.
     fn adjust(&mut self) {
+        if self.dice.below(4) == 0 {
+            for sector in self.draw(Status::Active) {
+                let cause = Some(Cause::Migration);
+                self.shift(Kind::Adjust, cause, Status::Active, sector, Status::None);
+            }
+            return;
+        }
         let cause = self.dice.one_of(&[Cause::Migration, Cause::Other]);
         self.rework(None, false, |dice, sector| {
             let quality = if sector.upgraded { sector.quality } else { dice.quality(PARTS) };

@@ -133,7 +133,8 @@ const DAMAGES: &[Damage] = &[
     damage("a first proof dropped", |h| drop_one(h, is(Proven, None)), "claim_rbp"),
     damage("a snap dropped that changes the QAP", |h| drop_one(h, |e| e.kind == Snap && qap_change(e) != 0), "partitions_live_qap"),
     damage("a snap dropped that changes no QAP", |h| drop_one(h, |e| e.kind == Snap && qap_change(e) == 0 && companions(e) > 1), "messages"),
-    damage("an extension dropped", |h| drop_one(h, |e| e.kind == Extend && companions(e) > 1), "messages"),
+    // Of an upgrade that extends, the upgrade still tells of the sector.
+    damage("an extension dropped", |h| drop_one(h, |e| e.kind == Extend && companions(e) > 1 && e.message.as_ref().is_none_or(|m| m.method != 37)), "messages"),
     damage("an extension dropped of a sector to which more happens", |h| { let last = Last::of(h); drop_one(h, |e| e.kind == Extend && last.goes_on(e)) }, "continuity across days"),
     damage("a declared fault dropped", |h| drop_one(h, is(Fault, Declared)), "partitions_faulty_rbp"),
     damage("a skipped fault dropped", |h| drop_one(h, is(Fault, Skipped)), "partitions_faulty_rbp"),
@@ -143,6 +144,8 @@ const DAMAGES: &[Damage] = &[
     damage("an active termination dropped", |h| drop_one(h, is(Terminate, Active)), "partitions_live_rbp"),
     damage("a passive termination dropped", |h| drop_one(h, is(Terminate, Passive)), "partitions_faulty_rbp"),
     damage("an expiration dropped", |h| drop_one(h, is(Expire, OnTime)), "partitions_live_qap"),
+    damage("what a migration took away kept", |h| drop_one(h, |e| e.kind == Adjust && e.status_after == Status::None), "partitions_live_rbp"),
+    damage("what a migration took away called a termination", |h| change(h, |e| e.kind == Adjust && e.status_after == Status::None, |e| e.kind = Terminate), "transitions"),
     damage("an adjustment dropped that changes the QAP", |h| drop_one(h, |e| e.kind == Adjust && qap_change(e) != 0), "partitions_live_qap"),
     damage("a pre-commit doubled", |h| double_one(h, is(Precommit, None)), "continuity"),
     damage("an expired pre-commit doubled", |h| double_one(h, is(PrecommitExpired, None)), "continuity"),

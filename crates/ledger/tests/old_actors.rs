@@ -6,9 +6,13 @@
 #[path = "common/state.rs"]
 mod state;
 
-use chain::Epoch;
-use ledger::{Cause, Differ, Event, Kind, Status};
-use state::{Precommit, SIZE, Sector, Sent, State, bytes, events, events_since, int, list, set, uint};
+use chain::{Bytes, Epoch};
+use ledger::columns::column;
+use ledger::identities::{IDENTITIES, MinerDay};
+use ledger::{Cause, ChainPower, Differ, Event, Kind, Power, Row, Status, Value};
+use state::{
+    MINER, Precommit, SIZE, Sector, Sent, State, bytes, events, events_since, int, list, open, set, uint,
+};
 
 const DAY: i64 = 2880;
 /// Begin of a proving period, and the last epoch of its deadline 0.
@@ -372,6 +376,39 @@ fn an_extension_that_changes_neither_date_nor_power_is_no_event() {
     let sent = [extend(LATER, &[8])];
     let seen = told(&with(SIZE * 1000), &with(SIZE * 500), PERIOD + 5, &sent);
     assert_eq!(seen, ["adjust extension 8 by 8"]);
+}
+
+#[test]
+fn what_a_migration_takes_away_is_neither_terminated_nor_expired_and_the_balance_closes() {
+    let before = State { faults: vec![3], ..miner(18, &[1, 2, 3]) };
+    let emptied = State { actors: 19, sectors: vec![sector(1)], faults: vec![], ..before.clone() };
+    let differ = &mut Differ::new();
+    let opened = open(differ, &before, PERIOD);
+    let dropped = events(differ, &before, &emptied, PERIOD + 5, &[]);
+    let first = Row::of(None, &opened).unwrap();
+    let row = Row::of(Some(&first), &dropped).unwrap();
+    let value = |name| match row.value(column(name).unwrap()) {
+        Some(Value::Integer(value)) => value,
+        other => panic!("{name}: {other:?}"),
+    };
+    let seen = ["live_sector_count", "total_dropped_count", "total_terminate_count", "total_expire_count"]
+        .map(value);
+    assert_eq!(seen, [1, 2, 0, 0]);
+    assert_eq!([value("live_sector_rbp"), value("total_dropped_rbp")], [SIZE, 2 * SIZE]);
+    assert_eq!([value("live_sector_qap"), value("total_requalified_qap")], [SIZE, -2 * SIZE]);
+    let power = |sectors| Power { rbp: Bytes(SIZE * sectors), qap: Bytes(SIZE * sectors) };
+    let (claim, none) = (power(1), power(0));
+    let power = ChainPower { miner: MINER, claim, live: claim, faulty: none, unproven: none };
+    let day = MinerDay { previous: Some(&first), row: &row, power, opening: false };
+    for identity in IDENTITIES {
+        assert_eq!(identity.difference(|figure| day.value(figure)), Some(0), "{}", identity.name);
+    }
+    // What a migration only changes is not among them.
+    let heavier = Sector { full_qap: true, ..sector(1) };
+    let changed = State { actors: 19, sectors: vec![heavier], ..miner(18, &[1]) };
+    let changed = events(&mut Differ::new(), &miner(18, &[1]), &changed, PERIOD + 5, &[]);
+    let row = Row::of(None, &changed).unwrap();
+    assert_eq!(row.value(column("total_dropped_count").unwrap()), Some(Value::Integer(0)));
 }
 
 #[test]
