@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use chain::state::{ChangedPartition, DueSectors, Miner, Partition, Place, Precommit, Sector, SectorRef};
 use chain::{EPOCHS_PER_DAY, Epoch, Error, Result, SectorNumber, SectorSet, Transition};
 
-use super::closings::Closings;
+use super::closings::{Closings, PERIOD};
 use super::terms::Terms;
 use crate::event::Status;
 
@@ -289,14 +289,16 @@ impl<'s> MinerChanges<'s> {
         self.sectors.get(&sector)
     }
 
-    /// Of the sectors of the changed partitions, those that the crons of null rounds took, as the queue before says.
+    /// Of the sectors of the changed partitions, those that the crons of null rounds took, as the queue before says. Up to
+    /// actors v8 what had come due a proving period before may have been left out of the deadline's queue, and live on.
     pub(super) fn due_in_null_rounds(&self) -> Result<SectorSet> {
         let mut taken = Vec::new();
         for PartitionChange { change, miner, .. } in &self.partitions {
             let ends = self.closings.of(change.deadline).take_while(|end| *end < self.height);
             if let (Some(miner), Some(before), Some(last)) = (miner, &change.before, ends.last()) {
-                let due = before.due(miner.store(), last)?;
-                taken.extend(due.into_iter().flat_map(|entry| [entry.on_time, entry.early]));
+                let due = before.due(miner.store(), last)?.into_iter();
+                let in_time = due.filter(|entry| self.version() >= 9 || last - entry.epoch < PERIOD);
+                taken.extend(in_time.flat_map(|entry| [entry.on_time, entry.early]));
             }
         }
         Ok(SectorSet::union_of(&taken))

@@ -25,6 +25,8 @@ pub(super) struct Members<'s> {
 struct Signing<'s> {
     signers: Vec<Address>,
     threshold: usize,
+    /// The id of the tipset's first proposal, and of the next.
+    first: i64,
     next: i64,
     /// Whose approvals count no more.
     purged: Vec<Address>,
@@ -66,7 +68,9 @@ impl<'s> Members<'s> {
             MultisigCall::Propose(mut proposed) => {
                 let id = signing.next;
                 if signing.after.next <= id {
-                    return Ok(None);
+                    // More were proposed than came about. Where any did, the miner's outcome tells which.
+                    let may_be_it = signing.first < signing.after.next && signing.threshold <= 1;
+                    return Ok(may_be_it.then_some(proposed));
                 }
                 signing.next = id.saturating_add(1);
                 proposed.approved = vec![caller];
@@ -161,10 +165,10 @@ impl<'s> Members<'s> {
             let after = Multisig::read(self.after.store(), &actor)?;
             let before = self.entry.as_ref().map(|actor| Multisig::read(self.after.store(), actor));
             let before = before.transpose()?;
-            let (first, next) = before.as_ref().map_or((&after, 0), |before| (before, before.next));
-            let threshold = usize::try_from(first.threshold).unwrap_or(usize::MAX);
-            let signers = first.signers.clone();
-            self.signing = Some(Signing { signers, threshold, next, purged: Vec::new(), after });
+            let (earliest, next) = before.as_ref().map_or((&after, 0), |before| (before, before.next));
+            let threshold = usize::try_from(earliest.threshold).unwrap_or(usize::MAX);
+            let signers = earliest.signers.clone();
+            self.signing = Some(Signing { signers, threshold, first: next, next, purged: Vec::new(), after });
             self.before = before;
         }
         Ok(self.signing.as_mut())

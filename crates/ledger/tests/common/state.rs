@@ -149,7 +149,8 @@ pub fn told(
     told_since(differ, before, after, (height - 1, height), messages)
 }
 
-fn told_since(
+/// As [`told`], of a tipset whose parent's height is the first of the two.
+pub fn told_since(
     differ: &mut Differ,
     before: &State,
     after: &State,

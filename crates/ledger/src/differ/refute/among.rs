@@ -87,9 +87,7 @@ impl<'a, 's> Among<'a, 's> {
     /// A named sector was not there, or gone by then, or extended or snapped afterwards.
     fn refutes_termination(&self, places: &[Place]) -> Result<bool> {
         for place in places {
-            // Extensions of actors before v9 could leave a sector out of the queue by which its deadline ends.
-            let gone = self.outcome.version >= 9
-                && !self.outcome.gone_before()?.intersection(&place.sectors).is_empty();
+            let gone = !self.outcome.gone_before()?.intersection(&place.sectors).is_empty();
             if gone || self.was_sound_later(&place.sectors) || self.is_left_to_later(&place.sectors) {
                 return Ok(true);
             }
@@ -255,16 +253,16 @@ impl<'a, 's> Among<'a, 's> {
         Ok(false)
     }
 
-    /// Whether the sector was active when the call came. Of one whose partition did not change, its terms tell enough.
+    /// Whether the sector was active when the call came. Of one that did not change at all, its terms tell enough.
     fn was_active(&self, sector: SectorNumber) -> Result<bool> {
         let changes = self.outcome.changes;
-        if !self.outcome.seen.contains(sector.0) {
+        if changes.rewritten(sector).is_none() && !self.outcome.seen.contains(sector.0) {
             return Ok(true);
         }
         if self.outcome.gone_before()?.contains(sector.0) {
             return Ok(false);
         }
-        let mut status = changes.standing().0.status(sector);
+        let mut status = changes.statuses(sector)?.0;
         for call in self.earlier {
             match &call.op {
                 Op::Terminate(_) if terminates(call, sector) => return Ok(false),

@@ -65,7 +65,9 @@ impl Doubt<'_, '_> {
             Kind::Terminate => return Ok(self.is_doubled(sector, at) || self.may_have_closed(sector)?),
             _ => false,
         };
-        Ok((in_doubt || self.is_doubled(sector, at)) && !self.is_confirmed(at))
+        let doubled = self.is_doubled(sector, at);
+        // An extension that moves no date may have moved it, if the one that asked for the same date before failed.
+        Ok((event.kind == Kind::Adjust && doubled) || ((in_doubt || doubled) && !self.is_confirmed(at)))
     }
 
     fn is_gone(&self, sector: SectorNumber) -> bool {
