@@ -5,11 +5,14 @@
 
 use std::fmt;
 
-use axum::http::header::IF_NONE_MATCH;
+use axum::http::header::{HeaderName, IF_NONE_MATCH};
 use axum::http::{HeaderMap, HeaderValue};
 use chain::{Day, EPOCHS_PER_DAY, MinerId};
 use ledger::columns::Endpoint;
 
+/// How the outcomes of the messages of an answer's days are known: `read`, `inferred` or `mixed` (`docs/DEFINITIONS.md`,
+/// "Where receipts are missing").
+pub(crate) const X_RECEIPTS: HeaderName = HeaderName::from_static("x-receipts");
 /// Epochs after which the chain does not change its mind.
 const FINALITY: i64 = 900;
 

@@ -15,7 +15,10 @@ use serde_json::{Map, Value, json};
 
 use crate::examples;
 use crate::v1::FORMATS;
-use crate::v1::operations::{Gives, OPERATIONS, Operation, explanation_part};
+use crate::v1::operations::{
+    EVENTS_UNCERTAIN, Gives, MESSAGES_INFERRED, MESSAGES_REFUTED, OPERATIONS, Operation, explanation_part,
+    receipts_word,
+};
 use crate::v1::parameters::Parameter;
 use crate::v1::problem::{KINDS, PROBLEM_JSON};
 use crate::v2;
@@ -175,6 +178,7 @@ fn of_v1(operation: &Operation) -> Value {
     let headers = json!({
         "etag": { "description": "Changes with the data: send it as `If-None-Match`.", "schema": { "type": "string" } },
         "link": { "description": "Where there is a next page, its address.", "schema": { "type": "string" } },
+        "x-receipts": of_receipts(),
     });
     let mut given = Map::new();
     given.insert("description".to_owned(), operation.summary.into());
@@ -278,6 +282,11 @@ pub(crate) fn described(heading: &Heading) -> String {
     }
 }
 
+/// The header that says in every form how the messages of the answer's days are known.
+fn of_receipts() -> Value {
+    json!({ "description": "How the outcomes of the messages of the answer's days are known.", "schema": receipts_word() })
+}
+
 /// What stands beside the rows: always the version and where to go on, and what else the path knows.
 fn meta() -> Value {
     let day = || json!({ "type": ["string", "null"], "format": "date" });
@@ -290,6 +299,10 @@ fn meta() -> Value {
             "to": day(),
             "day": day(),
             "history_since": { "type": ["string", "null"], "format": "date", "description": "Since when events are known, where that is not the chain's beginning: what was onboarded and left before is in no total." },
+            "receipts": receipts_word(),
+            "messages_inferred": { "type": "integer", "description": MESSAGES_INFERRED },
+            "messages_refuted": { "type": "integer", "description": MESSAGES_REFUTED },
+            "events_uncertain": { "type": "integer", "description": EVENTS_UNCERTAIN },
             "total": { "type": "integer", "description": "Rows on all pages." },
             "identities": { "type": "array", "items": { "type": "string" }, "description": "Names of the identities that are checked." },
         },
@@ -340,6 +353,10 @@ fn of_v2(endpoint: Endpoint) -> Value {
             json!({ "sample": { "summary": format!("GET {address}"), "value": example } });
     }
     let parameter = |name: &str, doc: &str| json!({ "name": name, "in": "query", "required": false, "description": doc, "schema": { "type": "string" } });
+    let headers = json!({
+        "x-history-since": { "description": "Since when events are known, where that is not the chain's beginning.", "schema": { "type": "string", "format": "date" } },
+        "x-receipts": of_receipts(),
+    });
     let responses: Map<String, Value> = [
         ("401", "No valid token."),
         ("413", "The request is too large."),
@@ -349,7 +366,7 @@ fn of_v2(endpoint: Endpoint) -> Value {
     .into_iter()
     .map(|(status, doc)| (status.to_owned(), json!({ "description": doc, "content": json(&failed) })))
     .chain([
-        ("200".to_owned(), json!({ "description": "The rows, or why there are none.", "content": content })),
+        ("200".to_owned(), json!({ "description": "The rows, or why there are none.", "content": content, "headers": headers })),
         ("304".to_owned(), json!({ "description": "The same as under the tag." })),
     ])
     .collect();

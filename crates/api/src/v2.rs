@@ -16,7 +16,7 @@ use crate::auth::Pass;
 use crate::bodies::{self, Failure};
 use crate::coding::Coding;
 use crate::envelope::{self, Code};
-use crate::freshness::{Tag, cache_control};
+use crate::freshness::{Tag, X_RECEIPTS, cache_control};
 use crate::parameters::Asked;
 use crate::refusal::Refusal;
 use crate::request_id::RequestId;
@@ -65,9 +65,7 @@ pub(crate) async fn rows(
         let published = server.shared.reader.published();
         match request.answer(&published).await {
             Ok(mut response) => {
-                if let Some(since) = published.history_since() {
-                    note_history(since, &mut response);
-                }
+                request.note(&published, &mut response);
                 return response;
             }
             // The day was closed again meanwhile: what is published now has it.
@@ -184,6 +182,20 @@ impl Request<'_> {
         Ok(success(Body::from(bytes), coding, tag, control))
     }
 
+    /// Says from which day on events are in totals, and how the outcomes of the day's messages are known. The rows cannot
+    /// say it: their keys are fixed.
+    fn note(&self, published: &Published, response: &mut Response) {
+        let since = published.history_since().map(|since| HeaderValue::from_str(&since.to_string()));
+        if let Some(Ok(since)) = since {
+            response.headers_mut().insert(HISTORY_SINCE, since);
+        }
+        let day = self.asked.day.or_else(|| published.days().map(|closed| *closed.end()));
+        if let Some(day) = day.filter(|day| published.edition(*day).is_some()) {
+            let receipts = published.receipts(day).receipts().name();
+            response.headers_mut().insert(X_RECEIPTS, HeaderValue::from_static(receipts));
+        }
+    }
+
     /// What caches may do with the answer.
     fn control(&self, day: Day, latest: Day) -> HeaderValue {
         cache_control(self.asked.day.is_some(), day, latest, self.server.shared.gate.is_open())
@@ -196,13 +208,6 @@ fn success(body: Body, coding: Coding, tag: &Tag, control: HeaderValue) -> Respo
     coding.note(response.headers_mut());
     validators(&mut response, tag, control);
     response
-}
-
-/// Says that totals are of what happened from that day on. The rows cannot say it: their keys are fixed.
-fn note_history(since: Day, response: &mut Response) {
-    if let Ok(since) = HeaderValue::from_str(&since.to_string()) {
-        response.headers_mut().insert(HISTORY_SINCE, since);
-    }
 }
 
 /// To who has the answer already.

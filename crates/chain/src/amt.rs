@@ -56,14 +56,36 @@ impl Budget {
 
     /// Takes a node, and the values in it if it is a leaf.
     fn take(&mut self, node: &Node<'_>, height: u32) -> Result<()> {
-        let values = if height == 0 { node.present } else { 0 };
-        match (self.values.checked_sub(values), self.nodes.checked_sub(1)) {
+        self.take_so_many(if height == 0 { node.present } else { 0 }, 1)
+    }
+
+    fn take_so_many(&mut self, values: u64, nodes: u64) -> Result<()> {
+        match (self.values.checked_sub(values), self.nodes.checked_sub(nodes)) {
             (Some(values), Some(nodes)) => {
                 *self = Self { values, nodes };
                 Ok(())
             }
             _ => Err(Error::malformed("an AMT that holds more than its root counts")),
         }
+    }
+}
+
+/// Where a walk goes on that visits some values at a time: after those that it has visited.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Place {
+    /// The lowest index that is not visited yet; `None` at the end.
+    next: Option<u64>,
+    visited: u64,
+}
+
+impl Place {
+    /// Before the first value.
+    pub const START: Self = Self { next: Some(0), visited: 0 };
+
+    /// Whether every value has been visited.
+    #[must_use]
+    pub const fn is_end(&self) -> bool {
+        self.next.is_none()
     }
 }
 
@@ -141,6 +163,82 @@ impl<'s> Amt<'s> {
                 .map_err(|error| error.in_block(&cid, self.what))?;
         }
         Ok(())
+    }
+
+    /// Visits as [`Amt::for_each`] does, at most `most` values from `place` on, and moves that on. Going on costs a way down
+    /// from the root.
+    ///
+    /// # Errors
+    /// If a block is missing or malformed, or `visit` fails.
+    pub fn for_some(
+        &self,
+        place: &mut Place,
+        most: u64,
+        visit: &mut dyn FnMut(u64, &mut Reader<'_>) -> Result<()>,
+    ) -> Result<()> {
+        let Some(from) = place.next else { return Ok(()) };
+        let nodes = most.saturating_add(1).saturating_mul(u64::from(self.height) + 1);
+        let mut budget = Budget {
+            values: self.count.saturating_sub(place.visited),
+            nodes: nodes.saturating_add(SPARE_NODES),
+        };
+        // One more than is visited tells whether there is more.
+        let (mut left, mut next) = (most, None);
+        self.walk_from(&self.root[self.node..], self.height, 0, from, &mut budget, &mut |index, value| {
+            if left == 0 {
+                next = Some(index);
+                return Ok(false);
+            }
+            left -= 1;
+            visit(index, value)?;
+            Ok(true)
+        })
+        .map_err(|error| error.in_block(&self.cid, self.what))?;
+        *place = Place { next, visited: place.visited + (most - left) };
+        Ok(())
+    }
+
+    /// Walks over the values from index `from` on, as long as `visit` says so; whether it still does.
+    fn walk_from(
+        &self,
+        node: &[u8],
+        height: u32,
+        first: u64,
+        from: u64,
+        budget: &mut Budget,
+        visit: &mut dyn FnMut(u64, &mut Reader<'_>) -> Result<bool>,
+    ) -> Result<bool> {
+        let mut node = self.decode(node, height)?;
+        budget.take_so_many(0, 1)?;
+        if height == 0 {
+            for slot in slots(node.bitmap, self.width) {
+                if first + slot < from {
+                    node.values.skip()?;
+                    continue;
+                }
+                budget.take_so_many(1, 0)?;
+                if !visit(first + slot, &mut node.values)? {
+                    return Ok(false);
+                }
+            }
+            return Ok(true);
+        }
+        for (slot, link) in slots(node.bitmap, self.width).zip(&node.links) {
+            let begin = self.begin(first, slot, height)?;
+            // The last index below this slot: all are below where to go on.
+            let last = begin | (1_u64.checked_shl(self.width * height).unwrap_or(0).wrapping_sub(1));
+            if last < from {
+                continue;
+            }
+            let (cid, block) = self.follow(link)?;
+            let more = self
+                .walk_from(&block, height - 1, begin, from, budget, visit)
+                .map_err(|error| error.in_block(&cid, self.what))?;
+            if !more {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 
     /// Calls `visit` with a reader at the value of `index` and returns what it returns; `None` if there is none.
@@ -432,6 +530,39 @@ mod tests {
         assert_eq!(seen(0).unwrap(), [(0, 1)]);
         assert_eq!(seen(15).unwrap(), [(0, 1), (1, 5)]);
         assert!(matches!(seen(16), Err(Error::Missing(..))));
+    }
+
+    #[test]
+    fn values_are_visited_some_at_a_time_and_each_once() {
+        let mut store = Memory::default();
+        let one = link(&store.put(leaf(&[1, 2, 3])));
+        let none = link(&store.put(leaf(&[])));
+        let last = link(&store.put(leaf(&[4])));
+        // Indices 0 to 2, 24 and none in between.
+        let node = array(&[bytes(&[0b1011]), array(&[one, none, last]), array(&[])]);
+        let root = store.put(root(1, 4, node));
+        let amt = Amt::open(&store, &root, "test").unwrap();
+        for most in 1..6 {
+            let (mut place, mut found, mut turns) = (Place::START, Vec::new(), 0);
+            while !place.is_end() {
+                amt.for_some(&mut place, most, &mut |index, value| {
+                    found.push((index, value.uint()?));
+                    Ok(())
+                })
+                .unwrap();
+                turns += 1;
+            }
+            assert_eq!(found, [(0, 1), (1, 2), (2, 3), (24, 4)]);
+            assert_eq!(turns, 4_u64.div_ceil(most), "{most} at a time");
+        }
+        // A folded tree ends with the count of its root, whatever is taken at once.
+        let hostile = folded(&mut store, 20, 100, leaf(&[7, 8]));
+        let (mut place, amt) = (Place::START, Amt::open(&store, &hostile, "test").unwrap());
+        let mut step = || amt.for_some(&mut place, 16, &mut |_, value| value.uint().map(|_| ()));
+        assert!((0..8).map(|_| step()).any(|step| step.is_err()));
+        let empty = folded(&mut store, 20, 100, leaf(&[]));
+        let amt = Amt::open(&store, &empty, "test").unwrap();
+        assert!(amt.for_some(&mut Place::START.clone(), 16, &mut |_, _| Ok(())).is_err());
     }
 
     #[test]

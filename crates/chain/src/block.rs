@@ -45,6 +45,10 @@ pub trait BlockStore: Send + Sync {
     /// If it is here and damaged, or cannot be read.
     fn get(&self, cid: &Cid) -> Result<Option<Block<'_>>>;
 
+    /// Lets go of what reading has brought into memory and what can be read again, as files that are mapped: for who has
+    /// read much that is not soon needed again.
+    fn let_go(&self) {}
+
     /// The block of that CID, which `what` needs.
     ///
     /// # Errors

@@ -28,7 +28,7 @@ mod tipset;
 mod units;
 
 pub use address::{Address, Protocol};
-pub use amt::{Amt, AmtChange};
+pub use amt::{Amt, AmtChange, Place};
 pub use bitfield::SectorSet;
 pub use block::{Block, BlockStore, message_cid};
 #[cfg(fuzzing)]

@@ -6,7 +6,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use chain::{Cars, Chain, Day, Epoch, MinerId, Progress, SectorNumber, Tipset, Unit};
 use lake::{FinishedDay, Gap, Lake, Later};
-use ledger::{ChainPowers, Event, Reading};
+use ledger::{ChainPowers, Event, Opening, Reading, ReceiptCounts};
 
 use crate::error::{Error, Result};
 use crate::start::Start;
@@ -166,15 +166,31 @@ async fn read(
     while let Some(days) = reader.read_on()? {
         progress.at((reader.next - first) as u64);
         for day in days {
+            if let Some(opening) = reader.opening.take() {
+                open(lake, &day, opening, report).await?;
+                continue;
+            }
             ready.push(day);
             let events: usize = ready.iter().map(|day| day.events.len()).sum();
             if ready.len() >= DAYS_AT_ONCE || events >= EVENTS_AT_ONCE {
                 close(lake, &mut ready, report).await?;
+                reader.chain.store().let_go();
             }
         }
     }
     close(lake, &mut ready, report).await?;
     progress.end();
+    Ok(())
+}
+
+/// Closes the first day, with the sectors that the ledger opens with.
+async fn open(lake: &mut Lake, day: &FinishedDay, opening: Opening<'_>, report: &mut Report) -> Result<()> {
+    let opened = lake.close_opening_day(day, opening).await.map_err(|error| match error {
+        lake::Error::Opening { source } => Error::Chain(source),
+        error => error.into(),
+    })?;
+    report.events += opened + day.events.len() as u64;
+    report.closed = Some(day.day..=day.day);
     Ok(())
 }
 
@@ -212,12 +228,16 @@ struct DayReader<'a, 's> {
     source: String,
     since: Option<Day>,
     reading: Reading<'a, 's>,
+    /// The events with which the first day begins, where the ledger opens with any.
+    opening: Option<Opening<'s>>,
     powers: ChainPowers,
     /// The tipset to execute next.
     next: usize,
     /// The day that is being read.
     day: Day,
     events: Vec<Event>,
+    /// How the outcomes of its messages are known so far.
+    receipts: ReceiptCounts,
     /// Whether anything has happened yet: days before the first event are no days of the lake.
     begun: bool,
 }
@@ -232,10 +252,11 @@ impl<'a, 's> DayReader<'a, 's> {
     ) -> Result<Self> {
         let (Start::Open(next) | Start::GoOn(next)) = start;
         let tipset = &chain.tipsets()[next];
-        let (events, reading) = match start {
+        let (opening, reading) = match start {
             Start::Open(_) => Reading::open(chain, next)?,
-            Start::GoOn(_) => (Vec::new(), Reading::go_on(chain, next, activations)?),
+            Start::GoOn(_) => (Opening::none(), Reading::go_on(chain, next, activations)?),
         };
+        let opening = Some(opening).filter(|opening| opening.most() > 0);
         Ok(Self {
             chain,
             source,
@@ -244,8 +265,10 @@ impl<'a, 's> DayReader<'a, 's> {
             powers: ChainPowers::default(),
             next,
             day: chain.clock().day_of(tipset.height),
-            begun: matches!(start, Start::GoOn(_)),
-            events,
+            begun: matches!(start, Start::GoOn(_)) || opening.is_some(),
+            opening,
+            events: Vec::new(),
+            receipts: ReceiptCounts::default(),
         })
     }
 
@@ -262,8 +285,10 @@ impl<'a, 's> DayReader<'a, 's> {
             }
             self.day = self.day.next();
         }
-        if let Some(events) = self.reading.next() {
-            self.events.append(&mut events?.events);
+        if let Some(tipset) = self.reading.next() {
+            let mut tipset = tipset?;
+            self.events.append(&mut tipset.events);
+            self.receipts.add(&tipset.receipts);
         }
         self.next += 1;
         Ok(Some(finished))
@@ -296,6 +321,7 @@ impl<'a, 's> DayReader<'a, 's> {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             history_since: self.since,
             closed_at: now(),
+            receipts: std::mem::take(&mut self.receipts),
         };
         Ok(FinishedDay {
             day: self.day,

@@ -37,8 +37,17 @@ async fn main() -> Result<(), Box<dyn Error>> {
     }
     let (start, mut done, mut events) = (Instant::now(), 0, 0);
     let mut group = Vec::new();
-    for finished in made_up::days(made_up).take(days) {
+    let (opening, history) = made_up::opened(made_up);
+    let mut opening = Some(opening).filter(|opening| opening.most() > 0);
+    for finished in history.take(days) {
         events += finished.events.len();
+        if let Some(opening) = opening.take() {
+            // Too many to be held: they are made while they are written.
+            events += usize::try_from(lake.close_opening_day(&finished, opening).await?)?;
+            done += 1;
+            tell(done, days, events, start)?;
+            continue;
+        }
         group.push(finished);
         let waiting: usize = group.iter().map(|day| day.events.len()).sum();
         if group.len() < DAYS_IN_GROUP && waiting < EVENTS_IN_GROUP && done + group.len() < days {
@@ -47,18 +56,23 @@ async fn main() -> Result<(), Box<dyn Error>> {
         lake.close_days(&group).await?;
         done += group.len();
         group.clear();
-        let line = format!("{done} of {days} days, {events} events, {:.0} s", start.elapsed().as_secs_f64());
-        if std::io::stderr().is_terminal() {
-            eprint!("\r{line}");
-            std::io::stderr().flush()?;
-        } else {
-            eprintln!("{line}");
-        }
+        tell(done, days, events, start)?;
     }
     if std::io::stderr().is_terminal() {
         eprintln!();
     }
     Ok(())
+}
+
+fn tell(done: usize, days: usize, events: usize, start: Instant) -> std::io::Result<()> {
+    let line = format!("{done} of {days} days, {events} events, {:.0} s", start.elapsed().as_secs_f64());
+    if std::io::stderr().is_terminal() {
+        eprint!("\r{line}");
+        std::io::stderr().flush()
+    } else {
+        eprintln!("{line}");
+        Ok(())
+    }
 }
 
 fn options() -> Result<Options, Box<dyn Error>> {

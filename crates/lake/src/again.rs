@@ -1,15 +1,21 @@
 //! Closing days again, and with them the days after them that stand on what they change.
 
+use std::sync::Arc;
+
 use chain::Day;
 use datafusion::arrow::array::RecordBatch;
 use ledger::checks::check_day;
+use ledger::{Carried, ReceiptCounts, Seen};
 use tokio::task::JoinHandle;
 
+use crate::changes::{self, DayChange, EventCounts};
+use crate::day::DayRows;
 use crate::day_files::{self, DayFiles};
+use crate::failures::Held;
 use crate::replacing::{Later, Replacing};
 use crate::schema::TableName;
 use crate::table::Change;
-use crate::writer::{Lake, written};
+use crate::writer::{Lake, Last, written};
 use crate::{Error, Result, file, reconciliation, stored_day};
 
 impl Lake {
@@ -26,7 +32,7 @@ impl Lake {
         if !reachable {
             return Err(Error::NotConsecutive { expected: expected.unwrap_or(from), got: from });
         }
-        self.replacing = Some(Replacing { from, files: Vec::new(), last: None });
+        self.replacing = Some(Replacing { from, files: Vec::new(), last: None, changes: Vec::new() });
         Ok(())
     }
 
@@ -37,12 +43,13 @@ impl Lake {
     /// As [`Lake::close_days`]; or if later days stand on another state and may not be given up. Nothing has changed
     /// then.
     pub async fn finish_closing_again(&mut self, give_up: bool) -> Result<Later> {
-        let Some(Replacing { from, mut files, last }) = self.replacing.take() else {
+        let Some(Replacing { from, mut files, last, changes }) = self.replacing.take() else {
             return Ok(Later::default());
         };
-        let Some((last, rows, state_root)) = last else { return Ok(Later::default()) };
+        let Some((before, state_root)) = last else { return Ok(Later::default()) };
+        let last = before.day;
         let end = self.last_closed().unwrap_or(last).max(last);
-        let mut later = Later::default();
+        let mut later = Later { changes, ..Later::default() };
         let count =
             u64::try_from(i64::from(end.unix_days()) - i64::from(last.unix_days())).unwrap_or_default();
         if count > 0 {
@@ -56,7 +63,7 @@ impl Lake {
         }
         let kept = later.kept > 0;
         if kept {
-            files.extend(self.close_stored(last, end, rows).await?);
+            files.extend(self.close_stored(before, end, &mut later.changes).await?);
         }
         let mut changes = day_files::changes(&files);
         for name in TableName::ALL {
@@ -79,23 +86,33 @@ impl Lake {
         Ok(progress.iter().any(|row| row.day == day && row.state_root == state_root))
     }
 
-    /// Closes the days after `last` up to `end` from their stored events, on other rows of the day before.
-    async fn close_stored(&self, last: Day, end: Day, mut previous: RecordBatch) -> Result<Vec<DayFiles>> {
+    /// Closes the days after `previous` up to `end` from their stored events, on other rows of the day before.
+    async fn close_stored(
+        &self,
+        mut previous: Last,
+        end: Day,
+        changes: &mut Vec<DayChange>,
+    ) -> Result<Vec<DayFiles>> {
         let mut writing: Vec<JoinHandle<Result<DayFiles>>> = Vec::new();
         let mut closing = async || {
-            let mut day = last;
-            while day < end {
-                day = day.next();
+            while previous.day < end {
+                let day = previous.day.next();
                 let stored = self.tables.get(TableName::Events).day(day).await?;
                 let powers = self.tables.get(TableName::Reconciliation).day(day).await?;
                 let progress = self.tables.get(TableName::Progress).day(day).await?;
                 let finished = stored_day::finished(day, &stored, &powers, &progress)?;
-                let mut closing = self.closer.begin(day, previous.clone())?;
+                let mut closing = self.closer.begin(day, previous.rows.clone())?;
                 closing.add(&stored).await?;
                 let rows = closing.finish().await?;
+                let seen = Seen::of(&finished.events);
+                let held = Held { finished: &finished, seen: &seen, carried: &previous.carried };
                 let failed = check_day(&finished.events, finished.epochs());
-                let reconciled = reconciliation::batch(&finished, failed, &previous, &rows)?;
-                previous = rows.clone();
+                let found = held.against(failed, &previous.rows, &rows)?;
+                let reconciled = reconciliation::batch(&finished, &rows, &found)?;
+                let receipts = finished.progress.receipts;
+                changes.extend(self.change(day, &rows, None, receipts).await?);
+                let carried = Arc::new(Carried::from(found.anomalous, seen));
+                previous = Last { day, rows: rows.clone(), carried };
                 writing.push(
                     self.write(day, vec![(TableName::Reconciliation, reconciled), (TableName::Rows, rows)]),
                 );
@@ -106,6 +123,32 @@ impl Lake {
         let files = written(writing).await;
         closed?;
         files
+    }
+
+    /// What closing a day again changes: its new rows beside the stored ones and, where its events are new, these; `None` if
+    /// nothing does, or the day was not closed.
+    pub(crate) async fn change(
+        &self,
+        day: Day,
+        rows: &RecordBatch,
+        events: Option<&EventCounts>,
+        receipts: ReceiptCounts,
+    ) -> Result<Option<DayChange>> {
+        if self.rows().files().of(day).is_none() {
+            return Ok(None);
+        }
+        let before = DayRows::new(day, &self.rows().day(day).await?)?;
+        let columns = changes::of_rows(&before, &DayRows::new(day, rows)?);
+        let events = match events {
+            Some(now) => {
+                changes::of_events(&changes::stored(self.tables.get(TableName::Events), day).await?, now)
+            }
+            None => Vec::new(),
+        };
+        let progress = self.tables.get(TableName::Progress).day(day).await?;
+        let receipts = (stored_day::progress(day, &progress)?.receipts, receipts);
+        let change = DayChange { day, receipts, columns, events };
+        Ok(Some(change).filter(|change| !change.is_none() || change.receipts.0 != change.receipts.1))
     }
 
     /// The change that takes days out of a table. A file that holds others, too, is replaced by one for each of these.

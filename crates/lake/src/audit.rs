@@ -10,16 +10,17 @@ use datafusion::arrow::array::{Array, RecordBatch};
 use ledger::checks::{Check, Continuity, Failure, check_day};
 use ledger::columns::{COLUMNS, column};
 use ledger::identities::{IDENTITIES, Identity};
-use ledger::{Cause, Row, Tally, Value};
+use ledger::{Anomaly, Carried, Cause, Row, Seen, Tally, Value};
 
 use crate::day::DayRows;
+use crate::failures::{self, Held};
 use crate::reader::since;
-use crate::schema::{FAILED, MINER_ID, TableName};
+use crate::schema::{ANOMALIES, FAILED, MINER_ID, TableName};
 use crate::snapshot::Snapshot;
 use crate::stored_day::{self, Columns};
 use crate::table::Table;
 use crate::writer::FinishedDay;
-use crate::{Error, Result, by_miner, closed, failures};
+use crate::{Error, Result, by_miner, closed};
 
 /// What to audit.
 #[derive(Clone, Debug, Default)]
@@ -54,6 +55,8 @@ pub struct Finding {
     pub name: String,
     /// What that means, with the figures where they are at hand.
     pub detail: String,
+    /// Whether it is one of the chain's own anomalies, and nothing of the ledger's.
+    pub anomaly: bool,
 }
 
 /// What was audited.
@@ -67,8 +70,20 @@ pub struct Audited {
     pub by_claim_alone: u64,
     /// Events that were read: by a deep audit only.
     pub events: u64,
-    /// What does not hold.
+    /// What does not hold, but for the chain's own anomalies.
     pub findings: u64,
+    /// Miners' days on which the chain itself does not close.
+    pub anomalies: u64,
+}
+
+impl Audited {
+    fn note(&mut self, finding: &Finding) {
+        if finding.anomaly {
+            self.anomalies += 1;
+        } else {
+            self.findings += 1;
+        }
+    }
 }
 
 /// Told of each finding.
@@ -106,9 +121,18 @@ pub async fn audit(
                 }
             };
             for name in failed {
-                audited.findings += 1;
                 let detail = reconciled.detail(&name, row);
-                found(Finding { day, miner, name, detail });
+                let finding = Finding { day, miner, name, detail, anomaly: false };
+                audited.note(&finding);
+                found(finding);
+            }
+            for name in reconciled.anomalies(row) {
+                let Some(anomaly) = Anomaly::from_name(&name) else {
+                    return Err(reconciled.columns.damaged(format!("there is no anomaly {name}")));
+                };
+                let finding = reconciled.anomaly(miner, anomaly, row);
+                audited.note(&finding);
+                found(finding);
             }
         }
         audited.days += 1;
@@ -137,7 +161,7 @@ pub async fn audit_deeply(
     let mut audited = Audited::default();
     let upto = *closed.ok_or(Error::NothingClosed)?.start()..=*days.end();
     progress.begin("reckoning days anew".to_owned(), count(&upto), Unit::Days);
-    let mut before: BTreeMap<MinerId, Row> = BTreeMap::new();
+    let (mut before, mut carried): (BTreeMap<MinerId, Row>, _) = (BTreeMap::new(), Carried::default());
     // A state of epoch 0 that has sectors may have pre-commits, too, of which there are no events.
     let mut whole = since.is_none();
     for day in each(upto) {
@@ -154,17 +178,21 @@ pub async fn audit_deeply(
             audited.miner_days += miners.len() as u64;
             audited.events += of_day.finished.events.len() as u64;
             audited.days += 1;
-            for finding in of_day.differences(&before, &reckoned, &miners)? {
-                audited.findings += 1;
+            let findings;
+            (findings, carried) = of_day.differences(&before, &reckoned, &miners, &carried)?;
+            for finding in findings {
+                audited.note(&finding);
                 found(finding);
             }
+        } else {
+            (_, carried) = of_day.differences(&before, &reckoned, &BTreeSet::new(), &carried)?;
         }
         before = reckoned;
         progress.at(audited.days);
     }
     progress.end();
     follow_sectors(&snapshot, whole, scope, &days, &mut |finding| {
-        audited.findings += 1;
+        audited.note(&finding);
         found(finding);
     })
     .await?;
@@ -223,11 +251,12 @@ impl StoredDay {
         before: &BTreeMap<MinerId, Row>,
         reckoned: &BTreeMap<MinerId, Row>,
         miners: &BTreeSet<MinerId>,
-    ) -> Result<Vec<Finding>> {
+        carried: &Carried,
+    ) -> Result<(Vec<Finding>, Carried)> {
         let day = self.finished.day;
         let mut findings = Vec::new();
         let mut note = |miner: MinerId, name: &str, detail: String| {
-            findings.push(Finding { day, miner, name: name.to_owned(), detail });
+            findings.push(Finding { day, miner, name: name.to_owned(), detail, anomaly: false });
         };
         for miner in miners {
             let stored = self.rows.find(*miner).and_then(|at| self.rows.row(at));
@@ -246,12 +275,15 @@ impl StoredDay {
                 (None, None) => {}
             }
         }
+        let mut anomalies = Vec::new();
         let reconciled = Reconciled::of(day, &self.reconciliation)?;
         let failed = check_day(&self.finished.events, self.finished.epochs());
+        let seen = Seen::of(&self.finished.events);
+        let held = Held { finished: &self.finished, seen: &seen, carried };
         let now = if self.has_powers {
-            failures::of_rows(&self.finished, failed, before, reckoned)
+            held.against_rows(failed, before, reckoned)
         } else {
-            failures::of_events(failed)
+            failures::Found { failures: failures::of_events(failed), ..failures::Found::default() }
         };
         for row in 0..self.reconciliation.num_rows() {
             let miner = reconciled.miner(row)?;
@@ -260,22 +292,40 @@ impl StoredDay {
             }
             let kept = reconciled.failed(row);
             let stored: BTreeSet<String> = kept.iter().flatten().cloned().collect();
-            let now: BTreeMap<String, &Option<Failure>> =
-                now.get(&miner).into_iter().flatten().map(|(name, how)| ((*name).to_owned(), how)).collect();
-            for name in stored.iter().chain(now.keys().filter(|name| !stored.contains(*name))) {
-                let said = match (stored.contains(name), now.contains_key(name)) {
+            let failing: BTreeMap<String, &Option<Failure>> = now
+                .failures
+                .get(&miner)
+                .into_iter()
+                .flatten()
+                .map(|(name, how)| ((*name).to_owned(), how))
+                .collect();
+            for name in stored.iter().chain(failing.keys().filter(|name| !stored.contains(*name))) {
+                let said = match (stored.contains(name), failing.contains_key(name)) {
                     (true, false) => " (stored as failing; from the events it holds)",
                     (false, true) if kept.is_some() => " (stored as holding; from the events it fails)",
                     _ => "",
                 };
-                let detail = match now.get(name) {
+                let detail = match failing.get(name) {
                     Some(Some(failure)) => failure.to_string(),
                     _ => reconciled.detail(name, row),
                 };
                 note(miner, name, format!("{detail}{said}"));
             }
+            let stored = reconciled.anomalies(row);
+            let now = now.anomalous.get(&miner).map(|of| of.anomaly);
+            match (&stored[..], now) {
+                ([], None) => {}
+                ([stored], Some(now)) if stored == now.name() => {
+                    anomalies.push(reconciled.anomaly(miner, now, row));
+                }
+                (stored, now) => {
+                    let (stored, now) = (stored.join(","), now.map_or("none", Anomaly::name));
+                    note(miner, ANOMALIES, format!("stored {stored:?}, from the events {now}"));
+                }
+            }
         }
-        Ok(findings)
+        findings.extend(anomalies);
+        Ok((findings, Carried::from(now.anomalous, seen)))
     }
 }
 
@@ -299,7 +349,7 @@ async fn follow_sectors(
             && days.contains(&day)
         {
             let name = Check::Continuity.name().to_owned();
-            found(Finding { day, miner: event.miner, name, detail });
+            found(Finding { day, miner: event.miner, name, detail, anomaly: false });
         }
     })
     .await
@@ -335,6 +385,21 @@ impl<'r> Reconciled<'r> {
         let names = self.columns.texts(FAILED).ok()?;
         let of = |names: &str| names.split(',').filter(|name| !name.is_empty()).map(str::to_owned).collect();
         names.is_valid(row).then(|| of(names.value(row)))
+    }
+
+    /// The names of the chain's own anomalies; none of a day closed under a layout before 4.
+    fn anomalies(&self, row: usize) -> Vec<String> {
+        let Ok(names) = self.columns.texts(ANOMALIES) else { return Vec::new() };
+        let of = |names: &str| names.split(',').filter(|name| !name.is_empty()).map(str::to_owned).collect();
+        if names.is_valid(row) { of(names.value(row)) } else { Vec::new() }
+    }
+
+    /// The chain's anomaly of a miner's day, with its figures.
+    fn anomaly(&self, miner: MinerId, anomaly: Anomaly, row: usize) -> Finding {
+        let figure = |name: &str| self.figure(name, row).unwrap_or_default();
+        let (rbp, qap) = (figure("difference_rbp"), figure("difference_qap"));
+        let detail = format!("{} Active power less claim: {rbp} raw, {qap} quality-adjusted.", anomaly.doc());
+        Finding { day: self.columns.day, miner, name: anomaly.name().to_owned(), detail, anomaly: true }
     }
 
     /// The claims that are not the ledger's, where that is all that is kept.

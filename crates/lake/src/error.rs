@@ -15,6 +15,12 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
+    /// The state that a ledger opens with does not read.
+    #[error("the first state's sectors do not read: {source}")]
+    Opening {
+        /// Why.
+        source: chain::Error,
+    },
     /// There is no lake in the directory.
     #[error(
         "{dir}: there is no lake here yet; make one with `sectorscope up` or `sectorscope ingest car FILE`"

@@ -23,14 +23,16 @@ use crate::{Error, Result};
 /// Rows made at once. A day is never held as rows whole: its events are there already, and rows of them all would take
 /// as much again. Of so few the events stay in the processor's cache while they are checked and made rows of, and the rows
 /// until they are added up and written.
-const ROWS_AT_ONCE: usize = 4_096;
+pub(crate) const ROWS_AT_ONCE: usize = 4_096;
 
 /// Events that are fetched from memory at once, and made rows of: as many as bits tell of whether their values are known.
 const AT_ONCE: usize = u64::BITS as usize;
 
+/// An event and its position: its place among the day's, in the order of execution.
+pub(crate) type Positioned<'e> = (i64, &'e Event);
+
 /// Positions of a day's events, which are given in chain order, by miner and sector, so that a sector's life lies
-/// together; in parts of which rows are made at once. Column `position` keeps the chain order: sorting by it restores
-/// the order of execution.
+/// together. Column `position` keeps the chain order: sorting by it restores the order of execution.
 pub(crate) struct Sorted(Vec<u32>);
 
 impl Sorted {
@@ -42,36 +44,38 @@ impl Sorted {
         }
         // The keys themselves are sorted: looking at the events would miss the cache at each comparison. Miner and sector
         // in one number are compared at once.
-        let key = |(position, event): (u32, &Event)| {
-            (u128::from(event.miner.0) << u64::BITS | u128::from(event.sector.0), position)
-        };
+        let key = |(position, event): (u32, &Event)| (key(event), position);
         let mut keys: Vec<_> = (0..).zip(events).map(key).collect();
         keys.par_sort_unstable();
         Ok(Self(keys.into_iter().map(|(.., position)| position).collect()))
     }
 
-    /// The positions, some at a time.
-    pub(crate) fn parts(&self) -> impl Iterator<Item = &[u32]> {
-        self.0.chunks(ROWS_AT_ONCE)
+    /// The events, of which these are the positions.
+    pub(crate) fn of<'e>(&self, events: &'e [Event]) -> impl ExactSizeIterator<Item = Positioned<'e>> {
+        self.0.iter().map(|position| (i64::from(*position), &events[*position as usize]))
     }
 }
 
-/// Rows of the events at these positions; `see` is shown each of them in that order. Sorted events lie scattered in memory,
-/// so some are fetched at a time, and column by column rows are made of them while they are near. Texts are dictionaries,
-/// since few differ; that of messages names a message once for each miner.
-pub(crate) fn batch<'e>(
+/// By what a day's rows are sorted, before their position: miner and sector.
+pub(crate) fn key(event: &Event) -> u128 {
+    u128::from(event.miner.0) << u64::BITS | u128::from(event.sector.0)
+}
+
+/// Rows of these events, at most [`ROWS_AT_ONCE`]; `see` is shown some of them at a time, in that order. Sorted events lie
+/// scattered in memory, so some are fetched at a time, and column by column rows are made of them while they are near. Texts
+/// are dictionaries, since few differ; that of messages names a message once for each miner.
+pub(crate) fn batch(
     day: Day,
-    events: &'e [Event],
-    order: &[u32],
-    mut see: impl FnMut(&'e Event),
+    order: &[Positioned<'_>],
+    mut see: impl FnMut(&[&Event]),
 ) -> Result<RecordBatch> {
     let mut columns = Columns::new(Fit(day), order.len());
     let mut some = Vec::with_capacity(AT_ONCE);
     for positions in order.chunks(AT_ONCE) {
         some.clear();
-        some.extend(positions.iter().map(|position| &events[*position as usize]));
+        some.extend(positions.iter().map(|(_, event)| *event));
         fetch(&some);
-        some.iter().for_each(|event| see(event));
+        see(&some);
         columns.push(positions, &some)?;
     }
     let columns = columns.finish(day, order.len());
@@ -115,6 +119,9 @@ struct Columns {
     content_after: Column<u8>,
     pledge_before: Column<i128>,
     pledge_after: Column<i128>,
+    uncertain: Vec<i64>,
+    daily_fee_before: Column<i128>,
+    daily_fee_after: Column<i128>,
 }
 
 impl Columns {
@@ -142,18 +149,21 @@ impl Columns {
             content_after: Column::new(rows),
             pledge_before: Column::new(rows),
             pledge_after: Column::new(rows),
+            uncertain: Vec::with_capacity(rows),
+            daily_fee_before: Column::new(rows),
+            daily_fee_after: Column::new(rows),
         }
     }
 
     /// Adds events; there are [`AT_ONCE`] of them, but for the last ones.
-    fn push(&mut self, positions: &[u32], events: &[&Event]) -> Result<()> {
+    fn push(&mut self, positions: &[Positioned<'_>], events: &[&Event]) -> Result<()> {
         let fit = self.fit;
         for event in events {
             self.miner.push(fit.integer("a storage provider's ID", event.miner.0)?);
             self.sector.push(fit.integer("a sector number", event.sector.0)?);
             self.sector_size.push(fit.wide("a sector's size", event.sector_size.0)?);
         }
-        self.position.extend(positions.iter().map(|position| i64::from(*position)));
+        self.position.extend(positions.iter().map(|(position, _)| *position));
         self.epoch.extend(events.iter().map(|event| event.epoch.0));
         self.kind.extend(events.iter().map(|event| event.kind as u8));
         self.cause.push(events, |event| Ok(event.cause.map(|cause| cause as u8)))?;
@@ -178,7 +188,14 @@ impl Columns {
             backing.map(|backing| fit.wide("a sector's pledge", backing.pledge.0)).transpose()
         };
         self.pledge_before.push(events, |event| pledge(event.backing_before))?;
-        self.pledge_after.push(events, |event| pledge(event.backing_after))
+        self.pledge_after.push(events, |event| pledge(event.backing_after))?;
+        self.uncertain.extend(events.iter().map(|event| i64::from(event.uncertain)));
+        let daily_fee = |backing: Option<Backing>| {
+            let fee = backing.and_then(|backing| backing.daily_fee);
+            fee.map(|fee| fit.wide("a sector's daily fee", fee.0)).transpose()
+        };
+        self.daily_fee_before.push(events, |event| daily_fee(event.backing_before))?;
+        self.daily_fee_after.push(events, |event| daily_fee(event.backing_after))
     }
 
     fn finish(self, day: Day, rows: usize) -> Vec<ArrayRef> {
@@ -205,6 +222,9 @@ impl Columns {
             self.content_after.finish(|values, known| names(Content::ALL, Content::name, values, known)),
             self.pledge_before.finish(wide),
             self.pledge_after.finish(wide),
+            integers(self.uncertain, None),
+            self.daily_fee_before.finish(wide),
+            self.daily_fee_after.finish(wide),
         ]
     }
 }

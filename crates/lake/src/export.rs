@@ -7,19 +7,24 @@ use std::path::Path;
 use std::sync::Arc;
 
 use chain::{Day, MinerId, Progress, Unit};
-use datafusion::arrow::array::{AsArray, RecordBatch};
-use datafusion::arrow::datatypes::Date32Type;
+use datafusion::arrow::array::{AsArray, RecordBatch, StringArray};
+use datafusion::arrow::datatypes::{DataType, Date32Type};
 use datafusion::error::DataFusionError;
 use datafusion::execution::SendableRecordBatchStream;
 use datafusion::execution::runtime_env::RuntimeEnv;
-use datafusion::prelude::{DataFrame, SessionConfig, ident, lit};
+use datafusion::logical_expr::{ColumnarValue, ScalarUDF, Volatility, create_udf};
+use datafusion::prelude::{DataFrame, SessionConfig, coalesce, ident, lit};
 use datafusion::scalar::ScalarValue;
 use ledger::columns::Endpoint;
 
 use crate::form::{self, Form};
 use crate::listing::Listing;
-use crate::schema::{MINER_ID, STAT_DATE, TableName};
+use crate::receipts::Known;
+use crate::schema::{MINER_ID, STAT_DATE, TableName, UNCERTAIN};
 use crate::{Error, Result, scan};
+
+/// The column that every export can have beside those of its table: how the outcomes of the day's messages are known.
+const RECEIPTS: &str = "receipts";
 
 /// What can be exported.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -69,6 +74,8 @@ pub struct Export {
     days: RangeInclusive<Day>,
     frame: DataFrame,
     columns: Vec<String>,
+    /// How the outcomes of a day's messages are known, by day.
+    receipts: Arc<ScalarUDF>,
 }
 
 impl std::fmt::Debug for Export {
@@ -100,7 +107,8 @@ impl Export {
         }
         let frame = context.table(what.table().name()).await.map_err(failed)?;
         let frame = frame.filter(filter).map_err(failed)?;
-        Ok(Self { what, days, frame, columns })
+        let receipts = Arc::new(receipts(listing.receipts().clone()));
+        Ok(Self { what, days, frame, columns, receipts })
     }
 
     /// Writes it as it is read, days in their order; within a day rows by miner, events by miner, sector and epoch.
@@ -132,6 +140,11 @@ impl Export {
     async fn rows(self, form: Form) -> Result<SendableRecordBatchStream, DataFusionError> {
         let spelled = |name: &String| match name.as_str() {
             MINER_ID if !form.is_binary() => scan::f0().call(vec![ident(MINER_ID)]).alias(MINER_ID),
+            RECEIPTS => self.receipts.call(vec![ident(STAT_DATE)]).alias(RECEIPTS),
+            // A number in the lake, whose tables hold nothing that is true or false.
+            UNCERTAIN if !form.is_binary() => {
+                coalesce(vec![ident(UNCERTAIN), lit(0_i64)]).not_eq(lit(0_i64)).alias(UNCERTAIN)
+            }
             name => ident(name),
         };
         self.frame.select(self.columns.iter().map(spelled).collect::<Vec<_>>())?.execute_stream().await
@@ -142,6 +155,19 @@ fn failed(error: DataFusionError) -> Error {
     Error::query("exporting")(error)
 }
 
+/// SQL's `receipts(stat_date)`: the word for how the outcomes of a day's messages are known.
+fn receipts(known: Known) -> ScalarUDF {
+    let told = move |arguments: &[ColumnarValue]| {
+        let days = ColumnarValue::values_to_arrays(arguments)?;
+        let days = days.first().and_then(|days| days.as_primitive_opt::<Date32Type>());
+        let days = days.ok_or_else(|| DataFusionError::Plan(format!("{RECEIPTS} takes a day")))?;
+        let word = |day| known.day(Day::from_unix_days(day)).receipts().name();
+        let words: StringArray = days.iter().map(|day| day.map(word)).collect();
+        Ok(ColumnarValue::Array(Arc::new(words)))
+    };
+    create_udf(RECEIPTS, vec![DataType::Date32], DataType::Utf8, Volatility::Immutable, Arc::new(told))
+}
+
 /// The day of a batch's last row.
 fn last_day(batch: &RecordBatch) -> Option<i32> {
     batch.column_by_name(STAT_DATE)?.as_primitive_opt::<Date32Type>()?.values().last().copied()
@@ -150,7 +176,8 @@ fn last_day(batch: &RecordBatch) -> Option<i32> {
 /// The columns that are meant, in order, each once.
 fn columns(what: Exported, wanted: &[String]) -> Result<Vec<String>> {
     let schema = what.table().schema();
-    let all: Vec<&str> = schema.fields().iter().map(|field| field.name().as_str()).collect();
+    let all: Vec<&str> =
+        schema.fields().iter().map(|field| field.name().as_str()).chain([RECEIPTS]).collect();
     let endpoint = |name: &str| Endpoint::from_name(name).filter(|_| what == Exported::Rows);
     let mut named = if wanted.is_empty() { all.clone() } else { vec![STAT_DATE, MINER_ID] };
     for name in wanted {
@@ -161,7 +188,7 @@ fn columns(what: Exported, wanted: &[String]) -> Result<Vec<String>> {
                 let endpoints = Endpoint::ALL.iter().map(|endpoint| endpoint.name());
                 let known = match what {
                     Exported::Rows => format!(
-                        "the endpoints {} and the columns that `sectorscope columns` lists",
+                        "the endpoints {}, {RECEIPTS}, and the columns that `sectorscope columns` lists",
                         endpoints.collect::<Vec<_>>().join(", ")
                     ),
                     Exported::Events => all.join(", "),

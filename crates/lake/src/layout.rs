@@ -5,6 +5,7 @@
 //! | 1 | four tables |
 //! | 2 | `reconciliation` with live, faulty and unproven power and what failed, `progress` with where history begins, `sp_sector_history`, months in one file, this number |
 //! | 3 | `sector_events` with what a sector holds and what is pledged for it |
+//! | 4 | `progress` with whether receipts were read, `sector_events` with what is uncertain and with daily fees, rows with upgrades to full quality |
 
 use std::path::Path;
 
@@ -18,7 +19,7 @@ use crate::tables::Tables;
 use crate::{Error, Result, activations, file, progress, read};
 
 /// The layout that this version writes.
-const LAYOUT: u64 = 3;
+const LAYOUT: u64 = 4;
 /// The file in the lake that says its layout; lakes of layout 1 have none.
 const NAME: &str = "lake.json";
 
@@ -69,7 +70,7 @@ pub(crate) fn mark(dir: &Path, disk: &Disk) -> Result<()> {
 /// Makes the tables of a lake of an older layout those of this one. Each step is done once, however often it is begun; the
 /// new layout is marked when all are done.
 pub(crate) async fn migrate(tables: &mut Tables, disk: &Disk) -> Result<()> {
-    for name in [TableName::Events, TableName::Reconciliation, TableName::Progress] {
+    for name in TableName::ALL {
         if tables.get(name).lacks_columns()? {
             tables.get_mut(name).add_columns().await?;
         }

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use chain::Day;
 
+use crate::receipts::Known;
 use crate::schema::TableName;
 use crate::snapshot::Snapshot;
 use crate::table::{DataFile, Table};
@@ -32,6 +33,7 @@ pub struct Listing {
     directory: PathBuf,
     version: u64,
     files: BTreeMap<TableName, Vec<ListedFile>>,
+    receipts: Known,
 }
 
 impl Listing {
@@ -43,7 +45,9 @@ impl Listing {
         let directory = dir.canonicalize().unwrap_or_else(|_| dir.to_owned());
         let snapshot = Snapshot::open(&directory).await?;
         let files = TableName::ALL.into_iter().map(|name| (name, listed(snapshot.table(name))));
-        Ok(Self { version: snapshot.version(), files: files.collect(), directory })
+        let files = files.collect();
+        let receipts = Known::of(&snapshot, &Known::default()).await?;
+        Ok(Self { version: snapshot.version(), files, directory, receipts })
     }
 
     /// The directory of the tables, from the root on.
@@ -66,6 +70,11 @@ impl Listing {
     /// A table's files, in the order of their days.
     pub(crate) fn files(&self, table: TableName) -> &[ListedFile] {
         self.files.get(&table).map_or(&[], Vec::as_slice)
+    }
+
+    /// How the outcomes of the closed days' messages are known.
+    pub(crate) fn receipts(&self) -> &Known {
+        &self.receipts
     }
 
     /// First and latest closed day.

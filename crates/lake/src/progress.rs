@@ -5,8 +5,9 @@ use std::sync::Arc;
 use chain::{Day, Epoch};
 use datafusion::arrow::array::{Array, ArrayRef, AsArray, Date32Array, Int64Array, RecordBatch, StringArray};
 use datafusion::arrow::datatypes::{Date32Type, Int64Type};
+use ledger::ReceiptCounts;
 
-use crate::schema::{STAT_DATE, TableName};
+use crate::schema::{HISTORY_SINCE, STAT_DATE, TableName};
 use crate::{Error, Result};
 
 /// What a source's day came from; one row of table `progress`.
@@ -35,6 +36,8 @@ pub struct Progress {
     pub history_since: Option<Day>,
     /// When the day was closed, in Unix seconds; nothing is computed from it.
     pub closed_at: Option<i64>,
+    /// How the outcomes of the day's messages are known. `docs/DEFINITIONS.md`, "Where receipts are missing".
+    pub receipts: ReceiptCounts,
 }
 
 /// Rows of the table.
@@ -60,9 +63,20 @@ pub(crate) fn batch(progress: &[Progress]) -> Result<RecordBatch> {
         text(progress, |row| &row.version),
         date(|row| row.history_since),
         integer(|row| row.closed_at),
+        text(progress, |row| row.receipts.receipts().name()),
+        integer(|row| count(row.receipts.tipsets_read)),
+        integer(|row| count(row.receipts.tipsets_inferred)),
+        integer(|row| count(row.receipts.messages_inferred)),
+        integer(|row| count(row.receipts.messages_refuted)),
+        integer(|row| count(row.receipts.events_uncertain)),
     ];
     RecordBatch::try_new(TableName::Progress.schema(), columns)
         .map_err(|source| Error::Rows { table: TableName::Progress.name(), source })
+}
+
+/// A count as it is kept.
+fn count(of: u64) -> Option<i64> {
+    i64::try_from(of).ok()
 }
 
 /// The table's rows in a batch.
@@ -84,12 +98,19 @@ pub(crate) fn rows(batch: &RecordBatch) -> Result<Vec<Progress>> {
         let column = batch.column_by_name(name);
         column.and_then(|column| column.as_primitive_opt::<Date32Type>()).ok_or_else(|| missing(name))
     };
-    let (days, since) = (date(STAT_DATE)?, date("history_since")?);
+    let (days, since) = (date(STAT_DATE)?, date(HISTORY_SINCE)?);
     let closed_at = integer("closed_at")?;
     let (source, network, genesis) = (text("source")?, text("network")?, integer("genesis")?);
     let (first, last) = (integer("first_epoch")?, integer("last_epoch")?);
     let (tipset_key, state_root) = (text("tipset_key")?, text("state_root")?);
     let version = text("version")?;
+    let receipts = [
+        integer("tipsets_read")?,
+        integer("tipsets_inferred")?,
+        integer("messages_inferred")?,
+        integer("messages_refuted")?,
+        integer("events_uncertain")?,
+    ];
     let row = |at: usize| Progress {
         source: source.value(at).to_owned(),
         network: network.value(at).to_owned(),
@@ -102,6 +123,18 @@ pub(crate) fn rows(batch: &RecordBatch) -> Result<Vec<Progress>> {
         version: version.value(at).to_owned(),
         history_since: since.is_valid(at).then(|| Day::from_unix_days(since.value(at))),
         closed_at: closed_at.is_valid(at).then(|| closed_at.value(at)),
+        receipts: counts(receipts, at),
     };
     Ok((0..batch.num_rows()).map(row).collect())
+}
+
+/// The counts in a row; none of a day closed under a layout before 4, of which all receipts were read.
+fn counts(columns: [&Int64Array; 5], at: usize) -> ReceiptCounts {
+    let count = |column: &Int64Array| match column.is_valid(at) {
+        true => u64::try_from(column.value(at)).unwrap_or_default(),
+        false => 0,
+    };
+    let [tipsets_read, tipsets_inferred, messages_inferred, messages_refuted, events_uncertain] =
+        columns.map(count);
+    ReceiptCounts { tipsets_read, tipsets_inferred, messages_inferred, messages_refuted, events_uncertain }
 }

@@ -4,14 +4,13 @@ use std::path::Path;
 
 use chain::{Day, MinerId};
 use ledger::columns::Column;
-use ledger::{Event, Explanation, Row, explain};
+use ledger::{Anomaly, Event, Explanation, ReceiptCounts, Row, explain};
 
 use crate::day::DayRows;
 use crate::reader::since;
 use crate::schema::TableName;
 use crate::snapshot::Snapshot;
-use crate::stored_day;
-use crate::{Error, Result};
+use crate::{Error, Result, carried, stored_day};
 
 /// A miner's day: its row, the row before, and the events between them.
 #[derive(Clone, Debug)]
@@ -28,6 +27,10 @@ pub struct Provenance {
     pub events: Vec<Event>,
     /// The day from which on events are known, where that is not the day of epoch 0.
     pub history_since: Option<Day>,
+    /// How the outcomes of the day's messages are known.
+    pub receipts: ReceiptCounts,
+    /// Why the miner's claim is not the sum of its active sectors at the day's end, where the chain itself does not close.
+    pub anomaly: Option<Anomaly>,
 }
 
 impl Provenance {
@@ -48,6 +51,9 @@ impl Provenance {
         };
         let today = row(day).await?.ok_or(Error::NoRow { miner, day })?;
         let events = snapshot.need(TableName::Events)?.miner_on(miner, day).await?;
+        let progress = snapshot.need(TableName::Progress)?;
+        let reconciled = snapshot.need(TableName::Reconciliation)?.miner_on(miner, day).await?;
+        let anomalous = carried::anomalous(day, &reconciled)?;
         Ok(Self {
             day,
             miner,
@@ -55,6 +61,8 @@ impl Provenance {
             row: today,
             events: stored_day::events(day, &events)?,
             history_since: since(&snapshot).await?,
+            receipts: stored_day::progress(day, &progress.day(day).await?)?.receipts,
+            anomaly: anomalous.get(&miner).map(|of| of.anomaly),
         })
     }
 

@@ -16,7 +16,7 @@ use datafusion::arrow::datatypes::{Date32Type, Decimal128Type, Int64Type};
 use ledger::{Cause, Content, Kind, Status};
 
 use crate::ask::{Asker, Limits};
-use crate::schema::{FAILED, MINER_ID, STAT_DATE, TableName};
+use crate::schema::{ANOMALIES, FAILED, MINER_ID, STAT_DATE, TableName, UNCERTAIN};
 use crate::sheet::{Heading, Holds, Sheet};
 use crate::{Error, Result};
 
@@ -74,8 +74,8 @@ pub struct ReconciliationWanted {
     pub days: RangeInclusive<Day>,
     /// Only of these storage providers; of all if empty.
     pub miners: Vec<MinerId>,
-    /// Only what holds, or what does not.
-    pub holding: Option<bool>,
+    /// Only rows of this status: `holds`, `fails` or `anomaly`.
+    pub status: Option<&'static str>,
     /// Only rows after this day and storage provider.
     pub after: Option<(Day, MinerId)>,
     /// At most this many.
@@ -125,8 +125,12 @@ pub struct Expiring {
     pub cc: SectorSum,
     /// Those with unverified deals alone, if the calendar knows.
     pub deals: SectorSum,
+    /// Those of full quality, if the calendar knows.
+    pub full_quality: SectorSum,
     /// Initial pledge of all of them in attoFIL, if the calendar knows.
     pub pledge: i128,
+    /// What all of them pay a day in attoFIL, if the calendar knows fees.
+    pub daily_fee: i128,
 }
 
 impl Expiring {
@@ -137,6 +141,7 @@ impl Expiring {
             (&mut self.verified, other.verified),
             (&mut self.cc, other.cc),
             (&mut self.deals, other.deals),
+            (&mut self.full_quality, other.full_quality),
         ];
         for (sum, of_other) in sums {
             sum.sectors += of_other.sectors;
@@ -144,6 +149,7 @@ impl Expiring {
             sum.qap = sum.qap.saturating_add(of_other.qap);
         }
         self.pledge = self.pledge.saturating_add(other.pledge);
+        self.daily_fee = self.daily_fee.saturating_add(other.daily_fee);
     }
 }
 
@@ -155,6 +161,8 @@ pub struct Calendar {
     /// Whether it is known of each of them what it holds and what is pledged for it: not if days were closed under a
     /// layout before 3.
     pub knows_backing: bool,
+    /// Whether it is known of each of them what it pays a day: not if days were closed under a layout before 4.
+    pub knows_fees: bool,
 }
 
 /// The columns of events.
@@ -177,7 +185,7 @@ pub fn event_headings() -> Arc<[Heading]> {
             integer("activation", "epoch", "Activation as first seen; absent for pre-commits.").or_absent(),
             integer("expiration_before", "epoch", "Expiration before.").or_absent(),
             integer("expiration_after", "epoch", "Expiration after.").or_absent(),
-            text("content_before", "What the sector held before: `cc`, `deals` or `verified`; absent if it was not live, and of days closed under a layout before 3.").or_absent(),
+            text("content_before", "What the sector held before: `cc`, `deals`, `verified` or `full_quality`; absent if it was not live, and of days closed under a layout before 3.").or_absent(),
             text("content_after", "What it holds after.").or_absent(),
             Heading::new("pledge_before", Holds::Wide, "attoFIL", "Its initial pledge before.").or_absent(),
             Heading::new("pledge_after", Holds::Wide, "attoFIL", "Its initial pledge after.").or_absent(),
@@ -190,6 +198,14 @@ pub fn event_headings() -> Arc<[Heading]> {
             .or_absent(),
             integer("method", "", "The message's method number of the miner actor.").or_absent(),
             integer("message_sectors", "sectors", "How many sectors the message changed.").or_absent(),
+            Heading::new("daily_fee_before", Holds::Wide, "attoFIL", "What it paid a day before; absent if it was not live, and of days closed under a layout before 4.").or_absent(),
+            Heading::new("daily_fee_after", Holds::Wide, "attoFIL", "What it pays a day after.").or_absent(),
+            Heading::new(
+                UNCERTAIN,
+                Holds::Flag,
+                "",
+                "Whether it was inferred without receipts and is of a kind that the outcome cannot tell for sure.",
+            ),
         ]
         .into()
     });
@@ -203,12 +219,24 @@ pub fn reconciliation_headings() -> Arc<[Heading]> {
         [
             Heading::new(STAT_DATE, Holds::Day, "", "The UTC day at whose end both stand."),
             Heading::new(MINER_ID, Holds::Miner, "", "The storage provider."),
-            Heading::new("status", Holds::Text, "", "`holds`, or `fails` if anything does not hold."),
+            Heading::new(
+                "status",
+                Holds::Text,
+                "",
+                "`holds`; `fails` if anything does not hold; `anomaly` if all that does not is an anomaly of the chain's own.",
+            ),
             Heading::new(
                 FAILED,
                 Holds::Text,
                 "",
-                "Names of the identities and checks that do not hold, joined by commas.",
+                "Names of the identities and checks that do not hold, joined by commas; without those that an anomaly explains.",
+            )
+            .or_absent(),
+            Heading::new(
+                ANOMALIES,
+                Holds::Text,
+                "",
+                "Name of the chain's own anomaly, if there is one: the ledger is right, and the claim is not the sum of active sectors.",
             )
             .or_absent(),
             wide("ledger_active_rbp", "Raw bytes of the active sectors, by the ledger."),
@@ -237,9 +265,10 @@ pub fn reconciliation_headings() -> Arc<[Heading]> {
     Arc::clone(&HEADINGS)
 }
 
-/// Whether a row's identities hold; of a day closed under layout 1, whether the claim is the ledger's.
-const RECONCILED: &str = "CASE WHEN failed = '' OR (failed IS NULL AND difference_rbp = 0 AND difference_qap = 0) \
-                          THEN 'holds' ELSE 'fails' END";
+/// Whether a row's identities hold; of a day closed under layout 1, whether the claim is the ledger's. Where all that does
+/// not hold is the chain's own, it is an anomaly.
+const RECONCILED: &str = "CASE WHEN failed <> '' OR (failed IS NULL AND (difference_rbp <> 0 OR difference_qap <> 0)) \
+                          THEN 'fails' WHEN anomalies <> '' THEN 'anomaly' ELSE 'holds' END";
 
 impl Questions {
     /// The questions of the lake in `directory`, each within these limits.
@@ -266,7 +295,11 @@ impl Questions {
         if let Some(EventPlace { day, position }) = wanted.after {
             let _ = write!(condition, " AND ({STAT_DATE} > DATE '{day}' OR position > {position})");
         }
-        let statement = select(&event_headings(), TableName::Events, |name| name.to_owned())
+        let spelled = |name: &str| match name {
+            UNCERTAIN => format!("coalesce({UNCERTAIN}, 0) <> 0 AS {UNCERTAIN}"),
+            name => name.to_owned(),
+        };
+        let statement = select(&event_headings(), TableName::Events, spelled)
             + &format!(" WHERE {condition} ORDER BY {STAT_DATE}, position LIMIT {}", wanted.most + 1);
         let rows = Sheet::of(event_headings(), &self.asker(version).await?.collect(&statement).await?)?;
         let place = |row: usize| {
@@ -294,8 +327,7 @@ impl Questions {
             }
             let _ = write!(condition, " AND {MINER_ID} IN ({})", miners.join(", "));
         }
-        if let Some(holding) = wanted.holding {
-            let status = if holding { "holds" } else { "fails" };
+        if let Some(status) = wanted.status {
             let _ = write!(condition, " AND {RECONCILED} = '{status}'");
         }
         if let Some((day, MinerId(miner))) = wanted.after {
@@ -357,16 +389,18 @@ impl Questions {
             let Ok(miner) = i64::try_from(miner.0) else { return Ok(Calendar::default()) };
             let _ = write!(upto, " AND {MINER_ID} = {miner}");
         }
-        // Where the statement's columns stand after the four sums.
-        const PLEDGE: usize = 13;
-        const UNKNOWN: usize = 14;
+        // Where the statement's columns stand after the five sums.
+        const PLEDGE: usize = 16;
+        const UNKNOWN: usize = 17;
+        const FEE: usize = 18;
+        const UNKNOWN_FEE: usize = 19;
         let (events, gone) = (TableName::Events.name(), Status::None.name());
         let side = |side: &str, sign: i32| {
             format!(
                 "SELECT (least(expiration_{side}, {LAST_EPOCH}) * {EPOCH_SECONDS} + {genesis}) / {DAY_SECONDS} AS day, \
                  CAST({sign} AS BIGINT) AS n, {sign} * sector_size AS rbp, {sign} * qap_{side} AS qap, \
                  coalesce(content_{side}, CASE WHEN qap_{side} > sector_size THEN '{verified}' END) AS content, \
-                 {sign} * pledge_{side} AS pledge \
+                 {sign} * pledge_{side} AS pledge, {sign} * daily_fee_{side} AS fee \
                  FROM {events} WHERE status_{side} <> '{gone}' AND {upto}",
                 genesis = clock.genesis(),
                 verified = Content::Verified.name(),
@@ -375,20 +409,23 @@ impl Questions {
         let sums = |only: &str| ["n", "rbp", "qap"].map(|of| format!("sum({of}){only}")).join(", ");
         let held = |content: Content| sums(&format!(" FILTER (WHERE content = '{content}')"));
         let statement = format!(
-            "SELECT day, {}, {}, {}, {}, sum(pledge), count(*) - count(pledge) AS unknown FROM ({} UNION ALL {}) \
-             GROUP BY day HAVING sum(n) <> 0 OR count(*) > count(pledge) ORDER BY day",
+            "SELECT day, {}, {}, {}, {}, {}, sum(pledge), count(*) - count(pledge) AS unknown, \
+             sum(fee), count(*) - count(fee) AS unknown_fee FROM ({} UNION ALL {}) \
+             GROUP BY day HAVING sum(n) <> 0 OR count(*) > count(pledge) OR count(*) > count(fee) ORDER BY day",
             sums(""),
             held(Content::Verified),
             held(Content::Cc),
             held(Content::Deals),
+            held(Content::FullQuality),
             side("after", 1),
             side("before", -1),
         );
-        let mut calendar = Calendar { days: Vec::new(), knows_backing: true };
+        let mut calendar = Calendar { days: Vec::new(), knows_backing: true, knows_fees: true };
         for batch in self.asker(version).await?.collect(&statement).await? {
             let days = batch.column(0).as_primitive::<Int64Type>();
             for row in 0..batch.num_rows() {
                 calendar.knows_backing &= whole(&batch, UNKNOWN, row) == 0;
+                calendar.knows_fees &= whole(&batch, UNKNOWN_FEE, row) == 0;
                 let all = sum(&batch, 1, row);
                 if all.sectors != 0 {
                     calendar.days.push(Expiring {
@@ -397,7 +434,9 @@ impl Questions {
                         verified: sum(&batch, 4, row),
                         cc: sum(&batch, 7, row),
                         deals: sum(&batch, 10, row),
+                        full_quality: sum(&batch, 13, row),
                         pledge: wide(&batch, PLEDGE, row),
+                        daily_fee: wide(&batch, FEE, row),
                     });
                 }
             }

@@ -5,15 +5,15 @@ use std::sync::Arc;
 
 use chain::{Day, MinerId};
 use datafusion::arrow::array::{Date32Array, RecordBatch, Scalar, new_null_array};
-use datafusion::arrow::compute::filter_record_batch;
-use datafusion::arrow::compute::kernels::cmp;
+use datafusion::arrow::compute::kernels::{cmp, zip::zip};
+use datafusion::arrow::compute::{filter_record_batch, is_not_null};
 use datafusion::arrow::datatypes::{Field, Schema};
 use datafusion::arrow::error::ArrowError;
 use datafusion::parquet::arrow::ProjectionMask;
 use rayon::prelude::*;
 
 use crate::opened::Opened;
-use crate::schema::{MINER_ID, STAT_DATE, TableName};
+use crate::schema::{MINER_ID, STAT_DATE, TableName, absent};
 use crate::table::DataFile;
 use crate::{Error, Result};
 
@@ -115,7 +115,7 @@ pub(crate) fn miner(path: &Path, table: TableName, miner: MinerId, day: Option<D
 }
 
 /// The rows of that day: a row group may hold more.
-fn only(rows: &RecordBatch, day: Day) -> std::result::Result<RecordBatch, ArrowError> {
+pub(crate) fn only(rows: &RecordBatch, day: Day) -> std::result::Result<RecordBatch, ArrowError> {
     let wanted = Scalar::new(Date32Array::from(vec![day.unix_days()]));
     filter_record_batch(rows, &cmp::eq(rows.column(0), &wanted)?)
 }
@@ -126,14 +126,20 @@ fn wrong(path: &Path) -> impl FnOnce(ArrowError) -> Error + use<> {
     move |source| Error::Parquet { path, source: source.into() }
 }
 
-/// Rows in the table's columns. A file written under an older layout lacks the last ones, which are unknown then.
+/// Rows in the table's columns. A file written under an older layout lacks the last ones, which are unknown then, or were
+/// nothing yet ([`absent`]).
 pub(crate) fn as_table(rows: &RecordBatch, table: TableName) -> std::result::Result<RecordBatch, ArrowError> {
     let schema = table.schema();
-    let column = |field: &Arc<Field>| match rows.column_by_name(field.name()) {
-        Some(column) => Arc::clone(column),
-        None => new_null_array(field.data_type(), rows.num_rows()),
+    let column = |field: &Arc<Field>| match (rows.column_by_name(field.name()), absent(field)) {
+        (Some(column), Some(zero)) if column.null_count() > 0 => {
+            let known = is_not_null(column)?;
+            zip(&known, column, &zero.to_scalar()?)
+        }
+        (Some(column), _) => Ok(Arc::clone(column)),
+        (None, Some(zero)) => Ok(zero.to_array_of_size(rows.num_rows())?),
+        (None, None) => Ok(new_null_array(field.data_type(), rows.num_rows())),
     };
-    let columns = schema.fields().iter().map(column).collect();
+    let columns = schema.fields().iter().map(column).collect::<std::result::Result<_, ArrowError>>()?;
     RecordBatch::try_new(schema, columns)
 }
 

@@ -6,13 +6,15 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use chain::{Day, MinerId};
+use ledger::ReceiptCounts;
 use rayon::prelude::*;
 
 use crate::cache::{Cache, DEFAULT_BYTES};
 use crate::day::DayRows;
 use crate::edition::Edition;
 use crate::history::MinerRows;
-use crate::schema::TableName;
+use crate::receipts::{DaysReceipts, Known};
+use crate::schema::{HISTORY_SINCE, TableName};
 use crate::snapshot::Snapshot;
 use crate::stored::blocking;
 use crate::table::{DataFile, Files, Mark, Table};
@@ -62,16 +64,19 @@ pub struct Published {
     rows: Files,
     history: Files,
     since: Option<Day>,
+    receipts: Known,
 }
 
 impl Published {
-    async fn of(snapshot: &Snapshot) -> Result<Self> {
+    /// `before` is what was known of an older version's receipts.
+    async fn of(snapshot: &Snapshot, before: &Known) -> Result<Self> {
         let files = |name| snapshot.table(name).map(|table| table.files().clone()).unwrap_or_default();
         Ok(Self {
             version: snapshot.version(),
             rows: files(TableName::Rows),
             history: files(TableName::History),
             since: since(snapshot).await?,
+            receipts: Known::of(snapshot, before).await?,
         })
     }
 
@@ -94,6 +99,18 @@ impl Published {
         self.since
     }
 
+    /// How the outcomes of a closed day's messages are known. `docs/DEFINITIONS.md`, "Where receipts are missing".
+    #[must_use]
+    pub fn receipts(&self, day: Day) -> ReceiptCounts {
+        self.receipts.day(day)
+    }
+
+    /// The same of some closed days together.
+    #[must_use]
+    pub fn receipts_of(&self, days: &RangeInclusive<Day>) -> DaysReceipts {
+        self.receipts.days(days)
+    }
+
     /// The day's edition; `None` if it is not closed.
     #[must_use]
     pub fn edition(&self, day: Day) -> Option<Edition> {
@@ -107,7 +124,7 @@ impl Reader {
     /// # Errors
     /// If there is no lake, it was made by another version of the program, or it cannot be read.
     pub async fn open(dir: &Path) -> Result<Self> {
-        let (published, watched) = read_anew(dir).await?;
+        let (published, watched) = read_anew(dir, &Known::default()).await?;
         Ok(Self {
             directory: dir.to_owned(),
             published: RwLock::new(Arc::new(published)),
@@ -130,7 +147,8 @@ impl Reader {
         if same && !watched.table.has_newer().await? {
             return Ok(false);
         }
-        let (published, anew) = read_anew(&self.directory).await?;
+        let known = if same { self.published().receipts.clone() } else { Known::default() };
+        let (published, anew) = read_anew(&self.directory, &known).await?;
         if !same {
             tracing::warn!(lake = %self.directory.display(), "another lake is in the place of the one before");
             self.cache().clear();
@@ -265,10 +283,10 @@ impl Reader {
     }
 }
 
-/// The newest published version, and what to watch for newer ones.
-async fn read_anew(dir: &Path) -> Result<(Published, Watched)> {
+/// The newest published version, and what to watch for newer ones; `known` is what was known of receipts before.
+async fn read_anew(dir: &Path, known: &Known) -> Result<(Published, Watched)> {
     let snapshot = Snapshot::open(dir).await?;
-    let published = Published::of(&snapshot).await?;
+    let published = Published::of(&snapshot, known).await?;
     let table = snapshot.into_rows().ok_or_else(|| Error::NoLake { dir: dir.to_owned() })?;
     Ok((published, Watched::of(table)?))
 }
@@ -277,7 +295,7 @@ async fn read_anew(dir: &Path) -> Result<(Published, Watched)> {
 pub(crate) async fn since(snapshot: &Snapshot) -> Result<Option<Day>> {
     let Some(progress) = snapshot.table(TableName::Progress) else { return Ok(None) };
     let Some(last) = progress.files().last() else { return Ok(None) };
-    if progress.lacks_columns()? {
+    if !progress.has_column(HISTORY_SINCE)? {
         return match snapshot.table(TableName::Events) {
             Some(events) => layout::since(events).await,
             None => Ok(None),

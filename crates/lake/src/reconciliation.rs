@@ -8,10 +8,9 @@ use datafusion::arrow::array::{
     ArrayRef, AsArray, Date32Array, Decimal128Array, Int64Array, RecordBatch, StringArray,
 };
 use datafusion::arrow::datatypes::{Decimal128Type, Int64Type};
-use ledger::checks::Failure;
 use ledger::{ChainPower, Power};
 
-use crate::failures::failures;
+use crate::failures::Found;
 use crate::fit::Fit;
 use crate::schema::{DIGITS, MINER_ID, TableName};
 use crate::writer::FinishedDay;
@@ -26,14 +25,9 @@ struct LedgerPower {
     unproven: Power,
 }
 
-/// The day's reconciliation, ordered by miner: from its rows, those of the day before, what its events fail and the
-/// chain's powers at its end. What does not hold is reported, not an error: it is there to be seen.
-pub(crate) fn batch(
-    finished: &FinishedDay,
-    failed: Vec<Failure>,
-    previous: &RecordBatch,
-    rows: &RecordBatch,
-) -> Result<RecordBatch> {
+/// The day's reconciliation, ordered by miner: from its rows, the chain's powers at its end, and what was found not to hold.
+/// That is reported, and not an error: it is there to be seen.
+pub(crate) fn batch(finished: &FinishedDay, rows: &RecordBatch, found: &Found) -> Result<RecordBatch> {
     let day = finished.day;
     let fit = Fit(day);
     let mut powers: BTreeMap<i64, (LedgerPower, Option<ChainPower>)> = BTreeMap::new();
@@ -47,10 +41,9 @@ pub(crate) fn batch(
             return Err(Error::Inconsistent { day, problem });
         }
     }
-    let mut failed = failures(finished, failed, previous, rows)?;
-
     let mut figures: [Vec<i128>; 18] = Default::default();
     let mut names: Vec<String> = Vec::with_capacity(powers.len());
+    let mut anomalies: Vec<&str> = Vec::with_capacity(powers.len());
     for (miner, (ledger, chain)) in &powers {
         let chain = chain.unwrap_or_else(|| ChainPower::none(MinerId(0)));
         let difference = Power {
@@ -72,8 +65,11 @@ pub(crate) fn batch(
             figures[2 * at].push(fit.wide("a storage provider's raw power", power.rbp.0)?);
             figures[2 * at + 1].push(fit.wide("a storage provider's QAP", power.qap.0)?);
         }
-        let of = u64::try_from(*miner).ok().and_then(|id| failed.remove(&MinerId(id))).unwrap_or_default();
-        names.push(of.into_keys().collect::<Vec<_>>().join(","));
+        let miner = u64::try_from(*miner).ok().map(MinerId);
+        let failed = miner.and_then(|miner| found.failures.get(&miner));
+        names.push(failed.map(|of| of.keys().copied().collect::<Vec<_>>().join(",")).unwrap_or_default());
+        let anomalous = miner.and_then(|miner| found.anomalous.get(&miner));
+        anomalies.push(anomalous.map_or("", |of| of.anomaly.name()));
     }
     let mut columns: Vec<ArrayRef> = vec![
         Arc::new(Date32Array::from_value(day.unix_days(), powers.len())),
@@ -83,6 +79,7 @@ pub(crate) fn batch(
         columns.push(wide(figure)?);
     }
     columns.push(Arc::new(StringArray::from_iter_values(names)));
+    columns.push(Arc::new(StringArray::from_iter_values(anomalies)));
     RecordBatch::try_new(TableName::Reconciliation.schema(), columns).map_err(wrong)
 }
 

@@ -1,5 +1,6 @@
 //! A published version's tables as the query engine sees them.
 
+use std::collections::HashMap;
 use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
@@ -21,6 +22,11 @@ use datafusion::logical_expr::utils::conjunction;
 use datafusion::logical_expr::{
     ColumnarValue, Expr, ScalarUDF, TableProviderFilterPushDown, Volatility, create_udf,
 };
+use datafusion::physical_expr::PhysicalExpr;
+use datafusion::physical_expr_adapter::{
+    DefaultPhysicalExprAdapterFactory, PhysicalExprAdapter, PhysicalExprAdapterFactory,
+    replace_columns_with_literals,
+};
 use datafusion::physical_optimizer::pruning::PruningPredicateBuilder;
 use datafusion::physical_plan::empty::EmptyExec;
 use datafusion::physical_plan::{ExecutionPlan, project_schema};
@@ -29,7 +35,7 @@ use deltalake::logstore::object_store::local::LocalFileSystem;
 use url::Url;
 
 use crate::listing::{ListedFile, Listing};
-use crate::schema::{STAT_DATE, TableName};
+use crate::schema::{STAT_DATE, TableName, absent};
 use crate::{Error, Result, form};
 
 /// Where the engine finds the lake's files. It knows no other place.
@@ -160,6 +166,32 @@ impl File {
     }
 }
 
+/// Gives columns that a file lacks what its rows have in them ([`absent`]), where that is known, as all other reading does.
+#[derive(Debug)]
+struct Absent;
+
+impl PhysicalExprAdapterFactory for Absent {
+    fn create(&self, table: SchemaRef, file: SchemaRef) -> EngineResult<Arc<dyn PhysicalExprAdapter>> {
+        let lacking = table.fields().iter().filter(|field| file.column_with_name(field.name()).is_none());
+        let known = lacking.filter_map(|field| Some((field.name().clone(), absent(field)?))).collect();
+        let others = DefaultPhysicalExprAdapterFactory.create(table, file)?;
+        Ok(Arc::new(OfFile { known, others }))
+    }
+}
+
+/// The same for one file.
+#[derive(Debug)]
+struct OfFile {
+    known: HashMap<String, ScalarValue>,
+    others: Arc<dyn PhysicalExprAdapter>,
+}
+
+impl PhysicalExprAdapter for OfFile {
+    fn rewrite(&self, expression: Arc<dyn PhysicalExpr>) -> EngineResult<Arc<dyn PhysicalExpr>> {
+        self.others.rewrite(replace_columns_with_literals(expression, &self.known)?)
+    }
+}
+
 #[async_trait::async_trait]
 impl TableProvider for Files {
     fn schema(&self) -> SchemaRef {
@@ -200,6 +232,7 @@ impl TableProvider for Files {
                 .with_file_groups(groups)
                 .with_statistics(statistics)
                 .with_projection_indices(projection.cloned())?
+                .with_expr_adapter(Some(Arc::new(Absent)))
                 .with_limit(limit)
                 .build();
         Ok(DataSourceExec::from_data_source(scan))

@@ -4,6 +4,7 @@
 use std::sync::{Arc, LazyLock};
 
 use datafusion::arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use datafusion::common::ScalarValue;
 use deltalake::kernel::{DataType as DeltaType, StructField};
 use ledger::columns::{COLUMNS, Storage};
 
@@ -11,8 +12,14 @@ use ledger::columns::{COLUMNS, Storage};
 pub(crate) const STAT_DATE: &str = "stat_date";
 /// Name of the storage provider's column.
 pub(crate) const MINER_ID: &str = "miner_id";
+/// Name of the column of `progress` with the day from which on events are known.
+pub(crate) const HISTORY_SINCE: &str = "history_since";
+/// Name of the events' column with the mark of the uncertain ones: 1 or 0.
+pub(crate) const UNCERTAIN: &str = "uncertain";
 /// Name of the reconciliation's column that names the identities and checks that do not hold, joined by commas.
 pub(crate) const FAILED: &str = "failed";
+/// Name of the reconciliation's column that names the chain's own anomalies, joined by commas.
+pub(crate) const ANOMALIES: &str = "anomalies";
 /// Decimal digits of wide integers.
 pub(crate) const DIGITS: u8 = 38;
 /// The largest wide integer, 10^38 − 1.
@@ -129,16 +136,43 @@ fn events() -> Vec<Field> {
         text("content_after").with_nullable(true),
         wide("pledge_before").with_nullable(true),
         wide("pledge_after").with_nullable(true),
+        // Since layout 4.
+        integer(UNCERTAIN).with_nullable(true),
+        wide("daily_fee_before").with_nullable(true),
+        wide("daily_fee_after").with_nullable(true),
     ]
 }
 
+/// Columns of the registry that lakes of layout 3 lack. A column can be added to a table only
+/// if its values may be absent; in the rows from before it there was nothing to count, so they are read as 0.
+const SINCE_LAYOUT_4: [&str; 6] = [
+    "daily_new_upgrade_count",
+    "daily_new_upgrade_rbp",
+    "daily_new_upgrade_qap",
+    "total_upgrade_count",
+    "total_upgrade_rbp",
+    "total_upgrade_qap",
+];
+
 fn rows() -> Vec<Field> {
-    let columns = COLUMNS.iter().map(|column| match column.unit.storage() {
-        Storage::Integer => integer(column.name),
-        Storage::Wide => wide(column.name),
-        Storage::Double => Field::new(column.name, DataType::Float64, false),
+    let columns = COLUMNS.iter().map(|column| {
+        let field = match column.unit.storage() {
+            Storage::Integer => integer(column.name),
+            Storage::Wide => wide(column.name),
+            Storage::Double => Field::new(column.name, DataType::Float64, false),
+        };
+        field.with_nullable(SINCE_LAYOUT_4.contains(&column.name))
     });
     [date(), integer(MINER_ID)].into_iter().chain(columns).collect()
+}
+
+/// What rows of a file have in a column that the file lacks: 0 in one of the registry, since what it counts could not
+/// happen before it was there; elsewhere nothing is known.
+pub(crate) fn absent(field: &Field) -> Option<ScalarValue> {
+    SINCE_LAYOUT_4.contains(&field.name().as_str()).then(|| match field.data_type() {
+        DataType::Int64 => ScalarValue::Int64(Some(0)),
+        _ => ScalarValue::Decimal128(Some(0), DIGITS, 0),
+    })
 }
 
 /// Columns of both powers, `{of}_rbp` and `{of}_qap`.
@@ -162,6 +196,8 @@ fn reconciliation() -> Vec<Field> {
         .chain(powers(&["ledger_active", "claim", "difference"]))
         .chain(since_layout_2.map(|field| field.with_nullable(true)))
         .chain([text(FAILED).with_nullable(true)])
+        // Since layout 4.
+        .chain([text(ANOMALIES).with_nullable(true)])
         .collect()
 }
 
@@ -178,8 +214,15 @@ fn progress() -> Vec<Field> {
         text("state_root"),
         text("version"),
         // Since layout 2.
-        Field::new("history_since", DataType::Date32, true),
+        Field::new(HISTORY_SINCE, DataType::Date32, true),
         integer("closed_at").with_nullable(true),
+        // Since layout 4; of days closed before it, receipts were read, since there was no closing without.
+        text("receipts").with_nullable(true),
+        integer("tipsets_read").with_nullable(true),
+        integer("tipsets_inferred").with_nullable(true),
+        integer("messages_inferred").with_nullable(true),
+        integer("messages_refuted").with_nullable(true),
+        integer("events_uncertain").with_nullable(true),
     ]
 }
 
@@ -211,5 +254,11 @@ mod tests {
             assert_eq!(fields.first().map(|field| field.name().as_str()), Some(STAT_DATE));
             assert_eq!(fields.len(), table.schema().fields().len());
         }
+    }
+
+    #[test]
+    fn columns_that_older_lakes_lack_stand_last() {
+        let last = COLUMNS.iter().rev().take(SINCE_LAYOUT_4.len()).rev().map(|column| column.name);
+        assert_eq!(last.collect::<Vec<_>>(), SINCE_LAYOUT_4);
     }
 }

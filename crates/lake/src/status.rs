@@ -9,6 +9,7 @@ use crate::gaps::{self, Gap};
 use crate::lock::WriterLock;
 use crate::progress::Progress;
 use crate::reader::since;
+use crate::receipts::DaysReceipts;
 use crate::schema::TableName;
 use crate::snapshot::Snapshot;
 use crate::{Result, layout};
@@ -26,6 +27,8 @@ pub struct Status {
     pub days: Option<RangeInclusive<Day>>,
     /// The day from which on events are known, where that is not the day of epoch 0.
     pub history_since: Option<Day>,
+    /// How the outcomes of all closed days' messages are known.
+    pub receipts: DaysReceipts,
     /// What is missing before later days can close.
     pub gaps: Vec<Gap>,
     /// The tables, as published.
@@ -73,6 +76,8 @@ pub struct SourceStatus {
     pub state_root: String,
     /// Version of the program that closed the last of them.
     pub version: String,
+    /// How the outcomes of their messages are known.
+    pub receipts: DaysReceipts,
     /// When, in Unix seconds.
     pub closed_at: Option<i64>,
 }
@@ -89,6 +94,8 @@ impl Status {
             Some(progress) => progress.progress().await?,
             None => Vec::new(),
         };
+        let mut receipts = DaysReceipts::default();
+        progress.iter().for_each(|row| receipts.add(&row.receipts));
         let table = |table: &&crate::table::Table| TableStatus {
             name: table.name().name(),
             version: table.version(),
@@ -102,6 +109,7 @@ impl Status {
             version: snapshot.version(),
             days: snapshot.table(TableName::Rows).and_then(|rows| rows.files().days()),
             history_since: since(&snapshot).await?,
+            receipts,
             gaps: gaps::gaps(dir)?,
             tables: tables.iter().map(table).collect(),
             bytes: bytes(dir),
@@ -115,14 +123,15 @@ impl Status {
 fn sources(progress: Vec<Progress>) -> Vec<SourceStatus> {
     let mut sources: Vec<SourceStatus> = Vec::new();
     for row in progress {
-        let (first_day, first_epoch) = match sources.last() {
+        let (first_day, first_epoch, mut receipts) = match sources.last() {
             Some(last) if last.source == row.source && last.network == row.network => {
-                let began = (*last.days.start(), *last.epochs.start());
+                let began = (*last.days.start(), *last.epochs.start(), last.receipts);
                 sources.pop();
                 began
             }
-            _ => (row.day, row.first_epoch),
+            _ => (row.day, row.first_epoch, DaysReceipts::default()),
         };
+        receipts.add(&row.receipts);
         sources.push(SourceStatus {
             source: row.source,
             network: row.network,
@@ -132,6 +141,7 @@ fn sources(progress: Vec<Progress>) -> Vec<SourceStatus> {
             tipset_key: row.tipset_key,
             state_root: row.state_root,
             version: row.version,
+            receipts,
             closed_at: row.closed_at,
         });
     }

@@ -10,7 +10,7 @@ use datafusion::arrow::array::{
 use datafusion::arrow::datatypes::{Decimal128Type, Int64Type};
 use ledger::{Backing, Cause, ChainPower, Content, Event, Kind, MessageRef, Power, Status};
 
-use crate::schema::{MINER_ID, TableName};
+use crate::schema::{MINER_ID, TableName, UNCERTAIN};
 use crate::writer::FinishedDay;
 use crate::{Error, Progress, Result, progress};
 
@@ -53,14 +53,8 @@ pub(crate) fn events(day: Day, rows: &RecordBatch) -> Result<Vec<Event>> {
     let (status_before, status_after) = (of.texts("status_before")?, of.texts("status_after")?);
     let (message, method) = (of.texts("message")?, of.integers("method")?);
     let message_sectors = of.integers("message_sectors")?;
-    let backing_before = (of.texts("content_before")?, of.wides("pledge_before")?);
-    let backing_after = (of.texts("content_after")?, of.wides("pledge_after")?);
-    let backing = |(content, pledge): (&StringArray, &PrimitiveArray<Decimal128Type>), row| {
-        // Rows of layout 1 and 2 do not know.
-        let Some(pledge) = value(pledge, row) else { return Some(None) };
-        let content = Content::from_name(content.is_valid(row).then(|| content.value(row))?)?;
-        Some(Some(Backing { content, pledge: AttoFil(pledge), daily_fee: None }))
-    };
+    let [backing_before, backing_after] = [Backings::of(&of, "before")?, Backings::of(&of, "after")?];
+    let uncertain = of.integers(UNCERTAIN)?;
     let mut messages: HashMap<&str, Arc<MessageRef>> = HashMap::new();
     let mut event = |row: usize| {
         let unsigned = |column: &PrimitiveArray<Int64Type>| u64::try_from(column.value(row)).ok();
@@ -98,18 +92,44 @@ pub(crate) fn events(day: Day, rows: &RecordBatch) -> Result<Vec<Event>> {
             activation: value(activation, row).map(Epoch),
             expiration_before: value(expiration_before, row).map(Epoch),
             expiration_after: value(expiration_after, row).map(Epoch),
-            backing_before: backing(backing_before, row)?,
-            backing_after: backing(backing_after, row)?,
+            backing_before: backing_before.at(row)?,
+            backing_after: backing_after.at(row)?,
             status_before: Status::from_name(status_before.value(row))?,
             status_after: Status::from_name(status_after.value(row))?,
             message: caused_by,
-            uncertain: false,
+            uncertain: value(uncertain, row).is_some_and(|uncertain| uncertain != 0),
         })
     };
     let mut order: Vec<usize> = (0..rows.num_rows()).collect();
     order.sort_unstable_by_key(|row| position.value(*row));
     let read = |row: usize| event(row).ok_or_else(|| of.damaged("a row is no event".to_owned()));
     order.into_iter().map(read).collect()
+}
+
+/// What sectors hold and what is pledged and paid for them, on one side of their events.
+struct Backings<'r> {
+    content: &'r StringArray,
+    pledge: &'r PrimitiveArray<Decimal128Type>,
+    daily_fee: &'r PrimitiveArray<Decimal128Type>,
+}
+
+impl<'r> Backings<'r> {
+    fn of(columns: &Columns<'r>, side: &str) -> Result<Self> {
+        Ok(Self {
+            content: columns.texts(&format!("content_{side}"))?,
+            pledge: columns.wides(&format!("pledge_{side}"))?,
+            daily_fee: columns.wides(&format!("daily_fee_{side}"))?,
+        })
+    }
+
+    /// What a row says, if it knows: `None` if the row is damaged.
+    fn at(&self, row: usize) -> Option<Option<Backing>> {
+        // Rows of layout 1 and 2 do not know; those of layout 3 know no fees.
+        let Some(pledge) = value(self.pledge, row) else { return Some(None) };
+        let content = Content::from_name(self.content.is_valid(row).then(|| self.content.value(row))?)?;
+        let daily_fee = value(self.daily_fee, row).map(AttoFil);
+        Some(Some(Backing { content, pledge: AttoFil(pledge), daily_fee }))
+    }
 }
 
 /// What the chain stated at the day's end, from rows of `reconciliation`.

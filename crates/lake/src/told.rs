@@ -28,6 +28,8 @@ pub struct Told {
     contributions_total: usize,
     /// What all of them add.
     contributions_sum: Figure,
+    /// How many of them are of events that were inferred without receipts and are not sure.
+    contributions_uncertain: usize,
     parts: Vec<Self>,
     closes: bool,
 }
@@ -48,6 +50,7 @@ struct Contributed {
     message: Option<String>,
     method: Option<u64>,
     message_sectors: Option<u32>,
+    uncertain: bool,
 }
 
 /// A value, as it is spelled.
@@ -89,6 +92,7 @@ impl Told {
                 message: message.map(|message| message.cid.to_string()),
                 method: message.map(|message| message.method),
                 message_sectors: message.map(|message| message.sectors),
+                uncertain: of.event.uncertain,
             }
         };
         Self {
@@ -103,6 +107,7 @@ impl Told {
             contributions: explanation.contributions.iter().take(most).map(contributed).collect(),
             contributions_total: explanation.contributions.len(),
             contributions_sum: figure(Value::Integer(added)),
+            contributions_uncertain: explanation.uncertain(),
             parts: explanation.parts.iter().map(|part| Self::of(part, day, spelled, most)).collect(),
             closes: explanation.closes(),
         }

@@ -2,31 +2,34 @@
 
 use std::ops::Range;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use chain::{Clock, Day, Epoch, MinerId, SectorNumber};
 use datafusion::arrow::array::RecordBatch;
-use ledger::{ChainPower, Event};
+use ledger::{Carried, ChainPower, Event, Opening};
 use tokio::task::JoinHandle;
 
+use crate::changes::DayChange;
 use crate::close::Closer;
 use crate::day_files::{self, DayBatch, DayFiles};
 use crate::disk::Disk;
+use crate::failures::Held;
 use crate::gaps::{self, Gap};
 use crate::lock::WriterLock;
-use crate::pipeline::Pipeline;
+use crate::pipeline::{Closed, Pipeline};
 use crate::progress::Progress;
 use crate::replacing::Replacing;
 use crate::schema::TableName;
 use crate::table::Table;
 use crate::tables::Tables;
-use crate::{Error, Result, activations, progress, reconciliation};
+use crate::{Error, Result, activations, carried, progress, reconciliation};
 
 /// One finished day of the chain, as ingest hands it over.
 #[derive(Clone, Debug)]
 pub struct FinishedDay {
     /// The day.
     pub day: Day,
-    /// Its events in chain order.
+    /// Its events in chain order, but for those of an opening that is handed over beside it ([`Lake::close_opening_day`]).
     pub events: Vec<Event>,
     /// What the chain states of every miner's power at the day's end.
     pub powers: Vec<ChainPower>,
@@ -42,6 +45,14 @@ impl FinishedDay {
     }
 }
 
+/// The last of some days, and what the next one stands on.
+#[derive(Clone)]
+pub(crate) struct Last {
+    pub(crate) day: Day,
+    pub(crate) rows: RecordBatch,
+    pub(crate) carried: Arc<Carried>,
+}
+
 /// The writer of a lake. There is one to a lake at a time: it holds the lake's lock until it is dropped.
 pub struct Lake {
     pub(crate) directory: PathBuf,
@@ -49,8 +60,8 @@ pub struct Lake {
     _lock: WriterLock,
     pub(crate) tables: Tables,
     pub(crate) closer: Closer,
-    /// The last closed day's rows, once read or made.
-    last: Option<(Day, RecordBatch)>,
+    /// The last closed day, once read or made.
+    last: Option<Last>,
     pub(crate) replacing: Option<Replacing>,
 }
 
@@ -114,54 +125,80 @@ impl Lake {
     /// If the days are not consecutive, a number does not fit, a day contradicts itself, the disk fails, or another
     /// program writes to the lake.
     pub async fn close_days(&mut self, days: &[FinishedDay]) -> Result<()> {
-        let (Some(first), Some(last)) = (days.first(), days.last()) else { return Ok(()) };
+        self.close(days, None).await.map(drop)
+    }
+
+    /// Closes a day as [`Lake::close_days`] does, whose events begin with those of an opening: all sectors of a state, which
+    /// are read while the day is closed and never held. Returns how many there were.
+    ///
+    /// # Errors
+    /// As [`Lake::close_days`]; or if the state does not read.
+    pub async fn close_opening_day(&mut self, day: &FinishedDay, opening: Opening<'_>) -> Result<u64> {
+        self.close(std::slice::from_ref(day), Some(opening)).await
+    }
+
+    /// Closes days, the first of which may open the ledger; how many events that has.
+    async fn close(&mut self, days: &[FinishedDay], opening: Option<Opening<'_>>) -> Result<u64> {
+        let (Some(first), Some(last)) = (days.first(), days.last()) else { return Ok(0) };
         let mut expected = self.expected().unwrap_or(first.day);
         for finished in days {
             check(finished, expected)?;
             expected = expected.next();
         }
-        let previous = self.rows_before(first.day).await?;
+        let previous = self.before(first.day).await?;
         let mut writing = Vec::with_capacity(days.len());
-        let closed = self.close_in_turn(days, previous, &mut writing).await;
+        let closed = self.close_in_turn(days, opening, previous, &mut writing).await;
         let files = written(writing).await;
-        let rows = closed?;
+        let InTurn { last: closed, opened, changes } = closed?;
         let files = files?;
         if let Some(replacing) = &mut self.replacing {
             replacing.files.extend(files);
-            replacing.last = Some((last.day, rows, last.progress.state_root.clone()));
-            return Ok(());
+            replacing.changes.extend(changes);
+            replacing.last = Some((closed, last.progress.state_root.clone()));
+            return Ok(opened);
         }
         self.tables.commit(day_files::changes(&files)).await?;
-        self.last = Some((last.day, rows));
+        self.last = Some(closed);
         tracing::debug!(first = %first.day, last = %last.day, "days closed");
-        Ok(())
+        Ok(opened)
     }
 
-    /// Closes day after day, and gives their files to other cores to compress and write; returns the last day's rows.
+    /// Closes day after day, and gives their files to other cores to compress and write; what they
+    /// come to.
     async fn close_in_turn(
         &self,
         days: &[FinishedDay],
-        mut previous: RecordBatch,
+        mut opening: Option<Opening<'_>>,
+        mut previous: Last,
         writing: &mut Vec<JoinHandle<Result<DayFiles>>>,
-    ) -> Result<RecordBatch> {
+    ) -> Result<InTurn> {
         let pipeline = Pipeline {
             closer: &self.closer,
             disk: &self.disk,
             directory: self.tables.get(TableName::Events).directory(),
+            counts: self.replacing.is_some(),
         };
+        let (mut all_opened, mut changes) = (0, Vec::new());
         for finished in days {
             let day = finished.day;
-            let (rows, events) = pipeline.close(finished, previous.clone()).await;
+            let (closed, events) = pipeline.close(finished, opening.take(), previous.rows.clone()).await;
             writing.push(events);
-            let (rows, failed) = rows?;
+            let Closed { rows, failed, seen, opened, counts } = closed?;
+            all_opened += opened;
+            if let Some(counts) = counts {
+                let receipts = finished.progress.receipts;
+                changes.extend(self.change(day, &rows, Some(&counts), receipts).await?);
+            }
             writing.push(self.write(day, vec![(TableName::Rows, rows.clone())]));
-            let reconciled = reconciliation::batch(finished, failed, &previous, &rows)?;
+            let held = Held { finished, seen: &seen, carried: &previous.carried };
+            let found = held.against(failed, &previous.rows, &rows)?;
+            let reconciled = reconciliation::batch(finished, &rows, &found)?;
             let progress = progress::batch(std::slice::from_ref(&finished.progress))?;
             let others = vec![(TableName::Reconciliation, reconciled), (TableName::Progress, progress)];
             writing.push(self.write(day, others));
-            previous = rows;
+            previous = Last { day, rows, carried: Arc::new(Carried::from(found.anomalous, seen)) };
         }
-        Ok(previous)
+        Ok(InTurn { last: previous, opened: all_opened, changes })
     }
 
     /// Writes a day's files on another core.
@@ -185,7 +222,7 @@ impl Lake {
         match &self.replacing {
             None => self.last_closed().map(Day::next),
             Some(replacing) => {
-                Some(replacing.last.as_ref().map_or(replacing.from, |(last, _, _)| last.next()))
+                Some(replacing.last.as_ref().map_or(replacing.from, |(last, _)| last.day.next()))
             }
         }
     }
@@ -243,16 +280,18 @@ impl Lake {
         if gaps == before { Ok(()) } else { gaps::write(&self.directory, &self.disk, gaps) }
     }
 
-    /// The rows that a day stands on; none for the first day ever.
-    async fn rows_before(&self, day: Day) -> Result<RecordBatch> {
-        if let Some((_, rows, _)) = self.replacing.as_ref().and_then(|replacing| replacing.last.as_ref()) {
-            return Ok(rows.clone());
+    /// What a day stands on; nothing for the first day ever.
+    async fn before(&self, day: Day) -> Result<Last> {
+        if let Some((last, _)) = self.replacing.as_ref().and_then(|replacing| replacing.last.as_ref()) {
+            return Ok(last.clone());
         }
         let before = day.previous();
-        if let Some((_, rows)) = self.last.as_ref().filter(|(last, _)| *last == before) {
-            return Ok(rows.clone());
+        if let Some(last) = self.last.as_ref().filter(|last| last.day == before) {
+            return Ok(last.clone());
         }
-        self.rows().day(before).await
+        let reconciled = self.tables.get(TableName::Reconciliation).day(before).await?;
+        let carried = carried::read(before, &reconciled, self.tables.get(TableName::Events)).await?;
+        Ok(Last { day: before, rows: self.rows().day(before).await?, carried: Arc::new(carried) })
     }
 
     /// Drops what is remembered of the last closed day.
@@ -263,6 +302,16 @@ impl Lake {
     pub(crate) fn rows(&self) -> &Table {
         self.tables.get(TableName::Rows)
     }
+}
+
+/// What days closed in turn come to.
+struct InTurn {
+    /// The last day.
+    last: Last,
+    /// How many events the opening had.
+    opened: u64,
+    /// What they change, where they are closed again.
+    changes: Vec<DayChange>,
 }
 
 /// Waits for the files. Whatever went wrong, nothing may still be writing when the lake's lock is let go.

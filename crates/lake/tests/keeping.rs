@@ -8,14 +8,14 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use chain::{Clock, Day, MAINNET_GENESIS, MinerId, NoProgress};
-use common::{closed, copy_tree, day, finished, network, onboard, shown};
+use common::{closed, copy_tree, day, finished, network, onboard, opened, shown};
 use lake::{
-    Audited, Calendar, Error, Finding, FinishedDay, Lake, Later, Limits, Provenance, Questions, Reader,
-    Scope, Status, audit, audit_deeply, backup, restore,
+    Audited, Calendar, ColumnChange, Error, Finding, FinishedDay, Lake, Later, Limits, Provenance, Questions,
+    Reader, Scope, Status, audit, audit_deeply, backup, restore,
 };
-use ledger::columns::{COLUMNS, Endpoint};
+use ledger::columns::{COLUMNS, Endpoint, column};
 use ledger::testing::MadeUpOptions;
-use ledger::{Content, Event, Kind};
+use ledger::{Content, Event, Kind, ReceiptCounts, Receipts, Value};
 use tempfile::TempDir;
 
 /// From 2022-10-01 on: October, November, and two days of December.
@@ -138,7 +138,19 @@ async fn days_closed_again_replace_the_old_ones_and_what_stands_on_them() {
     lake.close_days(&days[10..12]).await.expect("two days");
     assert_ne!(shown(dir.path()).await, expected.0, "nothing is seen before all of it is committed");
     let later = lake.finish_closing_again(false).await.expect("the days after them stand on the same states");
-    assert_eq!(later, Later { kept: DAYS as u64 - 12, dropped: 0 });
+    assert_eq!((later.kept, later.dropped), (DAYS as u64 - 12, 0));
+    // What was wrong is told: the proving that was missing, and what came of it on every day since.
+    let proven = &later.changes[0];
+    assert_eq!(proven.day, day(10));
+    assert!(matches!(&proven.events[..], [of] if of.kind == "proven" && of.now == of.before + 1));
+    let changed: Vec<_> = proven.columns.iter().map(|of| of.column).collect();
+    assert!(changed.contains(&"active_sector_count") && changed.contains(&"unproven_sector_count"));
+    assert!(!changed.contains(&"total_num_sector"), "{changed:?}");
+    let active = proven.columns.iter().find(|of| of.column == "active_sector_count").expect("a change");
+    assert!(
+        matches!(active, ColumnChange { miners: 1, sums: Some((before, now)), .. } if *now == before + 1)
+    );
+    assert!(later.changes.iter().any(|change| change.day > day(12)), "{:?}", later.changes);
     assert_eq!(everything(dir.path()).await, expected);
     lake.compact(&NoProgress).await.expect("months brought together");
     assert_eq!(everything(dir.path()).await, expected);
@@ -176,7 +188,7 @@ async fn days_after_another_fork_are_given_up_only_if_that_is_allowed() {
     lake.close_again(day(10)).expect("a closed day");
     lake.close_days(&fork).await.expect("two days");
     let later = lake.finish_closing_again(true).await.expect("they may go");
-    assert_eq!(later, Later { kept: 0, dropped: 8 });
+    assert_eq!(later, Later { kept: 0, dropped: 8, changes: Vec::new() });
     assert_eq!((lake.last_closed(), shown(dir.path()).await.len()), (Some(day(11)), 12));
     let refused = lake.close_again(day(14)).expect_err("a day that is not closed");
     assert!(matches!(refused, Error::NotConsecutive { .. }), "{refused}");
@@ -300,7 +312,7 @@ fn of_layout(number: u64) -> TempDir {
 }
 
 /// The layout that the first writer brings a lake to.
-const NEWEST: u64 = 3;
+const NEWEST: u64 = 4;
 
 #[tokio::test]
 async fn a_lake_of_the_first_layout_is_read_as_it_is_and_migrated_by_the_first_writer() {
@@ -336,11 +348,159 @@ async fn a_lake_of_the_first_layout_is_read_as_it_is_and_migrated_by_the_first_w
     again.expect("a closed day");
     drop(lake);
 
-    std::fs::write(dir.path().join("lake.json"), br#"{"layout":4}"#).expect("written");
+    std::fs::write(dir.path().join("lake.json"), br#"{"layout":5}"#).expect("written");
     for refused in [Lake::open(dir.path()).await.err(), Reader::open(dir.path()).await.err()] {
         let refused = refused.expect("a newer layout").to_string();
-        assert!(refused.contains("layout 4") && refused.contains("newer"), "{refused}");
+        assert!(refused.contains("layout 5") && refused.contains("newer"), "{refused}");
     }
+}
+
+#[tokio::test]
+async fn days_of_the_third_layout_were_read_from_receipts_and_had_no_upgrades() {
+    let dir = of_layout(3);
+    let before = shown(dir.path()).await;
+    let (closed, old) = (Reader::open(dir.path()).await.expect("a reader"), calendar(dir.path(), None).await);
+    let days = closed.days().expect("closed days");
+    assert_eq!(closed.published().receipts_of(&days).receipts(), Receipts::Read);
+    assert!(old.knows_backing && !old.knows_fees && !old.days.is_empty());
+    let first = Provenance::of(dir.path(), miners(&closed).await[0], *days.end()).await.expect("a row");
+    assert!(first.events.iter().all(|event| !event.uncertain));
+
+    let mut lake = Lake::open(dir.path()).await.expect("migrated");
+    assert_eq!(Status::of(dir.path()).await.expect("a status").layout, NEWEST);
+    assert_eq!((shown(dir.path()).await, calendar(dir.path(), None).await), (before, old));
+    let (found, findings) = audited(dir.path(), true).await;
+    assert_eq!((found.miner_days, findings), (15, vec![]));
+
+    // The totals go on from nothing.
+    let next = days.end().next();
+    let upgraded = Event {
+        kind: Kind::Upgrade,
+        cause: None,
+        qap_before: Some(chain::Bytes(common::SIZE)),
+        qap_after: Some(chain::Bytes(10 * common::SIZE)),
+        expiration_before: Some(chain::Epoch(1_555_300)),
+        status_before: ledger::Status::Active,
+        ..onboard(5000, 1, 2)
+    };
+    let mut more = finished(0, vec![onboard(5000, 1, 1), upgraded], vec![]);
+    (more.day, more.progress.day) = (next, next);
+    more.progress.receipts = inferred(3);
+    lake.close_days(&[more]).await.expect("it goes on");
+    let rows = day_of(dir.path(), next).await;
+    let value = |miner: MinerId, name: &str| {
+        let at = rows.find(miner).expect("a row");
+        rows.value(at, column(name).expect("a column"))
+    };
+    assert_eq!(value(MinerId(5000), "total_upgrade_count"), Value::Integer(1));
+    assert_eq!(value(MinerId(5000), "total_upgrade_qap"), Value::Integer(10 * common::SIZE));
+    let old_miner = rows.miners().iter().find(|miner| **miner != MinerId(5000)).expect("another");
+    assert_eq!(value(*old_miner, "total_upgrade_qap"), Value::Integer(0));
+
+    // Who asks freely sees zeros, too, and days are told apart by how they are known.
+    let limits = Limits { time: Duration::from_secs(60), memory: 256 << 20, disk: 1 << 30 };
+    let asker = lake::Asker::open(dir.path(), limits).await.expect("an asker");
+    let zeros = "FROM sp_sector_daily WHERE total_upgrade_count = 0 AND daily_new_upgrade_rbp = 0";
+    let answer = asker.answer(&format!("SELECT count(*), sum(total_upgrade_qap) {zeros}"), 9).await;
+    assert_eq!(answer.expect("an answer").rows, [["20", "0"]]);
+    let answer = asker.answer("SELECT receipts, count(*) FROM progress GROUP BY 1 ORDER BY 1", 9).await;
+    let known = answer.expect("an answer").rows;
+    assert_eq!(known, [["inferred", "1"], ["", "3"]]);
+    let status = Status::of(dir.path()).await.expect("a status");
+    assert_eq!((status.receipts.days_read, status.receipts.days_inferred), (3, 1));
+    assert_eq!(status.receipts.counts.messages_inferred, 3);
+    assert_eq!(lake.progress().await.expect("progress")[3].receipts, inferred(3));
+    lake.compact(&NoProgress).await.expect("brought together");
+    assert_eq!(lake.progress().await.expect("progress")[3].receipts, inferred(3));
+}
+
+#[tokio::test]
+async fn how_a_days_messages_are_known_is_kept_with_it() {
+    let mut days = days(0);
+    for (number, day) in days.iter_mut().enumerate() {
+        day.progress.receipts = match number {
+            0..20 => ReceiptCounts { tipsets_read: 5, ..Default::default() },
+            20..40 => inferred(number as u64),
+            _ => ReceiptCounts { tipsets_read: 1, ..inferred(7) },
+        };
+    }
+    let (dir, mut lake) = closed(&days[..45]).await;
+    let reader = Reader::open(dir.path()).await.expect("a reader");
+    let check = |published: &lake::Published, last: usize| {
+        for (number, of) in days[..=last].iter().enumerate() {
+            assert_eq!(published.receipts(day(number as i32)), of.progress.receipts);
+        }
+        let word = |from: i32, to: i32| published.receipts_of(&(day(from)..=day(to))).receipts();
+        assert_eq!(
+            (word(0, 19), word(20, 39), word(41, 44)),
+            (Receipts::Read, Receipts::Inferred, Receipts::Mixed)
+        );
+        let some = published.receipts_of(&(day(18)..=day(21)));
+        assert_eq!((some.receipts(), some.days_read, some.days_inferred), (Receipts::Mixed, 2, 2));
+        assert_eq!((some.counts.tipsets_read, some.counts.messages_inferred), (10, 41));
+    };
+    check(&reader.published(), 44);
+    lake.close_days(&days[45..]).await.expect("more days");
+    assert!(reader.refresh().await.expect("a newer version"));
+    check(&reader.published(), DAYS - 1);
+    lake.compact(&NoProgress).await.expect("months brought together");
+    assert!(reader.refresh().await.expect("a newer version"));
+    check(&reader.published(), DAYS - 1);
+    let provenance = Provenance::of(dir.path(), MinerId(1000), day(33)).await.expect("a row");
+    assert_eq!(provenance.receipts, inferred(33));
+
+    // Closed again with receipts, a day says so, and what that changes.
+    lake.close_again(day(20)).expect("a closed day");
+    let mut again = days[20].clone();
+    again.progress.receipts = ReceiptCounts { tipsets_read: 2, ..Default::default() };
+    lake.close_days(&[again]).await.expect("a day");
+    let later = lake.finish_closing_again(false).await.expect("closed again");
+    let changed: Vec<_> =
+        later.changes.iter().map(|of| (of.day, of.receipts.0, of.receipts.1.receipts())).collect();
+    assert_eq!(changed, [(day(20), inferred(20), Receipts::Read)]);
+    assert!(later.changes[0].columns.is_empty() && later.changes[0].events.is_empty());
+}
+
+#[tokio::test]
+async fn an_opening_handed_over_beside_its_day_makes_the_same_lake() {
+    let options = MadeUpOptions { miners: 5, events_per_day: 60, standing: 9_000, ..Default::default() };
+    let held: Vec<_> = network(options).take(3).collect();
+    let (whole, lake) = closed(&held).await;
+    drop(lake);
+    let (opening, mut days) = opened(options);
+    let dir = TempDir::new().expect("a directory");
+    let mut lake = Lake::open(dir.path()).await.expect("a lake");
+    let first = days.next().expect("a day");
+    assert!(first.events.iter().all(|event| event.kind != Kind::Opening));
+    let count = lake.close_opening_day(&first, opening).await.expect("closed");
+    assert_eq!(count, 9_000);
+    lake.close_days(&days.take(2).collect::<Vec<_>>()).await.expect("closed");
+    assert_eq!(everything(dir.path()).await, everything(whole.path()).await);
+    for miner in [1000, 1001, 1004].map(MinerId) {
+        let events = async |dir: &Path| Provenance::of(dir, miner, day(0)).await.expect("a row").events;
+        assert_eq!(events(dir.path()).await, events(whole.path()).await);
+    }
+}
+
+/// What is inferred on a day without receipts with so many messages.
+fn inferred(messages: u64) -> ReceiptCounts {
+    ReceiptCounts {
+        tipsets_inferred: messages,
+        messages_inferred: messages,
+        messages_refuted: 1,
+        events_uncertain: 2,
+        ..Default::default()
+    }
+}
+
+async fn day_of(dir: &Path, day: Day) -> std::sync::Arc<lake::DayRows> {
+    let reader = Reader::open(dir).await.expect("a reader");
+    reader.day(day).await.expect("a readable day").expect("a closed day")
+}
+
+async fn miners(reader: &Reader) -> Vec<MinerId> {
+    let last = *reader.days().expect("closed days").end();
+    reader.day(last).await.expect("a readable day").expect("a closed day").miners().to_vec()
 }
 
 #[tokio::test]
@@ -417,7 +577,7 @@ async fn the_calendar_of_expirations_is_of_each_sector_as_its_last_event_leaves_
             last.insert((event.miner, event.sector), event);
         }
     }
-    let mut wanted: BTreeMap<Day, [i128; 13]> = BTreeMap::new();
+    let mut wanted: BTreeMap<Day, [i128; 17]> = BTreeMap::new();
     for event in last.values() {
         let (Some(expiration), Some(backing)) = (event.expiration_after, event.backing_after) else {
             continue;
@@ -427,28 +587,30 @@ async fn the_calendar_of_expirations_is_of_each_sector_as_its_last_event_leaves_
             Content::Verified => 3,
             Content::Cc => 6,
             Content::Deals => 9,
+            Content::FullQuality => 12,
         };
         for (at, value) in [1, event.sector_size.0, event.qap().0].into_iter().enumerate() {
             sums[at] += value;
             sums[held + at] += value;
         }
-        sums[12] += backing.pledge.0;
+        sums[15] += backing.pledge.0;
+        sums[16] += backing.daily_fee.map_or(0, |fee| fee.0);
     }
     let told = calendar(dir.path(), None).await;
-    assert!(told.knows_backing);
-    let told: BTreeMap<Day, [i128; 13]> = told
+    assert!(told.knows_backing && told.knows_fees);
+    let told: BTreeMap<Day, [i128; 17]> = told
         .days
         .iter()
         .map(|of| {
-            let mut sums = [0; 13];
-            for (at, sum) in [of.all, of.verified, of.cc, of.deals].into_iter().enumerate() {
+            let mut sums = [0; 17];
+            for (at, sum) in [of.all, of.verified, of.cc, of.deals, of.full_quality].into_iter().enumerate() {
                 sums[3 * at..3 * at + 3].copy_from_slice(&[sum.sectors, sum.rbp, sum.qap]);
             }
-            sums[12] = of.pledge;
+            (sums[15], sums[16]) = (of.pledge, of.daily_fee);
             (of.day, sums)
         })
         .collect();
-    for held in [3, 6, 9, 12] {
+    for held in [3, 6, 9, 12, 15, 16] {
         assert!(wanted.values().any(|sums| sums[held] > 0));
     }
     assert_eq!(told, wanted);

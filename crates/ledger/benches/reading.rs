@@ -150,7 +150,7 @@ fn read_from(store: &dyn BlockStore, threads: &ThreadPool) -> usize {
     let chain = Chain::open(store, SAMPLE.roots()).unwrap();
     threads.install(|| {
         let (opening, reading) = Reading::open(&chain, 0).unwrap();
-        opening.len() + reading.map(|tipset| tipset.unwrap().events.len()).sum::<usize>()
+        opening.all().unwrap().len() + reading.map(|tipset| tipset.unwrap().events.len()).sum::<usize>()
     })
 }
 

@@ -463,12 +463,6 @@ pub const COLUMNS: &[Column] = &[
     kept("daily_new_extend_count", Flow(EXTEND, Count), Unit::Sectors, "Sectors extended on the day."),
     kept("daily_new_snap_count", Flow(SNAP, Count), Unit::Sectors, "Sectors whose content was replaced on the day."),
     kept("total_snap_count", Total(SNAP, Count), Unit::Sectors, "Content replacements so far."),
-    kept("daily_new_upgrade_count", Flow(UPGRADE, Count), Unit::Sectors, "Sectors upgraded to full quality on the day (UpgradeSectorQuality, method 37, from actors v19)."),
-    kept("daily_new_upgrade_rbp", Flow(UPGRADE, Rbp), Unit::Bytes, "Raw bytes of the sectors upgraded to full quality on the day."),
-    kept("daily_new_upgrade_qap", Flow(UPGRADE, Qap), Unit::Bytes, "Quality-adjusted power those sectors have after."),
-    kept("total_upgrade_count", Total(UPGRADE, Count), Unit::Sectors, "Upgrades to full quality so far."),
-    kept("total_upgrade_rbp", Total(UPGRADE, Rbp), Unit::Bytes, "Raw bytes of all sectors ever upgraded to full quality."),
-    kept("total_upgrade_qap", Total(UPGRADE, Qap), Unit::Bytes, "Quality-adjusted power those sectors had after."),
     kept("total_requalified_qap", Total(REQUALIFY, QapChange), Unit::Bytes, "What snaps, extensions, upgrades and adjustments changed in quality-adjusted power so far."),
     kept("total_dropped_count", Total(MIGRATE, Departure), Unit::Sectors, "Sectors that state migrations took away so far: neither terminated nor expired."),
     kept("total_dropped_rbp", Total(MIGRATE, DepartureRbp), Unit::Bytes, "Their raw bytes."),
@@ -483,6 +477,13 @@ pub const COLUMNS: &[Column] = &[
     kept("unproven_sector_qap", State(UNPROVEN, Holding::Qap), Unit::Bytes, "Their quality-adjusted power."),
     kept(ACTIVE_DURATION, State(ACTIVE, Holding::Duration), Unit::Epochs, "Sum over the active sectors of expiration less activation."),
     kept(ACTIVE_DURATION_SQUARED, State(ACTIVE, Holding::DurationSquared), Unit::EpochsSquared, "Sum over the active sectors of the square of expiration less activation."),
+    // What came later stands last, so that tables made before it lack only their last columns.
+    kept("daily_new_upgrade_count", Flow(UPGRADE, Count), Unit::Sectors, "Sectors upgraded to full quality on the day (UpgradeSectorQuality, method 37, from actors v19)."),
+    kept("daily_new_upgrade_rbp", Flow(UPGRADE, Rbp), Unit::Bytes, "Raw bytes of the sectors upgraded to full quality on the day."),
+    kept("daily_new_upgrade_qap", Flow(UPGRADE, Qap), Unit::Bytes, "Quality-adjusted power those sectors have after."),
+    kept("total_upgrade_count", Total(UPGRADE, Count), Unit::Sectors, "Upgrades to full quality so far."),
+    kept("total_upgrade_rbp", Total(UPGRADE, Rbp), Unit::Bytes, "Raw bytes of all sectors ever upgraded to full quality."),
+    kept("total_upgrade_qap", Total(UPGRADE, Qap), Unit::Bytes, "Quality-adjusted power those sectors had after."),
 ];
 
 #[cfg(test)]

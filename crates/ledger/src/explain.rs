@@ -86,6 +86,13 @@ impl Explanation<'_> {
         self.contributions.iter().try_fold(before, |sum, contribution| sum.checked_add(contribution.amount))
     }
 
+    /// How many of the contributions are of events that were inferred without receipts and are not sure; those of its parts
+    /// are theirs.
+    #[must_use]
+    pub fn uncertain(&self) -> usize {
+        self.contributions.iter().filter(|contribution| contribution.event.uncertain).count()
+    }
+
     /// What the parts come to; `None` for a sum over events.
     #[must_use]
     pub fn statistic(&self) -> Option<f64> {

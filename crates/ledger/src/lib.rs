@@ -6,6 +6,7 @@
 //! events, [`explain()`] takes one apart again, and [`identities`] and [`checks`] say what always holds.
 //! Everything here is pure: no I/O of its own, no clock, no async.
 
+mod anomalies;
 mod chain_powers;
 pub mod checks;
 pub mod columns;
@@ -13,6 +14,7 @@ mod differ;
 mod event;
 mod explain;
 pub mod identities;
+mod opening;
 mod portrait;
 mod power;
 mod qap;
@@ -23,10 +25,12 @@ mod tally;
 pub mod testing;
 mod value;
 
+pub use anomalies::{Anomalous, Anomaly, Carried, Seen};
 pub use chain_powers::ChainPowers;
 pub use differ::Differ;
 pub use event::{Backing, Cause, Content, Event, Kind, MessageRef, Status};
 pub use explain::{Contribution, Explanation, explain};
+pub use opening::Opening;
 pub use portrait::{DeadlinePortrait, Holding, Portrait};
 pub use power::{ChainPower, Power};
 pub use qap::quality_adjusted_power;

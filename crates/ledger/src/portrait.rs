@@ -9,7 +9,7 @@ use crate::differ::{Standing, Terms};
 use crate::event::{Content, Status};
 use crate::power::Power;
 
-/// Sectors, their power, and what is pledged for them.
+/// Sectors, their power, and what is pledged and paid for them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Holding {
     /// How many sectors.
@@ -18,6 +18,8 @@ pub struct Holding {
     pub power: Power,
     /// Their initial pledge.
     pub pledge: AttoFil,
+    /// What they pay a day.
+    pub daily_fee: AttoFil,
 }
 
 impl Holding {
@@ -27,10 +29,16 @@ impl Holding {
         self.power.rbp.0 = self.power.rbp.0.saturating_add(other.power.rbp.0);
         self.power.qap.0 = self.power.qap.0.saturating_add(other.power.qap.0);
         self.pledge.0 = self.pledge.0.saturating_add(other.pledge.0);
+        self.daily_fee.0 = self.daily_fee.0.saturating_add(other.daily_fee.0);
     }
 
     fn of(terms: &Terms) -> Self {
-        Self { sectors: 1, power: Power { rbp: terms.size, qap: terms.qap }, pledge: terms.backing.pledge }
+        Self {
+            sectors: 1,
+            power: Power { rbp: terms.size, qap: terms.qap },
+            pledge: terms.backing.pledge,
+            daily_fee: terms.backing.daily_fee.unwrap_or_default(),
+        }
     }
 }
 

@@ -3,11 +3,12 @@
 use std::collections::VecDeque;
 
 use chain::state::{Codes, StateTree};
-use chain::{Chain, Epoch, MinerId, Result, SectorNumber};
+use chain::{Chain, Epoch, MinerId, Result, SectorNumber, Tipset};
 use rayon::prelude::*;
 
 use crate::differ::{Differ, Unsettled};
 use crate::event::Event;
+use crate::opening::Opening;
 use crate::receipts::ReceiptCounts;
 
 /// Tipsets compared at once, at first and at most.
@@ -40,18 +41,20 @@ pub struct Reading<'c, 's> {
 }
 
 impl<'c, 's> Reading<'c, 's> {
-    /// Begins with the state before tipset number `first`: its events ([`Differ::open`]), and a reading of the tipsets
-    /// from there on.
+    /// Begins with the state before tipset number `first`: the events with which it opens, and a reading of the tipsets from
+    /// there on.
     ///
     /// # Errors
     /// If the state does not read.
-    pub fn open(chain: &'c Chain<'s>, first: usize) -> Result<(Vec<Event>, Self)> {
-        let mut differ = Self::differ(chain, first)?;
-        let events = match chain.tipsets().get(first) {
-            Some(tipset) => differ.open(chain.store(), &tipset.parent_state_root, tipset.height)?,
-            None => Vec::new(),
+    pub fn open(chain: &'c Chain<'s>, first: usize) -> Result<(Opening<'s>, Self)> {
+        let differ = Self::differ(chain, first)?;
+        let opening = match chain.tipsets().get(first) {
+            Some(Tipset { parent_state_root, height, .. }) => {
+                Opening::of(chain.store(), parent_state_root, *height, differ.codes())?
+            }
+            None => Opening::none(),
         };
-        Ok((events, Self::with(chain, first, differ)))
+        Ok((opening, Self::with(chain, first, differ)))
     }
 
     /// Goes on from the state before tipset number `first`. `activations` are those first seen of sectors whose state

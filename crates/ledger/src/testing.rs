@@ -5,13 +5,17 @@
 //! extended, and gone in one of the ways there are. Only time is shorter: sectors may leave after days, so that every
 //! kind happens early. What the chain would say of each miner is added up over its sectors, not over the events.
 
+mod standing;
+
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use chain::{AttoFil, Bytes, Cid, EPOCHS_PER_DAY, Epoch, MinerId, SectorNumber};
 
 use crate::event::{Backing, Cause, Content, Event, Kind, MessageRef, Status};
+use crate::opening::Opening;
 use crate::power::{ChainPower, Power};
+use standing::{Standing, WHERE};
 
 /// The first miner's number.
 const FIRST_MINER: u64 = 1000;
@@ -26,6 +30,8 @@ const BATCH: usize = 16;
 const MOST_PRECOMMITS: usize = 64;
 /// Longest life in days that a sector is committed to; on average it is a quarter of that.
 const LONGEST: usize = 360;
+/// Opening events that are made at once.
+const OPENED_AT_ONCE: u64 = 4096;
 /// Live sectors per event of a day, above which none are onboarded.
 const MOST_LIVE: usize = 4;
 
@@ -57,14 +63,14 @@ impl Default for MadeUpOptions {
 pub struct MadeUpDay {
     /// Its first epoch.
     pub first_epoch: Epoch,
-    /// Its events, in the chain's order.
+    /// Its events, in the chain's order; on the first day those of the opening too, unless it was taken.
     pub events: Vec<Event>,
     /// What the chain says of every miner that has power at its end, by miner.
     pub powers: Vec<ChainPower>,
 }
 
 /// A made-up history, day by day and without an end. What it holds is bounded: some four live sectors for each event of
-/// a day.
+/// a day, and of those that stand in the first state a bit each.
 ///
 /// ```
 /// use ledger::testing::{MadeUp, MadeUpOptions};
@@ -81,6 +87,8 @@ pub struct MadeUp {
     providers: Vec<Provider>,
     first_epoch: Epoch,
     live: usize,
+    /// Whether the opening is among the first day's events.
+    opens: bool,
 }
 
 impl MadeUp {
@@ -88,14 +96,42 @@ impl MadeUp {
     #[must_use]
     pub fn new(options: MadeUpOptions) -> Self {
         let mut dice = Dice(options.seed);
-        let provider = |nth| Provider::new(MinerId(FIRST_MINER + nth), dice.below(3) == 0);
+        let mut standing = vec![0_u64; usize::try_from(options.miners).unwrap_or_default()];
+        for _ in 0..options.standing {
+            let nth = dice.below(standing.len());
+            // Likelier of one with a low number.
+            let nth = dice.below(nth + 1);
+            standing.iter_mut().skip(nth).take(1).for_each(|count| *count += 1);
+        }
+        let provider = |(nth, count)| {
+            let id = MinerId(FIRST_MINER + nth);
+            let standing = Standing::new(options.seed, id, count, options.first_day_epoch);
+            Provider::new(id, dice.below(3) == 0, standing)
+        };
         Self {
-            providers: (0..options.miners).map(provider).collect(),
+            providers: (0..).zip(standing).map(provider).collect(),
             first_epoch: options.first_day_epoch,
-            live: 0,
+            live: if options.miners == 0 { 0 } else { options.standing },
+            opens: options.standing > 0,
             dice,
             options,
         }
+    }
+
+    /// Takes the opening out of the first day's events: those of the sectors that stand in the first state, which may be
+    /// many more than memory holds.
+    pub fn take_opening(&mut self) -> Opening<'static> {
+        self.opens = false;
+        let (epoch, most) = (self.options.first_day_epoch, self.options.standing as u64);
+        let providers: Vec<Provider> = self.providers.clone();
+        let batches = providers.into_iter().flat_map(move |provider| {
+            let count = provider.standing.count();
+            (0..count.div_ceil(OPENED_AT_ONCE)).map(move |nth| {
+                let numbers = nth * OPENED_AT_ONCE..((nth + 1) * OPENED_AT_ONCE).min(count);
+                Ok(numbers.map(|number| provider.opening(number, epoch)).collect())
+            })
+        });
+        Opening::new(most, batches)
     }
 
     /// A scene of one miner, likelier of one with a low number.
@@ -104,17 +140,6 @@ impl MadeUp {
         let nth = self.dice.below(upto + 1);
         let provider = self.providers.get_mut(nth)?;
         Some(Scene { dice: &mut self.dice, provider, live: &mut self.live, epoch, events })
-    }
-
-    /// The sectors of the first state.
-    fn open(&mut self, events: &mut Vec<Event>) {
-        let epoch = self.first_epoch;
-        for _ in 0..self.options.standing {
-            if let Some(mut scene) = self.scene(epoch, events) {
-                scene.opening();
-            }
-        }
-        events.sort_by_key(|event| (event.miner, event.sector));
     }
 
     /// The crons of an epoch: each miner's sectors whose time has come leave, once a day.
@@ -132,8 +157,8 @@ impl Iterator for MadeUp {
 
     fn next(&mut self) -> Option<MadeUpDay> {
         let mut events = Vec::with_capacity(self.options.events_per_day + BATCH);
-        if self.first_epoch == self.options.first_day_epoch {
-            self.open(&mut events);
+        if self.opens {
+            events.extend(self.take_opening().flatten().flatten());
         }
         let (opened, wanted) = (events.len(), self.options.events_per_day as u128);
         let most_live = MOST_LIVE * self.options.events_per_day;
@@ -228,7 +253,11 @@ impl Sector {
             _ => Content::Cc,
         };
         let pledge = AttoFil(PLEDGE * i128::from(sector.quality));
-        (status != Status::None).then_some(Backing { content, pledge, daily_fee: Some(AttoFil(0)) })
+        (status != Status::None).then_some(Backing {
+            content,
+            pledge,
+            daily_fee: Some(AttoFil(pledge.0 / 10_000)),
+        })
     }
 }
 
@@ -238,6 +267,7 @@ struct Provider {
     id: MinerId,
     size: Bytes,
     next: u64,
+    standing: Standing,
     precommits: Vec<Sector>,
     unproven: Vec<Sector>,
     active: Vec<Sector>,
@@ -245,10 +275,78 @@ struct Provider {
 }
 
 impl Provider {
-    const fn new(id: MinerId, large: bool) -> Self {
+    const fn new(id: MinerId, large: bool, standing: Standing) -> Self {
         let size = Bytes(if large { 64 << 30 } else { 32 << 30 });
-        let none = Vec::new;
-        Self { id, size, next: 0, precommits: none(), unproven: none(), active: none(), faulty: none() }
+        let (none, next) = (Vec::new, standing.count());
+        Self {
+            id,
+            size,
+            next,
+            standing,
+            precommits: none(),
+            unproven: none(),
+            active: none(),
+            faulty: none(),
+        }
+    }
+
+    /// The event with which a standing sector comes into the ledger.
+    fn opening(&self, number: u64, epoch: Epoch) -> Event {
+        let (kind, cause) =
+            if epoch.0 == 0 { (Kind::Onboard, Some(Cause::Genesis)) } else { (Kind::Opening, None) };
+        self.told(epoch, kind, cause, None, Some(self.standing.sector(number)))
+    }
+
+    /// What became of a sector: where it stood and how it was, and so after. One of the two must be known.
+    fn told(
+        &self,
+        epoch: Epoch,
+        kind: Kind,
+        cause: Option<Cause>,
+        before: Option<(Status, Sector)>,
+        after: Option<(Status, Sector)>,
+    ) -> Event {
+        let known = before.or(after).map(|(_, sector)| sector);
+        let qap = |sector: Sector| self.qap(sector.quality.into());
+        let committed = matches!(kind, Kind::Precommit | Kind::PrecommitExpired);
+        Event {
+            epoch,
+            miner: self.id,
+            sector: SectorNumber(known.map_or(0, |sector| sector.number)),
+            kind,
+            cause,
+            sector_size: self.size,
+            qap_before: before.map(|(_, sector)| qap(sector)),
+            qap_after: after.map(|(_, sector)| qap(sector)),
+            activation: known.filter(|_| !committed).map(|sector| sector.activation),
+            expiration_before: before.map(|(_, sector)| sector.expiration),
+            expiration_after: after.map(|(_, sector)| sector.expiration),
+            backing_before: before.and_then(Sector::backing),
+            backing_after: after.and_then(Sector::backing),
+            status_before: before.map_or(Status::None, |(status, _)| status),
+            status_after: after.map_or(Status::None, |(status, _)| status),
+            message: None,
+            uncertain: false,
+        }
+    }
+
+    /// Takes up to [`BATCH`] sectors that stand so.
+    fn draw(&mut self, status: Status, dice: &mut Dice) -> Vec<Sector> {
+        let (standing, _) = self.standing.left(status);
+        let Some(list) = self.list(status) else { return Vec::new() };
+        let mut left = (list.len(), standing);
+        let many = (1 + dice.below(BATCH)).min(left.0 + left.1);
+        let mut drawn = Vec::with_capacity(many);
+        for _ in 0..many {
+            if dice.below(left.0 + left.1) < left.0 {
+                left.0 -= 1;
+                drawn.extend(self.list(status).map(|list| dice.draw_one(list)));
+            } else {
+                left.1 -= 1;
+                drawn.extend(self.standing.take(status, dice));
+            }
+        }
+        drawn
     }
 
     fn qap(&self, parts: u64) -> Bytes {
@@ -256,11 +354,13 @@ impl Provider {
     }
 
     fn power(&self) -> ChainPower {
-        let sum = |sectors: &[Sector]| Power {
-            rbp: Bytes(self.size.0 * sectors.len() as i128),
-            qap: self.qap(sectors.iter().map(|sector| u64::from(sector.quality)).sum()),
+        let sum = |sectors: &[Sector], status: Status| {
+            let (standing, quality) = self.standing.left(status);
+            let quality = sectors.iter().fold(quality, |sum, sector| sum + u64::from(sector.quality));
+            Power { rbp: Bytes(self.size.0 * (sectors.len() + standing) as i128), qap: self.qap(quality) }
         };
-        let [claim, faulty, unproven] = [&self.active, &self.faulty, &self.unproven].map(|list| sum(list));
+        let claim = sum(&self.active, Status::Active);
+        let (faulty, unproven) = (sum(&self.faulty, Status::Faulty), sum(&self.unproven, Status::Unproven));
         let live = Power {
             rbp: Bytes(claim.rbp.0 + faulty.rbp.0 + unproven.rbp.0),
             qap: Bytes(claim.qap.0 + faulty.qap.0 + unproven.qap.0),
@@ -321,28 +421,7 @@ impl Scene<'_> {
         before: Option<(Status, Sector)>,
         after: Option<(Status, Sector)>,
     ) {
-        let Some((_, known)) = before.or(after) else { return };
-        let (size, qap) = (self.provider.size, |sector: Sector| self.provider.qap(sector.quality.into()));
-        let committed = matches!(kind, Kind::Precommit | Kind::PrecommitExpired);
-        self.events.push(Event {
-            epoch: self.epoch,
-            miner: self.provider.id,
-            sector: SectorNumber(known.number),
-            kind,
-            cause,
-            sector_size: size,
-            qap_before: before.map(|(_, sector)| qap(sector)),
-            qap_after: after.map(|(_, sector)| qap(sector)),
-            activation: (!committed).then_some(known.activation),
-            expiration_before: before.map(|(_, sector)| sector.expiration),
-            expiration_after: after.map(|(_, sector)| sector.expiration),
-            backing_before: before.and_then(Sector::backing),
-            backing_after: after.and_then(Sector::backing),
-            status_before: before.map_or(Status::None, |(status, _)| status),
-            status_after: after.map_or(Status::None, |(status, _)| status),
-            message: None,
-            uncertain: false,
-        });
+        self.events.push(self.provider.told(self.epoch, kind, cause, before, after));
     }
 
     /// Moves a live sector to where it now stands, and writes that down.
@@ -360,7 +439,7 @@ impl Scene<'_> {
     }
 
     fn draw(&mut self, status: Status) -> Vec<Sector> {
-        self.provider.list(status).map(|list| self.dice.draw(list)).unwrap_or_default()
+        self.provider.draw(status, self.dice)
     }
 
     /// Gives the events from `first` on their message.
@@ -378,17 +457,6 @@ impl Scene<'_> {
         let expiration = self.epoch + self.dice.life();
         let quality = self.dice.quality(PARTS);
         Sector { number, activation: self.epoch, expiration, quality, upgraded: false }
-    }
-
-    fn opening(&mut self) {
-        let status = self.dice.one_of(&[Status::Active, Status::Active, Status::Faulty, Status::Unproven]);
-        let mut sector = self.new_sector();
-        let (kind, cause) =
-            if self.epoch.0 == 0 { (Kind::Onboard, Some(Cause::Genesis)) } else { (Kind::Opening, None) };
-        sector.activation = self.epoch + -self.dice.life();
-        self.tell(kind, cause, None, Some((status, sector)));
-        *self.live += 1;
-        self.keep(sector, status);
     }
 
     fn precommit(&mut self, cause: Cause) {
@@ -586,13 +654,14 @@ impl Scene<'_> {
     }
 
     fn expire(&mut self) {
-        for from in [Status::Unproven, Status::Active, Status::Faulty] {
+        let epoch = self.epoch;
+        let mut due = self.provider.standing.take_due(epoch);
+        for from in WHERE {
             let Some(list) = self.provider.list(from) else { continue };
-            let epoch = self.epoch;
-            let due: Vec<Sector> = list.extract_if(.., |sector| sector.expiration <= epoch).collect();
-            for sector in due {
-                self.shift(Kind::Expire, Some(Cause::OnTime), from, sector, Status::None);
-            }
+            due.extend(list.extract_if(.., |sector| sector.expiration <= epoch).map(|sector| (from, sector)));
+        }
+        for (from, sector) in due {
+            self.shift(Kind::Expire, Some(Cause::OnTime), from, sector, Status::None);
         }
     }
 }

@@ -21,7 +21,8 @@ struct Read {
 }
 
 fn read(chain: &Chain<'_>) -> Read {
-    let (mut events, reading) = Reading::open(chain, 0).unwrap();
+    let (opening, reading) = Reading::open(chain, 0).unwrap();
+    let mut events = opening.all().unwrap();
     let mut counts = ReceiptCounts::default();
     for tipset in reading {
         let tipset = tipset.unwrap();

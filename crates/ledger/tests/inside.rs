@@ -372,7 +372,8 @@ fn replayed(name: &str, withheld: bool) -> Option<Vec<Event>> {
     let hidden = withheld::Withheld::of(&chain);
     let without = Chain::open(&hidden, cars.roots()).unwrap();
     let chain = if withheld { &without } else { &chain };
-    let (mut events, reading) = Reading::open(chain, 0).unwrap();
+    let (opening, reading) = Reading::open(chain, 0).unwrap();
+    let mut events = opening.all().unwrap();
     events.extend(reading.flat_map(|tipset| tipset.unwrap().events));
     Some(events)
 }

@@ -2,7 +2,7 @@
 
 use chain::Day;
 use ledger::columns::Unit;
-use ledger::{Event, Value};
+use ledger::{Event, ReceiptCounts, Receipts, Value};
 
 const STEPS: [&str; 7] = ["B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"];
 
@@ -39,6 +39,24 @@ pub(crate) fn history_since(since: Day) -> String {
     format!("history: since {since}; what was onboarded and left before is in no total")
 }
 
+/// How the outcomes of the messages of a day or of several are known, where not all were read from receipts.
+pub(crate) fn receipts(of: Receipts, counts: &ReceiptCounts) -> Option<String> {
+    let ReceiptCounts {
+        tipsets_read,
+        tipsets_inferred,
+        messages_inferred,
+        messages_refuted,
+        events_uncertain,
+    } = *counts;
+    (of != Receipts::Read).then(|| {
+        format!(
+            "receipts: {of}; of {} tipsets with messages {tipsets_inferred} have none: {messages_inferred} messages \
+             inferred from the states, {messages_refuted} of them as failed; {events_uncertain} events are uncertain",
+            tipsets_read + tipsets_inferred
+        )
+    })
+}
+
 /// A moment as people read it, from Unix seconds: `2026-11-22 17:36:10 UTC`.
 pub(crate) fn moment(seconds: i64) -> String {
     let day = i32::try_from(seconds.div_euclid(86_400)).map(Day::from_unix_days);
@@ -47,11 +65,12 @@ pub(crate) fn moment(seconds: i64) -> String {
     day.map(|day| format!("{day} {hours:02}:{minutes:02}:{seconds:02} UTC")).unwrap_or_default()
 }
 
-/// What happened: `terminate (passive)`.
+/// What happened: `terminate (passive)`, `extend, uncertain`.
 pub(crate) fn happened(event: &Event) -> String {
+    let uncertain = if event.uncertain { ", uncertain" } else { "" };
     match event.cause {
-        Some(cause) => format!("{} ({cause})", event.kind),
-        None => event.kind.to_string(),
+        Some(cause) => format!("{} ({cause}){uncertain}", event.kind),
+        None => format!("{}{uncertain}", event.kind),
     }
 }
 

@@ -7,7 +7,7 @@ use axum::http::header::{CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_TYPE, ETAG,
 use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri};
 use axum::response::Response;
 use chain::Day;
-use lake::{Form, Sheet};
+use lake::{Form, Published, Sheet};
 use serde_json::{Map, Value};
 use sha2::{Digest as _, Sha256};
 
@@ -15,9 +15,13 @@ use super::format::Format;
 use super::operations::Operation;
 use super::parameters::{Asked, Cursor};
 use super::problem::Problem;
+use crate::freshness::X_RECEIPTS;
 
 /// Asking again is cheap, by the tag; what keys are for is nobody else's to keep.
 const CACHING: HeaderValue = HeaderValue::from_static("private, no-cache");
+
+/// What JSON says of receipts, in a word.
+const RECEIPTS: &str = "receipts";
 
 /// What a path has to say.
 pub(super) enum Answer {
@@ -48,6 +52,18 @@ impl Rows {
         let (from, to) = (days.start().to_string(), days.end().to_string());
         let pinned = vec![("from", from.clone()), ("to", to.clone())];
         Self { next, pinned, ..Self::whole(sheet) }.with("from", from).with("to", to)
+    }
+
+    /// The same, with what is known of the days of its numbers: since when there are events, and how the outcomes of these
+    /// days' messages are known.
+    pub(super) fn known(self, published: &Published, days: &RangeInclusive<Day>) -> Self {
+        let receipts = published.receipts_of(days);
+        let counts = receipts.counts;
+        self.with("history_since", published.history_since().map(|since| since.to_string()))
+            .with(RECEIPTS, receipts.receipts().name())
+            .with("messages_inferred", counts.messages_inferred)
+            .with("messages_refuted", counts.messages_refuted)
+            .with("events_uncertain", counts.events_uncertain)
     }
 
     /// The same, with something to be known.
@@ -114,9 +130,11 @@ impl Answer {
         format: Format,
         tag: &Tag,
     ) -> Result<Response, Problem> {
+        let mut receipts = None;
         let (body, link) = match self {
             Self::Object(text) => (text.into_bytes(), None),
             Self::Rows(rows) => {
+                receipts = rows.meta.get(RECEIPTS).and_then(Value::as_str).map(HeaderValue::from_str);
                 let link = rows.next.map(|next| link(path, asked, &rows.pinned, next));
                 let version = tag.version;
                 let written = tokio::task::spawn_blocking(move || rows.write(format.form, version)).await;
@@ -133,6 +151,10 @@ impl Answer {
         tag.write(headers);
         if let Some(link) = link.and_then(|link| HeaderValue::from_str(&link).ok()) {
             headers.insert(LINK, link);
+        }
+        // Of the forms only JSON has room for it beside the rows.
+        if let Some(Ok(receipts)) = receipts {
+            headers.insert(X_RECEIPTS, receipts);
         }
         if format.form != Form::Json
             && let Ok(name) =

@@ -41,8 +41,7 @@ pub(super) async fn answer(v1: &V1, asked: &Asked) -> Result<Answer, Problem> {
         None => query.by_day(down, &columns, cursor).await?,
     };
     let sheet = Sheet::new(daily_headings(&columns), rows)?;
-    let since = v1.reader().history_since().map(|since| since.to_string());
-    Ok(Answer::Rows(Rows::of_days(sheet, &days, next).with("history_since", since)))
+    Ok(Answer::Rows(Rows::of_days(sheet, &days, next).known(&v1.reader().published(), &days)))
 }
 
 /// The rows of a page, and where the next one goes on.

@@ -27,14 +27,16 @@ pub(super) async fn answer(v1: &V1, asked: &Asked) -> Result<Answer, Problem> {
     let rows = periods(&calendar.days, by_day).into_iter().map(|(period, of)| {
         let cells = |sum: SectorSum| [sum.sectors, sum.rbp, sum.qap].map(Cell::Integer);
         let backed = [of.cc, of.deals].into_iter().flat_map(cells).chain([Cell::Integer(of.pledge)]);
+        let fee = if calendar.knows_fees { Cell::Integer(of.daily_fee) } else { Cell::Absent };
         std::iter::once(Cell::Text(period.into()))
             .chain([of.all, of.verified].into_iter().flat_map(cells))
-            .chain(backed.map(known))
+            .chain(backed.chain(cells(of.full_quality)).map(known))
+            .chain([fee])
             .collect()
     });
     let sheet = Sheet::new(expiration_headings(), rows)?;
     let rows = Rows::whole(sheet).with("day", day.to_string());
-    Ok(Answer::Rows(rows))
+    Ok(Answer::Rows(rows.known(&v1.reader().published(), &(day..=day))))
 }
 
 /// The calendar by the names of its days or months, in their order.

@@ -1,6 +1,7 @@
 //! `/v1/explain`: a number taken apart.
 
 use lake::{Provenance, Spelled, Told};
+use ledger::Anomaly;
 use serde::Serialize;
 
 use super::V1;
@@ -14,6 +15,11 @@ struct Explained {
     stat_date: String,
     miner_id: String,
     history_since: Option<String>,
+    receipts: &'static str,
+    messages_inferred: u64,
+    messages_refuted: u64,
+    events_uncertain: u64,
+    anomaly: Option<&'static str>,
     version: u64,
     explanation: Told,
 }
@@ -31,10 +37,16 @@ pub(super) async fn answer(v1: &V1, asked: &Asked) -> Result<Answer, Problem> {
     let (column, most) = (*column, asked.limit(ROWS));
     let told = tokio::task::spawn_blocking(move || {
         let explanation = Told::of(&provenance.explain(column)?, day, Spelled::Bare, most);
+        let receipts = provenance.receipts;
         Ok::<_, Problem>(Explained {
             stat_date: day.to_string(),
             miner_id: miner.to_string(),
             history_since: provenance.history_since.map(|since| since.to_string()),
+            receipts: receipts.receipts().name(),
+            messages_inferred: receipts.messages_inferred,
+            messages_refuted: receipts.messages_refuted,
+            events_uncertain: receipts.events_uncertain,
+            anomaly: provenance.anomaly.map(Anomaly::name),
             version,
             explanation,
         })

@@ -40,10 +40,9 @@ pub(super) async fn list(v1: &V1, asked: &Asked) -> Result<Answer, Problem> {
     let given = skip.saturating_add(page.len());
     let next = (given < total).then_some(Cursor::Offset { version: everybody.version, rows: given as u64 });
     let sheet = Sheet::new(miner_headings(), page.into_iter().map(|row| everybody.cells(row)))?;
-    let rows = Rows { next, ..Rows::whole(sheet) }
-        .with("day", everybody.rows.day().to_string())
-        .with("total", total);
-    Ok(Answer::Rows(rows))
+    let day = everybody.rows.day();
+    let rows = Rows { next, ..Rows::whole(sheet) }.with("day", day.to_string()).with("total", total);
+    Ok(Answer::Rows(rows.known(&v1.reader().published(), &(day..=day))))
 }
 
 pub(super) async fn one(v1: &V1, asked: &Asked) -> Result<Answer, Problem> {
@@ -52,7 +51,8 @@ pub(super) async fn one(v1: &V1, asked: &Asked) -> Result<Answer, Problem> {
     let day = everybody.rows.day();
     let row = everybody.rows.find(miner).ok_or(Problem::NoSuchMiner { miner, day })?;
     let sheet = Sheet::new(miner_headings(), [everybody.cells(row)])?;
-    Ok(Answer::Rows(Rows::whole(sheet).with("day", day.to_string())))
+    let rows = Rows::whole(sheet).with("day", day.to_string());
+    Ok(Answer::Rows(rows.known(&v1.reader().published(), &(day..=day))))
 }
 
 /// All storage providers as of the latest closed day.

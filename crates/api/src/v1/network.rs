@@ -42,8 +42,7 @@ pub(super) async fn answer(v1: &V1, asked: &Asked) -> Result<Answer, Problem> {
         [Cell::Day(of_day.day()), Cell::Integer(of_day.miners() as i128)].into_iter().chain(values).collect()
     });
     let sheet = Sheet::new(network_headings(&columns), rows)?;
-    let since = v1.reader().history_since().map(|since| since.to_string());
-    Ok(Answer::Rows(Rows::of_days(sheet, &days, next).with("history_since", since)))
+    Ok(Answer::Rows(Rows::of_days(sheet, &days, next).known(&v1.reader().published(), &days)))
 }
 
 impl V1 {

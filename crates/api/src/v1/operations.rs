@@ -3,6 +3,7 @@
 use std::sync::{Arc, LazyLock};
 
 use lake::{Heading, Holds, event_headings, reconciliation_headings};
+use ledger::Receipts;
 use ledger::columns::{COLUMNS, Column, column};
 use serde_json::{Value, json};
 
@@ -229,6 +230,20 @@ pub(crate) fn expiration_headings() -> Arc<[Heading]> {
             bytes("deal_rbp", "Raw bytes of those.").or_absent(),
             bytes("deal_qap", "Quality-adjusted power of those.").or_absent(),
             Heading::new("initial_pledge", Holds::Wide, "attoFIL", "Initial pledge of all of them.").or_absent(),
+            sectors(
+                "full_quality_sectors",
+                "Those of full quality by their flag, from actors v19; they are among none of the groups before.",
+            )
+            .or_absent(),
+            bytes("full_quality_rbp", "Raw bytes of those.").or_absent(),
+            bytes("full_quality_qap", "Quality-adjusted power of those.").or_absent(),
+            Heading::new(
+                "daily_fee",
+                Holds::Wide,
+                "attoFIL",
+                "What all of them pay a day; absent where days were closed by a version that did not keep it.",
+            )
+            .or_absent(),
         ]
         .into()
     });
@@ -274,6 +289,7 @@ pub(crate) fn explanation_part() -> Value {
         "message": { "type": ["string", "null"], "description": "CID of the message that caused it." },
         "method": nullable("integer"),
         "message_sectors": nullable("integer"),
+        "uncertain": { "type": "boolean", "description": "Whether the event was inferred without receipts and is of a kind that the outcome cannot tell for sure." },
     }));
     object(json!({
         "column": { "type": "string" },
@@ -285,8 +301,43 @@ pub(crate) fn explanation_part() -> Value {
         "contributions": { "type": "array", "items": contribution },
         "contributions_total": { "type": "integer", "description": "How many events contribute, listed or not." },
         "contributions_sum": { "type": "integer", "description": "What all of them add, listed or not." },
+        "contributions_uncertain": { "type": "integer", "description": "How many of them are of uncertain events, listed or not." },
         "parts": { "type": "array", "items": { "$ref": "#/components/schemas/ExplanationPart" } },
         "closes": { "type": "boolean", "description": "Whether the parts make the number, to the last bit." },
+    }))
+}
+
+pub(crate) const MESSAGES_INFERRED: &str =
+    "Messages of these days whose outcome was inferred, since their tipsets' receipts are in no file.";
+pub(crate) const MESSAGES_REFUTED: &str =
+    "Of these, those that the calendar or the outcome refutes: they failed.";
+pub(crate) const EVENTS_UNCERTAIN: &str =
+    "Events of these days that were inferred and are of kinds that the outcome cannot tell for sure.";
+
+/// The schema of how days' messages are known, in a word.
+pub(crate) fn receipts_word() -> Value {
+    let words: Vec<&str> = Receipts::ALL.iter().map(|word| word.name()).collect();
+    json!({
+        "type": "string",
+        "enum": words,
+        "description": "How the outcomes of the messages of these days are known: read from receipts, inferred from the states \
+                        where there were none, or the one for some tipsets and the other for others.",
+    })
+}
+
+/// The schema of how days' messages are known.
+fn receipts() -> Value {
+    let count = |doc: &str| json!({ "type": "integer", "description": doc });
+    object(json!({
+        "receipts": receipts_word(),
+        "days_read": count("Days all of whose receipts were read."),
+        "days_inferred": count("Days without receipts."),
+        "days_mixed": count("Days with receipts for some of their tipsets."),
+        "tipsets_read": count("Tipsets with messages whose receipts were read, of days closed since layout 4."),
+        "tipsets_inferred": count("Tipsets with messages whose receipts are in no file."),
+        "messages_inferred": count(MESSAGES_INFERRED),
+        "messages_refuted": count(MESSAGES_REFUTED),
+        "events_uncertain": count(EVENTS_UNCERTAIN),
     }))
 }
 
@@ -295,6 +346,11 @@ fn explanation() -> Value {
         "stat_date": { "type": "string", "format": "date" },
         "miner_id": { "type": "string" },
         "history_since": day_or_null(),
+        "receipts": receipts_word(),
+        "messages_inferred": { "type": "integer", "description": MESSAGES_INFERRED },
+        "messages_refuted": { "type": "integer", "description": MESSAGES_REFUTED },
+        "events_uncertain": { "type": "integer", "description": EVENTS_UNCERTAIN },
+        "anomaly": { "type": ["string", "null"], "description": "Why the provider's claim is not the sum of its active sectors at the day's end, where the chain itself does not close." },
         "version": { "type": "integer" },
         "explanation": { "$ref": "#/components/schemas/ExplanationPart" },
     }))
@@ -324,6 +380,7 @@ fn status() -> Value {
         "tipset_key": { "type": "string" },
         "state_root": { "type": "string" },
         "version": { "type": "string", "description": "The program's, that closed the last of these days." },
+        "receipts": receipts(),
         "closed_at": { "type": ["string", "null"], "format": "date-time" },
     }));
     object(json!({
@@ -335,6 +392,7 @@ fn status() -> Value {
         "finality_epochs": { "type": "integer" },
         "lag_seconds": { "type": ["integer", "null"], "description": "From the end of the latest closed day to this machine's clock; negative where the chain is ahead of the clock." },
         "history_since": day_or_null(),
+        "receipts": receipts(),
         "gaps": { "type": "array", "items": gap },
         "sources": { "type": "array", "items": source },
         "version": { "type": "integer", "description": "The published version of the data." },
@@ -476,7 +534,7 @@ pub(crate) static OPERATIONS: &[Operation] = &[
         doc: "A row for each day or month in which sectors expire that live at the day's end, in order. A period that lies \
               before the day is of sectors that are due: a sector leaves when its deadline next ends. A sector with any \
               verified deal is among the verified, one with only unverified deals among the deals, and one with neither is \
-              committed capacity (CC).",
+              committed capacity (CC); from actors v19 one with the flag of full quality is by itself, whatever it holds.",
         parameters: &[ID, DAY, BY, FORMAT],
         gives: Gives::Rows(expiration_headings),
         example: "/v1/miners/f0113/expirations?day=2026-06-20",
@@ -529,8 +587,8 @@ pub(crate) static OPERATIONS: &[Operation] = &[
             TO,
             optional(
                 "status",
-                Takes::One(&["holds", "fails"]),
-                "Only what holds, or what does not.",
+                Takes::One(&["holds", "fails", "anomaly"]),
+                "Only what holds, what does not, or what does not for the chain's own anomalies alone.",
                 "fails",
             ),
             LIMIT,

@@ -20,7 +20,7 @@ pub(super) async fn answer(v1: &V1, asked: &Asked) -> Result<Answer, Problem> {
     let wanted = ReconciliationWanted {
         days: days.clone(),
         miners: asked.miners("miner"),
-        holding: asked.names("status").first().map(|status| *status == "holds"),
+        status: asked.names("status").first().copied(),
         after,
         most: asked.limit(ROWS),
     };
@@ -31,5 +31,5 @@ pub(super) async fn answer(v1: &V1, asked: &Asked) -> Result<Answer, Problem> {
     let next = page.more.map(|(day, miner)| Cursor::After(day, miner.0));
     let identities: Vec<&str> = IDENTITIES.iter().map(|identity| identity.name).collect();
     let rows = Rows::of_days(page.rows, &days, next).with("identities", identities);
-    Ok(Answer::Rows(rows))
+    Ok(Answer::Rows(rows.known(&v1.reader().published(), &days)))
 }

@@ -83,6 +83,5 @@ async fn ask(v1: &V1, wanted: &EventsWanted) -> Result<Rows, Problem> {
     let page = v1.held.questions.events(v1.reader().version(), wanted).await?;
     let next =
         page.more.and_then(|place| Some(Cursor::After(place.day, u64::try_from(place.position).ok()?)));
-    Ok(Rows { next, ..Rows::whole(page.rows) }
-        .with("history_since", v1.reader().history_since().map(|since| since.to_string())))
+    Ok(Rows { next, ..Rows::whole(page.rows) }.known(&v1.reader().published(), &wanted.days))
 }

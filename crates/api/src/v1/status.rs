@@ -37,6 +37,7 @@ pub(super) async fn answer(v1: &V1) -> Result<Answer, Problem> {
             "tipset_key": source.tipset_key,
             "state_root": source.state_root,
             "version": source.version,
+            "receipts": source.receipts,
             "closed_at": source.closed_at.map(moment),
         })
     };
@@ -50,6 +51,7 @@ pub(super) async fn answer(v1: &V1) -> Result<Answer, Problem> {
         "finality_epochs": FINALITY,
         "lag_seconds": latest.zip(now()).map(|(latest, now)| now - i64::from(latest.next().unix_days()) * 86_400),
         "history_since": text(status.history_since),
+        "receipts": status.receipts,
         "gaps": status.gaps.iter().map(|gap| told(gap, clock)).collect::<Vec<Value>>(),
         "sources": status.sources.iter().map(source).collect::<Vec<Value>>(),
         "version": status.version,

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use api::Config;
 use chain::{AttoFil, Bytes, Clock, Day, MAINNET_GENESIS, MinerId, SectorNumber};
 use lake::{Disk, FinishedDay, Lake, Progress, Reader};
-use ledger::{Backing, Cause, Content, Event, Kind, Status};
+use ledger::{Backing, Cause, Content, Event, Kind, ReceiptCounts, Status};
 use tempfile::TempDir;
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
@@ -207,6 +207,7 @@ pub(crate) fn finished_day(day: Day, events: Vec<Event>) -> FinishedDay {
             version: "test".to_owned(),
             history_since: None,
             closed_at: None,
+            receipts: ReceiptCounts::default(),
         },
     }
 }

@@ -173,6 +173,14 @@ impl Cars {
 }
 
 impl BlockStore for Cars {
+    fn let_go(&self) {
+        for file in &self.files {
+            if let OneFile::Plain { car, .. } = file {
+                car.let_go();
+            }
+        }
+    }
+
     fn get(&self, cid: &Cid) -> Result<Option<Block<'_>>> {
         for file in &self.files {
             let found = match file {

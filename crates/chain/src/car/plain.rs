@@ -28,7 +28,7 @@ use memmap2::{Advice, Mmap};
 
 use super::index::{self, Damaged, Index, Stamp, prefix};
 use super::sort::Unsorted;
-use super::stream::{Fault, LARGEST_BLOCK, Passed, Problem, Sections, Through};
+use super::stream::{Fault, LARGEST_BLOCK, Passed, Problem, Sections, Through, forget};
 use super::task;
 use super::{CarFile, Form};
 use crate::block::{cid_of, has_hash, read_cid};
@@ -113,6 +113,11 @@ impl PlainCar {
     /// Its roots.
     pub(super) fn roots(&self) -> &[Cid] {
         &self.roots
+    }
+
+    /// Lets go of the blocks that have been read: they come back when they are read again.
+    pub(super) fn let_go(&self) {
+        forget(&self.map, 0..self.map.len());
     }
 
     /// The block with that CID's digest, in place.

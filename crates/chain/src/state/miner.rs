@@ -7,7 +7,7 @@ use super::codes::{ActorKind, Codes};
 use super::layout::Layout;
 use super::sector::{Precommit, Sector, SectorRef};
 use crate::address::uvarint;
-use crate::amt::Amt;
+use crate::amt::{Amt, Place};
 use crate::bitfield::SectorSet;
 use crate::block::{BlockStore, cid_of};
 use crate::cbor::Reader;
@@ -254,6 +254,29 @@ impl<'s> Miner<'s> {
     pub fn for_each_sector(&self, visit: &mut dyn FnMut(SectorRef<'_>) -> Result<()>) -> Result<()> {
         Amt::open(self.store, &self.sectors, SECTORS)?
             .for_each(&mut |index, value| visit(numbered(index, Sector::decode(value, self.layout)?)?))
+    }
+
+    /// How many committed sectors there are, by the array's root.
+    ///
+    /// # Errors
+    /// If its root block is missing or malformed.
+    pub fn sector_count(&self) -> Result<u64> {
+        Ok(Amt::open(self.store, &self.sectors, SECTORS)?.count())
+    }
+
+    /// Visits as [`Miner::for_each_sector`] does, at most `most` sectors from `place` on, and moves that on.
+    ///
+    /// # Errors
+    /// If a block is missing or malformed, or `visit` fails.
+    pub fn for_some_sectors(
+        &self,
+        place: &mut Place,
+        most: u64,
+        visit: &mut dyn FnMut(SectorRef<'_>) -> Result<()>,
+    ) -> Result<()> {
+        Amt::open(self.store, &self.sectors, SECTORS)?.for_some(place, most, &mut |index, value| {
+            visit(numbered(index, Sector::decode(value, self.layout)?)?)
+        })
     }
 
     /// Calls `with` on the sector of that number.

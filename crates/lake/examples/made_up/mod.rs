@@ -1,13 +1,26 @@
 //! Made-up days as ingest would hand them over.
 
+#![allow(dead_code, reason = "not every program that has this module opens in mid-history")]
+
 use chain::{Day, EPOCHS_PER_DAY};
 use lake::{FinishedDay, Progress};
 use ledger::testing::{MadeUp, MadeUpOptions};
+use ledger::{Opening, ReceiptCounts};
 
 /// The days of a made-up history of mainnet's, from 2022-10-01 on.
 pub(crate) fn days(options: MadeUpOptions) -> impl Iterator<Item = FinishedDay> {
+    of(options, MadeUp::new(options))
+}
+
+/// The same, with the events that the first day opens with apart.
+pub(crate) fn opened(options: MadeUpOptions) -> (Opening<'static>, impl Iterator<Item = FinishedDay>) {
+    let mut history = MadeUp::new(options);
+    (history.take_opening(), of(options, history))
+}
+
+fn of(options: MadeUpOptions, history: MadeUp) -> impl Iterator<Item = FinishedDay> {
     let mut day = Day::from_unix_days(19_266);
-    MadeUp::new(options).map(move |made| {
+    history.map(move |made| {
         let progress = Progress {
             source: format!("made up from seed {}", options.seed),
             network: "mainnet".to_owned(),
@@ -20,6 +33,7 @@ pub(crate) fn days(options: MadeUpOptions) -> impl Iterator<Item = FinishedDay> 
             version: env!("CARGO_PKG_VERSION").to_owned(),
             history_since: None,
             closed_at: None,
+            receipts: ReceiptCounts::default(),
         };
         let finished = FinishedDay { day, events: made.events, powers: made.powers, progress };
         day = day.next();

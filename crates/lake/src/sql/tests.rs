@@ -82,8 +82,9 @@ async fn try_close(days: &[&[Event]]) -> Result<Vec<DayRows>> {
     let (mut day, mut closed) = (DAY, Vec::new());
     for source in days {
         let mut closing = closer.begin(day, previous)?;
-        for positions in events::Sorted::new(day, source)?.parts() {
-            closing.add(&events::batch(day, source, positions, |_| ())?).await?;
+        let rows: Vec<_> = events::Sorted::new(day, source)?.of(source).collect();
+        for rows in rows.chunks(events::ROWS_AT_ONCE) {
+            closing.add(&events::batch(day, rows, |_| ())?).await?;
         }
         previous = closing.finish().await?;
         closed.push(DayRows::new(day, &previous)?);

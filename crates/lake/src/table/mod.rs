@@ -292,6 +292,12 @@ impl Table {
         Ok(state.schema().fields().count() < self.name.schema().fields().len())
     }
 
+    /// Whether the table has a column of that name.
+    pub(crate) fn has_column(&self, name: &str) -> Result<bool> {
+        let state = self.delta.snapshot().map_err(Error::delta(self.name.name(), "read its columns"))?;
+        Ok(state.schema().fields().any(|field| field.name() == name))
+    }
+
     /// Commits that the table has the columns that it lacks; its files know nothing of them.
     pub(crate) async fn add_columns(&mut self) -> Result<()> {
         let failed = || Error::delta(self.name.name(), "add columns to it");

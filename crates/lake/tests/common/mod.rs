@@ -9,7 +9,9 @@ use std::sync::Arc;
 use lake::{FinishedDay, Lake, Progress, Reader};
 use ledger::columns::Endpoint;
 use ledger::testing::{MadeUp, MadeUpOptions};
-use ledger::{Backing, Cause, ChainPower, Content, Event, Kind, MessageRef, Power, Status};
+use ledger::{
+    Backing, Cause, ChainPower, Content, Event, Kind, MessageRef, Opening, Power, ReceiptCounts, Status,
+};
 use tempfile::TempDir;
 
 /// Raw bytes of a sector.
@@ -90,6 +92,7 @@ pub(crate) fn finished(number: i32, events: Vec<Event>, powers: Vec<ChainPower>)
         version: "0.0.0".to_owned(),
         history_since: None,
         closed_at: Some(1_664_668_800),
+        receipts: ReceiptCounts::default(),
     };
     FinishedDay { day: day(number), events, powers, progress }
 }
@@ -100,7 +103,18 @@ pub(crate) fn network(options: MadeUpOptions) -> impl Iterator<Item = FinishedDa
     let since = (options.standing > 0).then(|| day(0));
     let clock = Clock::new(1_598_306_400);
     let options = MadeUpOptions { first_day_epoch: clock.first_epoch(day(0)), ..options };
-    MadeUp::new(options).zip(0..).map(move |(of, number)| {
+    of_history(MadeUp::new(options), clock, since)
+}
+
+/// The same, with the events that the first day opens with apart.
+pub(crate) fn opened(options: MadeUpOptions) -> (Opening<'static>, impl Iterator<Item = FinishedDay>) {
+    let clock = Clock::new(1_598_306_400);
+    let mut history = MadeUp::new(MadeUpOptions { first_day_epoch: clock.first_epoch(day(0)), ..options });
+    (history.take_opening(), of_history(history, clock, Some(day(0))))
+}
+
+fn of_history(history: MadeUp, clock: Clock, since: Option<Day>) -> impl Iterator<Item = FinishedDay> {
+    history.zip(0..).map(move |(of, number)| {
         let mut finished = finished(number, of.events, of.powers);
         finished.progress.first_epoch = clock.first_epoch(day(number));
         finished.progress.last_epoch = clock.first_epoch(day(number + 1)) + -1;

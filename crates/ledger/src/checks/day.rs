@@ -17,67 +17,84 @@ pub fn check_day(events: &[Event], day: Range<Epoch>) -> Vec<Failure> {
     let mut order: Vec<&Event> = events.iter().collect();
     order.sort_by_key(|event| (event.miner, event.sector));
     let mut checks = DayChecks::new(day);
-    for event in order {
-        checks.see(event);
-    }
+    checks.see(&order);
     checks.finish()
 }
 
-/// Checks a day's events, one after the other.
+/// Checks a day's events, some at a time. Of those that it has seen it keeps the last one, and what each message changed.
 #[derive(Debug)]
-pub struct DayChecks<'e> {
+pub struct DayChecks {
     day: Range<Epoch>,
     /// The event before, and the size of its miner's sectors.
-    last: Option<(&'e Event, Bytes)>,
-    messages: Messages<'e>,
+    last: Option<(Event, Bytes)>,
+    messages: Messages,
     failures: Failures,
 }
 
 /// The messages that events name.
 #[derive(Debug, Default)]
-struct Messages<'e> {
-    changed: Vec<Changed<'e>>,
+struct Messages {
+    changed: Vec<Changed>,
     /// Where the last event's message lies in memory, and where it is here: often the next event is of the same.
     last: (usize, usize),
     /// Where each is: by where it lies in memory, since most events of a message share it and that is found fastest; and
-    /// by what it is.
-    by_address: HashMap<usize, usize>,
-    by_cid: HashMap<&'e Cid, usize>,
+    /// by what it is. Each is held as long as it is known by its place.
+    by_address: HashMap<usize, (usize, Arc<MessageRef>)>,
+    by_cid: HashMap<Cid, usize>,
 }
 
-impl<'e> Messages<'e> {
+impl Messages {
     /// What the event's message has changed so far, if that is known.
-    fn of(&mut self, event: &'e Event, message: &'e Arc<MessageRef>) -> &mut Changed<'e> {
+    fn of(&mut self, event: &Event, message: &Arc<MessageRef>) -> &mut Changed {
         let Self { changed, last, by_address, by_cid } = self;
         let address = Arc::as_ptr(message).addr();
         if last.0 != address {
-            let at = *by_address.entry(address).or_insert_with(|| {
-                *by_cid.entry(&message.cid).or_insert_with(|| {
-                    changed.push(Changed { first: event, message, last: event.sector, sectors: 1 });
+            let (at, _) = by_address.entry(address).or_insert_with(|| {
+                let at = *by_cid.entry(message.cid).or_insert_with(|| {
+                    changed.push(Changed {
+                        first: Told::of(event),
+                        message: Arc::clone(message),
+                        last: event.sector,
+                        sectors: 1,
+                    });
                     changed.len() - 1
-                })
+                });
+                (at, Arc::clone(message))
             });
-            *last = (address, at);
+            *last = (address, *at);
         }
         &mut changed[last.1]
     }
 }
 
-impl<'e> DayChecks<'e> {
+impl DayChecks {
     /// Of a day of these epochs.
     #[must_use]
     pub fn new(day: Range<Epoch>) -> Self {
         Self { day, last: None, messages: Messages::default(), failures: Failures::default() }
     }
 
-    /// Takes the next event: they come by miner, a miner's by sector, and a sector's in the chain's order.
-    pub fn see(&mut self, event: &'e Event) {
-        let last = self.last.filter(|(last, _)| last.miner == event.miner);
+    /// Takes the next events: they come by miner, a miner's by sector, and a sector's in the chain's order.
+    pub fn see(&mut self, events: &[&Event]) {
+        let held = self.last.take();
+        let mut last = held.as_ref().map(|(event, size)| (event, *size));
+        for event in events {
+            let size = self.see_one(event, last);
+            last = Some((event, size));
+        }
+        self.last = match last {
+            Some((event, size)) if !events.is_empty() => Some((event.clone(), size)),
+            _ => held,
+        };
+    }
+
+    /// Takes an event after the `last` one, which comes with the size of its miner's sectors; what that size is now.
+    fn see_one(&mut self, event: &Event, last: Option<(&Event, Bytes)>) -> Bytes {
+        let last = last.filter(|(last, _)| last.miner == event.miner);
         let size = last.map_or(event.sector_size, |(_, size)| size);
         let before = last.map(|(last, _)| last).filter(|last| last.sector == event.sector);
-        self.last = Some((event, size));
 
-        let mut note = |check, problem: Option<String>| self.failures.note(event, check, problem);
+        let mut note = |check, problem: Option<String>| self.failures.note(Told::of(event), check, problem);
         note(Check::Epochs, misplaced(event, &self.day));
         note(Check::Transitions, misfit(event).map(str::to_owned));
         note(Check::Sizes, oversized(event, size));
@@ -90,6 +107,7 @@ impl<'e> DayChecks<'e> {
             changed.add(event.sector);
             note(Check::Messages, changed.misfit(event, message));
         }
+        size
     }
 
     /// What failed, by miner and check.
@@ -102,15 +120,30 @@ impl<'e> DayChecks<'e> {
     }
 }
 
+/// Which event it is.
+#[derive(Clone, Copy, Debug)]
+struct Told {
+    miner: MinerId,
+    sector: SectorNumber,
+    kind: Kind,
+    epoch: Epoch,
+}
+
+impl Told {
+    const fn of(event: &Event) -> Self {
+        Self { miner: event.miner, sector: event.sector, kind: event.kind, epoch: event.epoch }
+    }
+}
+
 #[derive(Debug, Default)]
 struct Failures(BTreeMap<(MinerId, Check), Failure>);
 
 impl Failures {
-    fn note(&mut self, event: &Event, check: Check, problem: Option<String>) {
+    fn note(&mut self, of: Told, check: Check, problem: Option<String>) {
         let Some(problem) = problem else { return };
-        let Event { miner, sector, kind, epoch, .. } = event;
-        let failure = self.0.entry((*miner, check)).or_insert_with(|| Failure {
-            miner: *miner,
+        let Told { miner, sector, kind, epoch } = of;
+        let failure = self.0.entry((miner, check)).or_insert_with(|| Failure {
+            miner,
             check,
             times: 0,
             example: format!("{kind} of sector {sector} at epoch {epoch}: {problem}"),
@@ -121,15 +154,15 @@ impl Failures {
 
 /// What a message changed.
 #[derive(Debug)]
-struct Changed<'e> {
-    first: &'e Event,
-    message: &'e MessageRef,
+struct Changed {
+    first: Told,
+    message: Arc<MessageRef>,
     /// The sector it changed last: one that it changed more than once comes in one go.
     last: SectorNumber,
     sectors: u32,
 }
 
-impl Changed<'_> {
+impl Changed {
     fn add(&mut self, sector: SectorNumber) {
         if sector != self.last {
             self.last = sector;
@@ -139,14 +172,14 @@ impl Changed<'_> {
 
     fn misfit(&self, event: &Event, message: &MessageRef) -> Option<String> {
         let same =
-            self.message == message && self.first.miner == event.miner && self.first.epoch == event.epoch;
+            *self.message == *message && self.first.miner == event.miner && self.first.epoch == event.epoch;
         (!same).then(|| format!("message {} ran once, to one miner, by one method", message.cid))
     }
 
     fn miscount(&self) -> Option<String> {
-        let MessageRef { cid, sectors: said, .. } = self.message;
+        let MessageRef { cid, sectors: said, .. } = *self.message;
         let seen = self.sectors;
-        (seen != *said).then(|| format!("message {cid} changed {said} sectors, events tell of {seen}"))
+        (seen != said).then(|| format!("message {cid} changed {said} sectors, events tell of {seen}"))
     }
 }
 

@@ -63,6 +63,14 @@ impl Standing {
         Self { active: live.difference(&faulty).difference(&unproven), faulty, unproven, recovering }
     }
 
+    /// How many sectors live.
+    pub(crate) fn live(&self) -> u64 {
+        [&self.active, &self.faulty, &self.unproven]
+            .map(SectorSet::len)
+            .into_iter()
+            .fold(0, u64::saturating_add)
+    }
+
     /// Where one sector stands.
     pub(crate) fn status(&self, sector: SectorNumber) -> Status {
         if self.active.contains(sector.0) {

@@ -27,7 +27,8 @@ use chain::state::{Actor, Codes, Miner, StateTree};
 use chain::{BlockStore, Cid, Epoch, Error, MinerId, Network, Result, SectorNumber, Transition};
 use rayon::prelude::*;
 
-use crate::event::{Cause, Event, Kind, Status};
+use crate::event::Event;
+use crate::opening::Opening;
 use crate::reading::TipsetEvents;
 use crate::receipts::ReceiptCounts;
 use activations::Activations;
@@ -99,23 +100,12 @@ impl Differ {
         Ok(())
     }
 
-    /// The events of the first readable state: every live sector is onboarded (`genesis`) if that is the
-    /// state of epoch 0, and opens the ledger otherwise.
+    /// The events of the first readable state ([`Opening`]), all at once.
     ///
     /// # Errors
     /// If the state does not read.
     pub fn open(&mut self, store: &dyn BlockStore, state: &Cid, epoch: Epoch) -> Result<Vec<Event>> {
-        let tree = StateTree::open(store, state)?;
-        self.codes.learn(&tree)?;
-        let miners = Miner::all(&tree, &self.codes)?;
-        let opened = miners.par_iter().map(|(id, miner)| opening(*id, miner, epoch));
-        let opened = opened.collect::<Result<Vec<_>>>()?;
-        // A network's sectors are not held twice: each miner's are let go as they are taken over.
-        let mut events = Vec::with_capacity(opened.iter().map(Vec::len).sum());
-        for mut of_one in opened {
-            events.append(&mut of_one);
-        }
-        Ok(events)
+        Opening::of(store, state, epoch, &self.codes)?.all()
     }
 
     /// The events of one transition, in order of execution.
@@ -249,41 +239,6 @@ struct ChangedMiner<'s> {
 /// Whether an actor runs another code than before, which only a migration does to a miner or to one that there is one of.
 fn has_other_code(old: &Option<Actor>, new: &Option<Actor>) -> bool {
     old.as_ref().zip(new.as_ref()).is_some_and(|(old, new)| old.code != new.code)
-}
-
-/// The events with which a miner's live sectors come into the ledger.
-fn opening(id: MinerId, miner: &Miner<'_>, epoch: Epoch) -> Result<Vec<Event>> {
-    let (kind, cause) =
-        if epoch.0 == 0 { (Kind::Onboard, Some(Cause::Genesis)) } else { (Kind::Opening, None) };
-    let standing = Standing::of(miner)?;
-    let mut events = Vec::new();
-    miner.for_each_sector(&mut |found| {
-        let status = standing.status(found.sector.number);
-        if status != Status::None {
-            let terms = Terms::of(&found)?;
-            events.push(Event {
-                epoch,
-                miner: id,
-                sector: found.sector.number,
-                kind,
-                cause,
-                sector_size: found.sector.size,
-                qap_before: None,
-                qap_after: Some(terms.qap),
-                activation: Some(terms.activation),
-                expiration_before: None,
-                expiration_after: Some(terms.expiration),
-                backing_before: None,
-                backing_after: Some(terms.backing),
-                status_before: Status::None,
-                status_after: status,
-                message: None,
-                uncertain: false,
-            });
-        }
-        Ok(())
-    })?;
-    Ok(events)
 }
 
 /// A figure of a sector that no real sector can have.

@@ -48,7 +48,8 @@ pub fn chain_history(name: &str) -> Option<History> {
     let cars = Cars::open(&[path], cache.path(), &NoProgress).unwrap();
     let chain = Chain::open(&cars, cars.roots()).unwrap();
     let clock = chain.clock();
-    let (mut events, mut reading) = Reading::open(&chain, 0).unwrap();
+    let (opening, mut reading) = Reading::open(&chain, 0).unwrap();
+    let mut events = opening.all().unwrap();
     let (mut powers, mut days) = (ChainPowers::default(), Vec::new());
     let mut day = clock.day_of(chain.tipsets()[0].height);
     for tipset in chain.tipsets() {

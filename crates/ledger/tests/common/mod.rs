@@ -121,7 +121,8 @@ pub fn deviating(name: &str) -> Option<Replay> {
 pub fn replay_of(cars: &Cars) -> Replay {
     let chain = Chain::open(cars, cars.roots()).unwrap();
     let clock = chain.clock();
-    let (mut pending, mut reading) = Reading::open(&chain, 0).unwrap();
+    let (opening, mut reading) = Reading::open(&chain, 0).unwrap();
+    let mut pending = opening.all().unwrap();
     let mut powers = ChainPowers::default();
     let mut balances: BTreeMap<MinerId, Balance> = BTreeMap::new();
     let mut replay = Replay { events: Vec::new(), days: BTreeMap::new(), deviations: Vec::new(), clock };

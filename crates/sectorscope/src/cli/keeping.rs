@@ -38,6 +38,9 @@ Examples:
         /// Leave a file for each day; `sectorscope compact` brings finished months together later
         #[arg(long)]
         no_compact: bool,
+        /// How to print what was done and, with --from, what has changed
+        #[arg(long, value_enum, default_value_t = LookFormat::Table)]
+        format: LookFormat,
         #[command(flatten)]
         data: DataDir,
     },

@@ -67,7 +67,9 @@ fn each_event(
     visit: &mut dyn FnMut(&Event) -> anyhow::Result<()>,
 ) -> anyhow::Result<()> {
     let (opening, reading) = in_files(Reading::open(chain, 0), files)?;
-    opening.iter().try_for_each(&mut *visit)?;
+    for batch in opening {
+        in_files(batch, files)?.iter().try_for_each(&mut *visit)?;
+    }
     for tipset in reading {
         in_files(tipset, files)?.events.iter().try_for_each(&mut *visit)?;
     }
@@ -95,6 +97,9 @@ struct Record {
     message: Option<String>,
     method: Option<u64>,
     message_sectors: Option<u32>,
+    daily_fee_before: Option<String>,
+    daily_fee_after: Option<String>,
+    uncertain: bool,
 }
 
 impl Record {
@@ -102,6 +107,7 @@ impl Record {
         let message = event.message.as_deref();
         let content = |backing: Option<Backing>| backing.map(|backing| backing.content.name());
         let pledge = |backing: Option<Backing>| backing.map(|backing| backing.pledge.to_string());
+        let daily_fee = |backing: Option<Backing>| backing?.daily_fee.map(|fee| fee.to_string());
         Self {
             epoch: event.epoch.0,
             miner: event.miner.to_string(),
@@ -121,6 +127,9 @@ impl Record {
             message: message.map(|message| message.cid.to_string()),
             method: message.map(|message| message.method),
             message_sectors: message.map(|message| message.sectors),
+            daily_fee_before: daily_fee(event.backing_before),
+            daily_fee_after: daily_fee(event.backing_after),
+            uncertain: event.uncertain,
         }
     }
 }

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use chain::Day;
 use lake::{Provenance, Reader, Spelled, Told};
 use ledger::columns::Unit;
-use ledger::{Contribution, Explanation, Value};
+use ledger::{Anomaly, Contribution, Explanation, Value};
 use serde::Serialize;
 
 use crate::UNCLOSED;
@@ -26,6 +26,11 @@ pub(crate) async fn run(arguments: Explain) -> anyhow::Result<ExitCode> {
             stat_date: day.to_string(),
             miner_id: arguments.miner.to_string(),
             history_since: provenance.history_since.map(|since| since.to_string()),
+            receipts: provenance.receipts.receipts().name(),
+            messages_inferred: provenance.receipts.messages_inferred,
+            messages_refuted: provenance.receipts.messages_refuted,
+            events_uncertain: provenance.receipts.events_uncertain,
+            anomaly: provenance.anomaly.map(Anomaly::name),
             of: Told::of(&explanation, day, Spelled::Digits, usize::MAX),
         })?,
         LookFormat::Table => table(&explanation, &provenance, arguments.events)?,
@@ -38,6 +43,11 @@ struct OfMiner {
     stat_date: String,
     miner_id: String,
     history_since: Option<String>,
+    receipts: &'static str,
+    messages_inferred: u64,
+    messages_refuted: u64,
+    events_uncertain: u64,
+    anomaly: Option<&'static str>,
     #[serde(flatten)]
     of: Told,
 }
@@ -49,6 +59,15 @@ fn table(explanation: &Explanation<'_>, provenance: &Provenance, most: usize) ->
     said(explanation, day, most, "")?;
     if let Some(since) = provenance.history_since {
         output::say(format_args!("\n{}", human::history_since(since)));
+    }
+    if let Some(receipts) = human::receipts(provenance.receipts.receipts(), &provenance.receipts) {
+        output::say(format_args!("\n{receipts}"));
+    }
+    if let Some(anomaly) = provenance.anomaly {
+        output::say(format_args!(
+            "\nthe claim is not the sum of active sectors: {} ({anomaly})",
+            anomaly.doc()
+        ));
     }
     Ok(())
 }
@@ -70,8 +89,12 @@ fn said(explanation: &Explanation<'_>, day: Day, most: usize, indent: &str) -> a
             if events == 1 { "event" } else { "events" },
         );
         output::say(format_args!(
-            "{indent}{plus}{}  by {events} {noun} on {day}",
-            figure(Value::Integer(change))
+            "{indent}{plus}{}  by {events} {noun} on {day}{}",
+            figure(Value::Integer(change)),
+            match explanation.uncertain() {
+                0 => String::new(),
+                uncertain => format!(", {uncertain} of them uncertain"),
+            }
         ));
     }
     let closes = if explanation.closes() {

@@ -5,28 +5,37 @@ use std::time::Duration;
 
 use chain::{Cars, Day, Epoch};
 use ingest::{Options, Report};
-use lake::{Lake, Later};
+use lake::{ColumnChange, DayChange, EventChange, Lake, Later};
+use serde::Serialize;
 
 use super::in_files;
 use crate::bars::Bars;
-use crate::cli::{DataDir, Ingest, Source};
-use crate::output;
+use crate::cli::{DataDir, Ingest, LookFormat, Source};
+use crate::output::{self, Align};
 
 /// Files that were taken out of the tables stay this long for those who still read an older version.
 const RETAINED: Duration = Duration::from_hours(7 * 24);
 
 pub(crate) async fn run(arguments: Ingest) -> anyhow::Result<()> {
     match arguments.source {
-        Source::Car { files, head, from, drop_later, no_compact, data } => {
+        Source::Car { files, head, from, drop_later, no_compact, format, data } => {
             let options = Options { from, drop_later };
-            output::say(format_args!("{}", cars(&data, &files, head, options, !no_compact).await?));
+            let (report, last_closed) = take_in(&data, &files, head, options, !no_compact).await?;
+            match format {
+                LookFormat::Json => output::json(&Told::of(&report))?,
+                LookFormat::Table => {
+                    output::say(said(&report, last_closed));
+                    if from.is_some() {
+                        changes(&report.later.changes)?;
+                    }
+                }
+            }
         }
     }
     Ok(())
 }
 
-/// Takes in snapshot files and says in a sentence what that did. The chain is opened before the lake is, so
-/// that bad files leave no trace.
+/// Takes in snapshot files and says in a sentence what that did.
 pub(crate) async fn cars(
     data: &DataDir,
     files: &[PathBuf],
@@ -34,6 +43,19 @@ pub(crate) async fn cars(
     options: Options,
     compact: bool,
 ) -> anyhow::Result<String> {
+    let (report, last_closed) = take_in(data, files, head, options, compact).await?;
+    Ok(said(&report, last_closed))
+}
+
+/// Takes in snapshot files; what that did, and the last closed day. The chain is opened before the lake is, so that bad
+/// files leave no trace.
+async fn take_in(
+    data: &DataDir,
+    files: &[PathBuf],
+    head: Option<Epoch>,
+    options: Options,
+    compact: bool,
+) -> anyhow::Result<(Report, Option<Day>)> {
     let bars = Bars::default();
     let cars = Cars::open(files, &data.cache()?, &bars)?;
     let source = in_files(ingest::Source::open(&cars, files, head), files)?;
@@ -49,7 +71,133 @@ pub(crate) async fn cars(
         lake.compact(&bars).await?;
         lake.vacuum(RETAINED).await?;
     }
-    Ok(said(&report, lake.last_closed()))
+    Ok((report, lake.last_closed()))
+}
+
+/// The report as programs read it.
+#[derive(Serialize)]
+struct Told {
+    source: String,
+    /// First and last day closed; `null` if there was nothing new.
+    closed: Option<[String; 2]>,
+    events: u64,
+    unfinished: String,
+    /// Days after those closed again whose rows were made anew, and those that were given up.
+    later_kept: u64,
+    later_dropped: u64,
+    /// What closing days again has changed.
+    changes: Vec<Changed>,
+}
+
+#[derive(Serialize)]
+struct Changed {
+    stat_date: String,
+    receipts_before: &'static str,
+    receipts: &'static str,
+    columns: Vec<ColumnChanged>,
+    events: Vec<EventsChanged>,
+}
+
+#[derive(Serialize)]
+struct ColumnChanged {
+    column: &'static str,
+    /// How many storage providers have another value.
+    miners: u64,
+    /// Sums over all of them, as decimal strings; `null` for means and deviations.
+    before: Option<String>,
+    now: Option<String>,
+}
+
+#[derive(Serialize)]
+struct EventsChanged {
+    kind: String,
+    cause: Option<String>,
+    before: u64,
+    now: u64,
+}
+
+impl Told {
+    fn of(report: &Report) -> Self {
+        let Report { source, closed, events, unfinished, later } = report;
+        Self {
+            source: source.clone(),
+            closed: closed.as_ref().map(|days| [days.start().to_string(), days.end().to_string()]),
+            events: *events,
+            unfinished: unfinished.to_string(),
+            later_kept: later.kept,
+            later_dropped: later.dropped,
+            changes: later.changes.iter().map(Changed::of).collect(),
+        }
+    }
+}
+
+impl Changed {
+    fn of(change: &DayChange) -> Self {
+        let column = |of: &ColumnChange| ColumnChanged {
+            column: of.column,
+            miners: of.miners,
+            before: of.sums.map(|(before, _)| before.to_string()),
+            now: of.sums.map(|(_, now)| now.to_string()),
+        };
+        let events = |of: &EventChange| EventsChanged {
+            kind: of.kind.clone(),
+            cause: of.cause.clone(),
+            before: of.before,
+            now: of.now,
+        };
+        Self {
+            stat_date: change.day.to_string(),
+            receipts_before: change.receipts.0.receipts().name(),
+            receipts: change.receipts.1.receipts().name(),
+            columns: change.columns.iter().map(column).collect(),
+            events: change.events.iter().map(events).collect(),
+        }
+    }
+}
+
+/// Days with changes that are listed; JSON has all.
+const MOST_DAYS: usize = 50;
+
+/// What closing days again has changed, day by day.
+fn changes(changes: &[DayChange]) -> anyhow::Result<()> {
+    if changes.is_empty() {
+        output::say("nothing has changed on days that were closed before");
+        return Ok(());
+    }
+    let header = [
+        ("stat_date", Align::Left),
+        ("what", Align::Left),
+        ("before", Align::Right),
+        ("now", Align::Right),
+        ("providers", Align::Right),
+    ];
+    let mut lines = Vec::new();
+    for of_day in changes.iter().take(MOST_DAYS).map(Changed::of) {
+        let mut line = |what: String, before: String, now: String, miners: String| {
+            lines.push(vec![of_day.stat_date.clone(), what, before, now, miners]);
+        };
+        if of_day.receipts_before != of_day.receipts {
+            line(
+                "receipts".to_owned(),
+                of_day.receipts_before.to_owned(),
+                of_day.receipts.to_owned(),
+                String::new(),
+            );
+        }
+        for EventsChanged { kind, cause, before, now } in &of_day.events {
+            let cause = cause.as_ref().map(|cause| format!(" ({cause})")).unwrap_or_default();
+            line(format!("events: {kind}{cause}"), before.to_string(), now.to_string(), String::new());
+        }
+        for ColumnChanged { column, miners, before, now } in &of_day.columns {
+            let sum = |sum: &Option<String>| sum.clone().unwrap_or_default();
+            line((*column).to_owned(), sum(before), sum(now), miners.to_string());
+        }
+    }
+    output::table(&header, lines)?;
+    if changes.len() > MOST_DAYS {
+        output::say(format_args!("… and {} days more (--format json has all)", changes.len() - MOST_DAYS));
+    }
+    Ok(())
 }
 
 /// The report in a sentence.
@@ -68,8 +216,8 @@ fn said(report: &Report, last_closed: Option<Day>) -> String {
             let days = i64::from(closed.end().unix_days()) - i64::from(closed.start().unix_days()) + 1;
             let days_of = |count: u64| if count == 1 { "day" } else { "days" };
             let after = match later {
-                Later { kept: 0, dropped: 0 } => String::new(),
-                Later { kept, dropped: 0 } => format!("; {kept} {} after them made anew", days_of(*kept)),
+                Later { kept: 0, dropped: 0, .. } => String::new(),
+                Later { kept, dropped: 0, .. } => format!("; {kept} {} after them made anew", days_of(*kept)),
                 Later { dropped, .. } => format!("; {dropped} {} after them given up", days_of(*dropped)),
             };
             format!(

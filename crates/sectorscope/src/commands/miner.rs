@@ -48,6 +48,8 @@ struct Sum {
     power: PowerText,
     /// In attoFIL, as a decimal string.
     initial_pledge: String,
+    /// What they pay a day, in attoFIL, as a decimal string.
+    daily_fee: String,
 }
 
 /// Bytes as decimal strings.
@@ -77,6 +79,8 @@ struct Expiring {
     deals: Sum,
     /// With verified deals.
     verified: Sum,
+    /// Of full quality by their flag, whatever they hold.
+    full_quality: Sum,
 }
 
 impl PowerText {
@@ -91,14 +95,16 @@ impl Sum {
             sectors: holding.sectors,
             power: PowerText::of(holding.power),
             initial_pledge: holding.pledge.to_string(),
+            daily_fee: holding.daily_fee.to_string(),
         }
     }
 
-    fn cells(&self) -> [String; 4] {
+    fn cells(&self) -> [String; 5] {
         let number = |text: &str| text.parse().unwrap_or_default();
         let PowerText { rbp, qap } = &self.power;
         let pledge = human::fil(number(&self.initial_pledge));
-        [self.sectors.to_string(), human::bytes(number(rbp)), human::bytes(number(qap)), pledge]
+        let fee = human::fil(number(&self.daily_fee));
+        [self.sectors.to_string(), human::bytes(number(rbp)), human::bytes(number(qap)), pledge, fee]
     }
 }
 
@@ -172,6 +178,7 @@ fn expirations(portrait: &Portrait, clock: Option<Clock>) -> Vec<Expiring> {
             cc: of(Content::Cc),
             deals: of(Content::Deals),
             verified: of(Content::Verified),
+            full_quality: of(Content::FullQuality),
         }
     };
     periods.into_values().map(expiring).collect()
@@ -215,14 +222,17 @@ fn print(told: &Told) -> anyhow::Result<()> {
         ("RBP", Align::Right),
         ("QAP", Align::Right),
         ("pledge", Align::Right),
+        ("fee a day", Align::Right),
         ("CC", Align::Right),
         ("deals", Align::Right),
         ("verified", Align::Right),
+        ("full quality", Align::Right),
     ];
     let lines = told.expirations.iter().take(MOST_LINES).map(|expiring| {
         let mut line = vec![expiring.period.clone()];
         line.extend(expiring.sum.cells());
-        line.extend([&expiring.cc, &expiring.deals, &expiring.verified].map(|sum| sum.sectors.to_string()));
+        let groups = [&expiring.cc, &expiring.deals, &expiring.verified, &expiring.full_quality];
+        line.extend(groups.map(|sum| sum.sectors.to_string()));
         line
     });
     output::table(&header, lines)?;
@@ -242,6 +252,7 @@ fn holdings(told: &Told) -> std::io::Result<()> {
         ("RBP", Align::Right),
         ("QAP", Align::Right),
         ("pledge", Align::Right),
+        ("fee a day", Align::Right),
     ];
     let named = [("active", &told.active), ("faulty", &told.faulty), ("unproven", &told.unproven)];
     let live: u64 = named.iter().map(|(_, sum)| sum.sectors).sum();

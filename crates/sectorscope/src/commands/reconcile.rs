@@ -18,9 +18,11 @@ pub(crate) async fn run(arguments: Reconcile) -> anyhow::Result<ExitCode> {
     let scope =
         Scope { from: arguments.from, to: arguments.to, miners: arguments.miners.iter().copied().collect() };
     let mut findings: Vec<Finding> = Vec::new();
-    let mut keep = |finding| {
-        if findings.len() < MOST {
-            findings.push(finding);
+    let mut anomalies: Vec<Finding> = Vec::new();
+    let mut keep = |finding: Finding| {
+        let kept = if finding.anomaly { &mut anomalies } else { &mut findings };
+        if kept.len() < MOST {
+            kept.push(finding);
         }
     };
     let bars = Bars::default();
@@ -30,9 +32,9 @@ pub(crate) async fn run(arguments: Reconcile) -> anyhow::Result<ExitCode> {
         lake::audit(&directory, &scope, &bars, &mut keep).await?
     };
     match arguments.format {
-        FindingFormat::Table => table(&audited, &findings)?,
-        FindingFormat::Json => output::json(&Told::of(&audited, &findings))?,
-        FindingFormat::Csv => csv(&findings)?,
+        FindingFormat::Table => table(&audited, &findings, &anomalies)?,
+        FindingFormat::Json => output::json(&Told::of(&audited, &findings, &anomalies))?,
+        FindingFormat::Csv => csv(findings.iter().chain(&anomalies))?,
     }
     Ok(if audited.findings == 0 { ExitCode::SUCCESS } else { ExitCode::from(UNCLOSED) })
 }
@@ -46,6 +48,9 @@ struct Told {
     by_claim_alone: u64,
     findings: u64,
     listed: Vec<Listed>,
+    /// Where the chain itself does not close: none of the ledger's doing.
+    anomalies: u64,
+    anomalies_listed: Vec<Listed>,
 }
 
 #[derive(Serialize)]
@@ -68,22 +73,30 @@ impl Listed {
 }
 
 impl Told {
-    fn of(audited: &Audited, findings: &[Finding]) -> Self {
-        let Audited { days, miner_days, by_claim_alone, events, findings: count } = *audited;
-        let listed = findings.iter().map(Listed::of).collect();
-        Self { closes: count == 0, days, miner_days, events, by_claim_alone, findings: count, listed }
+    fn of(audited: &Audited, findings: &[Finding], of_chain: &[Finding]) -> Self {
+        let Audited { days, miner_days, by_claim_alone, events, findings: count, anomalies } = *audited;
+        Self {
+            closes: count == 0,
+            days,
+            miner_days,
+            events,
+            by_claim_alone,
+            findings: count,
+            listed: findings.iter().map(Listed::of).collect(),
+            anomalies,
+            anomalies_listed: of_chain.iter().map(Listed::of).collect(),
+        }
     }
 }
 
-fn table(audited: &Audited, findings: &[Finding]) -> anyhow::Result<()> {
-    let Audited { days, miner_days, by_claim_alone, events, findings: count } = *audited;
-    if count > 0 {
-        let header = [
-            ("stat_date", Align::Left),
-            ("miner_id", Align::Left),
-            ("does not close", Align::Left),
-            ("", Align::Left),
-        ];
+fn table(audited: &Audited, findings: &[Finding], of_chain: &[Finding]) -> anyhow::Result<()> {
+    let Audited { days, miner_days, by_claim_alone, events, findings: count, anomalies } = *audited;
+    for (findings, what) in [(findings, "does not close"), (of_chain, "anomaly of the chain")] {
+        if findings.is_empty() {
+            continue;
+        }
+        let header =
+            [("stat_date", Align::Left), ("miner_id", Align::Left), (what, Align::Left), ("", Align::Left)];
         let lines = findings.iter().map(Listed::of);
         output::table(&header, lines.map(|of| vec![of.stat_date, of.miner_id, of.name, of.detail]))?;
         output::say("");
@@ -100,6 +113,9 @@ fn table(audited: &Audited, findings: &[Finding]) -> anyhow::Result<()> {
         1 => ": 1 thing does not close".to_owned(),
         _ => format!(": {count} things do not close"),
     };
+    if anomalies > 0 {
+        said += &format!("; on {anomalies} of the miner-days the chain itself does not, as named above");
+    }
     if count > findings.len() as u64 {
         said += &format!(", the first {} of them listed", findings.len());
     }
@@ -107,11 +123,12 @@ fn table(audited: &Audited, findings: &[Finding]) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn csv(findings: &[Finding]) -> anyhow::Result<()> {
+fn csv<'f>(findings: impl Iterator<Item = &'f Finding>) -> anyhow::Result<()> {
     let mut out = csv::Writer::from_writer(output::out());
-    out.write_record(["stat_date", "miner_id", "name", "detail"])?;
-    for Listed { stat_date, miner_id, name, detail } in findings.iter().map(Listed::of) {
-        out.write_record([stat_date, miner_id, name, detail])?;
+    out.write_record(["stat_date", "miner_id", "name", "detail", "anomaly"])?;
+    for finding in findings {
+        let Listed { stat_date, miner_id, name, detail } = Listed::of(finding);
+        out.write_record([stat_date, miner_id, name, detail, finding.anomaly.to_string()])?;
     }
     out.flush()?;
     Ok(())

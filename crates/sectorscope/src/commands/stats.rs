@@ -1,6 +1,7 @@
 //! `sectorscope stats`
 
 use std::io::Write;
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 use anyhow::bail;
@@ -42,6 +43,12 @@ pub(crate) async fn run(arguments: Stats) -> anyhow::Result<()> {
             {
                 output::say(format_args!("\n{}", human::history_since(since)));
             }
+            if let Some(days) = rows.days() {
+                let receipts = reader.published().receipts_of(&days);
+                if let Some(said) = human::receipts(receipts.receipts(), &receipts.counts) {
+                    output::say(format_args!("\n{said}"));
+                }
+            }
         }
     }
     Ok(())
@@ -79,6 +86,14 @@ impl Rows {
             Self::OfMiner(rows) => {
                 rows.days().iter().enumerate().map(|(row, day)| (*day, rows.miner(), row)).collect()
             }
+        }
+    }
+
+    /// First and last day of the rows; `None` if there are none.
+    fn days(&self) -> Option<RangeInclusive<Day>> {
+        match self {
+            Self::OfDay(rows) => Some(rows.day()..=rows.day()),
+            Self::OfMiner(rows) => Some(*rows.days().first()?..=*rows.days().last()?),
         }
     }
 

@@ -1,7 +1,8 @@
 //! `sectorscope status`
 
 use chain::{Clock, Day};
-use lake::{Gap, SourceStatus, TableStatus};
+use lake::{DaysReceipts, Gap, SourceStatus, TableStatus};
+use ledger::Receipts;
 use serde::Serialize;
 
 use crate::cli::{LookFormat, Status};
@@ -26,6 +27,7 @@ struct Told {
     program: &'static str,
     closed: Option<Days>,
     history_since: Option<String>,
+    receipts: DaysReceipts,
     gaps: Vec<Missing>,
     writer: Option<String>,
     sources: Vec<Source>,
@@ -61,6 +63,7 @@ struct Source {
     tipset_key: String,
     state_root: String,
     version: String,
+    receipts: DaysReceipts,
     closed_at: Option<String>,
 }
 
@@ -90,6 +93,7 @@ impl Told {
             program: env!("CARGO_PKG_VERSION"),
             closed: status.days.as_ref().map(|days| Days::of(*days.start(), *days.end())),
             history_since: status.history_since.map(|since| since.to_string()),
+            receipts: status.receipts,
             gaps: status.gaps.iter().map(|gap| Missing::of(gap, clock)).collect(),
             writer: status.writer.clone(),
             sources: status.sources.iter().map(Source::of).collect(),
@@ -126,6 +130,7 @@ impl Source {
             tipset_key: source.tipset_key.clone(),
             state_root: source.state_root.clone(),
             version: source.version.clone(),
+            receipts: source.receipts,
             closed_at: source.closed_at.map(human::moment),
         }
     }
@@ -135,6 +140,34 @@ impl Table {
     fn of(table: &TableStatus) -> Self {
         let TableStatus { name, version, files, rows, bytes } = *table;
         Self { table: name, version, files, rows, bytes }
+    }
+}
+
+/// How many days' receipts were read: `read`, `inferred`, or `read on 3 days, inferred on 2, mixed on 1`.
+fn days(of: &DaysReceipts) -> String {
+    let kinds = [("read", of.days_read), ("inferred", of.days_inferred), ("mixed", of.days_mixed)];
+    let some: Vec<_> = kinds.iter().filter(|(_, days)| *days > 0).collect();
+    match some[..] {
+        [] | [_] => of.receipts().to_string(),
+        _ => {
+            let told: Vec<_> = some.iter().map(|(kind, days)| format!("{kind} on {days}")).collect();
+            format!("{} days", told.join(", "))
+        }
+    }
+}
+
+/// The same, with what was inferred.
+fn receipts(of: &DaysReceipts) -> String {
+    let counts = of.counts;
+    match of.receipts() {
+        Receipts::Read => days(of),
+        _ => format!(
+            "{}; {} messages inferred, {} of them as failed, {} events uncertain",
+            days(of),
+            counts.messages_inferred,
+            counts.messages_refuted,
+            counts.events_uncertain
+        ),
     }
 }
 
@@ -152,6 +185,7 @@ fn table(told: &Told) -> anyhow::Result<()> {
                 (None, None) => String::new(),
             },
         ),
+        line("receipts", told.closed.as_ref().map_or_else(String::new, |_| receipts(&told.receipts))),
         line("version", format!("{}, layout {}", told.version, told.layout)),
         line("size", human::bytes(told.bytes.into())),
         line("writer", told.writer.clone().unwrap_or_else(|| "none".to_owned())),
@@ -173,6 +207,7 @@ fn table(told: &Told) -> anyhow::Result<()> {
         ("epochs", Align::Left),
         ("by", Align::Left),
         ("closed", Align::Left),
+        ("receipts", Align::Left),
         ("last tipset", Align::Left),
     ];
     output::table(
@@ -185,6 +220,7 @@ fn table(told: &Told) -> anyhow::Result<()> {
                 format!("{} to {}", source.first_epoch, source.last_epoch),
                 source.version.clone(),
                 source.closed_at.clone().unwrap_or_default(),
+                days(&source.receipts),
                 source.tipset_key.clone(),
             ]
         }),

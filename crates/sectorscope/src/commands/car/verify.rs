@@ -57,7 +57,12 @@ fn follow(chain: &Chain<'_>, findings: &mut Findings, bars: &Bars) {
     bars.begin("following links".to_owned(), tipsets.len() as u64, Unit::Tipsets);
     let Some(first) = tipsets.first() else { return };
     let mut reading = match Reading::open(chain, 0) {
-        Ok((_, reading)) => reading,
+        Ok((opening, reading)) => {
+            for batch in opening {
+                batch.map(drop).unwrap_or_else(|error| findings.note(Some(first.height), &error));
+            }
+            reading
+        }
         Err(error) => {
             findings.note(Some(first.height), &error);
             match Reading::go_on(chain, 0, Vec::new()) {
