@@ -114,7 +114,7 @@ use Cause::{
 };
 use Kind::{
     Adjust, Expire, Extend, Fault, Onboard, Opening, Precommit, PrecommitExpired, Proven, Recover, Snap,
-    Terminate,
+    Terminate, Upgrade,
 };
 
 const fn damage(name: &'static str, to: fn(&mut History) -> bool, seen_by: &'static str) -> Damage {
@@ -147,6 +147,8 @@ const DAMAGES: &[Damage] = &[
     damage("what a migration took away kept", |h| drop_one(h, |e| e.kind == Adjust && e.status_after == Status::None), "partitions_live_rbp"),
     damage("what a migration took away called a termination", |h| change(h, |e| e.kind == Adjust && e.status_after == Status::None, |e| e.kind = Terminate), "transitions"),
     damage("an adjustment dropped that changes the QAP", |h| drop_one(h, |e| e.kind == Adjust && qap_change(e) != 0), "partitions_live_qap"),
+    damage("an upgrade dropped that changes the QAP", |h| drop_one(h, |e| e.kind == Upgrade && qap_change(e) != 0), "partitions_live_qap"),
+    damage("an upgrade to less than full quality", |h| change(h, |e| e.kind == Upgrade && qap_change(e) > 0, |e| e.qap_after = e.qap_before), "transitions"),
     damage("a pre-commit doubled", |h| double_one(h, is(Precommit, None)), "continuity"),
     damage("an expired pre-commit doubled", |h| double_one(h, is(PrecommitExpired, None)), "continuity"),
     damage("an onboard doubled", |h| double_one(h, is(Onboard, None)), "continuity"),

@@ -1,55 +1,18 @@
-//! Several changes of one sector in one tipset, whose terms between are in no state: on states of all actors versions,
-//! written by hand.
+//! Several changes of one sector's terms in one tipset, where those between are in no state: on states of all actors
+//! versions, written by hand.
 #![allow(clippy::unwrap_used)]
 
+#[path = "common/one_sector.rs"]
+mod one_sector;
 #[path = "common/state.rs"]
 mod state;
 
-use chain::{Bytes, Epoch};
-use ledger::{Content, Differ, Event, Kind, Status, quality_adjusted_power};
+use chain::Executed;
+use ledger::{Content, Differ, Event, Kind};
+use one_sector::{DAY, LATER, NOW, NUMBER, deal, empty, one, pieces, qap, verified};
 use state::{
-    Deal, NULL, Precommit, SIZE, Sector, Sent, State, bytes, events, events_since, int, link, list,
-    sealed_cid, set, uint,
+    MINER, NULL, SIZE, Sector, Sent, State, bytes, events, int, link, list, message, sealed_cid, set, uint,
 };
-
-const DAY: i64 = 2880;
-/// Begin of a proving period, the last epoch of its deadline 0, and the height of the tipset.
-const PERIOD: i64 = 700 * DAY;
-const CLOSING: i64 = PERIOD + 59;
-const NOW: i64 = PERIOD + 5;
-const LATER: i64 = PERIOD + 400 * DAY;
-const NUMBER: u64 = 8;
-
-/// A sector that was activated a year before, wholly verified for 200 days.
-fn verified() -> Sector {
-    let activation = PERIOD - 365 * DAY;
-    Sector {
-        number: NUMBER,
-        activation,
-        power_base: activation,
-        expiration: LATER,
-        verified_weight: SIZE * i128::from(200 * DAY),
-        sealed: 1,
-        full_qap: false,
-    }
-}
-
-/// The same without data.
-fn empty() -> Sector {
-    Sector { verified_weight: 0, ..verified() }
-}
-
-fn one(actors: u8, sector: Sector) -> State {
-    State { actors, period_start: PERIOD, sectors: vec![sector], ..State::default() }
-}
-
-fn qap(base: i64, expiration: i64, verified: i128) -> Bytes {
-    quality_adjusted_power(Bytes(SIZE), expiration - base, 0, verified).unwrap()
-}
-
-fn of_size(parts: i64, whole: i64) -> i128 {
-    SIZE * i128::from(parts) / i128::from(whole)
-}
 
 /// Method 8 for actors before v9, method 32 since.
 fn extension(actors: u8, expiration: i64) -> Sent {
@@ -70,15 +33,6 @@ fn extension_of_claims(kept: &[u64], dropped: &[u64], expiration: i64) -> Sent {
     (32, list(&[list(&[declared(kept, dropped, expiration)])]), vec![])
 }
 
-/// Pieces by their bytes and whether they claim an allocation.
-fn pieces(pieces: &[(i128, bool)]) -> Vec<u8> {
-    let piece = |(size, verified): &(i128, bool)| {
-        let key = if *verified { list(&[uint(100), uint(7)]) } else { NULL.to_vec() };
-        list(&[link(&sealed_cid(0)), uint(*size as u64), key, list(&[])])
-    };
-    list(&pieces.iter().map(piece).collect::<Vec<_>>())
-}
-
 /// Method 35.
 fn snap(sealed: u8, of: &[(i128, bool)]) -> Sent {
     let update = list(&[uint(NUMBER), uint(0), uint(0), link(&sealed_cid(sealed)), pieces(of)]);
@@ -91,11 +45,6 @@ fn snap_with_deals(sealed: u8, deals: &[u64]) -> Sent {
     let head = [uint(NUMBER), uint(0), uint(0), link(&sealed_cid(sealed)), deals];
     let update = list(&[&head[..], &[uint(8), bytes(&[])]].concat());
     (27, list(&[list(&[update])]), set(&[NUMBER]))
-}
-
-/// `[[[deadline, partition, sectors]]]`: what methods 9 and 10 are sent.
-fn places(sectors: &[u64]) -> Vec<u8> {
-    list(&[list(&[list(&[uint(0), uint(0), set(sectors)])])])
 }
 
 /// Each event's name with the QAP after it.
@@ -211,10 +160,6 @@ fn in_actors_v7_and_v8_an_extension_spends_nothing_of_what_was_snapped_in_the_sa
             assert_eq!(seen(&before, &after, &sent), expected, "v{actors}");
         }
     }
-}
-
-fn deal(id: u64, size: i128, verified: bool, duration: i64) -> Deal {
-    Deal { id, size: size as u64, verified, start: NOW + DAY, end: NOW + DAY + duration }
 }
 
 #[test]
@@ -361,6 +306,23 @@ fn a_sector_upgraded_and_extended_by_other_messages_is_spread_no_more() {
 }
 
 #[test]
+fn without_receipts_an_upgrade_is_certain_where_the_flag_shows_it() {
+    let upgrade = list(&[uint(0), uint(0), set(&[NUMBER]), NULL.to_vec()]);
+    let upgrade = list(&[list(&[upgrade])]);
+    let (method, extension, _) = extension(19, FIRST);
+    let after = Sector { full_qap: true, ..kept(verified(), FIRST, true) };
+    let sent = [(37, upgrade), (method, extension)];
+    let inferred = (0..).zip(&sent).map(|(nonce, (method, params))| Executed {
+        message: message((100, nonce), MINER.0, *method, params),
+        receipt: None,
+    });
+    let (before, after) = (one(19, verified()), one(19, after));
+    let found = state::told(&mut Differ::new(), &before, &after, NOW, inferred.collect());
+    assert_eq!(told(&found), named([("upgrade", 10 * SIZE), ("extend", 10 * SIZE)]));
+    assert!(found.iter().all(|event| !event.uncertain));
+}
+
+#[test]
 fn several_declarations_of_a_sector_in_one_message_are_one_extension() {
     for actors in [12, 18] {
         let twice = list(&[list(&[declared(&[], &[], FIRST), declared(&[], &[], SECOND)])]);
@@ -392,174 +354,5 @@ fn an_extension_that_changes_neither_date_nor_power_is_no_event_and_does_not_cou
         let [event] = &found[..] else { panic!("{found:?}") };
         assert_eq!((event.sector.0, event.kind), (9, Kind::Extend));
         assert_eq!(event.message.as_ref().unwrap().sectors, 1);
-    }
-}
-
-/// A tipset in which anybody disputes deadline 0's proof number `post`.
-fn dispute(post: u64) -> Sent {
-    (24, list(&[uint(0), uint(post)]), vec![])
-}
-
-fn three(actors: u8) -> State {
-    let sectors = [1, 2, 3].map(|number| Sector { number, ..empty() });
-    let partition_snapshot = vec![1, 2, 3];
-    let proofs_snapshot = vec![vec![4], vec![0]];
-    State {
-        sectors: sectors.to_vec(),
-        open_deadline: 20,
-        partition_snapshot,
-        proofs_snapshot,
-        ..one(actors, empty())
-    }
-}
-
-fn disputed(before: &State, after: &State, sent: &[Sent]) -> Vec<(u64, String)> {
-    let events = events(&mut Differ::new(), before, after, PERIOD + 20 * 60 + 5, sent);
-    let name = |event: &Event| event.cause.map_or(String::new(), |cause| cause.to_string());
-    events.iter().map(|event| (event.sector.0, format!("{} {}", event.kind, name(event)))).collect()
-}
-
-fn numbered<const N: usize>(events: [(u64, &str); N]) -> Vec<(u64, String)> {
-    events.map(|(number, name)| (number, name.to_owned())).to_vec()
-}
-
-#[test]
-fn a_dispute_is_of_the_partitions_that_the_proof_proved() {
-    let declare = (10, places(&[2]), vec![]);
-    for actors in [3, 6, 7, 12, 16, 19] {
-        let before = three(actors);
-        let after = |faults| State { faults, ..before.clone() };
-        let all = numbered([(1, "fault disputed"), (2, "fault disputed"), (3, "fault disputed")]);
-        assert_eq!(disputed(&before, &after(vec![1, 2, 3]), &[dispute(1)]), all, "v{actors}");
-        // What another call had declared before.
-        let both = [declare.clone(), dispute(1)];
-        let expected = numbered([(2, "fault declared"), (1, "fault disputed"), (3, "fault disputed")]);
-        assert_eq!(disputed(&before, &after(vec![1, 2, 3]), &both), expected, "v{actors}");
-        // A proof of another partition, though of this one all sectors fell.
-        let expected = numbered([(1, "fault declared"), (2, "fault declared"), (3, "fault declared")]);
-        let all = (10, places(&[1, 2, 3]), vec![]);
-        assert_eq!(disputed(&before, &after(vec![1, 2, 3]), &[dispute(0), all]), expected, "v{actors}");
-    }
-}
-
-#[test]
-fn a_dispute_takes_the_snapshots_active_sectors_that_are_live_and_sound_yet() {
-    for actors in [3, 9, 18] {
-        // Sector 1 came to the partition since, and 2 was faulty already.
-        let before = State { partition_snapshot: vec![2, 3], faults: vec![2], ..three(actors) };
-        let after = State { faults: vec![2, 3], ..before.clone() };
-        let found = disputed(&before, &after, &[dispute(1)]);
-        assert_eq!(found, numbered([(3, "fault disputed")]), "v{actors}");
-    }
-}
-
-#[test]
-fn disputed_and_terminated_in_one_tipset_are_both_events() {
-    for actors in [3, 9, 18] {
-        let before = three(actors);
-        let sectors = before.sectors[..2].to_vec();
-        let after = State { sectors, faults: vec![1, 2], terminated: vec![3], ..before.clone() };
-        let sent = [dispute(1), (9, places(&[3]), vec![])];
-        let expected = numbered([
-            (1, "fault disputed"),
-            (2, "fault disputed"),
-            (3, "fault disputed"),
-            (3, "terminate active"),
-        ]);
-        assert_eq!(disputed(&before, &after, &sent), expected, "v{actors}");
-        // The other way round, it is dead when the dispute comes.
-        let sent = [(9, places(&[3]), vec![]), dispute(1)];
-        let expected = numbered([(3, "terminate active"), (1, "fault disputed"), (2, "fault disputed")]);
-        assert_eq!(disputed(&before, &after, &sent), expected, "v{actors}");
-    }
-}
-
-#[test]
-fn a_proof_whose_deadline_closed_in_a_null_round_can_be_disputed_at_once() {
-    for actors in [3, 9, 18] {
-        let before = State {
-            open_deadline: 0,
-            posted: true,
-            proofs: vec![vec![0]],
-            proofs_snapshot: vec![],
-            partition_snapshot: vec![],
-            ..three(actors)
-        };
-        let after = State { open_deadline: 1, posted: false, faults: vec![1, 2, 3], ..before.clone() };
-        let heights = (CLOSING - 1, CLOSING + 3);
-        let found = events_since(&mut Differ::new(), &before, &after, heights, &[dispute(0)]);
-        let causes: Vec<_> = found.iter().filter_map(|event| event.cause).collect();
-        assert_eq!(causes, [ledger::Cause::Disputed; 3], "v{actors}");
-    }
-}
-
-/// A miner with another sector, in a tipset that leaves no trace of those that come and go.
-fn still(actors: u8) -> State {
-    one(actors, Sector { number: 1, ..empty() })
-}
-
-fn vanished(before: &State, sent: &[Sent]) -> Vec<Event> {
-    let queue = vec![(LATER as u64, vec![1], vec![])];
-    let after = State { precommits: vec![], deals: vec![], queue, ..before.clone() };
-    let found = events(&mut Differ::new(), before, &after, NOW, sent);
-    for event in &found {
-        assert_eq!((event.sector.0, event.activation), (NUMBER, Some(Epoch(NOW))));
-    }
-    found
-}
-
-#[test]
-fn onboarded_without_a_pre_commit_terminated_and_compacted_away_are_all_events() {
-    for (actors, quality) in [(14, 1), (18, 1), (19, 10)] {
-        let sector =
-            list(&[uint(NUMBER), uint(1000), link(&sealed_cid(1)), uint(NUMBER), int(NOW - 9), int(LATER)]);
-        let params = [list(&[sector]), bytes(&[]), uint(18), uint(1), uint(3), vec![0xf4]];
-        let sent = [(36, list(&params), vec![]), (9, places(&[NUMBER]), vec![])];
-        let found = vanished(&still(actors), &sent);
-        let names: Vec<_> =
-            found.iter().map(|event| (event.kind, event.status_before, event.status_after)).collect();
-        let (onboard, terminate) = (Kind::Onboard, Kind::Terminate);
-        let (none, unproven) = (Status::None, Status::Unproven);
-        assert_eq!(names, [(onboard, none, unproven), (terminate, unproven, none)], "v{actors}");
-        for event in &found {
-            assert_eq!((event.qap(), event.sector_size), (Bytes(quality * SIZE), Bytes(SIZE)), "v{actors}");
-        }
-        assert_eq!(found[0].expiration_after, Some(Epoch(LATER)));
-        // Without the termination nothing shows that it came.
-        assert_eq!(vanished(&still(actors), &sent[..1]), []);
-    }
-}
-
-#[test]
-fn onboarded_from_a_pre_commit_terminated_and_compacted_away_are_all_events() {
-    let duration = i128::from(LATER - NOW);
-    let weight = of_size(1, 2) * duration;
-    let half_verified = qap(NOW, LATER, weight);
-    let precommit = |deals: Vec<u64>, verified_weight| Precommit {
-        number: NUMBER,
-        epoch: NOW - 200,
-        expiration: LATER,
-        deals,
-        verified_weight,
-        ..Precommit::default()
-    };
-    let aggregate = (26, list(&[set(&[NUMBER]), bytes(&[])]), vec![]);
-    let activation = list(&[uint(NUMBER), pieces(&[(SIZE / 2, true)])]);
-    let with_pieces = (34, list(&[list(&[activation]), list(&[]), bytes(&[])]), vec![]);
-    let deals = vec![deal(5, SIZE / 2, true, 200 * DAY)];
-    for (actors, precommit, onboard, expected) in [
-        (5, precommit(vec![], weight), &aggregate, half_verified),
-        (8, precommit(vec![], weight), &aggregate, half_verified),
-        (9, precommit(vec![5], 0), &aggregate, half_verified),
-        (13, precommit(vec![], 0), &with_pieces, half_verified),
-        (18, precommit(vec![], 0), &with_pieces, half_verified),
-        (19, precommit(vec![], 0), &with_pieces, Bytes(10 * SIZE)),
-    ] {
-        let before = State { precommits: vec![precommit], deals: deals.clone(), ..still(actors) };
-        let sent = [onboard.clone(), (9, places(&[NUMBER]), vec![])];
-        let found = vanished(&before, &sent);
-        let names: Vec<_> = found.iter().map(|event| event.kind).collect();
-        assert_eq!(names, [Kind::Onboard, Kind::Terminate], "v{actors}");
-        assert!(found.iter().all(|event| event.qap() == expected), "v{actors}: {found:?}");
     }
 }

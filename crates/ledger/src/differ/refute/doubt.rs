@@ -51,11 +51,12 @@ impl Doubt<'_, '_> {
         let changes = self.outcome.changes;
         let in_doubt = match event.kind {
             // The further of two tells nothing of the first, and a sector that is gone nothing at all.
-            Kind::Extend | Kind::Adjust | Kind::Upgrade => match changes.rewritten(sector) {
+            Kind::Extend | Kind::Adjust => match changes.rewritten(sector) {
                 Some((_, Some(after))) => Some(after.expiration) > event.expiration_after,
                 _ => true,
             },
-            Kind::Snap => !matches!(changes.rewritten(sector), Some((_, Some(_)))),
+            // The flag of full quality stays.
+            Kind::Snap | Kind::Upgrade => !matches!(changes.rewritten(sector), Some((_, Some(_)))),
             Kind::Fault | Kind::Recover | Kind::Proven if matches!(call.op, Op::Post { .. }) => {
                 self.is_gone(sector)
             }
