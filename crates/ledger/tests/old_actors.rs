@@ -358,6 +358,25 @@ fn a_sector_past_its_time_that_leaves_while_no_deadline_ends_was_terminated_from
 }
 
 #[test]
+fn what_runs_inside_comes_before_the_tipsets_own_cron_and_after_that_of_null_rounds() {
+    for actors in [7, 12, 18] {
+        let before = miner(actors, &[8]);
+        let longer = Sector { expiration: LATER + DAY, ..sector(8) };
+        let snapped = Sector { sealed: 2, power_base: CLOSING, verified_weight: SIZE * 1000, ..sector(8) };
+        for (changed, kind) in [(longer, "extend 8"), (snapped, "snap 8")] {
+            let after = State { sectors: vec![changed], faults: vec![8], ..closed(&before) };
+            let seen = events(&mut Differ::new(), &before, &after, CLOSING, &[]);
+            assert_eq!(seen.iter().map(word).collect::<Vec<_>>(), [kind, "fault missed 8"], "v{actors}");
+            assert_eq!((seen[0].status_before, seen[0].status_after), (Status::Active, Status::Active));
+            let terms = |event: &Event| (event.qap_before, event.expiration_before);
+            assert_eq!(terms(&seen[1]), (seen[0].qap_after, seen[0].expiration_after), "v{actors}");
+            let late = told_since(&before, &after, (CLOSING - 1, CLOSING + 3), &[]);
+            assert_eq!(late, ["fault missed 8", kind], "v{actors}");
+        }
+    }
+}
+
+#[test]
 fn an_extension_that_changes_neither_date_nor_power_is_no_event() {
     for actors in [12, 16, 18] {
         let moved = Sector { power_base: PERIOD + 5, ..sector(8) };
