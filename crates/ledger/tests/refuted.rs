@@ -77,6 +77,11 @@ fn faulty(state: &State, numbers: &[u64]) -> State {
     State { faults: numbers.to_vec(), ..state.clone() }
 }
 
+/// The two, proven by a proof that can be disputed.
+fn disputable() -> State {
+    State { proofs_snapshot: vec![vec![0]], partition_snapshot: vec![A, B], ..two(18) }
+}
+
 fn precommitted(number: u64, epoch: i64) -> Precommit {
     Precommit { number, epoch, expiration: LATER, ..Precommit::default() }
 }
@@ -146,12 +151,14 @@ fn a_window_post_for_a_deadline_that_is_not_open_failed() {
 }
 
 #[test]
-fn a_dispute_of_the_deadline_that_is_open_failed() {
-    let (before, after) = (two(18), faulty(&two(18), &[A, B]));
+fn a_dispute_of_the_deadline_that_is_open_or_of_what_stays_sound_failed() {
+    let before = disputable();
+    let after = faulty(&before, &[A, B]);
     assert_eq!(told(&before, &after, &[dispute(0)]), ["fault disputed 8 by 24", "fault disputed 9 by 24"]);
     let open = |state: &State| State { open_deadline: 0, ..state.clone() };
     let told = told_at(PERIOD + 5, &open(&before), &open(&after), &[dispute(0)]);
     assert_eq!(told, ["fault declared 8", "fault declared 9"]);
+    assert_eq!(self::told(&before, &faulty(&before, &[A]), &[dispute(0)]), ["fault declared 8"]);
 }
 
 #[test]
@@ -458,7 +465,8 @@ fn in_actors_v1_and_v2_a_termination_while_the_deadline_closes_is_in_doubt() {
 
 #[test]
 fn of_what_was_declared_and_disputed_the_declaration_is_assumed_and_only_the_cause_in_doubt() {
-    let (before, after) = (two(18), faulty(&two(18), &[A, B]));
+    let before = disputable();
+    let after = faulty(&before, &[A, B]);
     for asked in [[dispute(0), declare_faults(SEAT, &[A])], [declare_faults(SEAT, &[A]), dispute(0)]] {
         let mut told = told(&before, &after, &asked);
         told.sort();
@@ -491,4 +499,7 @@ fn what_was_extended_or_snapped_and_then_terminated_and_compacted_away_is_in_dou
         told(&before, &after, &[extension, gone.clone()]),
         ["extend 8 by 32?", "terminate active 8 by 9"]
     );
+    let update = snap(35, SEAT, A, &sealed(2));
+    let gone = terminate(SEAT, &[A]);
+    assert_eq!(told(&before, &after, &[update, gone]), ["snap 8 by 35?", "terminate active 8 by 9"]);
 }

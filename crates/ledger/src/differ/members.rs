@@ -17,6 +17,8 @@ pub(super) struct Members<'s> {
     before: Option<Multisig<'s>>,
     /// What the tipset's calls did to the transactions so far; `None` for what no longer waits.
     changed: HashMap<i64, Option<Transaction>>,
+    /// Without receipts, what is taken for executed: the call that did it may have failed, and a later one done it.
+    executed: HashMap<i64, Transaction>,
     /// Who signs, reckoned without receipts.
     signing: Option<Signing<'s>>,
 }
@@ -36,7 +38,16 @@ struct Signing<'s> {
 
 impl<'s> Members<'s> {
     pub(super) fn of(after: StateTree<'s>, number: u64, entry: Option<Actor>, version: u8) -> Self {
-        Self { after, number, entry, version, before: None, changed: HashMap::new(), signing: None }
+        Self {
+            after,
+            number,
+            entry,
+            version,
+            before: None,
+            changed: HashMap::new(),
+            executed: HashMap::new(),
+            signing: None,
+        }
     }
 
     /// Keeps a transaction that was proposed and waits for approvals.
@@ -78,7 +89,13 @@ impl<'s> Members<'s> {
             }
             MultisigCall::Approve { id, hash } => {
                 let threshold = signing.threshold;
-                let Some(mut pending) = self.approvable(id, &hash)? else { return Ok(None) };
+                let Some(mut pending) = self.approvable(id, &hash)? else {
+                    let executed = self.executed.get(&id);
+                    let same = |executed: &&Transaction| {
+                        hash.is_empty() || executed.hash().is_some_and(|found| found[..] == hash[..])
+                    };
+                    return Ok(executed.filter(same).cloned());
+                };
                 if pending.approved.len() < threshold {
                     if pending.approved.contains(&caller) {
                         return Ok(None);
@@ -110,6 +127,7 @@ impl<'s> Members<'s> {
             return Ok(None);
         }
         self.changed.insert(id, None);
+        self.executed.insert(id, transaction.clone());
         Ok(Some(transaction))
     }
 

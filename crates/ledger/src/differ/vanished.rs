@@ -4,6 +4,7 @@ use chain::state::{Activation, Op, Place};
 use chain::{AttoFil, Bytes, Result, SectorNumber, SectorSet};
 
 use super::calls::Call;
+use super::registers::Registers;
 use super::story::Scene;
 use super::terms::{Terms, Weights};
 use crate::event::{Backing, Content};
@@ -45,7 +46,7 @@ impl Scene<'_, '_> {
     }
 
     /// The terms on which such a sector lived, by the message and the pre-commit in the state before; `None` if they do not
-    /// tell. What was pledged for it is in no state, and it never paid.
+    /// tell. What was pledged for it is in no state.
     pub(super) fn terms_of_vanished(&self, sector: SectorNumber) -> Result<Option<Terms>> {
         if !self.came_and_went(sector) {
             return Ok(None);
@@ -66,7 +67,7 @@ impl Scene<'_, '_> {
             simple: self.changes.version() >= 9,
             full_quality: self.changes.version() >= 19,
             qap: Bytes::default(),
-            backing: Backing { content: Content::Cc, pledge: AttoFil(0), daily_fee: Some(AttoFil(0)) },
+            backing: Backing { content: Content::Cc, pledge: AttoFil(0), daily_fee: None },
             sealed: Vec::new(),
         };
         terms.valued(sector).map(Some)
@@ -78,7 +79,8 @@ impl Scene<'_, '_> {
         let precommit =
             self.changes.precommits.get(&activation.sector).and_then(|(before, _)| before.as_ref());
         if let Some(precommit) = precommit {
-            weights = self.registers.before.precommitted(precommit, Some(duration))?;
+            let registers: &Registers<'_> = &self.registers.before;
+            weights = registers.precommitted(precommit, Some(duration))?;
         }
         weights.add_pieces(&activation.pieces, duration, self.changes.version());
         Ok(weights)

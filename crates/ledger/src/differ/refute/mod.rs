@@ -75,7 +75,7 @@ pub(super) fn judge<'c>(changes: &MinerChanges<'_>, calls: &'c [Call]) -> Result
             break;
         }
     }
-    put_disputes_last(&mut taken);
+    put_disputes_behind_declarations(&mut taken);
     let refuted = candidates - taken.iter().filter(|call| !call.certain).count() as u64;
     Ok(Judged { calls: Cow::Owned(taken), candidates, refuted })
 }
@@ -104,9 +104,18 @@ fn hold_against_each_other(outcome: &Outcome<'_, '_>, taken: &mut Vec<Call>) -> 
     Ok(narrowed)
 }
 
-/// Of a fault that may have been declared or found by a dispute, the declaration is assumed: it is asked first.
-fn put_disputes_last(taken: &mut [Call]) {
-    if taken.iter().any(|call| matches!(call.op, Op::DeclareFaults(_))) {
-        taken.sort_by_key(|call| !call.certain && matches!(call.op, Op::Dispute { .. }));
+/// Of a fault that may have been declared or found by a dispute, the declaration is assumed: it is asked first, but for one
+/// that comes after a termination.
+fn put_disputes_behind_declarations(taken: &mut [Call]) {
+    for at in (0..taken.len()).rev() {
+        let Some([dispute, later @ ..]) = taken.get_mut(at..) else { continue };
+        if dispute.certain || !matches!(dispute.op, Op::Dispute { .. }) {
+            continue;
+        }
+        let until = later.iter().position(|call| matches!(call.op, Op::Terminate(_))).unwrap_or(later.len());
+        let declares = |call: &Call| matches!(call.op, Op::DeclareFaults(_));
+        if let Some(last) = later[..until].iter().rposition(declares) {
+            taken[at..=at + 1 + last].rotate_left(1);
+        }
     }
 }

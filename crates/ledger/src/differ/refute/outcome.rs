@@ -2,7 +2,7 @@
 
 use std::cell::OnceCell;
 
-use chain::state::{Op, Partition, Place, Update};
+use chain::state::{Activation, Op, Partition, Place, Update};
 use chain::{Epoch, Result, SectorNumber, SectorSet};
 
 use super::super::calls::Call;
@@ -28,7 +28,7 @@ pub(super) struct Outcome<'a, 's> {
 impl<'a, 's> Outcome<'a, 's> {
     pub(super) fn of(changes: &'a MinerChanges<'s>) -> Self {
         let (before, after) = changes.standing();
-        let live = |of: &super::super::standing::Standing| {
+        let live = |of: &super::super::changes::Standing| {
             SectorSet::union_of([&of.active, &of.faulty, &of.unproven])
         };
         let sides = changes.changed_partitions().flat_map(|change| [&change.before, &change.after]);
@@ -49,7 +49,7 @@ impl<'a, 's> Outcome<'a, 's> {
         Ok(match &call.op {
             Op::Precommit(sectors) => all(!sectors.iter().all(|sector| self.is_precommitted(*sector))),
             Op::Prove(activations) => {
-                let proved = activations.iter().filter(|one| self.may_be_onboarded(one.sector, call.method));
+                let proved = activations.iter().filter(|one| self.may_be_onboarded(one, call.method));
                 some(proved.cloned().collect()).map(Op::Prove)
             }
             Op::Update(updates) => {
@@ -91,12 +91,15 @@ impl<'a, 's> Outcome<'a, 's> {
 
     /// Whether the sector is new, and had the pre-commit that the method needs: none for method 36. One that neither state
     /// has may have come and gone within the tipset.
-    fn may_be_onboarded(&self, sector: SectorNumber, method: u64) -> bool {
+    fn may_be_onboarded(&self, activation: &Activation, method: u64) -> bool {
+        let sector = activation.sector;
         let precommit = self.changes.precommits.get(&sector);
         let (had, has) = precommit.map_or((false, false), |(old, new)| (old.is_some(), new.is_some()));
         let fits = if method == 36 { !had } else { had };
         let came = match self.changes.rewritten(sector) {
             Some((before, _)) => before.is_none(),
+            // Without a pre-commit, the message alone says for how long it comes.
+            None if method == 36 => activation.commitment.is_some_and(|(_, until)| until > self.height),
             None => !has,
         };
         fits && came
@@ -148,6 +151,14 @@ impl<'a, 's> Outcome<'a, 's> {
             }
         }
         Ok(false)
+    }
+
+    /// A sector that the disputed proof is about was active before and stays sound. A dispute takes all of them.
+    fn refutes_dispute(&self, deadline: u64, post: u64) -> Result<bool> {
+        let (before, after) = self.changes.standing();
+        let sound = before.active.intersection(&after.active.union(&after.unproven));
+        let places = self.changes.disputed(deadline, post)?;
+        Ok(places.iter().any(|place| !place.sectors.intersection(&sound).is_empty()))
     }
 
     /// The partitions that a window `PoSt` may have proven; `None` if it failed. Source: builtin-actors,

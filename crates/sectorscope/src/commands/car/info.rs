@@ -1,6 +1,6 @@
 //! `sectorscope car info`: what the files are, how far the chain reads, and who is in its newest state.
 
-use chain::{CarFile, Cars};
+use chain::{CarFile, Cars, Network};
 use ledger::Portrait;
 use serde::Serialize;
 
@@ -175,7 +175,7 @@ impl States {
 impl UpgradeInfo {
     /// The upgrade in force at the head, if the network is known.
     fn of(chain: &chain::Chain<'_>) -> Option<Self> {
-        let network = chain.network()?;
+        let network = Network::with_genesis(chain.clock().genesis())?;
         let mut newest_first = chain.tipsets().iter().rev();
         let upgrade = network.upgrade_at(newest_first.next()?.height)?;
         // The state at the head was left by its parent.
