@@ -148,7 +148,7 @@ impl<'a, 's> Tale<'a, 's> {
         }
         let last = self.seat.and_then(|seat| changes.closings.of(seat.deadline).last());
         let due = changes.due(self.sector)?;
-        Ok(!due.zip(last).is_some_and(|((due, _), end)| due <= end))
+        Ok(due.zip(last).is_none_or(|((due, _), end)| due > end))
     }
 
     /// Whether a successful message terminates the sector.
