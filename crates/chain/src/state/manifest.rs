@@ -207,7 +207,8 @@ mod tests {
         assert_eq!(read, [Activation { pieces: told(), ..Activation::of(SectorNumber(9)) }]);
 
         let info = array(&[uint(1), uint(1000), sealed(), uint(9), uint(70), uint(500)]);
-        let of = |seal_proof| array(&[array(&[info.clone()]), bytes(&[]), uint(seal_proof), uint(1)]);
+        let of =
+            |seal_proof| array(&[array(std::slice::from_ref(&info)), bytes(&[]), uint(seal_proof), uint(1)]);
         let commitment = |params: &[u8]| {
             let read = non_interactive(&mut Reader::new(params)).unwrap();
             assert_eq!(read[0].sector, SectorNumber(9));

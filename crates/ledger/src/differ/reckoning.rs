@@ -56,6 +56,11 @@ impl Rules {
         }
     }
 
+    /// Whether a sector that is snapped gets full quality, whatever it then holds.
+    pub(super) const fn snaps_to_full_quality(self) -> bool {
+        self.version >= 19
+    }
+
     /// A sector's terms after a snap to data of that sealed CID and weight.
     pub(super) fn snapped(
         self,
@@ -64,7 +69,8 @@ impl Rules {
         sealed: Vec<u8>,
         weights: Weights,
     ) -> Result<Terms> {
-        let (simple, full_quality) = (self.version >= 9, self.version >= 19 || terms.full_quality);
+        let simple = self.version >= 9;
+        let full_quality = terms.full_quality || self.snaps_to_full_quality();
         Terms { power_base: self.now, weights, simple, full_quality, sealed, ..terms.clone() }.valued(sector)
     }
 

@@ -13,25 +13,23 @@ use super::super::terms::{Terms, Weights};
 use super::{INSIDE, Tale};
 use crate::event::{Cause, Kind};
 
+/// Expiration, sealed CID and flag of full quality that a change is to leave.
+type Asked<'t> = (Epoch, &'t [u8], bool);
+
 impl Tale<'_, '_> {
     const fn rules(&self) -> Rules {
         Rules { version: self.scene.changes.version(), now: self.scene.height }
     }
 
-    /// The terms that a change leaves: those of the outcome if it is the last one and they are what it asked for, else
-    /// those that were reckoned.
-    fn left_by(&self, call: &Call, reckoned: Terms) -> Terms {
-        match &self.settled {
-            Some(settled)
-                if settled.expiration == reckoned.expiration
-                    && settled.sealed == reckoned.sealed
-                    && settled.full_quality == reckoned.full_quality
-                    && !self.later(call).any(|later| self.amends(later)) =>
-            {
-                settled.clone()
-            }
-            _ => reckoned,
-        }
+    /// The terms that a change leaves by the outcome: if it is the last one, and they are what it asked for. Else they must
+    /// be reckoned.
+    fn settled_by(&self, call: &Call, (expiration, sealed, full_quality): Asked<'_>) -> Option<Terms> {
+        let fits = |settled: &&Terms| {
+            (settled.expiration, &settled.sealed[..], settled.full_quality)
+                == (expiration, sealed, full_quality)
+        };
+        let settled = self.settled.as_ref().filter(fits)?;
+        (!self.later(call).any(|later| self.amends(later))).then(|| settled.clone())
     }
 
     /// The calls after one.
@@ -76,9 +74,15 @@ impl Tale<'_, '_> {
         if !self.is_live() || sealed == self.terms.sealed || undone {
             return Ok(());
         }
-        let weights = self.filled(update, &sealed, call)?;
-        let reckoned = self.rules().snapped(self.sector, &self.terms, sealed, weights)?;
-        let terms = self.left_by(call, reckoned);
+        let rules = self.rules();
+        let full_quality = self.terms.full_quality || rules.snaps_to_full_quality();
+        let terms = match self.settled_by(call, (self.terms.expiration, &sealed, full_quality)) {
+            Some(settled) => settled,
+            None => {
+                let weights = self.filled(update, &sealed, call)?;
+                rules.snapped(self.sector, &self.terms, sealed, weights)?
+            }
+        };
         self.add((Stage::Message(call.index), 0), Kind::Snap, None, self.status, Some(terms), Some(call));
         Ok(())
     }
@@ -110,17 +114,20 @@ impl Tale<'_, '_> {
         if !self.is_live() || declared().next().is_none() {
             return Ok(());
         }
-        let claims = declared().flat_map(|one| &one.dropped).filter(|(of, _)| *of == sector);
-        let mut dropped = self.scene.registers.claimed(self.scene.miner, claims.map(|(_, claim)| *claim))?;
-        let mut reckoned = self.terms.clone();
-        for one in declared() {
-            if one.expiration < reckoned.expiration || !self.may_expire_at(one.expiration) {
-                return Ok(());
-            }
-            reckoned = self.rules().extended(sector, &reckoned, one.expiration, dropped)?;
-            dropped = 0;
+        let dates = || declared().map(|one| one.expiration);
+        let falls = |(date, next): (Epoch, Epoch)| next < date;
+        let (first, last) = (dates().next(), dates().next_back().unwrap_or(self.terms.expiration));
+        if first < Some(self.terms.expiration)
+            || dates().zip(dates().skip(1)).any(falls)
+            || !self.may_expire_at(last)
+        {
+            return Ok(());
         }
-        let terms = self.left_by(call, reckoned);
+        let asked = (last, &self.terms.sealed[..], self.terms.full_quality);
+        let terms = match self.settled_by(call, asked) {
+            Some(settled) => settled,
+            None => self.extended(declared())?,
+        };
         let (kind, cause) = if terms.expiration > self.terms.expiration {
             (Kind::Extend, None)
         } else {
@@ -128,6 +135,19 @@ impl Tale<'_, '_> {
         };
         self.amend((Stage::Message(call.index), 0), kind, cause, terms, Some(call));
         Ok(())
+    }
+
+    /// The sector's terms after the extensions that one message declares of it, in their order.
+    fn extended<'e>(&self, declared: impl Iterator<Item = &'e Extension> + Clone) -> Result<Terms> {
+        let (scene, sector) = (self.scene, self.sector);
+        let claims = declared.clone().flat_map(|one| &one.dropped).filter(|(of, _)| *of == sector);
+        let mut dropped = scene.registers.claimed(scene.miner, claims.map(|(_, claim)| *claim))?;
+        let mut terms = self.terms.clone();
+        for one in declared {
+            terms = self.rules().extended(sector, &terms, one.expiration, dropped)?;
+            dropped = 0;
+        }
+        Ok(terms)
     }
 
     /// An upgrade to full quality, with an extension behind it if the date is to move, too. A sector that has full quality
@@ -143,11 +163,17 @@ impl Tale<'_, '_> {
         if lacks || expiration < self.terms.expiration || !self.may_expire_at(expiration) {
             return Ok(());
         }
-        let mut reckoned = Terms { full_quality: true, ..self.terms.clone() }.valued(self.sector)?;
-        if expiration > self.terms.expiration {
-            reckoned = self.rules().extended(self.sector, &reckoned, expiration, 0)?;
-        }
-        let terms = self.left_by(call, reckoned);
+        let terms = match self.settled_by(call, (expiration, &self.terms.sealed, true)) {
+            Some(settled) => settled,
+            None => {
+                let upgraded = Terms { full_quality: true, ..self.terms.clone() }.valued(self.sector)?;
+                if expiration > self.terms.expiration {
+                    self.rules().extended(self.sector, &upgraded, expiration, 0)?
+                } else {
+                    upgraded
+                }
+            }
+        };
         self.upgrade_to(terms, (Stage::Message(call.index), 0), Some(call))
     }
 
