@@ -153,14 +153,6 @@ impl<'a, 's> Outcome<'a, 's> {
         Ok(false)
     }
 
-    /// A sector that the disputed proof is about was active before and stays sound. A dispute takes all of them.
-    fn refutes_dispute(&self, deadline: u64, post: u64) -> Result<bool> {
-        let (before, after) = self.changes.standing();
-        let sound = before.active.intersection(&after.active.union(&after.unproven));
-        let places = self.changes.disputed(deadline, post)?;
-        Ok(places.iter().any(|place| !place.sectors.intersection(&sound).is_empty()))
-    }
-
     /// The partitions that a window `PoSt` may have proven; `None` if it failed. Source: builtin-actors,
     /// `submit_windowed_post`, `record_proven_sectors`.
     fn proven(&self, deadline: u64, partitions: &[Place]) -> Result<Option<Vec<Place>>> {
