@@ -145,13 +145,15 @@ fn events() -> Vec<Field> {
 
 /// Columns of the registry that lakes of layout 3 lack. A column can be added to a table only
 /// if its values may be absent; in the rows from before it there was nothing to count, so they are read as 0.
-const SINCE_LAYOUT_4: [&str; 6] = [
+const SINCE_LAYOUT_4: [&str; 8] = [
     "daily_new_upgrade_count",
     "daily_new_upgrade_rbp",
     "daily_new_upgrade_qap",
     "total_upgrade_count",
     "total_upgrade_rbp",
     "total_upgrade_qap",
+    "total_dropped_count",
+    "total_dropped_rbp",
 ];
 
 fn rows() -> Vec<Field> {

@@ -464,8 +464,6 @@ pub const COLUMNS: &[Column] = &[
     kept("daily_new_snap_count", Flow(SNAP, Count), Unit::Sectors, "Sectors whose content was replaced on the day."),
     kept("total_snap_count", Total(SNAP, Count), Unit::Sectors, "Content replacements so far."),
     kept("total_requalified_qap", Total(REQUALIFY, QapChange), Unit::Bytes, "What snaps, extensions, upgrades and adjustments changed in quality-adjusted power so far."),
-    kept("total_dropped_count", Total(MIGRATE, Departure), Unit::Sectors, "Sectors that state migrations took away so far: neither terminated nor expired."),
-    kept("total_dropped_rbp", Total(MIGRATE, DepartureRbp), Unit::Bytes, "Their raw bytes."),
     kept("live_sector_count", State(LIVE, Holding::Count), Unit::Sectors, "Live sectors at the day's end: neither terminated nor expired nor taken away."),
     kept("live_sector_rbp", State(LIVE, Holding::Rbp), Unit::Bytes, "Their raw bytes."),
     kept("live_sector_qap", State(LIVE, Holding::Qap), Unit::Bytes, "Their quality-adjusted power."),
@@ -484,6 +482,8 @@ pub const COLUMNS: &[Column] = &[
     kept("total_upgrade_count", Total(UPGRADE, Count), Unit::Sectors, "Upgrades to full quality so far."),
     kept("total_upgrade_rbp", Total(UPGRADE, Rbp), Unit::Bytes, "Raw bytes of all sectors ever upgraded to full quality."),
     kept("total_upgrade_qap", Total(UPGRADE, Qap), Unit::Bytes, "Quality-adjusted power those sectors had after."),
+    kept("total_dropped_count", Total(MIGRATE, Departure), Unit::Sectors, "Sectors that state migrations took away so far: neither terminated nor expired."),
+    kept("total_dropped_rbp", Total(MIGRATE, DepartureRbp), Unit::Bytes, "Their raw bytes."),
 ];
 
 #[cfg(test)]
