@@ -49,6 +49,11 @@ pub trait BlockStore: Send + Sync {
     /// read much that is not soon needed again.
     fn let_go(&self) {}
 
+    /// Names of the files that the blocks are in, if they are in files: what is missing is told by them.
+    fn file_names(&self) -> Vec<String> {
+        Vec::new()
+    }
+
     /// The block of that CID, which `what` needs.
     ///
     /// # Errors

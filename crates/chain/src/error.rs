@@ -67,6 +67,20 @@ pub enum Error {
         /// Height of the newest tipset below the hole whose state is here.
         below: Option<Epoch>,
     },
+    /// Headers are in none of the files, though the chain goes on below them.
+    #[error("{}", cut(.cid, *.first, *.last, *.below, .files))]
+    Cut {
+        /// A missing header of the tipset next below those that are here.
+        cid: Box<Cid>,
+        /// Lowest height whose header is missing, as far as the files tell.
+        first: Epoch,
+        /// The height below the lowest header that is here.
+        last: Epoch,
+        /// Height of the highest head below the gap that a file names.
+        below: Option<Epoch>,
+        /// Names of the missing files, where the others have theirs by the archive's rule.
+        files: Vec<String>,
+    },
     /// The head of a chain has no state here; never passed over in silence, since what led up to it would be missing.
     #[error(
         "the chain's head, at height {height}, has no readable state in the files given; {}",
@@ -108,7 +122,57 @@ pub enum Error {
     Chain(String),
 }
 
+/// What is missing of a chain, by heights.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Gap {
+    /// Lowest height that is missing.
+    pub first: Epoch,
+    /// Highest height that is missing.
+    pub last: Epoch,
+    /// Height of the newest tipset below it that is here.
+    pub below: Option<Epoch>,
+}
+
+/// What a cut chain lacks, and where to look for it.
+fn cut(cid: &Cid, first: Epoch, last: Epoch, below: Option<Epoch>, files: &[String]) -> String {
+    /// Files named in full.
+    const NAMED: usize = 3;
+    if below.is_none() {
+        return format!(
+            "the chain is cut off below height {}: block {cid}, a header of the tipset below, is in none of the files \
+             given, and no file's chain ends there; add the files that this one goes on from, or fetch a whole snapshot \
+             again",
+            last + 1
+        );
+    }
+    let missing = match files.len() {
+        0 => "add the file that holds them".to_owned(),
+        1 => format!("by the names of the others, {} is missing: add it", files[0]),
+        count => {
+            let more = count.saturating_sub(NAMED);
+            let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+            let named = files.iter().take(NAMED).cloned().collect::<Vec<_>>().join(", ");
+            format!("by the names of the others, {named}{more} are missing: add them")
+        }
+    };
+    format!(
+        "the headers of heights {first} to {last} are in none of the files given (such as block {cid}), though the chain \
+         goes on below; {missing}"
+    )
+}
+
 impl Error {
+    /// What is missing, if that is the error.
+    #[must_use]
+    pub const fn gap(&self) -> Option<Gap> {
+        match self {
+            Self::Hole { first, last, below, .. } | Self::Cut { first, last, below, .. } => {
+                Some(Gap { first: *first, last: *last, below: *below })
+            }
+            _ => None,
+        }
+    }
+
     /// Malformed bytes, for a reason.
     pub(crate) fn malformed(problem: impl Into<String>) -> Self {
         Self::Malformed(problem.into())

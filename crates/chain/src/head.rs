@@ -16,7 +16,7 @@ use crate::error::{Error, Result};
 use crate::header::Header;
 use crate::state::{Claims, Codes, StateTree};
 use crate::tipset::Tipset;
-use crate::units::{Bytes, Epoch};
+use crate::units::{Bytes, Clock, Epoch};
 
 /// More than any number of snapshots names; each is read.
 const MOST_ROOTS: usize = 4096;
@@ -75,6 +75,31 @@ impl Heads {
     /// As [`Tipset::read`].
     pub(crate) fn highest(&self, store: &dyn BlockStore) -> Result<Tipset> {
         self.at_or_below(store, Epoch(i64::MAX))?.ok_or_else(|| Error::Chain("the files name no head".into()))
+    }
+
+    /// The clock of their chain.
+    ///
+    /// # Errors
+    /// If they are of several: a set of files has one chain.
+    pub(crate) fn clock(&self) -> Result<Clock> {
+        let clocks = self.0.iter().flatten().map(|header| (header.clock(), header));
+        let mut clocks = clocks.map(|(clock, header)| (clock, header.cid, header.height));
+        let (clock, cid, height) =
+            clocks.next().ok_or_else(|| Error::Chain("the files name no head".into()))?;
+        match clocks.find(|(other, ..)| *other != clock) {
+            None => Ok(clock),
+            Some((other, other_cid, other_height)) => Err(Error::Chain(format!(
+                "the files are of different networks: block {cid} at height {height} is of {}, block {other_cid} at \
+                 height {other_height} of {}; give the files of one of them",
+                clock.described(),
+                other.described()
+            ))),
+        }
+    }
+
+    /// The height of the highest that is lower than `height`.
+    pub(crate) fn height_below(&self, height: Epoch) -> Option<Epoch> {
+        self.0.iter().map(|tipset| tipset[0].height).find(|other| *other < height)
     }
 
     /// The highest that is not above `height`.
@@ -163,4 +188,115 @@ fn total_power(store: &dyn BlockStore, state: &Cid) -> Option<i128> {
     codes.learn(&tree).ok()?;
     let Bytes(total) = Claims::open(&tree, &codes).ok()?.total_quality_adjusted();
     Some(total)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{Memory, array, bytes, link, uint};
+    use crate::units::Clock;
+
+    const GENESIS: i64 = 1_598_306_400;
+
+    /// A block of a head: what tells it from others.
+    #[derive(Clone, Copy)]
+    struct Block {
+        height: u64,
+        parent: u64,
+        weight: u8,
+        wins: u64,
+        ticket: u64,
+        genesis: i64,
+    }
+
+    const PLAIN: Block = Block { height: 7, parent: 1, weight: 100, wins: 1, ticket: 1, genesis: GENESIS };
+
+    fn put(store: &mut Memory, block: Block) -> Cid {
+        let (null, none) = (vec![0xf6], link(&Cid::default()));
+        let parent = link(&store.put(uint(block.parent)));
+        let time = u64::try_from(block.genesis).unwrap() + 30 * block.height;
+        let fields = [
+            bytes(&[0, 100]),
+            array(&[bytes(&block.ticket.to_be_bytes())]),
+            array(&[uint(block.wins), bytes(b"proof")]),
+            null.clone(),
+            null.clone(),
+            array(std::slice::from_ref(&parent)),
+            bytes(&[0, block.weight]),
+            uint(block.height),
+            parent,
+            none.clone(),
+            none,
+            null.clone(),
+            uint(time),
+            null.clone(),
+            null.clone(),
+            null,
+        ];
+        store.put(array(&fields))
+    }
+
+    /// The head of these blocks, whichever comes first, as places among them.
+    fn head(blocks: &[Block]) -> Vec<usize> {
+        let mut store = Memory::default();
+        let mut roots: Vec<_> = blocks.iter().map(|block| put(&mut store, *block)).collect();
+        let all = roots.clone();
+        let mut found = Vec::new();
+        for _ in 0..roots.len() {
+            roots.rotate_left(1);
+            for _ in 0..2 {
+                roots.reverse();
+                let head = Heads::of(&store, roots.clone()).unwrap().highest(&store).unwrap();
+                let place = |cid| all.iter().position(|other| other == cid).unwrap();
+                let mut places: Vec<_> = head.key.0.iter().map(place).collect();
+                places.sort_unstable();
+                found.push(places);
+            }
+        }
+        found.dedup();
+        assert_eq!(found.len(), 1, "the order of roots makes a difference");
+        found.remove(0)
+    }
+
+    #[test]
+    fn the_highest_head_wins_and_of_one_height_the_heaviest() {
+        let heavier = Block { parent: 2, weight: 101, ..PLAIN };
+        assert_eq!(head(&[PLAIN, heavier]), [1]);
+        let higher = Block { height: 8, weight: 1, ..PLAIN };
+        assert_eq!(head(&[PLAIN, heavier, higher]), [2]);
+        // Blocks of one tipset in several files.
+        let beside = Block { ticket: 9, ..PLAIN };
+        assert_eq!(head(&[PLAIN, beside, PLAIN]), [0, 1]);
+    }
+
+    #[test]
+    fn of_two_equally_heavy_heads_the_smaller_ticket_wins() {
+        let tickets = [1, 2].map(|ticket| crate::block::blake2b(&u64::to_be_bytes(ticket)));
+        let other = Block { parent: 2, ticket: 2, ..PLAIN };
+        assert_eq!(head(&[PLAIN, other]), [usize::from(tickets[1] < tickets[0])]);
+    }
+
+    #[test]
+    fn heads_of_different_networks_are_refused_by_name() {
+        let mut store = Memory::default();
+        let calibnet = Block { genesis: 1_667_326_380, height: 9, ..PLAIN };
+        let roots = [PLAIN, calibnet].map(|block| put(&mut store, block));
+        let said = Heads::of(&store, roots).unwrap().clock().unwrap_err().to_string();
+        assert!(said.contains("mainnet") && said.contains("calibnet"), "{said}");
+        let one = Heads::of(&store, roots[..1].to_vec()).unwrap();
+        assert_eq!(one.clock().unwrap(), Clock::new(GENESIS));
+    }
+
+    #[test]
+    fn roots_that_lead_to_no_chain_are_passed_over_or_named() {
+        let mut store = Memory::default();
+        let (head, table) = (put(&mut store, PLAIN), store.put(array(&[bytes(&[1]), array(&[])])));
+        let lost = crate::block::message_cid(b"in no file");
+        let others = [table, Cid::default(), lost];
+        let found = Heads::of(&store, others.into_iter().chain([head])).unwrap();
+        assert_eq!(found.highest(&store).unwrap().key.0, [head]);
+        let said = Heads::of(&store, others).err().unwrap().to_string();
+        assert!(said.contains(&format!("{lost} is in none of the files")), "{said}");
+        assert!(said.contains(&format!("{table} is no block header")), "{said}");
+    }
 }

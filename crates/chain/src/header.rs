@@ -10,7 +10,7 @@ use cid::Cid;
 use crate::block::{BlockStore, blake2b, cid_of};
 use crate::cbor::Reader;
 use crate::error::{Error, Result};
-use crate::units::Epoch;
+use crate::units::{Clock, Epoch};
 
 /// Of a block header's 16 fields, those that tipsets and states are found by.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,7 +37,8 @@ pub struct Header {
     pub timestamp: i64,
 }
 
-const WHAT: &str = "block header";
+/// What a missing or malformed one is called.
+pub(crate) const WHAT: &str = "block header";
 /// Most parents: five blocks an epoch are expected, by a lottery that never comes near this. Each is read in turn.
 const MOST_PARENTS: u64 = 256;
 
@@ -49,6 +50,11 @@ impl Header {
     pub fn read(store: &dyn BlockStore, cid: &Cid) -> Result<Self> {
         let block = store.need(cid, WHAT)?;
         Self::decode(&block, cid).map_err(|error| error.in_block(cid, WHAT))
+    }
+
+    /// The clock that its height and time are of.
+    pub(crate) const fn clock(&self) -> Clock {
+        Clock::with(self.height, self.timestamp)
     }
 
     /// Whether two blocks can be of one tipset: of one height, with the same parents and what these left.

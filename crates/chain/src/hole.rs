@@ -5,24 +5,38 @@ use crate::error::{Error, Result};
 use crate::message;
 use crate::tipset::Tipset;
 use crate::units::Epoch;
+use crate::walk::Walk;
 
+/// What is missing below a stretch of states: `first_without` is the first tipset that has none.
+///
 /// Snapshots without states below some height are normal, but for genesis' own, which all of them have; one with other
-/// states further down has lost some. Looks down from the first tipset without state for a while.
+/// states further down has lost some, and all have the headers down to genesis. Looks down for a while.
 ///
 /// # Errors
-/// [`Error::Hole`]; or if a header is missing.
-pub(crate) fn check(store: &dyn BlockStore, first_without: &Tipset) -> Result<()> {
-    let below = Below::of(store, first_without.clone())?;
-    if !below.shows_loss() {
-        return Ok(());
-    }
+/// If a header is malformed.
+pub(crate) fn below(walk: &Walk<'_>, first_without: &Tipset) -> Result<Option<Error>> {
+    let below = match Below::of(walk, first_without.clone()) {
+        Err(cut @ Error::Cut { .. }) => return Ok(Some(cut)),
+        below => below?,
+    };
     let last = first_without.height;
-    Err(Error::Hole {
+    Ok(below.shows_loss().then(|| Error::Hole {
         cid: Box::new(first_without.parent_state_root),
         first: below.with_state.map_or(Epoch(0), |height| height + 1).min(last),
         last,
         below: below.with_state,
-    })
+    }))
+}
+
+/// Height of the newest tipset at or not far below this one that has a state.
+///
+/// # Errors
+/// If a header is malformed.
+pub(crate) fn newest_state(walk: &Walk<'_>, tipset: &Tipset) -> Result<Option<Epoch>> {
+    match Below::of(walk, tipset.clone()) {
+        Err(Error::Cut { below, .. }) => Ok(below),
+        below => Ok(below?.with_state),
+    }
 }
 
 /// Whether the state before a tipset is here.
@@ -31,9 +45,9 @@ pub(crate) fn has_state(store: &dyn BlockStore, tipset: &Tipset) -> Result<bool>
 }
 
 /// What lies below a tipset without state.
-pub(crate) struct Below {
+struct Below {
     /// Height of the first that has one.
-    pub(crate) with_state: Option<Epoch>,
+    with_state: Option<Epoch>,
     /// Whether that state is the one that the chain began with: it is also the one before the first tipset above
     /// genesis.
     is_genesis: bool,
@@ -50,10 +64,11 @@ impl Below {
     /// Looks down from a tipset without state.
     ///
     /// # Errors
-    /// If a header is missing or malformed.
-    pub(crate) fn of(store: &dyn BlockStore, mut tipset: Tipset) -> Result<Self> {
+    /// [`Error::Cut`] if a header is missing; or if one is malformed.
+    fn of(walk: &Walk<'_>, mut tipset: Tipset) -> Result<Self> {
         /// How far is looked.
         const LOOKED_AT: usize = 2880;
+        let store = walk.store();
         let messages = has_messages(store, &tipset)?;
         let mut below = Self {
             with_state: None,
@@ -66,7 +81,7 @@ impl Below {
         while below.passed < LOOKED_AT {
             if has_state(store, &tipset)? {
                 below.with_state = Some(tipset.height);
-                below.is_genesis = tipset.height.0 == 0 || is_first(store, &tipset)?;
+                below.is_genesis = tipset.height.0 == 0 || is_first(walk, &tipset)?;
                 break;
             }
             if messages == Some(true) && !below.messages_end {
@@ -77,8 +92,7 @@ impl Below {
                 break;
             }
             below.passed += 1;
-            // Snapshots reach back to genesis with all their headers: where one is missing, the file was cut off.
-            tipset = Tipset::read(store, &tipset.parents.0)?;
+            tipset = walk.down(&tipset)?;
         }
         Ok(below)
     }
@@ -98,8 +112,8 @@ impl Below {
 }
 
 /// Whether a tipset is the first above genesis, and has the state that genesis has.
-fn is_first(store: &dyn BlockStore, tipset: &Tipset) -> Result<bool> {
-    let parent = Tipset::read(store, &tipset.parents.0)?;
+fn is_first(walk: &Walk<'_>, tipset: &Tipset) -> Result<bool> {
+    let parent = walk.down(tipset)?;
     Ok(parent.height.0 == 0 && parent.parent_state_root == tipset.parent_state_root)
 }
 

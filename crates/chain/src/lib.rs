@@ -8,6 +8,7 @@
 
 mod address;
 mod amt;
+mod archive;
 mod bitfield;
 mod block;
 mod car;
@@ -26,6 +27,7 @@ pub mod state;
 mod testing;
 mod tipset;
 mod units;
+mod walk;
 
 pub use address::{Address, Protocol};
 pub use amt::{Amt, AmtChange, Place};
@@ -36,7 +38,7 @@ pub use car::fuzzing;
 pub use car::{CarFile, Cars, Form};
 pub use cbor::Reader;
 pub use cid::Cid;
-pub use error::{Error, Result};
+pub use error::{Error, Gap, Result};
 pub use hamt::{Hamt, HamtChange};
 pub use header::Header;
 pub use message::{Executed, Message, Receipt};
@@ -47,3 +49,4 @@ pub use units::{
     AttoFil, Bytes, Clock, Day, EPOCHS_PER_DAY, Epoch, MinerId, ParseDayError, ParseMinerIdError,
     SectorNumber,
 };
+pub use walk::Stretch;

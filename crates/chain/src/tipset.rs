@@ -6,18 +6,17 @@
 //! ```
 
 use std::fmt;
+use std::ops::RangeInclusive;
 
 use cid::Cid;
 
 use crate::block::BlockStore;
 use crate::error::{Error, Result};
-use crate::head::Heads;
 use crate::header::Header;
-use crate::hole::{self, Below, has_state};
 use crate::message::{self, Executed, Message};
 use crate::networks::Network;
 use crate::senders;
-use crate::units::{Clock, Epoch};
+use crate::units::{Clock, Day, Epoch};
 
 /// CIDs of a tipset's blocks, in tipset order.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -116,57 +115,8 @@ pub struct Chain<'s> {
 }
 
 impl<'s> Chain<'s> {
-    /// Walks back from the highest tipset that the `roots` name (a snapshot's roots are its head's blocks), of one height
-    /// the heaviest, for as long as the state before each tipset is in the store.
-    ///
-    /// # Errors
-    /// If no root is a header, a header between is missing or malformed, or a state between others is missing
-    /// ([`Error::Hole`]).
-    pub fn open(store: &'s dyn BlockStore, roots: impl IntoIterator<Item = Cid>) -> Result<Self> {
-        Self::open_at(store, roots, None)
-    }
-
-    /// As [`Chain::open`], but takes the newest tipset at or below `highest`, if that is given, for the head: archives
-    /// of headers and messages may hold states of their lower epochs only.
-    ///
-    /// # Errors
-    /// As [`Chain::open`], and if no tipset is so low.
-    pub fn open_at(
-        store: &'s dyn BlockStore,
-        roots: impl IntoIterator<Item = Cid>,
-        highest: Option<Epoch>,
-    ) -> Result<Self> {
-        let mut tipset = Heads::of(store, roots)?.highest(store)?;
-        let clock = Clock::new(tipset.timestamp.saturating_sub(tipset.height.0.saturating_mul(30)));
-        while let Some(highest) = highest
-            && tipset.height > highest
-        {
-            if tipset.height.0 == 0 {
-                return Err(Error::Chain(format!("no tipset of the chain is at or below height {highest}")));
-            }
-            tipset = Tipset::read(store, &tipset.parents.0)?;
-        }
-        let mut tipsets = Vec::new();
-        while has_state(store, &tipset)? {
-            let parents = tipset.parents.0.clone();
-            // Genesis names a parent, too, but that is no tipset.
-            let genesis = tipset.height.0 == 0;
-            tipsets.push(tipset);
-            if genesis {
-                return Ok(Self::of(store, clock, tipsets));
-            }
-            tipset = Tipset::read(store, &parents)?;
-        }
-        if tipsets.is_empty() {
-            let height = tipset.height;
-            let newest = Below::of(store, tipset)?.with_state;
-            return Err(Error::HeadWithoutState { height, newest });
-        }
-        hole::check(store, &tipset)?;
-        Ok(Self::of(store, clock, tipsets))
-    }
-
-    fn of(store: &'s dyn BlockStore, clock: Clock, mut tipsets: Vec<Tipset>) -> Self {
+    /// A chain of these tipsets, highest first.
+    pub(crate) fn of(store: &'s dyn BlockStore, clock: Clock, mut tipsets: Vec<Tipset>) -> Self {
         tipsets.reverse();
         Self { store, clock, tipsets }
     }
@@ -197,6 +147,41 @@ impl<'s> Chain<'s> {
     #[must_use]
     pub fn tipsets(&self) -> &[Tipset] {
         &self.tipsets
+    }
+
+    /// The tipset before which a ledger of whole days can open: genesis, or else the first of a day that begins within the
+    /// chain, since the flows of a day that began before it cannot be known.
+    #[must_use]
+    pub fn opening(&self) -> Option<usize> {
+        if self.tipsets.first()?.height.0 == 0 {
+            return Some(0);
+        }
+        let day = |tipset: &Tipset| self.clock.day_of(tipset.height);
+        (1..self.tipsets.len()).find(|index| day(&self.tipsets[*index]) > day(&self.tipsets[index - 1]))
+    }
+
+    /// The days that are whole in it: each begins within the chain, or with genesis, and ends before its head's.
+    #[must_use]
+    pub fn whole_days(&self) -> Option<RangeInclusive<Day>> {
+        let (first, head) = (self.tipsets.get(self.opening()?)?, self.tipsets.last()?);
+        let days = self.clock.day_of(first.height)..=self.clock.day_of(head.height).previous();
+        (days.start() <= days.end()).then_some(days)
+    }
+
+    /// How many of its tipsets have messages whose receipts are in none of the files.
+    ///
+    /// # Errors
+    /// If a block does not read.
+    pub fn without_receipts(&self) -> Result<usize> {
+        let mut without = 0;
+        for (tipset, child) in self.tipsets.iter().zip(self.tipsets.iter().skip(1)) {
+            if self.store.get(&child.parent_receipts)?.is_none() {
+                let counts = tipset.messages.iter().map(|messages| message::count(self.store, messages));
+                let counts = counts.collect::<Result<Vec<_>>>()?;
+                without += usize::from(counts.into_iter().flatten().any(|count| count > 0));
+            }
+        }
+        Ok(without)
     }
 
     /// What tipset number `index` did; `None` for the head, whose outcome nobody has recorded yet.

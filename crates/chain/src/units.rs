@@ -128,6 +128,11 @@ impl Clock {
         Self { genesis }
     }
 
+    /// The clock by which `epoch` begins at a unix time.
+    pub(crate) const fn with(epoch: Epoch, timestamp: i64) -> Self {
+        Self::new(timestamp.saturating_sub(epoch.0.saturating_mul(EPOCH_SECONDS)))
+    }
+
     /// Unix time of epoch 0.
     #[must_use]
     pub const fn genesis(self) -> i64 {
@@ -138,6 +143,15 @@ impl Clock {
     #[must_use]
     pub fn network(self) -> &'static str {
         Network::with_genesis(self.genesis).map_or("unknown", Network::name)
+    }
+
+    /// The network by name and by the unix time of its epoch 0.
+    #[must_use]
+    pub fn described(self) -> String {
+        match Network::with_genesis(self.genesis) {
+            Some(network) => format!("{} (epoch 0 at unix time {})", network.name(), self.genesis),
+            None => format!("an unknown network (epoch 0 at unix time {})", self.genesis),
+        }
     }
 
     /// Unix time at which `epoch` begins.

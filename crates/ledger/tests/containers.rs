@@ -148,6 +148,75 @@ fn a_chain_reads_alike_in_every_container() {
     }
 }
 
+/// Snapshot version 2 of a plain CAR's chain, with this block as the data of F3.
+fn with_f3(car: &[u8], f3: &[u8]) -> (Vec<u8>, Cid) {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("plain.car");
+    std::fs::write(&path, car).unwrap();
+    let roots: Vec<Cid> = Cars::open(&[path], folder.path(), &NoProgress).unwrap().roots().collect();
+    // A raw block.
+    let f3_cid = Cid::new_v1(0x55, *message_cid(f3).hash());
+    let key: Vec<u8> = roots.iter().flat_map(link).collect();
+    let metadata = [
+        vec![0xa3],
+        text("Version"),
+        vec![2],
+        text("HeadTipsetKey"),
+        vec![0x80 | roots.len() as u8],
+        key,
+        text("F3Data"),
+        link(&f3_cid),
+    ]
+    .concat();
+    let cid = message_cid(&metadata);
+    let block = |cid: Cid, data: &[u8]| section(&[&cid.to_bytes()[..], data].concat());
+    let sections = &car[header(&roots).len()..];
+    ([&header(&[cid])[..], &block(cid, &metadata), &block(f3_cid, f3), sections].concat(), f3_cid)
+}
+
+#[test]
+fn f3_data_larger_than_any_block_of_a_chain_is_passed_by_and_its_hash_checked() {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: &str, bytes: &[u8]| -> Vec<PathBuf> {
+        let path = folder.path().join(name);
+        std::fs::write(&path, bytes).unwrap();
+        vec![path]
+    };
+    let car = sample();
+    let expected = read(&write("plain.car", &car), folder.path());
+    let mut state = 1_u64;
+    let f3: Vec<u8> = (0..5 << 20)
+        .flat_map(|_| {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            state.to_le_bytes()
+        })
+        .collect();
+    let (snapshot, f3_cid) = with_f3(&car, &f3);
+    let packed = forest::packed(&snapshot);
+    for files in [
+        write("snapshot.car", &snapshot),
+        write("snapshot.car.zst", &zstd::encode_all(&snapshot[..], 1).unwrap()),
+        write("snapshot.forest.car.zst", &packed),
+    ] {
+        let cars = Cars::open_anew(&files, folder.path(), &NoProgress).unwrap();
+        let asked = cars.get(&f3_cid).unwrap_err().to_string();
+        assert!(asked.contains(&format!("block {f3_cid} is larger than")), "{asked}");
+        assert_eq!(read(&files, folder.path()), expected);
+    }
+    // One byte of it is wrong.
+    let mut wrong = snapshot;
+    let middle = f3.len() / 2;
+    wrong[middle] ^= 1;
+    let plain = write("wrong.car", &wrong);
+    let error = Cars::open(&plain, folder.path(), &NoProgress).unwrap_err().to_string();
+    assert!(error.contains(&f3_cid.to_string()) && error.contains("does not have the hash"), "{error}");
+    // Indexed zstd is read where it is, and nobody asks for the block: verifying does.
+    let indexed = write("wrong.forest.car.zst", &forest::packed(&wrong));
+    assert_eq!(read(&indexed, folder.path()), expected);
+    let error = Cars::open_anew(&indexed, folder.path(), &NoProgress).unwrap_err().to_string();
+    assert!(error.contains(&f3_cid.to_string()) && error.contains("does not have the hash"), "{error}");
+}
+
 /// Counts the passes over files.
 #[derive(Default)]
 struct Passes(AtomicUsize);

@@ -144,3 +144,61 @@ fn a_lite_snapshot_and_its_diffs_read_in_any_order() {
     // The same block in several files is no matter.
     assert_eq!(open(&[series.clone(), recent].concat()).unwrap(), whole);
 }
+
+/// The files but those whose number is given.
+fn without(files: &[PathBuf], left_out: &[usize]) -> Vec<PathBuf> {
+    let kept = |(at, file): (usize, &PathBuf)| (!left_out.contains(&at)).then(|| file.clone());
+    files.iter().enumerate().filter_map(kept).collect()
+}
+
+#[test]
+fn a_missing_diff_is_named_by_its_heights_and_by_the_rule_of_the_others_names() {
+    for (name, lite) in [("small.series", 1), ("long.archive", 1)] {
+        let mut files = folder(name);
+        if files.is_empty() {
+            return;
+        }
+        // Sorted by name, the lite file comes last.
+        files.rotate_right(lite);
+        for left_out in 1..files.len() - 1 {
+            let missing = files[left_out].file_name().unwrap().to_str().unwrap();
+            let mut given = without(&files, &[left_out]);
+            given.rotate_left(left_out % 3);
+            match open(&given).unwrap_err() {
+                Error::Cut { first, last, below, files: named, .. } => {
+                    assert_eq!(named, [missing]);
+                    let base = missing.split("height_").nth(1).unwrap();
+                    let base: i64 = base.split('+').next().unwrap().parse().unwrap();
+                    // The first diff's base is above all that the lite file has.
+                    assert!(first.0 <= base + 1 && last.0 >= base + 3000, "{first} to {last}, {missing}");
+                    assert!(last.0 < base + 6000 && below.unwrap().0 + 1 == first.0);
+                }
+                other => panic!("{other}"),
+            }
+        }
+        let several = open(&without(&files, &[2, 3, 4, 5, 6])).unwrap_err().to_string();
+        assert!(several.contains("and 2 more are missing") && several.len() < 700, "{several}");
+        let lite_left_out = open(&files[1..]).unwrap_err();
+        assert!(matches!(lite_left_out, Error::Cut { below: None, .. }), "{lite_left_out}");
+    }
+}
+
+#[test]
+fn the_stretches_on_both_sides_of_a_missing_diff_read() {
+    let files = folder("small.series");
+    if files.is_empty() {
+        return;
+    }
+    let cache = tempfile::tempdir().unwrap();
+    let cars = Cars::open(&without(&files, &[4]), cache.path(), &NoProgress).unwrap();
+    let stretches = Chain::stretches(&cars, cars.roots(), None).unwrap();
+    let ends = |stretch: &chain::Stretch<'_>| {
+        let tipsets = stretch.chain.tipsets();
+        (tipsets[0].height.0, tipsets[tipsets.len() - 1].height.0)
+    };
+    let [upper, lower] = &stretches[..] else { panic!("{} stretches", stretches.len()) };
+    assert_eq!((ends(lower).0, ends(upper).1), (0, 6_125_977));
+    let gap = upper.hole.as_ref().unwrap().gap().unwrap();
+    assert_eq!((gap.first.0, gap.last.0), (ends(lower).1 + 1, ends(upper).0 - 1));
+    assert!(lower.hole.is_none());
+}

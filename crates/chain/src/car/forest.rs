@@ -208,6 +208,8 @@ impl ForestCar {
                     sections.push(FrameSection { prefix, offset: at, good: AtomicBool::new(false) });
                     at = section.end;
                 }
+                // What is padded to a size ends with zeros.
+                Err(_) if content[at..].iter().all(|byte| *byte == 0) => content.truncate(at),
                 Err(_) if let Some(cid) = larger_at(&content, at) => {
                     larger = Some(cid);
                     content.truncate(at);

@@ -193,6 +193,11 @@ impl BlockStore for Cars {
         }
         Ok(None)
     }
+
+    fn file_names(&self) -> Vec<String> {
+        let name = |file: &OneFile| Some(file.named().file_name()?.to_string_lossy().into_owned());
+        self.files.iter().filter_map(name).collect()
+    }
 }
 
 impl OneFile {

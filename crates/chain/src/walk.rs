@@ -1,0 +1,163 @@
+//! Opening a chain: from its head down to where what is in the files ends.
+
+use cid::Cid;
+
+use crate::archive;
+use crate::block::BlockStore;
+use crate::error::{Error, Result};
+use crate::head::Heads;
+use crate::header;
+use crate::hole::{self, has_state};
+use crate::tipset::{Chain, Tipset};
+use crate::units::{Clock, Epoch};
+
+/// A readable stretch of a chain, and what is missing below it that should be there.
+pub struct Stretch<'s> {
+    /// The tipsets whose state is in the files.
+    pub chain: Chain<'s>,
+    /// [`Error::Hole`] or [`Error::Cut`]; `None` if the files go no further down, or to genesis.
+    pub hole: Option<Error>,
+}
+
+impl Stretch<'_> {
+    /// The height at which the chain goes on below what is missing.
+    fn goes_on_at(&self) -> Option<Epoch> {
+        let below = self.hole.as_ref()?.gap()?.below?;
+        // Heights rise along a chain, but a hostile one's.
+        (below < self.chain.tipsets().first()?.height).then_some(below)
+    }
+}
+
+impl<'s> Chain<'s> {
+    /// Walks back from the highest tipset that the `roots` name (a snapshot's roots are its head's blocks), of one height
+    /// the heaviest, for as long as the state before each tipset is in the store.
+    ///
+    /// # Errors
+    /// If no root is a header, they are of different networks, a header between is missing ([`Error::Cut`]) or
+    /// malformed, or a state between others is missing ([`Error::Hole`]).
+    pub fn open(store: &'s dyn BlockStore, roots: impl IntoIterator<Item = Cid>) -> Result<Self> {
+        Self::open_at(store, roots, None)
+    }
+
+    /// As [`Chain::open`], but takes the newest tipset at or below `highest`, if that is given, for the head: archives
+    /// of headers and messages may hold states of their lower epochs only.
+    ///
+    /// # Errors
+    /// As [`Chain::open`], and if no tipset is so low.
+    pub fn open_at(
+        store: &'s dyn BlockStore,
+        roots: impl IntoIterator<Item = Cid>,
+        highest: Option<Epoch>,
+    ) -> Result<Self> {
+        let Stretch { chain, hole } = Walk::of(store, roots)?.stretch(highest)?;
+        hole.map_or(Ok(chain), Err)
+    }
+
+    /// All readable stretches of the chain at or below `highest`, the newest first. There is one, unless something is
+    /// missing between.
+    ///
+    /// # Errors
+    /// As [`Chain::open_at`], but for what is missing.
+    pub fn stretches(
+        store: &'s dyn BlockStore,
+        roots: impl IntoIterator<Item = Cid>,
+        highest: Option<Epoch>,
+    ) -> Result<Vec<Stretch<'s>>> {
+        /// Looked for, at most.
+        const MOST: usize = 64;
+        let walk = Walk::of(store, roots)?;
+        let mut stretches = vec![walk.stretch(highest)?];
+        while stretches.len() < MOST
+            && let Some(below) = stretches.last().and_then(Stretch::goes_on_at)
+            && let Ok(stretch) = walk.stretch(Some(below))
+        {
+            stretches.push(stretch);
+        }
+        Ok(stretches)
+    }
+}
+
+/// The way down a chain.
+pub(crate) struct Walk<'s> {
+    store: &'s dyn BlockStore,
+    heads: Heads,
+    clock: Clock,
+}
+
+impl<'s> Walk<'s> {
+    fn of(store: &'s dyn BlockStore, roots: impl IntoIterator<Item = Cid>) -> Result<Self> {
+        let heads = Heads::of(store, roots)?;
+        let clock = heads.clock()?;
+        Ok(Self { store, heads, clock })
+    }
+
+    /// The store it leads through.
+    pub(crate) const fn store(&self) -> &'s dyn BlockStore {
+        self.store
+    }
+
+    /// The parent of a tipset.
+    ///
+    /// # Errors
+    /// [`Error::Cut`] if one of its headers is missing; or if it is malformed.
+    pub(crate) fn down(&self, tipset: &Tipset) -> Result<Tipset> {
+        match Tipset::read(self.store, &tipset.parents.0) {
+            Err(Error::Missing(cid, header::WHAT)) => Err(self.cut(cid, tipset)),
+            parent => parent,
+        }
+    }
+
+    /// What is missing below a tipset.
+    fn cut(&self, cid: Box<Cid>, lowest: &Tipset) -> Error {
+        let last = lowest.height + -1;
+        let below = self.heads.height_below(lowest.height);
+        let names = self.store.file_names();
+        let files = below.map_or_else(Vec::new, |below| archive::missing(&names, self.clock, below, last));
+        Error::Cut { cid, first: below.map_or(Epoch(0), |below| below + 1).min(last), last, below, files }
+    }
+
+    /// The stretch whose head is the newest tipset at or below `highest`.
+    fn stretch(&self, highest: Option<Epoch>) -> Result<Stretch<'s>> {
+        let mut tipset = self.head(highest)?;
+        if !has_state(self.store, &tipset)? {
+            let newest = hole::newest_state(self, &tipset)?;
+            return Err(Error::HeadWithoutState { height: tipset.height, newest });
+        }
+        let mut tipsets = Vec::new();
+        let hole = loop {
+            // Genesis names a parent, too, but that is no tipset.
+            let parent = if tipset.height.0 == 0 { Ok(None) } else { self.down(&tipset).map(Some) };
+            tipsets.push(tipset);
+            tipset = match parent {
+                Ok(Some(parent)) => parent,
+                Ok(None) => break None,
+                Err(cut @ Error::Cut { .. }) => break Some(cut),
+                Err(error) => return Err(error),
+            };
+            if !has_state(self.store, &tipset)? {
+                break hole::below(self, &tipset)?;
+            }
+        };
+        Ok(Stretch { chain: Chain::of(self.store, self.clock, tipsets), hole })
+    }
+
+    /// The newest tipset at or below `highest`, on the way down from the head; where that is cut, the highest below it
+    /// that a file names.
+    fn head(&self, highest: Option<Epoch>) -> Result<Tipset> {
+        let mut tipset = self.heads.highest(self.store)?;
+        let Some(highest) = highest else { return Ok(tipset) };
+        while tipset.height > highest {
+            if tipset.height.0 == 0 {
+                return Err(Error::Chain(format!("no tipset of the chain is at or below height {highest}")));
+            }
+            tipset = match self.down(&tipset) {
+                Err(cut @ Error::Cut { .. }) => {
+                    let below = self.heads.at_or_below(self.store, tipset.height + -1)?;
+                    below.ok_or(cut)?
+                }
+                parent => parent?,
+            };
+        }
+        Ok(tipset)
+    }
+}
