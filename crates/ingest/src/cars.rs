@@ -4,7 +4,7 @@ use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use chain::{Cars, Chain, Day, Epoch, MinerId, Progress, SectorNumber, Tipset, Unit};
+use chain::{Cars, Chain, Clock, Day, Epoch, MinerId, Progress, SectorNumber, Stretch, Tipset, Unit};
 use lake::{FinishedDay, Gap, Lake, Later};
 use ledger::{ChainPowers, Event, Opening, Reading, ReceiptCounts};
 
@@ -44,33 +44,27 @@ pub struct Report {
 pub struct Source<'s> {
     /// Names of the files, joined.
     name: String,
-    /// The chain, up to a hole if there is one.
-    chain: Chain<'s>,
-    /// States that are missing above it.
-    hole: Option<chain::Error>,
+    /// Its readable stretches, the lowest first.
+    stretches: Vec<Stretch<'s>>,
 }
 
 impl<'s> Source<'s> {
-    /// Opens the chain in the files, up to height `head` if that is given. Where states are missing between others, the
-    /// chain below them.
+    /// Opens the chain in the files, up to height `head` if that is given.
     ///
     /// # Errors
-    /// If there is no chain in the files, or it has no state.
+    /// If there is no chain in the files, it has no state, or something is missing and nothing below that reads.
     pub fn open(cars: &'s Cars, files: &[PathBuf], head: Option<Epoch>) -> chain::Result<Self> {
-        let name = source_name(files);
-        match Chain::open_at(cars, cars.roots(), head) {
-            Ok(chain) => Ok(Self { name, chain, hole: None }),
-            Err(chain::Error::Hole { cid, first, last, below: Some(below) }) => {
-                let hole = chain::Error::Hole { cid, first, last, below: Some(below) };
-                let Ok(chain) = Chain::open_at(cars, cars.roots(), Some(below)) else { return Err(hole) };
-                Ok(Self { name, chain, hole: Some(hole) })
-            }
-            Err(error) => Err(error),
+        let mut stretches = Chain::stretches(cars, cars.roots(), head)?;
+        stretches.reverse();
+        match stretches.first_mut().and_then(|lowest| lowest.hole.take()) {
+            Some(hole) => Err(hole),
+            None => Ok(Self { name: source_name(files), stretches }),
         }
     }
 }
 
-/// Takes in the finished days of a source that the lake does not have yet, or closes days again.
+/// Takes in the finished days of a source that the lake does not have yet, or closes days again. Where something is missing
+/// between, the days below that, or above it if the lake is closed so far.
 ///
 /// # Errors
 /// If the chain does not read, leaves a gap after the lake's last day, or contradicts it; the lake then keeps
@@ -81,18 +75,61 @@ pub async fn cars(
     options: Options,
     progress: &dyn Progress,
 ) -> Result<Report> {
-    let Source { name, chain, hole } = source;
-    let clock = chain.clock();
-    let done = below_hole(lake, &chain, name.clone(), options, progress).await;
-    let Some(hole) = hole else { return done };
-    done?;
+    let Source { name, stretches } = source;
+    let mut rest = stretches.into_iter();
+    let mut nothing = None;
+    while let Some(Stretch { chain, hole }) = rest.next() {
+        let clock = chain.clock();
+        let start = match (Start::find(lake, &chain, options.from).await, hole) {
+            // What the lake needs next is in the hole below this stretch, or it is missing in all of the files.
+            (Err(Error::Gap { .. }), Some(hole)) => return missing(lake, name, clock, hole),
+            (Err(error), _) => return Err(noted(lake, clock, &name, error)?),
+            (Ok(start), _) => start,
+        };
+        let head =
+            chain.tipsets().last().map_or(Day::from_unix_days(0), |tipset| clock.day_of(tipset.height));
+        let report = Report {
+            source: name.clone(),
+            closed: None,
+            events: 0,
+            unfinished: head,
+            later: Later::default(),
+        };
+        let Some(start) = start else {
+            nothing = Some(report);
+            continue;
+        };
+        let report = take_in(lake, &chain, start, options, report, progress).await?;
+        return match rest.next().and_then(|above| above.hole) {
+            Some(hole) => missing(lake, name, clock, hole),
+            None => Ok(report),
+        };
+    }
+    nothing.ok_or_else(|| chain::Error::Chain("the files hold no readable tipset".into()).into())
+}
+
+/// Notes the gap that a source leaves, if that is the error.
+fn noted(lake: &mut Lake, clock: Clock, source: &str, error: Error) -> Result<Error> {
+    if let Error::Gap { begins, missing, .. } = &error {
+        lake.note_gap(Gap {
+            first_epoch: clock.first_epoch(*missing),
+            last_epoch: *begins + -1,
+            source: source.to_owned(),
+            reason: "the source begins after it".to_owned(),
+        })?;
+    }
+    Ok(error)
+}
+
+/// Notes what is missing in the midst of a source, and says so.
+fn missing(lake: &mut Lake, source: String, clock: Clock, hole: chain::Error) -> Result<Report> {
     let closed = lake.last_closed();
-    if let chain::Error::Hole { first, last, .. } = &hole {
-        let next = closed.map_or(clock.day_of(*first), Day::next);
+    if let Some(chain::Gap { first, last, .. }) = hole.gap() {
+        let next = closed.map_or(clock.day_of(first), Day::next);
         let gap = Gap {
             first_epoch: clock.first_epoch(next).max(Epoch(0)),
-            last_epoch: clock.first_epoch(clock.day_of(*last).next()) + -1,
-            source: name,
+            last_epoch: clock.first_epoch(clock.day_of(last).next()) + -1,
+            source,
             reason: hole.to_string(),
         };
         if gap.first_epoch <= gap.last_epoch {
@@ -102,32 +139,16 @@ pub async fn cars(
     Err(Error::Hole { hole: Box::new(hole), closed })
 }
 
-/// Takes in a chain without a hole.
-async fn below_hole(
+/// Takes in a stretch of a chain.
+async fn take_in(
     lake: &mut Lake,
     chain: &Chain<'_>,
-    source: String,
+    start: Start,
     options: Options,
+    mut report: Report,
     progress: &dyn Progress,
 ) -> Result<Report> {
-    let clock = chain.clock();
-    let head = chain.tipsets().last().map_or(Day::from_unix_days(0), |tipset| clock.day_of(tipset.height));
-    let mut report =
-        Report { source: source.clone(), closed: None, events: 0, unfinished: head, later: Later::default() };
-    let start = match Start::find(lake, chain, options.from).await {
-        Err(error @ Error::Gap { begins, missing, .. }) => {
-            let gap = Gap {
-                first_epoch: clock.first_epoch(missing),
-                last_epoch: begins + -1,
-                source,
-                reason: "the source begins after it".to_owned(),
-            };
-            lake.note_gap(gap)?;
-            return Err(error);
-        }
-        start => start?,
-    };
-    let Some(start) = start else { return Ok(report) };
+    let (clock, source) = (chain.clock(), report.source.clone());
     if let Some(from) = options.from {
         lake.close_again(from)?;
     }

@@ -1,6 +1,6 @@
 //! What can go wrong while taking in a source.
 
-use chain::{Day, Epoch};
+use chain::{Clock, Day, Epoch};
 
 /// The result of taking in a source.
 pub type Result<T> = std::result::Result<T, Error>;
@@ -16,14 +16,16 @@ pub enum Error {
     Lake(#[from] lake::Error),
     /// The source is of another network than the lake.
     #[error(
-        "the chain's epoch 0 is at unix time {found}, but this lake was made from a chain whose epoch 0 is at \
-         {expected}: they are different networks; give another data directory (--data)"
+        "the chain is of {}, but this lake was made from a chain of {}: they are different networks; give another data \
+         directory (--data)",
+        .found.described(),
+        .expected.described()
     )]
     OtherNetwork {
-        /// Genesis time of the lake's chain.
-        expected: i64,
-        /// Genesis time of the source.
-        found: i64,
+        /// The clock of the lake's chain.
+        expected: Clock,
+        /// That of the source.
+        found: Clock,
     },
     /// The source begins after the day the lake needs next.
     #[error(
@@ -40,7 +42,7 @@ pub enum Error {
         /// The day the lake needs next.
         missing: Day,
     },
-    /// States in the middle of the source are missing.
+    /// Something in the middle of the source is missing.
     #[error(
         "{hole}; {}",
         match .closed {

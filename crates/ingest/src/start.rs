@@ -21,12 +21,12 @@ impl Start {
     /// If the chain is of another network or fork than the lake, or begins after the day that is needed next.
     pub(crate) async fn find(lake: &Lake, chain: &Chain<'_>, from: Option<Day>) -> Result<Option<Self>> {
         let Some((first, closed)) = lake.first_closed().zip(lake.last_closed()) else {
-            return Ok(opening(chain).map(Self::Open));
+            return Ok(chain.opening().map(Self::Open));
         };
         let progress = lake.progress().await?;
         let clock = chain.clock();
         if let Some(other) = progress.iter().find(|row| row.genesis != clock.genesis()) {
-            return Err(Error::OtherNetwork { expected: other.genesis, found: clock.genesis() });
+            return Err(Error::OtherNetwork { expected: Clock::new(other.genesis), found: clock });
         }
         let next = from.unwrap_or_else(|| closed.next());
         if next < first || next > closed.next() {
@@ -38,7 +38,7 @@ impl Start {
         }
         let Some(last) = before.last() else {
             // Between the opening and its first event there may be quiet days, which are no days of the lake.
-            let opens = opening(chain).filter(|index| clock.day_of(chain.tipsets()[*index].height) <= next);
+            let opens = chain.opening().filter(|index| clock.day_of(chain.tipsets()[*index].height) <= next);
             return opens.map(|index| Some(Self::Open(index))).ok_or(Error::NoOpening { day: next });
         };
         let Some((index, tipset)) = first_after(chain, last.day) else { return Ok(None) };
@@ -73,15 +73,4 @@ fn first_after<'c>(chain: &'c Chain<'_>, day: Day) -> Option<(usize, &'c Tipset)
     let clock: Clock = chain.clock();
     let index = chain.tipsets().partition_point(|tipset| clock.day_of(tipset.height) <= day);
     Some((index, chain.tipsets().get(index)?))
-}
-
-/// The tipset before which an empty lake opens: genesis, or else the first of a whole day, since the flows of a
-/// day that began before the snapshot cannot be known.
-fn opening(chain: &Chain<'_>) -> Option<usize> {
-    let tipsets = chain.tipsets();
-    if tipsets.first()?.height.0 == 0 {
-        return Some(0);
-    }
-    let day = |tipset: &Tipset| chain.clock().day_of(tipset.height);
-    (1..tipsets.len()).find(|index| day(&tipsets[*index]) > day(&tipsets[index - 1]))
 }

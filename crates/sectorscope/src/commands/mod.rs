@@ -28,8 +28,17 @@ fn in_files<T, E>(result: Result<T, E>, files: &[PathBuf]) -> anyhow::Result<T>
 where
     E: std::error::Error + Send + Sync + 'static,
 {
-    let names = || files.iter().map(|file| file.display().to_string()).collect::<Vec<_>>().join(", ");
-    result.with_context(names)
+    result.with_context(|| named(files))
+}
+
+/// The first few of some files, and how many more there are.
+fn named(files: &[PathBuf]) -> String {
+    const NAMED: usize = 3;
+    let names: Vec<_> = files.iter().take(NAMED).map(|file| file.display().to_string()).collect();
+    match files.len().saturating_sub(NAMED) {
+        0 => names.join(", "),
+        more => format!("{} and {more} more", names.join(", ")),
+    }
 }
 
 /// Keeps what only programs read off a terminal.

@@ -21,13 +21,15 @@ impl<'s> Moment<'s> {
     pub(crate) fn open(cars: &'s Cars, at: &At) -> chain::Result<Self> {
         match at.state_root {
             Some(root) => Self::of(cars, root, None),
-            None => {
-                let chain = Chain::open_at(cars, cars.roots(), at.head)?;
-                let head = chain.tipsets().last().map(|head| head.parent_state_root);
-                let head = head.ok_or_else(|| chain::Error::Chain("the chain has no tipset".into()))?;
-                Self::of(cars, head, Some(chain))
-            }
+            None => Self::at_head(cars, Chain::open_at(cars, cars.roots(), at.head)?),
         }
+    }
+
+    /// Opens the state at the head of a chain.
+    pub(crate) fn at_head(cars: &'s Cars, chain: Chain<'s>) -> chain::Result<Self> {
+        let head = chain.tipsets().last().map(|head| head.parent_state_root);
+        let head = head.ok_or_else(|| chain::Error::Chain("the chain has no tipset".into()))?;
+        Self::of(cars, head, Some(chain))
     }
 
     fn of(cars: &'s Cars, state: Cid, chain: Option<Chain<'s>>) -> chain::Result<Self> {

@@ -1,11 +1,12 @@
 //! `sectorscope car info`: what the files are, how far the chain reads, and who is in its newest state.
 
-use chain::{CarFile, Cars, Network};
+use chain::{CarFile, Cars, Chain, Network, Stretch};
 use ledger::Portrait;
 use serde::Serialize;
 
 use super::super::in_files;
 use super::super::moment::Moment;
+use super::good_for::{Point, Readable};
 use crate::bars::Bars;
 use crate::cli::{At, Look, LookFormat};
 use crate::human;
@@ -21,7 +22,10 @@ struct Info {
     network: Option<&'static str>,
     /// Unix time of epoch 0.
     genesis: Option<i64>,
+    /// The newest of the stretches.
     states: Option<States>,
+    /// The tipsets whose state is in the files, the newest first: more than one stretch where something is missing between.
+    stretches: Vec<Readable>,
     /// What the network runs at the head, by its table of upgrades.
     upgrade: Option<UpgradeInfo>,
     /// Height of the chain's head, if that has no state here.
@@ -34,16 +38,7 @@ struct Info {
     miners: Vec<MinerInfo>,
 }
 
-#[derive(Serialize)]
-struct FileInfo {
-    path: String,
-    form: String,
-    bytes: u64,
-    blocks: u64,
-    roots: Vec<String>,
-}
-
-/// The tipsets whose state is in the files.
+/// The tipsets of a stretch.
 #[derive(Serialize)]
 struct States {
     tipsets: usize,
@@ -52,10 +47,12 @@ struct States {
 }
 
 #[derive(Serialize)]
-struct Point {
-    height: i64,
-    day: String,
-    tipset: String,
+struct FileInfo {
+    path: String,
+    form: String,
+    bytes: u64,
+    blocks: u64,
+    roots: Vec<String>,
 }
 
 /// Bytes as decimal strings.
@@ -96,7 +93,7 @@ pub(super) fn run(look: &Look) -> anyhow::Result<()> {
 }
 
 fn gather(cars: &Cars, at: &At) -> chain::Result<Info> {
-    let (moment, head_without_state) = newest(cars, at)?;
+    let Newest { moment, stretches, head_without_state } = Newest::open(cars, at)?;
     let miners = moment.miners()?;
     let mut told = Vec::new();
     for (miner, state) in &miners {
@@ -122,7 +119,8 @@ fn gather(cars: &Cars, at: &At) -> chain::Result<Info> {
         files: cars.files().iter().map(FileInfo::of).collect(),
         network: clock.map(chain::Clock::network),
         genesis: clock.map(chain::Clock::genesis),
-        states: moment.chain.as_ref().and_then(States::of),
+        states: stretches.first().map(States::of),
+        stretches,
         upgrade: moment.chain.as_ref().and_then(UpgradeInfo::of),
         head_without_state,
         state_root: moment.state.to_string(),
@@ -133,18 +131,44 @@ fn gather(cars: &Cars, at: &At) -> chain::Result<Info> {
     })
 }
 
-/// The newest state there is: looking goes on where deriving events would have to stop.
-fn newest<'c>(cars: &'c Cars, at: &At) -> chain::Result<(Moment<'c>, Option<i64>)> {
-    match Moment::open(cars, at) {
-        Err(chain::Error::HeadWithoutState { height, newest: Some(newest) }) => {
-            let at = At { head: Some(newest), state_root: None };
-            Ok((Moment::open(cars, &at)?, Some(height.0)))
+/// The newest state there is, and what else: looking goes on where deriving events would have to stop.
+struct Newest<'c> {
+    moment: Moment<'c>,
+    stretches: Vec<Readable>,
+    /// Height of the chain's head, if that has no state here.
+    head_without_state: Option<i64>,
+}
+
+impl<'c> Newest<'c> {
+    fn open(cars: &'c Cars, at: &At) -> chain::Result<Self> {
+        if let Some(root) = at.state_root {
+            return Self::bare(cars, root);
         }
-        Err(chain::Error::BareState(root)) => {
-            let at = At { head: None, state_root: Some(*root) };
-            Ok((Moment::open(cars, &at)?, None))
+        match Chain::stretches(cars, cars.roots(), at.head) {
+            Err(chain::Error::HeadWithoutState { height, newest: Some(newest) }) => {
+                let stretches = Chain::stretches(cars, cars.roots(), Some(newest))?;
+                Self::of(cars, stretches, Some(height.0))
+            }
+            Err(chain::Error::BareState(root)) => Self::bare(cars, *root),
+            stretches => Self::of(cars, stretches?, None),
         }
-        moment => Ok((moment?, None)),
+    }
+
+    fn bare(cars: &'c Cars, root: chain::Cid) -> chain::Result<Self> {
+        let moment = Moment::open(cars, &At { head: None, state_root: Some(root) })?;
+        Ok(Self { moment, stretches: Vec::new(), head_without_state: None })
+    }
+
+    fn of(
+        cars: &'c Cars,
+        stretches: Vec<Stretch<'c>>,
+        head_without_state: Option<i64>,
+    ) -> chain::Result<Self> {
+        let told = stretches.iter().filter_map(|stretch| Readable::of(stretch).transpose());
+        let told = told.collect::<chain::Result<Vec<_>>>()?;
+        let newest = stretches.into_iter().next().map(|newest| newest.chain);
+        let newest = newest.ok_or_else(|| chain::Error::Chain("the files hold no readable tipset".into()))?;
+        Ok(Self { moment: Moment::at_head(cars, newest)?, stretches: told, head_without_state })
     }
 }
 
@@ -161,14 +185,8 @@ impl FileInfo {
 }
 
 impl States {
-    fn of(chain: &chain::Chain<'_>) -> Option<Self> {
-        let point = |tipset: &chain::Tipset| Point {
-            height: tipset.height.0,
-            day: chain.clock().day_of(tipset.height).to_string(),
-            tipset: tipset.key.to_string(),
-        };
-        let (first, head) = (chain.tipsets().first()?, chain.tipsets().last()?);
-        Some(Self { tipsets: chain.tipsets().len(), first: point(first), head: point(head) })
+    fn of(stretch: &Readable) -> Self {
+        Self { tipsets: stretch.tipsets, first: stretch.first.clone(), head: stretch.head.clone() }
     }
 }
 
@@ -220,17 +238,11 @@ fn print(info: &Info) -> anyhow::Result<()> {
             upgrade.name, upgrade.network_version, upgrade.height
         ));
     }
-    match &info.states {
-        Some(states) => output::say(format_args!(
-            "states   {} {}, height {} ({}) to {} ({})",
-            states.tipsets,
-            if states.tipsets == 1 { "tipset" } else { "tipsets" },
-            states.first.height,
-            states.first.day,
-            states.head.height,
-            states.head.day
-        )),
-        None => output::say(format_args!("state    {}", info.state_root)),
+    for stretch in &info.stretches {
+        stretch.print();
+    }
+    if info.stretches.is_empty() {
+        output::say(format_args!("state    {}", info.state_root));
     }
     if let Some(height) = info.head_without_state {
         output::say(format_args!("head     height {height}, whose state is not in the files"));

@@ -1,5 +1,6 @@
 //! `sectorscope car`
 
+mod good_for;
 mod info;
 mod verify;
 

@@ -1,14 +1,15 @@
 //! `sectorscope car verify`: checks every hash, and reads everything that deriving events reads.
 
 use anyhow::bail;
-use chain::{Cars, Chain, Epoch, Progress, Unit};
+use chain::{Cars, Chain, Epoch, Progress, Stretch, Unit};
 use ledger::{ChainPowers, Portrait, Reading};
 use serde::Serialize;
 
 use super::super::in_files;
 use super::super::moment::Moment;
+use super::good_for::no_receipts;
 use crate::bars::Bars;
-use crate::cli::{Look, LookFormat};
+use crate::cli::{At, Look, LookFormat};
 use crate::output;
 
 /// Problems listed in full; the rest is counted.
@@ -20,6 +21,10 @@ struct Findings {
     blocks: u64,
     tipsets: usize,
     problems: Vec<Problem>,
+    /// What is no problem, and good to know.
+    remarks: Vec<String>,
+    #[serde(skip)]
+    without_receipts: usize,
 }
 
 /// Something that does not read, and where that was met.
@@ -35,11 +40,8 @@ pub(super) fn run(look: &Look) -> anyhow::Result<()> {
     let bars = Bars::default();
     let cars = Cars::open_anew(&look.files, &look.data.cache()?, &bars)?;
     let mut findings = Findings { blocks: cars.blocks(), ..Findings::default() };
-    let moment = in_files(Moment::open(&cars, &look.at), &look.files)?;
-    match &moment.chain {
-        Some(chain) => follow(chain, &mut findings, &bars),
-        None => look_at(&moment, &mut findings),
-    }
+    in_files(read(&cars, &look.at, &mut findings, &bars), &look.files)?;
+    findings.remarks.extend(no_receipts(findings.without_receipts));
     match look.format {
         LookFormat::Json => output::json(&findings)?,
         LookFormat::Table => print(&findings),
@@ -50,10 +52,26 @@ pub(super) fn run(look: &Look) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Reads everything at or below what is looked at; what should be between and is missing is a problem.
+fn read(cars: &Cars, at: &At, findings: &mut Findings, bars: &Bars) -> chain::Result<()> {
+    if at.state_root.is_some() {
+        look_at(&Moment::open(cars, at)?, findings);
+        return Ok(());
+    }
+    for Stretch { chain, hole } in Chain::stretches(cars, cars.roots(), at.head)?.into_iter().rev() {
+        follow(&chain, findings, bars);
+        if let Some((hole, gap)) = hole.and_then(|hole| Some((hole.to_string(), hole.gap()?))) {
+            let heights = Some([gap.first.0, gap.last.0]);
+            findings.problems.push(Problem { problem: hole, heights, times: 1 });
+        }
+    }
+    Ok(())
+}
+
 /// Reads every state and every transition of a chain.
 fn follow(chain: &Chain<'_>, findings: &mut Findings, bars: &Bars) {
     let tipsets = chain.tipsets();
-    findings.tipsets = tipsets.len();
+    findings.tipsets += tipsets.len();
     bars.begin("following links".to_owned(), tipsets.len() as u64, Unit::Tipsets);
     let Some(first) = tipsets.first() else { return };
     let mut reading = match Reading::open(chain, 0) {
@@ -76,8 +94,10 @@ fn follow(chain: &Chain<'_>, findings: &mut Findings, bars: &Bars) {
         if let Err(error) = powers.advance(chain.store(), &tipset.parent_state_root, reading.codes()) {
             findings.note(Some(tipset.height), &error);
         }
-        if let Some(Err(error)) = reading.next() {
-            findings.note(Some(tipset.height), &error);
+        match reading.next() {
+            Some(Ok(read)) => findings.without_receipts += usize::from(read.receipts.tipsets_inferred > 0),
+            Some(Err(error)) => findings.note(Some(tipset.height), &error),
+            None => {}
         }
         bars.at(done);
     }
@@ -115,6 +135,7 @@ fn print(findings: &Findings) {
     for problem in findings.problems.iter().take(MOST_LISTED) {
         let at = match problem.heights {
             Some([first, last]) if first == last => format!("height {first}: "),
+            Some([first, last]) if problem.times == 1 => format!("heights {first} to {last}: "),
             Some([first, last]) => format!("heights {first} to {last}, {} times: ", problem.times),
             None => String::new(),
         };
@@ -131,5 +152,8 @@ fn print(findings: &Findings) {
             tipsets => format!("{tipsets} tipsets, every link there"),
         };
         output::say(format_args!("{} blocks, every hash good; {links}", findings.blocks));
+    }
+    for remark in &findings.remarks {
+        output::say(remark);
     }
 }

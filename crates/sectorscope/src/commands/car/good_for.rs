@@ -1,0 +1,112 @@
+//! What a set of files is good for: which heights have states, which days can be closed, and what is missing between.
+
+use chain::{Clock, Stretch};
+use serde::Serialize;
+
+use crate::output;
+
+/// A stretch of tipsets whose state is in the files.
+#[derive(Serialize)]
+pub(super) struct Readable {
+    pub(super) tipsets: usize,
+    pub(super) first: Point,
+    pub(super) head: Point,
+    /// The days that can be closed: first and last.
+    days: Option<[String; 2]>,
+    /// Tipsets with messages whose receipts are in none of the files: their outcomes will be read from the states.
+    without_receipts: usize,
+    missing_below: Option<Missing>,
+}
+
+/// A tipset, and where in time it is.
+#[derive(Clone, Serialize)]
+pub(super) struct Point {
+    height: i64,
+    day: String,
+    tipset: String,
+}
+
+/// What should be below a stretch and is not.
+#[derive(Serialize)]
+struct Missing {
+    first_height: i64,
+    last_height: i64,
+    first_day: String,
+    last_day: String,
+    reason: String,
+}
+
+impl Readable {
+    /// What a stretch has to tell; `None` if it has no tipset.
+    pub(super) fn of(stretch: &Stretch<'_>) -> chain::Result<Option<Self>> {
+        let Stretch { chain, hole } = stretch;
+        let clock = chain.clock();
+        let point = |tipset: &chain::Tipset| Point {
+            height: tipset.height.0,
+            day: clock.day_of(tipset.height).to_string(),
+            tipset: tipset.key.to_string(),
+        };
+        let (Some(first), Some(head)) = (chain.tipsets().first(), chain.tipsets().last()) else {
+            return Ok(None);
+        };
+        Ok(Some(Self {
+            tipsets: chain.tipsets().len(),
+            first: point(first),
+            head: point(head),
+            days: chain.whole_days().map(|days| [days.start(), days.end()].map(ToString::to_string)),
+            without_receipts: chain.without_receipts()?,
+            missing_below: hole.as_ref().and_then(|hole| Missing::of(hole, clock)),
+        }))
+    }
+
+    /// Prints it, lines under a heading.
+    pub(super) fn print(&self) {
+        output::say(format_args!(
+            "states   {} {}, height {} ({}) to {} ({})",
+            self.tipsets,
+            if self.tipsets == 1 { "tipset" } else { "tipsets" },
+            self.first.height,
+            self.first.day,
+            self.head.height,
+            self.head.day
+        ));
+        match &self.days {
+            Some([first, last]) if first == last => {
+                output::say(format_args!("days     {first} can be closed"))
+            }
+            Some([first, last]) => output::say(format_args!("days     {first} to {last} can be closed")),
+            None => output::say("days     none can be closed: no day is whole in these states"),
+        }
+        if let Some(remark) = no_receipts(self.without_receipts) {
+            output::say(format_args!("receipts {remark}"));
+        }
+        if let Some(Missing { first_height, last_height, first_day, last_day, reason }) = &self.missing_below
+        {
+            output::say(format_args!(
+                "missing  heights {first_height} to {last_height} ({first_day} to {last_day}): {reason}"
+            ));
+        }
+    }
+}
+
+impl Missing {
+    fn of(hole: &chain::Error, clock: Clock) -> Option<Self> {
+        let gap = hole.gap()?;
+        Some(Self {
+            first_height: gap.first.0,
+            last_height: gap.last.0,
+            first_day: clock.day_of(gap.first).to_string(),
+            last_day: clock.day_of(gap.last).to_string(),
+            reason: hole.to_string(),
+        })
+    }
+}
+
+/// A remark on tipsets without receipts, if there are any: no public snapshot has them.
+pub(super) fn no_receipts(tipsets: usize) -> Option<String> {
+    match tipsets {
+        0 => None,
+        1 => Some("no receipts: 1 tipset will be read from the states".to_owned()),
+        tipsets => Some(format!("no receipts: {tipsets} tipsets will be read from the states")),
+    }
+}
