@@ -40,6 +40,7 @@ fn main() -> std::result::Result<(), Box<dyn std::error::Error>> {
         from_states(&mut seeds, &cars, &transition.before, &transition.after)?;
     }
     containers(&mut seeds, &cars, chain.tipsets())?;
+    heads(&mut seeds, &cars, chain.tipsets())?;
     multisigs(&mut seeds)?;
     seeds.report();
     Ok(())
@@ -321,7 +322,8 @@ fn multisigs(seeds: &mut Seeds) -> Result<()> {
         seeds.add("multisig", "state", [vec![1], Blocks::spell(&[node, state])].concat())?;
     }
     // Signers, threshold and next id: of f0200 all accounts, of f0201 f0200 alone.
-    let group = |threshold: u8, next: u8| [vec![0b111, threshold | next << 2], vec![0b1000, 1 | next << 2]].concat();
+    let group =
+        |threshold: u8, next: u8| [vec![0b111, threshold | next << 2], vec![0b1000, 1 | next << 2]].concat();
     let waits = [&[0, 5, 10, declared.len() as u8][..], &declared, &[1]].concat();
     let waiting = [&[0b111, 2 | 1 << 2 | 1 << 6][..], &waits, &[0b1000, 1]].concat();
     let sent = |from: u8, method: u8, params: &[u8], answer: &[u8]| {
@@ -362,8 +364,9 @@ fn pack(bytes: &[u8], level: i32) -> Vec<u8> {
     zstd::bulk::compress(bytes, level).expect("memory holds it")
 }
 
-/// A CAR in frames with their index behind them: the header, then a section each.
-fn indexed(header: &[u8], sections: &[(Cid, Vec<u8>)]) -> Vec<u8> {
+/// A CAR in frames with their index behind them: the header, then a section each. The index ends a part after so many
+/// slots.
+fn indexed(header: &[u8], sections: &[(Cid, Vec<u8>)], slots_of_a_part: usize) -> Vec<u8> {
     let skippable = |content: &[u8]| {
         [&[0x50, 0x2a, 0x4d, 0x18][..], &(content.len() as u32).to_le_bytes(), content].concat()
     };
@@ -391,9 +394,42 @@ fn indexed(header: &[u8], sections: &[(Cid, Vec<u8>)]) -> Vec<u8> {
     let numbers = [0xdead_bef0, longest, 0, buckets].into_iter().chain(table.into_iter().flatten());
     let index: Vec<u8> = numbers.flat_map(u64::to_le_bytes).collect();
     let place = file.len() as u64 + 8;
-    file.extend(skippable(&index));
+    let (start, rest) = index.split_at(index.len().min(32 + 16 * slots_of_a_part));
+    for part in [start].into_iter().chain(rest.chunks(16 * slots_of_a_part)) {
+        file.extend(skippable(part));
+    }
     file.extend(skippable(&place.to_le_bytes()));
     file
+}
+
+/// Tipsets one above the other with their states' roots, and with the root of a table or metadata beside them: one head,
+/// two, and a chain with a header left out.
+fn heads(seeds: &mut Seeds, store: &dyn BlockStore, tipsets: &[Tipset]) -> Result<()> {
+    let table = [&[0x82, 0x41, 0][..], &[0x80]].concat();
+    for tipsets in tipsets.chunks(4).step_by(tipsets.len() / 4 / OF_A_KIND) {
+        let mut blocks = vec![table.clone()];
+        let mut headers = Vec::new();
+        for tipset in tipsets {
+            for root in [&tipset.parent_state_root, &tipset.parent_receipts] {
+                blocks.push(store.need(root, "state or receipts")?.to_vec());
+            }
+            let header = tipset.key.0.first().map(|cid| store.need(cid, "header")).transpose()?;
+            headers.extend(header.map(|header| header.to_vec()));
+        }
+        blocks.dedup();
+        let of = |headers: &[Vec<u8>]| Blocks::spell(&[&blocks[..], headers].concat());
+        seeds.add("companion", "chain", of(&headers))?;
+        seeds.add("companion", "head", of(headers.last().map_or(&[], std::slice::from_ref)))?;
+        let cut = headers.iter().enumerate().filter(|(at, _)| at % 2 == 0).map(|(_, header)| header.clone());
+        seeds.add("companion", "cut", of(&cut.collect::<Vec<_>>()))?;
+        if let Some(head) = tipsets.first().and_then(|tipset| tipset.key.0.first()) {
+            let link = [&[0xd8, 0x2a, 0x58, 0x27, 0][..], &head.to_bytes()].concat();
+            let metadata =
+                [&[0xa2, 0x67][..], b"Version", &[2, 0x6d], b"HeadTipsetKey", &[0x81], &link].concat();
+            seeds.add("companion", "metadata", of(&[headers[0].clone(), metadata]))?;
+        }
+    }
+    Ok(())
 }
 
 /// CARs of a few blocks, of both versions, plain and inside zstd.
@@ -408,7 +444,9 @@ fn containers(seeds: &mut Seeds, store: &dyn BlockStore, tipsets: &[Tipset]) -> 
             let block = store.need(cid, "header")?;
             sections.push((*cid, section(&[&cid.to_bytes(), &block[..]].concat())));
         }
-        seeds.add("forest", "indexed", indexed(&header, &sections))?;
+        for (kind, slots) in [("indexed", 1 << 20), ("parts", 2)] {
+            seeds.add("forest", kind, indexed(&header, &sections, slots))?;
+        }
         let mut car = header;
         car.extend(sections.into_iter().flat_map(|(_, section)| section));
         // An identity CID, whose hash is its data.

@@ -129,6 +129,11 @@ impl Blocks {
         input
     }
 
+    /// The names of all blocks, in their order.
+    pub fn names(&self) -> impl Iterator<Item = Cid> {
+        self.blocks.iter().map(|(cid, _)| *cid)
+    }
+
     /// The bytes of the last block; none if there is no block.
     #[must_use]
     pub fn last(&self) -> &[u8] {
