@@ -97,6 +97,11 @@ impl Heads {
         }
     }
 
+    /// The blocks of all but the head.
+    pub(crate) fn others(&self) -> impl Iterator<Item = Vec<Cid>> {
+        self.0.iter().skip(1).map(|tipset| tipset.iter().map(|header| header.cid).collect())
+    }
+
     /// The height of the highest that is lower than `height`.
     pub(crate) fn height_below(&self, height: Epoch) -> Option<Epoch> {
         self.0.iter().map(|tipset| tipset[0].height).find(|other| *other < height)

@@ -8,6 +8,7 @@ use crate::error::{Error, Result};
 use crate::head::Heads;
 use crate::header;
 use crate::hole::{self, has_state};
+use crate::networks::Network;
 use crate::tipset::{Chain, Tipset};
 use crate::units::{Clock, Epoch};
 
@@ -49,7 +50,9 @@ impl<'s> Chain<'s> {
         roots: impl IntoIterator<Item = Cid>,
         highest: Option<Epoch>,
     ) -> Result<Self> {
-        let Stretch { chain, hole } = Walk::of(store, roots)?.stretch(highest)?;
+        let walk = Walk::of(store, roots)?;
+        let Stretch { chain, hole } = walk.stretch(highest)?;
+        walk.check_heads(&chain)?;
         hole.map_or(Ok(chain), Err)
     }
 
@@ -67,6 +70,7 @@ impl<'s> Chain<'s> {
         const MOST: usize = 64;
         let walk = Walk::of(store, roots)?;
         let mut stretches = vec![walk.stretch(highest)?];
+        walk.check_heads(&stretches[0].chain)?;
         while stretches.len() < MOST
             && let Some(below) = stretches.last().and_then(Stretch::goes_on_at)
             && let Ok(stretch) = walk.stretch(Some(below))
@@ -139,6 +143,55 @@ impl<'s> Walk<'s> {
             }
         };
         Ok(Stretch { chain: Chain::of(self.store, self.clock, tipsets), hole })
+    }
+
+    /// Whether the heads beside the chain's own, of forks and of lower files, have the same genesis, as far as that is near.
+    ///
+    /// # Errors
+    /// If one has another.
+    fn check_heads(&self, chain: &Chain<'_>) -> Result<()> {
+        let Some(lowest) = chain.tipsets().first() else { return Ok(()) };
+        let mut ours = None;
+        for blocks in self.heads.others() {
+            let other = Tipset::read(self.store, &blocks)?;
+            let at = chain.tipsets().partition_point(|tipset| tipset.height < other.height);
+            let beside = chain.tipsets().get(at).filter(|tipset| tipset.height == other.height);
+            if beside.is_some_and(|tipset| tipset.parents == other.parents) {
+                continue;
+            }
+            let ours = match ours {
+                Some(ours) => ours,
+                None => *ours.insert(self.genesis(lowest)?),
+            };
+            let (Some(ours), Some(theirs)) = (ours, self.genesis(&other)?) else { continue };
+            if ours != theirs {
+                return Err(Error::Chain(format!(
+                    "the files are of different networks: the chain's genesis is block {ours}, of {}, that of the tipset \
+                     at height {} is block {theirs}, of {}; give the files of one of them",
+                    Network::named_by(&ours),
+                    other.height,
+                    Network::named_by(&theirs)
+                )));
+            }
+        }
+        Ok(())
+    }
+
+    /// The genesis block under a tipset; `None` if that is far below, or a header between is missing.
+    fn genesis(&self, tipset: &Tipset) -> Result<Option<Cid>> {
+        /// Tipsets passed at most.
+        const FAR: usize = 4096;
+        let mut tipset = tipset.clone();
+        for _ in 0..FAR {
+            if tipset.height.0 == 0 {
+                return Ok(tipset.key.0.first().copied());
+            }
+            tipset = match self.down(&tipset) {
+                Err(Error::Cut { .. }) => return Ok(None),
+                parent => parent?,
+            };
+        }
+        Ok(None)
     }
 
     /// The newest tipset at or below `highest`, on the way down from the head; where that is cut, the highest below it

@@ -202,3 +202,22 @@ fn the_stretches_on_both_sides_of_a_missing_diff_read() {
     assert_eq!((gap.first.0, gap.last.0), (ends(lower).1 + 1, ends(upper).0 - 1));
     assert!(lower.hole.is_none());
 }
+
+#[test]
+fn files_of_different_networks_are_refused_by_name() {
+    let calibnet = ["calibnet-16800.merge.forest.car.zst", "small.whole.forest.car.zst"];
+    // A made chain on mainnet's clock has a genesis of its own.
+    let made = ["mainnet-epoch-1.forest.car.zst", "small.whole.forest.car.zst"];
+    for (names, expected) in [(calibnet, ["calibnet", "mainnet"]), (made, ["mainnet", "an unknown network"])]
+    {
+        let Some(mut files) = public(&names) else { return };
+        for _ in 0..2 {
+            let said = open(&files).unwrap_err().to_string();
+            assert!(
+                said.contains("different networks") && expected.iter().all(|name| said.contains(name)),
+                "{said}"
+            );
+            files.reverse();
+        }
+    }
+}

@@ -144,3 +144,66 @@ fn car_verify_lists_what_is_missing_and_fails() {
     let ran = verify(&whole);
     assert!(ran.error().contains("does not have the hash its CID says"), "{}", ran.stderr);
 }
+
+/// The files of a folder of published snapshots, by name; none where these are absent.
+fn published(name: &str) -> Vec<String> {
+    let Some(folder) = shared(&format!("data/public/{name}")) else { return Vec::new() };
+    let path = |file: std::io::Result<std::fs::DirEntry>| file.unwrap().path().to_str().unwrap().to_owned();
+    let mut files: Vec<_> = std::fs::read_dir(folder).unwrap().map(path).collect();
+    files.sort();
+    files
+}
+
+#[test]
+fn a_snapshot_without_receipts_is_whole_and_that_is_remarked() {
+    let Some(whole) = shared("data/public/small.whole.forest.car.zst") else { return };
+    let data = tempfile::tempdir().unwrap();
+    let car = whole.to_str().unwrap();
+    let remark = "no receipts: 147 tipsets will be read from the states";
+    let said = run_in(data.path(), &["car", "verify", car]).printed();
+    assert!(
+        said.contains("311 tipsets, every link there\n") && said.ends_with(&format!("{remark}\n")),
+        "{said}"
+    );
+    let verified = json(data.path(), &["car", "verify", car]);
+    assert_eq!((&verified["remarks"][0], &verified["problems"]), (&remark.into(), &serde_json::json!([])));
+    let info = json(data.path(), &["car", "info", car]);
+    let stretch = &info["stretches"][0];
+    assert_eq!(stretch["without_receipts"], 147);
+    assert_eq!(stretch["days"], serde_json::json!(["2020-08-24", "2026-06-21"]));
+    assert!(run_in(data.path(), &["car", "info", car]).printed().contains(remark));
+
+    let receipts = shared("data/public/small.whole_receipts_events.forest.car.zst").unwrap();
+    let both = ["car", "verify", car, receipts.to_str().unwrap()];
+    assert!(run_in(data.path(), &both).printed().ends_with("every link there\n"));
+}
+
+#[test]
+fn a_missing_diff_is_named_and_both_sides_of_it_are_told() {
+    let mut files = published("small.series");
+    if files.is_empty() {
+        return;
+    }
+    let data = tempfile::tempdir().unwrap();
+    let missing = files.remove(4);
+    let name = Path::new(&missing).file_name().unwrap().to_str().unwrap();
+    let with = |words: &[&'static str]| {
+        let arguments: Vec<_> = words.iter().copied().chain(files.iter().map(String::as_str)).collect();
+        arguments.into_iter().map(str::to_owned).collect::<Vec<_>>()
+    };
+    let arguments = with(&["car", "info"]);
+    let arguments: Vec<_> = arguments.iter().map(String::as_str).collect();
+    let info = json(data.path(), &arguments);
+    let [upper, lower] = &info["stretches"].as_array().unwrap()[..] else { panic!("{info}") };
+    assert_eq!((&upper["head"]["height"], &lower["first"]["height"]), (&6_125_977.into(), &0.into()));
+    let gap = &upper["missing_below"];
+    assert!(gap["reason"].as_str().unwrap().contains(name), "{gap}");
+    assert_eq!(gap["first_height"].as_i64(), lower["head"]["height"].as_i64().map(|height| height + 1));
+    assert!(lower["missing_below"].is_null() && lower["days"].is_array(), "{lower}");
+
+    let arguments = with(&["car", "verify"]);
+    let arguments: Vec<_> = arguments.iter().map(String::as_str).collect();
+    let ran = run_in(data.path(), &arguments);
+    assert_eq!(ran.code, Some(1), "{}", ran.stderr);
+    assert!(ran.stdout.contains(name) && ran.stderr.lines().count() == 1, "{} {}", ran.stdout, ran.stderr);
+}
