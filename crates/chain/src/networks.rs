@@ -179,13 +179,6 @@ impl Network {
         Self::ALL.into_iter().find(|network| network.genesis_cid() == genesis)
     }
 
-    /// Name of the network that begins with this genesis block; words that say so if it is none of these.
-    pub(crate) fn named_by(genesis: &Cid) -> &'static str {
-        let genesis = genesis.to_string();
-        let known = Self::ALL.into_iter().find(|network| network.genesis_cid() == genesis);
-        known.map_or("an unknown network", Self::name)
-    }
-
     const fn facts(self) -> &'static Facts {
         match self {
             Self::Mainnet => &MAINNET,

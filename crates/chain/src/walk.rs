@@ -165,12 +165,14 @@ impl<'s> Walk<'s> {
             };
             let (Some(ours), Some(theirs)) = (ours, self.genesis(&other)?) else { continue };
             if ours != theirs {
+                let name =
+                    |genesis| Network::with_genesis_cid(genesis).map_or("an unknown network", Network::name);
                 return Err(Error::Chain(format!(
                     "the files are of different networks: the chain's genesis is block {ours}, of {}, that of the tipset \
                      at height {} is block {theirs}, of {}; give the files of one of them",
-                    Network::named_by(&ours),
+                    name(&ours),
                     other.height,
-                    Network::named_by(&theirs)
+                    name(&theirs)
                 )));
             }
         }
