@@ -28,7 +28,8 @@ fn read(files: &[PathBuf]) -> Result<Told, chain::Error> {
     let cache = tempfile::tempdir().unwrap();
     let cars = Cars::open(files, cache.path(), &NoProgress)?;
     let chain = Chain::open(&cars, cars.roots())?;
-    let (mut events, reading) = Reading::open(&chain, 0)?;
+    let (opening, reading) = Reading::open(&chain, 0)?;
+    let mut events = opening.all()?;
     for tipset in reading {
         events.extend(tipset?.events);
     }
