@@ -87,7 +87,11 @@ type Call = (u64, u64, Vec<u8>);
 
 /// Declares the sector faulty.
 fn declare() -> Call {
-    let place = list(&[uint(0), uint(0), set(&[SECTOR])]);
+    declares(SECTOR)
+}
+
+fn declares(sector: u64) -> Call {
+    let place = list(&[uint(0), uint(0), set(&[sector])]);
     (MINER.0, DECLARE_FAULTS, list(&[list(&[place])]))
 }
 
@@ -271,6 +275,15 @@ fn without_receipts_a_proposal_that_got_no_id_ran_nothing() {
 }
 
 #[test]
+fn without_receipts_a_proposal_runs_though_one_before_it_failed() {
+    // The first declares another sector, which stayed sound.
+    let state = before(18, 1);
+    let sent = [(ANNE, propose(OUTER, &declares(1)), vec![]), (BERT, propose(OUTER, &declare()), vec![])];
+    let after = faulty(&with(&state, OUTER, 1, &[]));
+    assert_eq!(by(&inferred(&state, &after, &sent), &sent), Some(1));
+}
+
+#[test]
 fn the_state_of_a_multisig_is_not_asked_for_where_it_is_the_same_on_both_sides_or_tells_nothing() {
     let mut state = before(18, 1);
     state.multisigs[0].absent = true;
@@ -399,7 +412,7 @@ fn calls_from_inside_and_senders_are_inferred_without_receipts_as_they_are_read_
 
 #[test]
 fn all_that_was_asked_from_inside_names_the_message_at_the_top() {
-    for name in ["sub", "dispute", "claims"] {
+    for name in ["sub", "dispute", "vanish", "claims"] {
         let Some(told) = replayed(&format!("scenarios/{name}"), false) else { return };
         let messages = told.iter().filter_map(|event| event.message.as_ref());
         let named: BTreeMap<_, _> =
