@@ -97,7 +97,7 @@ pub fn message_cid(bytes: &[u8]) -> Cid {
 /// Hashes a block piece by piece, to hold it against its CID.
 pub(crate) enum Hashing<'c> {
     Blake2b(blake2b_simd::State, &'c [u8]),
-    Sha2(Box<Sha256>, &'c [u8]),
+    Sha2(Sha256, &'c [u8]),
     /// What is left of the "hash" to find in the data; `None` once that differs.
     Identity(Option<&'c [u8]>),
 }
@@ -108,7 +108,7 @@ impl<'c> Hashing<'c> {
         let digest = cid.hash().digest();
         match cid.hash().code() {
             BLAKE2B_256 => Some(Self::Blake2b(blake2b_256().to_state(), digest)),
-            SHA2_256 => Some(Self::Sha2(Box::default(), digest)),
+            SHA2_256 => Some(Self::Sha2(Sha256::new(), digest)),
             IDENTITY => Some(Self::Identity(Some(digest))),
             _ => None,
         }
@@ -124,7 +124,7 @@ impl<'c> Hashing<'c> {
     }
 
     /// Whether all the pieces have the hash that the CID says.
-    pub(crate) fn is_good(self) -> bool {
+    pub(crate) fn matches(self) -> bool {
         match self {
             Self::Blake2b(state, digest) => state.finalize().as_bytes() == digest,
             Self::Sha2(state, digest) => state.finalize()[..] == *digest,
@@ -137,7 +137,7 @@ impl<'c> Hashing<'c> {
 pub(crate) fn has_hash(cid: &Cid, bytes: &[u8]) -> Option<bool> {
     let mut hashing = Hashing::of(cid)?;
     hashing.add(bytes);
-    Some(hashing.is_good())
+    Some(hashing.matches())
 }
 
 /// sha2-256 of some bytes.

@@ -115,7 +115,7 @@ fn of_tipset(
         .collect();
     for (at, message) in made_up.into_iter().enumerate() {
         for front in [true, false] {
-            if (index + 2 * at + usize::from(front)) % one_in != 0 {
+            if !(index + 2 * at + usize::from(front)).is_multiple_of(one_in) {
                 continue;
             }
             let among = |transition: &Transition, receipt| {

@@ -297,7 +297,7 @@ fn an_upgrade_of_quality_failed_if_the_sector_has_none_after() {
     let upgraded = Sector { full_qap: true, power_base: NOW, ..sector(A) };
     let after = with(&before, &[upgraded]);
     let asked = upgrade(SEAT, &[A], None);
-    assert!(told(&before, &after, &[asked.clone()]).iter().all(|told| told.contains("by 37")));
+    assert!(told(&before, &after, std::slice::from_ref(&asked)).iter().all(|told| told.contains("by 37")));
     let after = with(&before, &[Sector { verified_weight: SIZE * 9, full_qap: false, ..upgraded }]);
     assert!(told(&before, &after, &[asked]).iter().all(|told| !told.contains("by 37")));
     let after = with(&before, &[upgraded]);

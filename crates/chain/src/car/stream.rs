@@ -78,7 +78,7 @@ impl<R: Read> Sections<R> {
         let mut hashing = Hashing::of(&cid).ok_or_else(unhashed)?;
         hashing.add(&self.buffer[data..]);
         if held == length {
-            return match hashing.is_good() {
+            return match hashing.matches() {
                 true => Ok(Some(Passed { cid, begin, data: Some(&self.buffer[data..]) })),
                 false => Err(unhashed()),
             };
@@ -90,7 +90,7 @@ impl<R: Read> Sections<R> {
             hashing.add(&self.buffer);
             left -= piece;
         }
-        if hashing.is_good() { Ok(Some(Passed { cid, begin, data: None })) } else { Err(unhashed()) }
+        if hashing.matches() { Ok(Some(Passed { cid, begin, data: None })) } else { Err(unhashed()) }
     }
 
     /// An unsigned varint of at most 63 bits; `None` at the end.
