@@ -34,6 +34,9 @@ const KEYS: [&str; 18] = [
     "message",
     "method",
     "message_sectors",
+    "daily_fee_before",
+    "daily_fee_after",
+    "uncertain",
 ];
 
 fn events(car: &Path, data: &Path, more: &[&str]) -> String {
