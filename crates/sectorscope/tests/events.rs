@@ -15,7 +15,7 @@ use common::{PROGRAM, lines, program, run_in, sample, shared};
 use serde_json::Value;
 
 /// The keys of a line, and the columns of CSV.
-const KEYS: [&str; 18] = [
+const KEYS: [&str; 21] = [
     "epoch",
     "miner",
     "sector",
@@ -84,6 +84,9 @@ fn line_of(event: &Value, sectors_of: &BTreeMap<&str, BTreeSet<i128>>) -> String
         quoted(message),
         bare(number(event, "method_num").filter(|_| message.is_some())),
         bare(message.map(|message| i128::try_from(sectors_of[message].len()).unwrap())),
+        quoted(before.2.map(|_| PLEDGE)),
+        quoted(after.2.map(|_| PLEDGE)),
+        "false".to_owned(),
     ];
     line(&values)
 }
@@ -101,16 +104,20 @@ fn number_of(event: &Value, key: &str) -> Option<i128> {
     text(event, key)?.parse().ok()
 }
 
-/// Stands for a pledge in lines of the truth, which does not tell it of events.
+/// Stands for a pledge and for a daily fee in lines of the truth, which does not tell them of events.
 const PLEDGE: &str = "pledged";
 
-/// A printed line with every pledge that is a positive number of attoFIL replaced by what stands for it in the truth.
+/// A printed line with every pledge that is a positive number of attoFIL, and every fee that is not below 0, replaced by what
+/// stands for it in the truth.
 fn without_pledges(line: &str) -> String {
     let mut line = line.to_owned();
-    for key in ["\"pledge_before\":\"", "\"pledge_after\":\""] {
-        let Some(begin) = line.find(key).map(|at| at + key.len()) else { continue };
+    for (key, least) in
+        [("pledge_before", 1), ("pledge_after", 1), ("daily_fee_before", 0), ("daily_fee_after", 0)]
+    {
+        let key = format!("\"{key}\":\"");
+        let Some(begin) = line.find(&key).map(|at| at + key.len()) else { continue };
         let end = begin + line[begin..].find('"').unwrap();
-        assert!(line[begin..end].parse::<i128>().is_ok_and(|pledge| pledge > 0), "{line}");
+        assert!(line[begin..end].parse::<i128>().is_ok_and(|pledge| pledge >= least), "{line}");
         line.replace_range(begin..end, PLEDGE);
     }
     line
