@@ -1,5 +1,7 @@
 //! Writes the indexed zstd form, from its description.
 
+use std::io::{self, Write};
+
 use chain::Cid;
 
 /// Content of a frame above which it ends.
@@ -39,47 +41,84 @@ pub fn sections(car: &[u8]) -> (usize, Vec<Section>) {
 
 /// A plain CAR in frames with an index behind them.
 pub fn packed(car: &[u8]) -> Vec<u8> {
-    let frame = |content: &[u8]| zstd::encode_all(content, 3).unwrap();
     let (header, sections) = sections(car);
-    let mut file = frame(&car[..header]);
-    let mut slots: Vec<(u64, u64)> = Vec::new();
-    let mut begin = 0;
-    for (at, section) in sections.iter().enumerate() {
-        slots.push((hash(&section.cid), file.len() as u64));
-        if section.end - sections[begin].begin >= FRAME || at + 1 == sections.len() {
-            file.extend(frame(&car[sections[begin].begin..section.end]));
-            begin = at + 1;
-        }
+    let mut packer = Packer::begin(Vec::new(), &car[..header]).unwrap();
+    for section in &sections {
+        packer.push(&section.cid, &car[section.begin..section.end]).unwrap();
     }
-    slots.sort_unstable();
-    let buckets = (slots.len() * 5 / 4) as u64;
-    let (mut table, mut next, mut longest) = (Vec::new(), 0_u64, 0);
-    for (hash, offset) in slots {
-        let ideal = ((u128::from(hash) * u128::from(buckets)) >> 64) as u64;
-        while next < ideal {
+    packer.finish().unwrap()
+}
+
+/// Writes that form section by section.
+pub struct Packer<W> {
+    out: W,
+    written: u64,
+    frame: Vec<u8>,
+    slots: Vec<(u64, u64)>,
+    compressor: zstd::bulk::Compressor<'static>,
+}
+
+impl<W: Write> Packer<W> {
+    /// Begins with the header of a plain CAR.
+    pub fn begin(out: W, header: &[u8]) -> io::Result<Self> {
+        let mut compressor = zstd::bulk::Compressor::new(3)?;
+        // Forest compresses as a stream, which does not know how long it will be.
+        compressor.include_contentsize(false)?;
+        let mut packer = Self { out, written: 0, frame: header.to_vec(), slots: Vec::new(), compressor };
+        packer.end_frame()?;
+        Ok(packer)
+    }
+
+    /// Writes a section as it stands in a plain CAR.
+    pub fn push(&mut self, cid: &Cid, section: &[u8]) -> io::Result<()> {
+        self.slots.push((hash(cid), self.written));
+        self.frame.extend(section);
+        if self.frame.len() >= FRAME { self.end_frame() } else { Ok(()) }
+    }
+
+    fn end_frame(&mut self) -> io::Result<()> {
+        let frame = self.compressor.compress(&self.frame)?;
+        self.frame.clear();
+        self.written += frame.len() as u64;
+        self.out.write_all(&frame)
+    }
+
+    /// Writes the index.
+    pub fn finish(mut self) -> io::Result<W> {
+        if !self.frame.is_empty() {
+            self.end_frame()?;
+        }
+        self.slots.sort_unstable();
+        let buckets = (self.slots.len() * 5 / 4) as u64;
+        let (mut table, mut next, mut longest) = (Vec::new(), 0_u64, 0);
+        for (hash, offset) in &self.slots {
+            let ideal = ((u128::from(*hash) * u128::from(buckets)) >> 64) as u64;
+            while next < ideal {
+                table.extend(SLOT_EMPTY);
+                next += 1;
+            }
+            longest = longest.max(next - ideal);
+            table.extend([hash.to_le_bytes(), offset.to_le_bytes()].concat());
+            next += 1;
+        }
+        while next < buckets {
             table.extend(SLOT_EMPTY);
             next += 1;
         }
-        longest = longest.max(next - ideal);
-        table.extend([hash.to_le_bytes(), offset.to_le_bytes()].concat());
-        next += 1;
-    }
-    while next < buckets {
         table.extend(SLOT_EMPTY);
-        next += 1;
+        let numbers = [0xdead_bef0, longest, 0, buckets].map(u64::to_le_bytes).concat();
+        self.out.write_all(&skippable_head(numbers.len() + table.len()))?;
+        self.out.write_all(&numbers)?;
+        self.out.write_all(&table)?;
+        self.out.write_all(&skippable_head(8))?;
+        self.out.write_all(&(self.written + 8).to_le_bytes())?;
+        Ok(self.out)
     }
-    table.extend(SLOT_EMPTY);
-    let numbers = [0xdead_bef0, longest, 0, buckets].map(u64::to_le_bytes).concat();
-    let index = [numbers, table].concat();
-    let place = (file.len() + 8) as u64;
-    file.extend(skippable(&index));
-    file.extend(skippable(&place.to_le_bytes()));
-    file
 }
 
-fn skippable(content: &[u8]) -> Vec<u8> {
-    let length = u32::try_from(content.len()).unwrap();
-    [&0x184d_2a50_u32.to_le_bytes()[..], &length.to_le_bytes(), content].concat()
+/// Magic and length of a skippable frame.
+fn skippable_head(length: usize) -> Vec<u8> {
+    [0x184d_2a50_u32.to_le_bytes(), u32::try_from(length).unwrap().to_le_bytes()].concat()
 }
 
 fn hash(cid: &Cid) -> u64 {
