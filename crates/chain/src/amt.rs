@@ -15,6 +15,7 @@
 
 use cid::Cid;
 
+use crate::bitfield::SectorSet;
 use crate::block::{Block, BlockStore, cid_of};
 use crate::cbor::Reader;
 use crate::error::{Error, Result};
@@ -165,6 +166,51 @@ impl<'s> Amt<'s> {
         Ok(())
     }
 
+    /// As [`Amt::for_each`], of the values whose index is in a set; nodes that have none of these are not read.
+    ///
+    /// # Errors
+    /// If a block that is needed is missing or malformed, or `visit` fails.
+    pub fn for_each_in(
+        &self,
+        wanted: &SectorSet,
+        visit: &mut dyn FnMut(u64, &mut Reader<'_>) -> Result<()>,
+    ) -> Result<()> {
+        self.walk_in(&self.root[self.node..], self.height, 0, wanted, &mut Budget::of(self), visit)
+            .map_err(|error| error.in_block(&self.cid, self.what))
+    }
+
+    fn walk_in(
+        &self,
+        node: &[u8],
+        height: u32,
+        first: u64,
+        wanted: &SectorSet,
+        budget: &mut Budget,
+        visit: &mut dyn FnMut(u64, &mut Reader<'_>) -> Result<()>,
+    ) -> Result<()> {
+        let mut node = self.decode(node, height)?;
+        budget.take(&node, height)?;
+        if height == 0 {
+            for slot in slots(node.bitmap, self.width) {
+                match wanted.contains(first + slot) {
+                    true => visit(first + slot, &mut node.values)?,
+                    false => node.values.skip()?,
+                }
+            }
+            return Ok(());
+        }
+        for (slot, link) in slots(node.bitmap, self.width).zip(&node.links) {
+            let begin = self.begin(first, slot, height)?;
+            let span = 1_u64.checked_shl(self.width * height).unwrap_or(u64::MAX);
+            if wanted.meets(&(begin..begin.saturating_add(span))) {
+                let (cid, block) = self.follow(link)?;
+                self.walk_in(&block, height - 1, begin, wanted, budget, visit)
+                    .map_err(|error| error.in_block(&cid, self.what))?;
+            }
+        }
+        Ok(())
+    }
+
     /// Visits as [`Amt::for_each`] does, at most `most` values from `place` on, and moves that on. Going on costs a way down
     /// from the root.
     ///
@@ -256,15 +302,15 @@ impl<'s> Amt<'s> {
             let slot = index.checked_shr(self.width * height).unwrap_or(0) & ((1 << self.width) - 1);
             let here =
                 |error: Error| error.in_block(block.as_ref().map_or(&self.cid, |(cid, _)| cid), self.what);
-            let mut node = self.decode(bytes, height).map_err(here)?;
-            let Some(position) = slots(node.bitmap, self.width).position(|present| present == slot) else {
+            let (bitmap, _, mut reader) = self.node(bytes, height).map_err(here)?;
+            let Some(position) = slots(bitmap, self.width).position(|present| present == slot) else {
                 return Ok(None);
             };
+            reader.skip_many(position).map_err(here)?;
             if height == 0 {
-                node.values.skip_many(position).map_err(here)?;
-                return visit(&mut node.values).map(Some).map_err(here);
+                return visit(&mut reader).map(Some).map_err(here);
             }
-            let next = self.follow(node.links[position])?;
+            let next = self.follow(reader.link().map_err(here)?)?;
             block = Some(next);
             height -= 1;
         }
@@ -305,9 +351,9 @@ impl<'s> Amt<'s> {
             return compare_leaves(old_node, new_node, self.width, first, visit);
         }
         let width = 1_u64 << self.width;
+        let (mut old_links, mut new_links) = (Links::of(old_node.as_ref()), Links::of(new_node.as_ref()));
         for slot in 0..width {
-            let old_link = link_at(old_node.as_ref(), slot, self.width);
-            let new_link = link_at(new_node.as_ref(), slot, self.width);
+            let (old_link, new_link) = (old_links.at(slot), new_links.at(slot));
             let old_lower = (slot == 0 && lower(old)).then_some(old).flatten();
             let new_lower = (slot == 0 && lower(new)).then_some(new).flatten();
             if old_lower.is_none() && new_lower.is_none() && old_link == new_link {
@@ -369,6 +415,19 @@ impl<'s> Amt<'s> {
     }
 
     fn decode<'b>(&self, bytes: &'b [u8], height: u32) -> Result<Node<'b>> {
+        let (bitmap, present, mut values) = self.node(bytes, height)?;
+        let mut links = Vec::new();
+        if height > 0 {
+            links = (0..present).map(|_| values.link()).collect::<Result<_>>()?;
+            if values.array()? != 0 {
+                return Err(mismatched_values());
+            }
+        }
+        Ok(Node { bitmap, present, links, values })
+    }
+
+    /// A node's bitmap, how many slots are present, and a reader at the first of its links, or of a leaf's values.
+    fn node<'b>(&self, bytes: &'b [u8], height: u32) -> Result<(&'b [u8], u64, Reader<'b>)> {
         let mut reader = Reader::new(bytes);
         reader.tuple(3)?;
         let bitmap = reader.bytes()?;
@@ -384,13 +443,16 @@ impl<'s> Amt<'s> {
         if link_count != if height == 0 { 0 } else { present } {
             return Err(Error::malformed("an AMT node whose links do not match its bitmap"));
         }
-        let links = (0..link_count).map(|_| reader.link()).collect::<Result<_>>()?;
-        let value_count = reader.array()?;
-        if value_count != if height == 0 { present } else { 0 } {
-            return Err(Error::malformed("an AMT node whose values do not match its bitmap"));
+        if height == 0 && reader.array()? != present {
+            return Err(mismatched_values());
         }
-        Ok(Node { bitmap, present, links, values: reader })
+        Ok((bitmap, present, reader))
     }
+}
+
+#[cold]
+fn mismatched_values() -> Error {
+    Error::malformed("an AMT node whose values do not match its bitmap")
 }
 
 /// Told of a changed index with the raw values before and after.
@@ -427,38 +489,47 @@ fn is_set(bitmap: &[u8], slot: u64) -> bool {
     byte.is_some_and(|byte| byte >> (slot % 8) & 1 == 1)
 }
 
-fn link_at<'b>(node: Option<&Node<'b>>, slot: u64, width: u32) -> Option<&'b [u8]> {
-    let node = node?;
-    let position = slots(node.bitmap, width).position(|present| present == slot)?;
-    node.links.get(position).copied()
+/// The links of a node, asked for slot by slot.
+struct Links<'n, 'b> {
+    bitmap: &'b [u8],
+    left: &'n [&'b [u8]],
 }
 
-fn compare_leaves(
-    old: Option<Node<'_>>,
-    new: Option<Node<'_>>,
+impl<'n, 'b> Links<'n, 'b> {
+    fn of(node: Option<&'n Node<'b>>) -> Self {
+        node.map_or(Self { bitmap: &[], left: &[] }, |node| Self { bitmap: node.bitmap, left: &node.links })
+    }
+
+    /// The link in a slot; all below have been asked for.
+    fn at(&mut self, slot: u64) -> Option<&'b [u8]> {
+        if !is_set(self.bitmap, slot) {
+            return None;
+        }
+        let (link, left) = self.left.split_first()?;
+        self.left = left;
+        Some(link)
+    }
+}
+
+fn compare_leaves<'b>(
+    old: Option<Node<'b>>,
+    new: Option<Node<'b>>,
     width: u32,
     first: u64,
     visit: &mut AmtChange<'_>,
 ) -> Result<()> {
-    fn at<'b>(values: &[(u64, &'b [u8])], slot: u64) -> Option<&'b [u8]> {
-        values.iter().find(|(present, _)| *present == slot).map(|(_, value)| *value)
-    }
-    let (old, new) = (leaf_values(old, width)?, leaf_values(new, width)?);
+    let (mut old, mut new) = (old, new);
+    let next = |node: &mut Option<Node<'b>>, slot| {
+        let node = node.as_mut().filter(|node| is_set(node.bitmap, slot));
+        node.map(|node| node.values.raw()).transpose()
+    };
     for slot in 0..1_u64 << width {
-        let (before, after) = (at(&old, slot), at(&new, slot));
+        let (before, after) = (next(&mut old, slot)?, next(&mut new, slot)?);
         if before != after {
             visit(first.saturating_add(slot), before, after)?;
         }
     }
     Ok(())
-}
-
-/// A leaf's values with their slots.
-fn leaf_values(node: Option<Node<'_>>, width: u32) -> Result<Vec<(u64, &[u8])>> {
-    let Some(mut node) = node else {
-        return Ok(Vec::new());
-    };
-    slots(node.bitmap, width).map(|slot| Ok((slot, node.values.raw()?))).collect()
 }
 
 #[cfg(test)]

@@ -107,6 +107,12 @@ impl SectorSet {
         after > 0 && self.ranges[after - 1].end > number
     }
 
+    /// Whether a number of the range is in it.
+    pub(crate) fn meets(&self, range: &Range<u64>) -> bool {
+        let first = self.ranges.partition_point(|own| own.end <= range.start);
+        self.ranges.get(first).is_some_and(|own| own.start < range.end)
+    }
+
     /// The numbers in rising order. The caller bounds how many it takes: a hostile set may hold 2^64.
     pub fn iter(&self) -> impl Iterator<Item = u64> + '_ {
         self.ranges.iter().flat_map(Range::clone)
@@ -267,6 +273,9 @@ mod tests {
         for number in 0..40 {
             let (in_a, in_b) = (a.contains(number), b.contains(number));
             assert_eq!(a.union(&b).contains(number), in_a || in_b);
+            for end in number..40 {
+                assert_eq!(a.meets(&(number..end)), (number..end).any(|number| a.contains(number)));
+            }
             assert_eq!(a.intersection(&b).contains(number), in_a && in_b);
             assert_eq!(a.difference(&b).contains(number), in_a && !in_b);
             assert_eq!(a.symmetric_difference(&b).contains(number), in_a != in_b);

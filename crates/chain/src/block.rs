@@ -16,6 +16,9 @@ const SHA2_256: u64 = 0x12;
 /// Multihash code of identity: the "hash" is the data.
 pub(crate) const IDENTITY: u64 = 0;
 const DAG_CBOR: u64 = 0x71;
+/// How the CID of nearly every block begins: version 1, DAG-CBOR, blake2b-256 of 32 bytes.
+const USUAL_CID: [u8; 6] = [0x01, 0x71, 0xa0, 0xe4, 0x02, 0x20];
+const DIGEST: usize = 32;
 
 /// A block's bytes: borrowed from a mapped file where that is possible.
 #[derive(Clone, Debug)]
@@ -80,9 +83,20 @@ pub(crate) fn cid_of(bytes: &[u8]) -> Result<Cid> {
 /// which the decoder drops what it cannot hold, are refused.
 pub(crate) fn read_cid(bytes: &mut &[u8]) -> Option<Cid> {
     let all = *bytes;
+    if let Some((digest, rest)) =
+        all.strip_prefix(&USUAL_CID).and_then(|after| after.split_first_chunk::<DIGEST>())
+    {
+        *bytes = rest;
+        return Some(Cid::new_v1(DAG_CBOR, Multihash::wrap(BLAKE2B_256, digest).ok()?));
+    }
     let cid = Cid::read_bytes(&mut *bytes).ok()?;
     let spelled = &all[..all.len() - bytes.len()];
     (spelled == cid.to_bytes()).then_some(cid)
+}
+
+/// Whether a CID is of the kind that [`message_cid`] makes.
+pub(crate) fn is_usual(cid: &Cid) -> bool {
+    cid.codec() == DAG_CBOR && cid.hash().code() == BLAKE2B_256 && usize::from(cid.hash().size()) == DIGEST
 }
 
 /// The CID of a DAG-CBOR block with these bytes.
@@ -168,6 +182,11 @@ mod tests {
         let cid = message_cid(b"block");
         let bytes = cid.to_bytes();
         assert_eq!(cid_of(&bytes).unwrap(), cid);
+        let mut followed = &[&bytes[..], b"data"].concat()[..];
+        assert_eq!((read_cid(&mut followed), followed), (Some(cid), &b"data"[..]));
+        for cut in 0..bytes.len() {
+            assert!(read_cid(&mut &bytes[..cut]).is_none());
+        }
         assert!(cid_of(&[&bytes[..], &[0]].concat()).is_err());
         // The codec with 2^65 added, which 64 bits drop.
         let codec = [0xf1, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 4];

@@ -284,6 +284,7 @@ impl<'a> Reader<'a> {
     }
 
     /// How many items are left to step over after the head of one, of `left` and those inside it.
+    #[inline(always)]
     fn inside(&mut self, left: u64, major: u8, count: u64) -> Result<u64> {
         match major {
             UNSIGNED | NEGATIVE | SIMPLE => Ok(left),

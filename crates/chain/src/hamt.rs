@@ -65,7 +65,17 @@ impl Path {
 /// What a slot of a node holds.
 enum Pointer<'b> {
     Link(&'b [u8]),
-    Bucket(Reader<'b>, u64),
+    Bucket(Bucket<'b>),
+}
+
+/// The entries of a slot.
+#[derive(Clone)]
+struct Bucket<'b> {
+    /// All of it, as it is written.
+    raw: &'b [u8],
+    /// What is behind its head.
+    entries: Reader<'b>,
+    count: u64,
 }
 
 impl<'s> Hamt<'s> {
@@ -86,13 +96,13 @@ impl<'s> Hamt<'s> {
     fn walk(&self, cid: &Cid, path: Path, visit: &mut dyn FnMut(&[u8], &[u8]) -> Result<()>) -> Result<()> {
         let block = self.load(cid, path.depth)?;
         let here = |error: Error| error.in_block(cid, self.what);
-        for (slot, pointer) in pointers(&block, path.depth).map_err(here)? {
+        let mut pointers = Pointers::of(&block, path.depth).map_err(here)?;
+        for slot in 0..SLOTS {
+            let Some(pointer) = pointers.at(slot).map_err(here)? else { continue };
             let path = path.through(slot);
             match pointer {
                 Pointer::Link(link) => self.walk(&cid_of(link).map_err(here)?, path, visit)?,
-                Pointer::Bucket(reader, count) => {
-                    bucket_under(&path, reader, count, visit).map_err(here)?;
-                }
+                Pointer::Bucket(bucket) => bucket.under(&path, visit).map_err(here)?,
             }
         }
         Ok(())
@@ -108,21 +118,20 @@ impl<'s> Hamt<'s> {
         for depth in 0..DEEPEST {
             let block = self.load(&cid, depth)?;
             let here = |error: Error| error.in_block(&cid, self.what);
-            let slot = slot_of(&hash, depth);
-            let found =
-                pointers(&block, depth).map_err(here)?.into_iter().find(|(present, _)| *present == slot);
-            match found {
+            let pointer = Pointers::of(&block, depth).and_then(|of| of.only(slot_of(&hash, depth)));
+            match pointer.map_err(here)? {
                 None => return Ok(None),
-                Some((_, Pointer::Link(link))) => cid = cid_of(link).map_err(here)?,
-                Some((_, Pointer::Bucket(reader, count))) => {
+                Some(Pointer::Link(link)) => cid = cid_of(link).map_err(here)?,
+                Some(Pointer::Bucket(bucket)) => {
                     let mut value = None;
-                    bucket(reader, count, &mut |found, raw| {
-                        if found == key {
-                            value = Some(raw.to_vec());
-                        }
-                        Ok(())
-                    })
-                    .map_err(here)?;
+                    bucket
+                        .for_each(&mut |found, raw| {
+                            if found == key {
+                                value = Some(raw.to_vec());
+                            }
+                            Ok(())
+                        })
+                        .map_err(here)?;
                     return Ok(value);
                 }
             }
@@ -153,11 +162,11 @@ impl<'s> Hamt<'s> {
         let (old_block, new_block) = (before.load(old, depth)?, self.load(new, depth)?);
         let in_old = |error: Error| error.in_block(old, self.what);
         let in_new = |error: Error| error.in_block(new, self.what);
-        let mut old_pointers = by_slot(pointers(&old_block, depth).map_err(in_old)?);
-        let mut new_pointers = by_slot(pointers(&new_block, depth).map_err(in_new)?);
+        let mut old_pointers = Pointers::of(&old_block, depth).map_err(in_old)?;
+        let mut new_pointers = Pointers::of(&new_block, depth).map_err(in_new)?;
         for slot in 0..SLOTS {
             let path = path.through(slot);
-            match (old_pointers[slot].take(), new_pointers[slot].take()) {
+            match (old_pointers.at(slot).map_err(in_old)?, new_pointers.at(slot).map_err(in_new)?) {
                 (None, None) => {}
                 (Some(Pointer::Link(old)), Some(Pointer::Link(new))) => {
                     if old != new {
@@ -165,6 +174,7 @@ impl<'s> Hamt<'s> {
                         self.compare(before, &old, &new, path, visit)?;
                     }
                 }
+                (Some(Pointer::Bucket(old)), Some(Pointer::Bucket(new))) if old.raw == new.raw => {}
                 (old, new) => {
                     // A bucket on one side at least: few entries, compared by key.
                     let mut old_entries = BTreeMap::new();
@@ -192,7 +202,7 @@ impl<'s> Hamt<'s> {
         match pointer {
             None => Ok(()),
             Some(Pointer::Link(link)) => self.walk(&cid_of(link)?, path, &mut add),
-            Some(Pointer::Bucket(reader, count)) => bucket_under(&path, reader, count, &mut add),
+            Some(Pointer::Bucket(bucket)) => bucket.under(&path, &mut add),
         }
     }
 
@@ -218,14 +228,6 @@ fn compare_entries(
     old.iter().try_for_each(|(key, before)| visit(key, Some(before), None))
 }
 
-fn by_slot(pointers: Vec<(usize, Pointer<'_>)>) -> [Option<Pointer<'_>>; SLOTS] {
-    let mut slots = [const { None }; SLOTS];
-    for (slot, pointer) in pointers {
-        slots[slot] = Some(pointer);
-    }
-    slots
-}
-
 fn slot_of(hash: &[u8; 32], depth: usize) -> usize {
     (0..WIDTH).fold(0, |slot, bit| {
         let at = depth * WIDTH + bit;
@@ -233,22 +235,45 @@ fn slot_of(hash: &[u8; 32], depth: usize) -> usize {
     })
 }
 
-/// The pointers of a node at some depth, with their slots.
-fn pointers(block: &[u8], depth: usize) -> Result<Vec<(usize, Pointer<'_>)>> {
-    let mut reader = Reader::new(block);
-    reader.tuple(2)?;
-    let bitfield = reader.bytes()?;
-    if bitfield.len() > SLOTS / 8 {
-        return Err(Error::malformed("a HAMT node of more than 32 slots"));
+/// The pointers of a node, read slot by slot.
+struct Pointers<'b> {
+    /// Which slots have one.
+    bits: u32,
+    reader: Reader<'b>,
+}
+
+impl<'b> Pointers<'b> {
+    /// Those of a node at some depth.
+    fn of(block: &'b [u8], depth: usize) -> Result<Self> {
+        let mut reader = Reader::new(block);
+        reader.tuple(2)?;
+        let bitfield = reader.bytes()?;
+        if bitfield.len() > SLOTS / 8 {
+            return Err(Error::malformed("a HAMT node of more than 32 slots"));
+        }
+        let bits = bitfield.iter().fold(0_u32, |bits, byte| bits << 8 | u32::from(*byte));
+        if reader.array()? != u64::from(bits.count_ones()) {
+            return Err(Error::malformed("a HAMT node whose pointers do not match its bitfield"));
+        }
+        if bits == 0 && depth > 0 {
+            return Err(Error::malformed("an empty HAMT node below the root"));
+        }
+        Ok(Self { bits, reader })
     }
-    let bits = bitfield.iter().fold(0_u32, |bits, byte| bits << 8 | u32::from(*byte));
-    if reader.array()? != u64::from(bits.count_ones()) {
-        return Err(Error::malformed("a HAMT node whose pointers do not match its bitfield"));
+
+    /// The pointer in a slot; all below have been asked for.
+    fn at(&mut self, slot: usize) -> Result<Option<Pointer<'b>>> {
+        if self.bits >> slot & 1 == 0 { Ok(None) } else { pointer(&mut self.reader).map(Some) }
     }
-    if bits == 0 && depth > 0 {
-        return Err(Error::malformed("an empty HAMT node below the root"));
+
+    /// The pointer in one slot.
+    fn only(mut self, slot: usize) -> Result<Option<Pointer<'b>>> {
+        let below = self.bits & ((1 << slot) - 1);
+        if self.bits >> slot & 1 == 1 {
+            self.reader.skip_many(below.count_ones() as usize)?;
+        }
+        self.at(slot)
     }
-    (0..SLOTS).filter(|slot| bits >> slot & 1 == 1).map(|slot| Ok((slot, pointer(&mut reader)?))).collect()
 }
 
 fn pointer<'b>(reader: &mut Reader<'b>) -> Result<Pointer<'b>> {
@@ -261,48 +286,41 @@ fn pointer<'b>(reader: &mut Reader<'b>) -> Result<Pointer<'b>> {
     if reader.next_is_link()? {
         return reader.link().map(Pointer::Link);
     }
-    let mut inside = reader.clone();
-    reader.skip()?;
-    let count = inside.array()?;
+    let mut entries = reader.clone();
+    let raw = reader.raw()?;
+    let count = entries.array()?;
     if !(1..=MOST_IN_BUCKET).contains(&count) {
         return Err(Error::malformed(format!("a HAMT bucket of {count} entries")));
     }
-    Ok(Pointer::Bucket(inside, count))
+    Ok(Pointer::Bucket(Bucket { raw, entries, count }))
 }
 
-/// Calls `visit` with each entry of a bucket.
-fn bucket(
-    mut reader: Reader<'_>,
-    count: u64,
-    visit: &mut dyn FnMut(&[u8], &[u8]) -> Result<()>,
-) -> Result<()> {
-    // Of three at most, each has two before it.
-    let (mut last, mut last_but_one): (Option<&[u8]>, Option<&[u8]>) = (None, None);
-    for _ in 0..count {
-        reader.tuple(2)?;
-        let key = reader.bytes()?;
-        if last == Some(key) || last_but_one == Some(key) {
-            return Err(Error::malformed("a HAMT bucket with a key twice"));
+impl Bucket<'_> {
+    /// Calls `visit` with each entry.
+    fn for_each(mut self, visit: &mut dyn FnMut(&[u8], &[u8]) -> Result<()>) -> Result<()> {
+        // Of three at most, each has two before it.
+        let (mut last, mut last_but_one): (Option<&[u8]>, Option<&[u8]>) = (None, None);
+        for _ in 0..self.count {
+            self.entries.tuple(2)?;
+            let key = self.entries.bytes()?;
+            if last == Some(key) || last_but_one == Some(key) {
+                return Err(Error::malformed("a HAMT bucket with a key twice"));
+            }
+            last_but_one = last.replace(key);
+            visit(key, self.entries.raw()?)?;
         }
-        last_but_one = last.replace(key);
-        visit(key, reader.raw()?)?;
+        Ok(())
     }
-    Ok(())
-}
 
-/// As [`bucket`], but each key must have its place under `path`.
-fn bucket_under(
-    path: &Path,
-    reader: Reader<'_>,
-    count: u64,
-    visit: &mut dyn FnMut(&[u8], &[u8]) -> Result<()>,
-) -> Result<()> {
-    bucket(reader, count, &mut |key, value| {
-        if !path.leads_to(key) {
-            return Err(Error::malformed("a HAMT key in a place that is not its own"));
-        }
-        visit(key, value)
-    })
+    /// As [`Bucket::for_each`], but each key must have its place under `path`.
+    fn under(self, path: &Path, visit: &mut dyn FnMut(&[u8], &[u8]) -> Result<()>) -> Result<()> {
+        self.for_each(&mut |key, value| {
+            if !path.leads_to(key) {
+                return Err(Error::malformed("a HAMT key in a place that is not its own"));
+            }
+            visit(key, value)
+        })
+    }
 }
 
 #[cfg(test)]

@@ -13,7 +13,7 @@ use cid::Cid;
 
 use crate::address::Address;
 use crate::amt::Amt;
-use crate::block::{BlockStore, cid_of, message_cid};
+use crate::block::{BlockStore, cid_of, is_usual, message_cid};
 use crate::cbor::Reader;
 use crate::error::{Error, Result};
 
@@ -81,7 +81,11 @@ impl Message {
     /// # Errors
     /// If the bytes are no message.
     pub fn decode(bytes: &[u8]) -> Result<Self> {
-        let unsigned = message_cid(bytes);
+        Self::decode_unsigned(bytes, message_cid(bytes))
+    }
+
+    /// As [`Message::decode`]; its CID is known.
+    fn decode_unsigned(bytes: &[u8], unsigned: Cid) -> Result<Self> {
         let mut reader = Reader::new(bytes);
         reader.tuple(10)?;
         reader.skip()?; // version
@@ -137,7 +141,12 @@ pub(crate) fn of_block(store: &dyn BlockStore, messages: &Cid) -> Result<Vec<Mes
                 return Err(Error::malformed(format!("message {cid} twice")));
             }
             let block = store.need(&cid, "message")?;
-            let message = if signed { Message::decode_signed(&block, &cid) } else { Message::decode(&block) };
+            let message = match signed {
+                true => Message::decode_signed(&block, &cid),
+                // One that its block names by another hash is known by the usual one.
+                false if is_usual(&cid) => Message::decode_unsigned(&block, cid),
+                false => Message::decode(&block),
+            };
             found.push(message.map_err(|error| error.in_block(&cid, "message"))?);
             Ok(())
         })?;

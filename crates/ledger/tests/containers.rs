@@ -351,6 +351,35 @@ fn indexed_zstd_finds_every_block_by_its_own_index() {
 }
 
 #[test]
+fn frames_fetched_ahead_are_the_same_to_many_threads_and_let_go_of_the_file_with_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let car = sample();
+    let (_, sections) = forest::sections(&car);
+    let packed = forest::packed(&car);
+    let path = folder.path().join("sample.forest.car.zst");
+    for round in 0..8 {
+        std::fs::write(&path, &packed).unwrap();
+        let cars = Cars::open(std::slice::from_ref(&path), folder.path(), &NoProgress).unwrap();
+        std::thread::scope(|scope| {
+            for reader in 0..4 {
+                let (cars, sections, car) = (&cars, &sections, &car);
+                // Each from a place of its own on: a part of the file in order.
+                let (first, count) = (reader * 9_000 + round * 1_000, 6_000);
+                scope.spawn(move || {
+                    for section in sections.iter().skip(first).take(count) {
+                        let block = cars.get(&section.cid).unwrap().expect("every block is found");
+                        assert!(car[section.begin..section.end].ends_with(&block));
+                    }
+                });
+            }
+        });
+        // Who reads a mapping beyond the end of its file does not live on.
+        drop(cars);
+        std::fs::File::create(&path).unwrap().set_len(0).unwrap();
+    }
+}
+
+#[test]
 fn a_real_indexed_file_holds_the_blocks_of_its_plain_form() {
     let Some(path) = shared("real/mainnet-epochs-0-3.forest.car.zst") else { return };
     let folder = tempfile::tempdir().unwrap();

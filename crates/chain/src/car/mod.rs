@@ -5,7 +5,9 @@
 //! kept, and blocks are handed out in place. Zstd without an index is decompressed once; zstd with Forest's index is
 //! read where it is.
 
+mod ahead;
 mod forest;
+mod frames;
 #[cfg(fuzzing)]
 pub mod fuzzing;
 mod index;

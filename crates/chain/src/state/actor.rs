@@ -1,5 +1,7 @@
 //! The state tree: from an actor's number to its code and state.
 
+use std::sync::OnceLock;
+
 use cid::Cid;
 
 use crate::address::Address;
@@ -34,6 +36,8 @@ impl Actor {
 pub struct StateTree<'s> {
     store: &'s dyn BlockStore,
     actors: Cid,
+    /// Root of the init actor's map, once that has been looked for.
+    addresses: OnceLock<Option<Cid>>,
 }
 
 impl<'s> StateTree<'s> {
@@ -51,7 +55,8 @@ impl<'s> StateTree<'s> {
             reader.uint()?;
             cid_of(reader.link()?)
         };
-        Ok(Self { store, actors: actors().map_err(|error| error.in_block(root, WHAT))? })
+        let actors = actors().map_err(|error| error.in_block(root, WHAT))?;
+        Ok(Self { store, actors, addresses: OnceLock::new() })
     }
 
     /// Where its blocks come from.
@@ -104,10 +109,27 @@ impl<'s> StateTree<'s> {
     /// # Errors
     /// If a block is missing or malformed.
     pub fn resolve(&self, address: &Address) -> Result<Option<u64>> {
-        const INIT_STATE: &str = "state of the init actor";
         if let Some(id) = address.as_id() {
             return Ok(Some(id));
         }
+        let addresses = match self.addresses.get() {
+            Some(found) => *found,
+            None => {
+                let found = self.addresses()?;
+                *self.addresses.get_or_init(|| found)
+            }
+        };
+        let Some(addresses) = addresses else {
+            return Ok(None);
+        };
+        let raw = Hamt::new(self.store, &addresses, "address map").get(address.as_bytes())?;
+        raw.map(|raw| Reader::new(&raw).uint().map_err(|error| error.in_block(&addresses, "address map")))
+            .transpose()
+    }
+
+    /// Root of the init actor's map of addresses, if there is an init actor.
+    fn addresses(&self) -> Result<Option<Cid>> {
+        const INIT_STATE: &str = "state of the init actor";
         let Some(init) = self.actor(INIT)? else {
             return Ok(None);
         };
@@ -117,10 +139,7 @@ impl<'s> StateTree<'s> {
             reader.array()?;
             cid_of(reader.link()?)
         };
-        let addresses = addresses().map_err(|error| error.in_block(&init.head, INIT_STATE))?;
-        let raw = Hamt::new(self.store, &addresses, "address map").get(address.as_bytes())?;
-        raw.map(|raw| Reader::new(&raw).uint().map_err(|error| error.in_block(&addresses, "address map")))
-            .transpose()
+        addresses().map(Some).map_err(|error| error.in_block(&init.head, INIT_STATE))
     }
 }
 

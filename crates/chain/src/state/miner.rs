@@ -292,6 +292,20 @@ impl<'s> Miner<'s> {
             .get(number.0, |value| Sector::decode(value, self.layout).map(with))
     }
 
+    /// Calls `visit` with the committed sectors whose numbers are in a set, in order of number.
+    ///
+    /// # Errors
+    /// If a block that is needed is missing or malformed, or `visit` fails.
+    pub fn for_each_sector_in(
+        &self,
+        numbers: &SectorSet,
+        visit: &mut dyn FnMut(SectorRef<'_>) -> Result<()>,
+    ) -> Result<()> {
+        Amt::open(self.store, &self.sectors, SECTORS)?.for_each_in(numbers, &mut |index, value| {
+            visit(numbered(index, Sector::decode(value, self.layout)?)?)
+        })
+    }
+
     /// Calls `visit` with each number whose committed sector is not the same as `before`.
     ///
     /// # Errors

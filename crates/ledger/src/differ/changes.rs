@@ -117,6 +117,8 @@ pub(super) struct MinerChanges<'s> {
     /// Of all partitions, read only if it is needed.
     everywhere: OnceCell<Standing>,
     sectors: BTreeMap<SectorNumber, (Option<Terms>, Option<Terms>)>,
+    /// The sectors that moved, and of these the terms that stayed; read if one is asked for.
+    unchanged: OnceCell<(SectorSet, BTreeMap<SectorNumber, Terms>)>,
     /// Pre-commits before and after, by number.
     pub(super) precommits: BTreeMap<SectorNumber, (Option<Precommit>, Option<Precommit>)>,
     /// When deadlines ended.
@@ -149,6 +151,7 @@ impl<'s> MinerChanges<'s> {
             standing: (Standing::default(), Standing::default()),
             everywhere: OnceCell::new(),
             sectors: BTreeMap::new(),
+            unchanged: OnceCell::new(),
             precommits: BTreeMap::new(),
             closings: Closings::NONE,
             replaced: BTreeSet::new(),
@@ -348,7 +351,20 @@ impl<'s> MinerChanges<'s> {
         let Some(miner) = self.before.as_ref().or(self.after.as_ref()) else {
             return Ok((None, None));
         };
-        let terms = miner.sector(sector, |found| Terms::of(&found))?.transpose()?;
+        if self.unchanged.get().is_none() {
+            // Those that moved are asked for one by one, and lie together.
+            let (mut moved, mut terms) = (self.changed()?, BTreeMap::new());
+            moved = moved.difference(&SectorSet::from_numbers(self.sectors.keys().map(|of| of.0).collect()));
+            miner.for_each_sector_in(&moved, &mut |found| {
+                terms.insert(found.sector.number, Terms::of(&found)?);
+                Ok(())
+            })?;
+            let _ = self.unchanged.set((moved, terms));
+        }
+        let terms = match self.unchanged.get() {
+            Some((moved, terms)) if moved.contains(sector.0) => terms.get(&sector).cloned(),
+            _ => miner.sector(sector, |found| Terms::of(&found))?.transpose()?,
+        };
         Ok((terms.clone(), terms))
     }
 
