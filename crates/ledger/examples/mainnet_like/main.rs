@@ -15,7 +15,6 @@
 
 mod arrays;
 #[path = "../../tests/common/blocks.rs"]
-#[allow(dead_code)]
 mod blocks;
 mod car;
 mod encode;
