@@ -110,7 +110,7 @@ impl SectorSet {
     /// Whether a number of the range is in it.
     pub(crate) fn meets(&self, range: &Range<u64>) -> bool {
         let first = self.ranges.partition_point(|own| own.end <= range.start);
-        self.ranges.get(first).is_some_and(|own| own.start < range.end)
+        !range.is_empty() && self.ranges.get(first).is_some_and(|own| own.start < range.end)
     }
 
     /// The numbers in rising order. The caller bounds how many it takes: a hostile set may hold 2^64.

@@ -167,8 +167,12 @@ impl Stock {
         if !self.is_used(number) {
             return None;
         }
-        let age = 3_000 + (self.stirred(number, 1) % 1_540_000).cast_signed();
         let life = 540 * PERIOD - (self.stirred(number, 2) % 10).cast_signed() * PERIOD;
+        let age = match self.stirred(number, 6) % 64 {
+            // The oldest leave when their deadline ends next.
+            0 => life + (self.stirred(number, 1) % PERIOD.cast_unsigned()).cast_signed(),
+            _ => 3_000 + (self.stirred(number, 1) % 1_540_000).cast_signed(),
+        };
         let activation = self.beginning - age;
         Some(Sector {
             number,
