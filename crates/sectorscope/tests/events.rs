@@ -79,13 +79,13 @@ fn line_of(event: &Value, sectors_of: &BTreeMap<&str, BTreeSet<i128>>) -> String
         bare(after.1),
         quoted(before.2),
         quoted(after.2),
-        quoted(before.2.map(|_| PLEDGE)),
-        quoted(after.2.map(|_| PLEDGE)),
+        quoted(before.2.map(|_| UNTOLD)),
+        quoted(after.2.map(|_| UNTOLD)),
         quoted(message),
         bare(number(event, "method_num").filter(|_| message.is_some())),
         bare(message.map(|message| i128::try_from(sectors_of[message].len()).unwrap())),
-        quoted(before.2.map(|_| PLEDGE)),
-        quoted(after.2.map(|_| PLEDGE)),
+        quoted(before.2.map(|_| UNTOLD)),
+        quoted(after.2.map(|_| UNTOLD)),
         "false".to_owned(),
     ];
     line(&values)
@@ -105,20 +105,23 @@ fn number_of(event: &Value, key: &str) -> Option<i128> {
 }
 
 /// Stands for a pledge and for a daily fee in lines of the truth, which does not tell them of events.
-const PLEDGE: &str = "pledged";
+const UNTOLD: &str = "untold";
 
-/// A printed line with every pledge that is a positive number of attoFIL, and every fee that is not below 0, replaced by what
-/// stands for it in the truth.
-fn without_pledges(line: &str) -> String {
+/// The least pledge in attoFIL.
+const PLEDGES: &[(&str, i128)] = &[("pledge_before", 1), ("pledge_after", 1)];
+/// The least daily fee in attoFIL.
+const FEES: &[(&str, i128)] = &[("daily_fee_before", 0), ("daily_fee_after", 0)];
+
+/// A printed line with every amount of these keys, if it is no less than the least, replaced by what stands for it in the
+/// truth.
+fn without(amounts: &[(&str, i128)], line: &str) -> String {
     let mut line = line.to_owned();
-    for (key, least) in
-        [("pledge_before", 1), ("pledge_after", 1), ("daily_fee_before", 0), ("daily_fee_after", 0)]
-    {
+    for (key, least) in amounts {
         let key = format!("\"{key}\":\"");
         let Some(begin) = line.find(&key).map(|at| at + key.len()) else { continue };
         let end = begin + line[begin..].find('"').unwrap();
-        assert!(line[begin..end].parse::<i128>().is_ok_and(|pledge| pledge >= least), "{line}");
-        line.replace_range(begin..end, PLEDGE);
+        assert!(line[begin..end].parse::<i128>().is_ok_and(|amount| amount >= *least), "{line}");
+        line.replace_range(begin..end, UNTOLD);
     }
     line
 }
@@ -189,6 +192,9 @@ fn genesis_lines(sectors: &[Value]) -> Vec<String> {
             null(),
             null(),
             null(),
+            null(),
+            quoted(Some(UNTOLD)),
+            "false".to_owned(),
         ])
     };
     standing.iter().map(line).collect()
@@ -213,7 +219,8 @@ fn printed_as_they_happened(name: &str) {
     for (at, (found, expected)) in printed.lines().zip(&expected).enumerate() {
         // Of the sectors that stand in the first state, the truth tells what is pledged.
         let told = expected.contains("genesis");
-        let found = if told { found.to_owned() } else { without_pledges(found) };
+        let found = without(FEES, found);
+        let found = if told { found } else { without(PLEDGES, &found) };
         assert_eq!(&found, expected, "{name}: line {at}");
     }
     assert_eq!(printed.lines().count(), expected.len(), "{name}: number of lines");
