@@ -15,6 +15,8 @@ pub(super) struct Readable {
     days: Option<[String; 2]>,
     /// Tipsets with messages whose receipts are in none of the files: their outcomes will be read from the states.
     without_receipts: usize,
+    /// Why its states are not whole, so that no day can be closed from them.
+    not_whole: Option<String>,
     missing_below: Option<Missing>,
 }
 
@@ -55,8 +57,15 @@ impl Readable {
             head: point(head),
             days: chain.whole_days().map(|days| [days.start(), days.end()].map(ToString::to_string)),
             without_receipts: chain.without_receipts()?,
+            not_whole: None,
             missing_below: hole.as_ref().and_then(|hole| Missing::of(hole, clock)),
         }))
+    }
+
+    /// Notes that a state of it misses a block.
+    pub(super) fn is_not_whole(&mut self, missing: &chain::Error) {
+        self.days = None;
+        self.not_whole = Some(missing.to_string());
     }
 
     /// Prints it, lines under a heading.
@@ -70,11 +79,15 @@ impl Readable {
             self.head.height,
             self.head.day
         ));
+        if let Some(why) = &self.not_whole {
+            output::say(format_args!("         not whole: {why}"));
+        }
         match &self.days {
             Some([first, last]) if first == last => {
                 output::say(format_args!("days     {first} can be closed"))
             }
             Some([first, last]) => output::say(format_args!("days     {first} to {last} can be closed")),
+            None if self.not_whole.is_some() => output::say("days     none can be closed from these states"),
             None => output::say("days     none can be closed: no day is whole in these states"),
         }
         if let Some(remark) = no_receipts(self.without_receipts) {

@@ -93,28 +93,8 @@ pub(super) fn run(look: &Look) -> anyhow::Result<()> {
 }
 
 fn gather(cars: &Cars, at: &At) -> chain::Result<Info> {
-    let Newest { moment, stretches, head_without_state } = Newest::open(cars, at)?;
-    let miners = moment.miners()?;
-    let mut told = Vec::new();
-    for (miner, state) in &miners {
-        let portrait = Portrait::of(state)?;
-        if portrait.in_state == 0 {
-            continue;
-        }
-        let claim = moment.powers.of(*miner).claim;
-        told.push(MinerInfo {
-            miner: miner.to_string(),
-            in_state: portrait.in_state,
-            live: portrait.live(),
-            faulty: portrait.faulty.sectors,
-            unproven: portrait.unproven.sectors,
-            rbp: claim.rbp.to_string(),
-            qap: claim.qap.to_string(),
-        });
-    }
+    let Newest { moment, providers, stretches, head_without_state } = Newest::open(cars, at)?;
     let clock = moment.clock();
-    let committed = chain::state::Claims::open(&moment.tree, &moment.codes)?.committed();
-    let version = miners.iter().map(|(_, miner)| miner.layout().version).max();
     Ok(Info {
         files: cars.files().iter().map(FileInfo::of).collect(),
         network: clock.map(chain::Clock::network),
@@ -124,16 +104,58 @@ fn gather(cars: &Cars, at: &At) -> chain::Result<Info> {
         upgrade: moment.chain.as_ref().and_then(UpgradeInfo::of),
         head_without_state,
         state_root: moment.state.to_string(),
-        actors_version: version,
-        committed: Committed { rbp: committed.raw.to_string(), qap: committed.quality_adjusted.to_string() },
-        providers: miners.len(),
-        miners: told,
+        actors_version: providers.actors_version,
+        committed: providers.committed,
+        providers: providers.count,
+        miners: providers.with_sectors,
     })
 }
 
-/// The newest state there is, and what else: looking goes on where deriving events would have to stop.
+/// The storage providers of a state.
+struct Providers {
+    count: usize,
+    with_sectors: Vec<MinerInfo>,
+    actors_version: Option<u8>,
+    committed: Committed,
+}
+
+impl Providers {
+    fn of(moment: &Moment<'_>) -> chain::Result<Self> {
+        let miners = moment.miners()?;
+        let mut with_sectors = Vec::new();
+        for (miner, state) in &miners {
+            let portrait = Portrait::of(state)?;
+            if portrait.in_state == 0 {
+                continue;
+            }
+            let claim = moment.powers.of(*miner).claim;
+            with_sectors.push(MinerInfo {
+                miner: miner.to_string(),
+                in_state: portrait.in_state,
+                live: portrait.live(),
+                faulty: portrait.faulty.sectors,
+                unproven: portrait.unproven.sectors,
+                rbp: claim.rbp.to_string(),
+                qap: claim.qap.to_string(),
+            });
+        }
+        let committed = chain::state::Claims::open(&moment.tree, &moment.codes)?.committed();
+        Ok(Self {
+            count: miners.len(),
+            with_sectors,
+            actors_version: miners.iter().map(|(_, miner)| miner.layout().version).max(),
+            committed: Committed {
+                rbp: committed.raw.to_string(),
+                qap: committed.quality_adjusted.to_string(),
+            },
+        })
+    }
+}
+
+/// The newest whole state there is, and what else: looking goes on where deriving events would have to stop.
 struct Newest<'c> {
     moment: Moment<'c>,
+    providers: Providers,
     stretches: Vec<Readable>,
     /// Height of the chain's head, if that has no state here.
     head_without_state: Option<i64>,
@@ -156,7 +178,8 @@ impl<'c> Newest<'c> {
 
     fn bare(cars: &'c Cars, root: chain::Cid) -> chain::Result<Self> {
         let moment = Moment::open(cars, &At { head: None, state_root: Some(root) })?;
-        Ok(Self { moment, stretches: Vec::new(), head_without_state: None })
+        let providers = Providers::of(&moment)?;
+        Ok(Self { moment, providers, stretches: Vec::new(), head_without_state: None })
     }
 
     fn of(
@@ -164,11 +187,29 @@ impl<'c> Newest<'c> {
         stretches: Vec<Stretch<'c>>,
         head_without_state: Option<i64>,
     ) -> chain::Result<Self> {
-        let told = stretches.iter().filter_map(|stretch| Readable::of(stretch).transpose());
-        let told = told.collect::<chain::Result<Vec<_>>>()?;
-        let newest = stretches.into_iter().next().map(|newest| newest.chain);
-        let newest = newest.ok_or_else(|| chain::Error::Chain("the files hold no readable tipset".into()))?;
-        Ok(Self { moment: Moment::at_head(cars, newest)?, stretches: told, head_without_state })
+        let (mut newest, mut told, mut not_whole) = (None, Vec::new(), None);
+        for stretch in stretches {
+            let Some(mut readable) = Readable::of(&stretch)? else { continue };
+            if newest.is_none() {
+                let whole = Moment::at_head(cars, stretch.chain)
+                    .and_then(|moment| Ok((Providers::of(&moment)?, moment)));
+                match whole {
+                    Ok(whole) => newest = Some(whole),
+                    // A diff holds what is new in it: without those before it its states are not whole.
+                    Err(error @ chain::Error::Missing(..)) => {
+                        readable.is_not_whole(&error);
+                        not_whole.get_or_insert(error);
+                    }
+                    Err(error) => return Err(error),
+                }
+            }
+            told.push(readable);
+        }
+        let Some((providers, moment)) = newest else {
+            let nothing = || chain::Error::Chain("the files hold no readable tipset".into());
+            return Err(not_whole.unwrap_or_else(nothing));
+        };
+        Ok(Self { moment, providers, stretches: told, head_without_state })
     }
 }
 
@@ -263,7 +304,7 @@ fn print(info: &Info) -> anyhow::Result<()> {
         bytes(&info.committed.qap)
     ));
     output::say(format_args!(
-        "{} storage providers, {} with sectors; in the newest state:\n",
+        "{} storage providers, {} with sectors; in the newest whole state:\n",
         info.providers,
         info.miners.len()
     ));
