@@ -24,7 +24,7 @@ pq.write_table(table, "x.parquet")
 context = datafusion.SessionContext()
 context.register_parquet("t", "x.parquet")
 seen = {
-    f"DuckDB {duckdb.__version__}": duckdb.sql("SELECT avg(x) FROM 'x.parquet'").fetchone()[0],
+    f"DuckDB {duckdb.__version__}": duckdb.sql("SELECT avg(x) FROM 'x.parquet'").fetchall()[0][0],
     f"Polars {pl.__version__}": pl.read_parquet("x.parquet")["x"].mean(),
     f"PyArrow {pa.__version__}": pc.mean(table["x"]).as_py(),
     f"DataFusion {datafusion.__version__}": context.sql("SELECT avg(x) AS m FROM t").collect()[0]["m"][0].as_py(),
