@@ -145,18 +145,24 @@ fn the_calendar_of_expirations_is_that_of_the_chains_own_state() {
                 .map(|of| {
                     let sums = [of, &of["verified"], &of["cc"], &of["deals"]].into_iter();
                     let sums = sums.flat_map(|sum| ["sectors", "rbp", "qap"].map(|name| text(&sum[name])));
-                    let pledge = text(&of["initial_pledge"]);
-                    std::iter::once(text(&of["period"])).chain(sums).chain([pledge]).collect()
+                    let full = ["sectors", "rbp", "qap"].map(|name| text(&of["full_quality"][name]));
+                    let amounts = |name: &str| text(&of[name]);
+                    std::iter::once(text(&of["period"]))
+                        .chain(sums)
+                        .chain([amounts("initial_pledge")])
+                        .chain(full)
+                        .chain([amounts("daily_fee")])
+                        .collect()
                 })
                 .collect();
-            pledged |= of_state.iter().any(|of| of.last().is_some_and(|pledge| pledge != "0"));
+            pledged |= of_state.iter().any(|of| of[PLEDGE] != "0" && of.last().is_some_and(|fee| fee != "0"));
             let told = ask(&format!("/v1/miners/{id}/expirations?day={day}&format=csv"));
             let of_ledger: Vec<Vec<String>> =
                 told.body.lines().skip(1).map(|line| line.split(',').map(str::to_owned).collect()).collect();
             assert_eq!(of_ledger, of_state, "{id} at the end of {day}, before height {height}");
         }
     }
-    assert!(pledged, "something is pledged");
+    assert!(pledged, "something is pledged, and pays a fee");
 }
 
 /// The truth's live sectors at the end of a day: expiration, raw bytes, QAP, and where the sums of what it holds begin.
@@ -193,6 +199,8 @@ fn living(upto: chain::Day) -> Option<BTreeMap<(String, i64), (i64, i64, i64, us
 const VERIFIED: usize = 3;
 const CC: usize = 6;
 const DEALS: usize = 9;
+/// Where the pledge is.
+const PLEDGE: usize = 13;
 
 #[test]
 fn sectors_are_told_apart_by_the_deals_that_weigh_in_them() {
