@@ -58,12 +58,16 @@ fn read(cars: &Cars, at: &At, findings: &mut Findings, bars: &Bars) -> chain::Re
         look_at(&Moment::open(cars, at)?, findings);
         return Ok(());
     }
-    for Stretch { chain, hole } in Chain::stretches(cars, cars.roots(), at.head)?.into_iter().rev() {
-        follow(&chain, findings, bars);
-        if let Some((hole, gap)) = hole.and_then(|hole| Some((hole.to_string(), hole.gap()?))) {
+    let stretches = Chain::stretches(cars, cars.roots(), at.head)?;
+    // What is missing between comes first: without it, states above are not whole either.
+    for Stretch { hole, .. } in stretches.iter().rev() {
+        if let Some((hole, gap)) = hole.as_ref().and_then(|hole| Some((hole.to_string(), hole.gap()?))) {
             let heights = Some([gap.first.0, gap.last.0]);
             findings.problems.push(Problem { problem: hole, heights, times: 1 });
         }
+    }
+    for Stretch { chain, .. } in stretches.iter().rev() {
+        follow(chain, findings, bars);
     }
     Ok(())
 }
