@@ -364,7 +364,7 @@ fn a_failed_message_changes_no_event_but_of_ambiguous_kinds_which_are_marked() {
 }
 
 /// Of 89,968 trials on `small`, `edge` and `long`, 8,771 changed an event where every message is taken for successful, and 373
-/// with the rules: 280 in which a sector is extended before it is extended further or with claims dropped, 100 in which
+/// with the rules: 229 in which a sector is extended before it is extended further or with claims dropped, 100 in which
 /// it is declared faulty before it is terminated, 36 in which it is declared and disputed, and 8 in which a proof skips what
 /// expires at once, some of them in the tipsets of `edge` that pile such things up. All are marked. 4,649 changed only
 /// which of two messages is named.
