@@ -55,10 +55,14 @@ impl Path {
         self
     }
 
-    /// Whether a key has its place under this path.
-    fn leads_to(&self, key: &[u8]) -> bool {
+    /// That a key has its place under this path.
+    fn holds(&self, key: &[u8]) -> Result<()> {
         let hash = sha2(key);
-        (0..self.depth).all(|depth| slot_of(&hash, depth) == usize::from(self.slots[depth]))
+        if (0..self.depth).all(|depth| slot_of(&hash, depth) == usize::from(self.slots[depth])) {
+            Ok(())
+        } else {
+            Err(Error::malformed("a HAMT key in a place that is not its own"))
+        }
     }
 }
 
@@ -175,8 +179,15 @@ impl<'s> Hamt<'s> {
                     }
                 }
                 (Some(Pointer::Bucket(old)), Some(Pointer::Bucket(new))) if old.raw == new.raw => {}
+                (Some(Pointer::Bucket(old)), Some(Pointer::Bucket(new))) => {
+                    let (old, new) = (old.entries().map_err(in_old)?, new.entries().map_err(in_new)?);
+                    for key in changed_keys(&old, &new) {
+                        path.holds(key).map_err(in_new)?;
+                        visit(key, value_of(&old, key), value_of(&new, key))?;
+                    }
+                }
                 (old, new) => {
-                    // A bucket on one side at least: few entries, compared by key.
+                    // A bucket on one side: few entries, compared by key.
                     let mut old_entries = BTreeMap::new();
                     before.gather(old, path, &mut old_entries).map_err(in_old)?;
                     let mut new_entries = BTreeMap::new();
@@ -212,6 +223,23 @@ impl<'s> Hamt<'s> {
         }
         self.store.need(cid, self.what)
     }
+}
+
+/// A bucket's keys and raw values.
+type Entries<'b> = Vec<(&'b [u8], &'b [u8])>;
+
+/// The raw value of a key of a bucket.
+fn value_of<'b>(entries: &Entries<'b>, key: &[u8]) -> Option<&'b [u8]> {
+    entries.iter().find(|(found, _)| *found == key).map(|(_, raw)| *raw)
+}
+
+/// The keys whose values differ between two buckets, in order.
+fn changed_keys<'b>(old: &Entries<'b>, new: &Entries<'b>) -> Vec<&'b [u8]> {
+    let changed = new.iter().filter(|(key, after)| value_of(old, key) != Some(after));
+    let gone = old.iter().filter(|(key, _)| value_of(new, key).is_none());
+    let mut keys: Vec<_> = changed.chain(gone).map(|(key, _)| *key).collect();
+    keys.sort_unstable();
+    keys
 }
 
 fn compare_entries(
@@ -295,11 +323,21 @@ fn pointer<'b>(reader: &mut Reader<'b>) -> Result<Pointer<'b>> {
     Ok(Pointer::Bucket(Bucket { raw, entries, count }))
 }
 
-impl Bucket<'_> {
+impl<'b> Bucket<'b> {
+    /// All entries.
+    fn entries(self) -> Result<Entries<'b>> {
+        let mut entries = Vec::with_capacity(MOST_IN_BUCKET as usize);
+        self.for_each(&mut |key, value| {
+            entries.push((key, value));
+            Ok(())
+        })?;
+        Ok(entries)
+    }
+
     /// Calls `visit` with each entry.
-    fn for_each(mut self, visit: &mut dyn FnMut(&[u8], &[u8]) -> Result<()>) -> Result<()> {
+    fn for_each(mut self, visit: &mut dyn FnMut(&'b [u8], &'b [u8]) -> Result<()>) -> Result<()> {
         // Of three at most, each has two before it.
-        let (mut last, mut last_but_one): (Option<&[u8]>, Option<&[u8]>) = (None, None);
+        let (mut last, mut last_but_one): (Option<&'b [u8]>, Option<&'b [u8]>) = (None, None);
         for _ in 0..self.count {
             self.entries.tuple(2)?;
             let key = self.entries.bytes()?;
@@ -315,9 +353,7 @@ impl Bucket<'_> {
     /// As [`Bucket::for_each`], but each key must have its place under `path`.
     fn under(self, path: &Path, visit: &mut dyn FnMut(&[u8], &[u8]) -> Result<()>) -> Result<()> {
         self.for_each(&mut |key, value| {
-            if !path.leads_to(key) {
-                return Err(Error::malformed("a HAMT key in a place that is not its own"));
-            }
+            path.holds(key)?;
             visit(key, value)
         })
     }
@@ -362,6 +398,35 @@ mod tests {
             let old = Hamt::new(&store, old, "test");
             assert!(Hamt::new(&store, new, "test").diff(&old, &mut |_, _, _| Ok(())).is_err());
         }
+    }
+
+    #[test]
+    fn two_buckets_differ_in_the_keys_whose_values_do() {
+        let mut store = Memory::default();
+        let slot = slot_of(&sha2(b"key"), 0);
+        let same: Vec<Vec<u8>> = (0_u32..)
+            .map(|number| number.to_be_bytes().to_vec())
+            .filter(|key| slot_of(&sha2(key), 0) == slot)
+            .take(4)
+            .collect();
+        let mut with = |entries: &[(usize, u64)]| {
+            let entries: Vec<_> = entries.iter().map(|(key, value)| entry(&same[*key], *value)).collect();
+            store.put(node(&[slot], &[array(&entries)]))
+        };
+        let (old, new) = (with(&[(0, 1), (1, 1), (2, 1)]), with(&[(3, 7), (1, 1), (2, 2)]));
+        let mut told = Vec::new();
+        let before = Hamt::new(&store, &old, "test");
+        Hamt::new(&store, &new, "test")
+            .diff(&before, &mut |key, old, new| {
+                let at = same.iter().position(|one| one == key).unwrap();
+                told.push((at, old.map(<[u8]>::to_vec), new.map(<[u8]>::to_vec)));
+                Ok(())
+            })
+            .unwrap();
+        assert_eq!(
+            told,
+            [(0, Some(vec![1]), None), (2, Some(vec![1]), Some(vec![2])), (3, None, Some(vec![7]))]
+        );
     }
 
     #[test]

@@ -49,13 +49,10 @@ impl Miner<'_> {
     fn disputable(&self, deadline: u64, closes: bool) -> Result<Option<Roots>> {
         const WHAT: &str = "deadline";
         let Some(at) = self.layout().deadline.disputable else { return Ok(None) };
-        let deadlines = self.deadlines()?;
-        let Some(cid) = usize::try_from(deadline).ok().and_then(|at| deadlines.get(at)) else {
-            return Ok(None);
-        };
+        let Some(cid) = self.deadline_root(deadline)? else { return Ok(None) };
         let (proofs, partitions) =
             if closes { (at.proofs, 0) } else { (at.proofs_snapshot, at.partitions_snapshot) };
-        let block = self.store().need(cid, WHAT)?;
+        let block = self.store().need(&cid, WHAT)?;
         let link_at = |position: usize| -> Result<Cid> {
             let mut reader = Reader::new(&block);
             reader.tuple(self.layout().deadline.fields)?;
@@ -63,6 +60,6 @@ impl Miner<'_> {
             cid_of(reader.link()?)
         };
         let roots = || Ok(Roots { proofs: link_at(proofs)?, partitions: link_at(partitions)? });
-        roots().map(Some).map_err(|error: crate::Error| error.in_block(cid, WHAT))
+        roots().map(Some).map_err(|error: crate::Error| error.in_block(&cid, WHAT))
     }
 }

@@ -16,6 +16,7 @@ use crate::hamt::Hamt;
 use crate::units::{Epoch, MinerId, SectorNumber};
 
 const DEADLINES: u64 = 48;
+const DEADLINES_BLOCK: &str = "deadlines";
 /// Most partitions of a deadline; the actors stop at 3,000.
 pub(super) const MOST_PARTITIONS: u64 = 1 << 12;
 /// Most sectors of a partition; the actors put at most 2,349 into one. A bitfield of few bytes could claim 2^64.
@@ -135,6 +136,14 @@ pub struct DueSectors {
     pub on_time: SectorSet,
     /// Those that leave before their time, for having been faulty too long.
     pub early: SectorSet,
+}
+
+/// A miner's list of deadlines, read up to the first.
+fn deadline_list(block: &[u8]) -> Result<Reader<'_>> {
+    let mut reader = Reader::new(block);
+    reader.tuple(1)?;
+    reader.tuple(DEADLINES)?;
+    Ok(reader)
 }
 
 pub(super) fn open_partitions<'s>(store: &'s dyn BlockStore, root: &Cid) -> Result<Amt<'s>> {
@@ -355,20 +364,66 @@ impl<'s> Miner<'s> {
         })
     }
 
-    pub(super) fn deadlines_root(&self) -> &Cid {
-        &self.deadlines
+    /// The CIDs of all deadlines.
+    pub(super) fn deadlines(&self) -> Result<Vec<Cid>> {
+        self.read_deadlines(|reader| (0..DEADLINES).map(|_| cid_of(reader.link()?)).collect())
     }
 
-    pub(super) fn deadlines(&self) -> Result<Vec<Cid>> {
-        const WHAT: &str = "deadlines";
-        let block = self.store.need(&self.deadlines, WHAT)?;
-        let decode = || -> Result<Vec<Cid>> {
-            let mut reader = Reader::new(&block);
-            reader.tuple(1)?;
-            reader.tuple(DEADLINES)?;
-            (0..DEADLINES).map(|_| cid_of(reader.link()?)).collect()
+    /// The CID of one deadline, without those beside it; `None` if there is no such deadline.
+    pub(super) fn deadline_root(&self, deadline: u64) -> Result<Option<Cid>> {
+        let Some(at) = usize::try_from(deadline).ok().filter(|_| deadline < DEADLINES) else {
+            return Ok(None);
         };
-        decode().map_err(|error| error.in_block(&self.deadlines, WHAT))
+        self.read_deadlines(|reader| {
+            reader.skip_many(at)?;
+            cid_of(reader.link()?).map(Some)
+        })
+    }
+
+    fn read_deadlines<T>(&self, read: impl FnOnce(&mut Reader<'_>) -> Result<T>) -> Result<T> {
+        let block = self.store.need(&self.deadlines, DEADLINES_BLOCK)?;
+        deadline_list(&block)
+            .and_then(|mut reader| read(&mut reader))
+            .map_err(|error| error.in_block(&self.deadlines, DEADLINES_BLOCK))
+    }
+
+    /// The deadlines that are not the same as `before`, by number.
+    fn changed_deadlines(&self, before: &Miner<'_>) -> Result<Vec<(u64, Cid, Cid)>> {
+        if before.deadlines == self.deadlines {
+            return Ok(Vec::new());
+        }
+        let old = before.store.need(&before.deadlines, DEADLINES_BLOCK)?;
+        let of_old = |error: Error| error.in_block(&before.deadlines, DEADLINES_BLOCK);
+        self.read_deadlines(|new| {
+            let mut old = deadline_list(&old).map_err(of_old)?;
+            let mut changed = Vec::new();
+            for deadline in 0..DEADLINES {
+                let (was, is) = (old.link().map_err(of_old)?, new.link()?);
+                // Most are the same, and only their bytes are looked at.
+                if was != is {
+                    changed.push((deadline, cid_of(was).map_err(of_old)?, cid_of(is)?));
+                }
+            }
+            Ok(changed)
+        })
+    }
+
+    /// The partitions that are not the same as `before`, as they stand in their blocks: deadline, index, before, after.
+    pub(super) fn diff_partitions(
+        &self,
+        before: &Miner<'_>,
+        visit: &mut dyn FnMut(u64, u64, Option<&[u8]>, Option<&[u8]>) -> Result<()>,
+    ) -> Result<()> {
+        for (deadline, old, new) in self.changed_deadlines(before)? {
+            let (old, new) = (before.deadline(&old)?.0, self.deadline(&new)?.0);
+            if old == new {
+                continue;
+            }
+            let old = open_partitions(before.store, &old)?;
+            open_partitions(self.store, &new)?
+                .diff(&old, &mut |index, old, new| visit(deadline, index, old, new))?;
+        }
+        Ok(())
     }
 
     /// The partitions' root of a deadline, and which partitions have their window `PoSt` in.
@@ -390,11 +445,8 @@ impl<'s> Miner<'s> {
     /// # Errors
     /// If a block is missing or malformed.
     pub fn posted(&self, deadline: u64) -> Result<SectorSet> {
-        let deadlines = self.deadlines()?;
-        let Some(cid) = usize::try_from(deadline).ok().and_then(|at| deadlines.get(at)) else {
-            return Ok(SectorSet::new());
-        };
-        Ok(self.deadline(cid)?.1)
+        let Some(cid) = self.deadline_root(deadline)? else { return Ok(SectorSet::new()) };
+        Ok(self.deadline(&cid)?.1)
     }
 
     /// A partition by its deadline and index; `None` if there is none such.
@@ -402,11 +454,8 @@ impl<'s> Miner<'s> {
     /// # Errors
     /// If a block is missing or malformed.
     pub fn partition(&self, deadline: u64, index: u64) -> Result<Option<Partition>> {
-        let deadlines = self.deadlines()?;
-        let Some(cid) = usize::try_from(deadline).ok().and_then(|at| deadlines.get(at)) else {
-            return Ok(None);
-        };
-        let (partitions, _) = self.deadline(cid)?;
+        let Some(cid) = self.deadline_root(deadline)? else { return Ok(None) };
+        let (partitions, _) = self.deadline(&cid)?;
         open_partitions(self.store, &partitions)?.get(index, |value| Partition::decode(value, self.layout))
     }
 
@@ -430,30 +479,16 @@ impl<'s> Miner<'s> {
     /// If a block that differs is missing or malformed.
     pub fn changed_partitions(&self, before: &Miner<'_>) -> Result<Vec<ChangedPartition>> {
         let (mut changed, mut runs) = (Vec::new(), 0);
-        if before.deadlines == self.deadlines {
-            return Ok(changed);
-        }
-        for (deadline, (old, new)) in (0..).zip(before.deadlines()?.into_iter().zip(self.deadlines()?)) {
-            if old == new {
-                continue;
+        self.diff_partitions(before, &mut |deadline, index, old, new| {
+            let old = old.map(|raw| Partition::decode(&mut Reader::new(raw), before.layout)).transpose()?;
+            let new = new.map(|raw| Partition::decode(&mut Reader::new(raw), self.layout)).transpose()?;
+            runs += [&old, &new].into_iter().flatten().map(Partition::runs).sum::<usize>();
+            if runs > MOST_RUNS {
+                return Err(Error::malformed("partitions whose sets no memory should hold"));
             }
-            let (old, new) = (before.deadline(&old)?.0, self.deadline(&new)?.0);
-            if old == new {
-                continue;
-            }
-            let old = open_partitions(before.store, &old)?;
-            open_partitions(self.store, &new)?.diff(&old, &mut |index, old, new| {
-                let old =
-                    old.map(|raw| Partition::decode(&mut Reader::new(raw), before.layout)).transpose()?;
-                let new = new.map(|raw| Partition::decode(&mut Reader::new(raw), self.layout)).transpose()?;
-                runs += [&old, &new].into_iter().flatten().map(Partition::runs).sum::<usize>();
-                if runs > MOST_RUNS {
-                    return Err(Error::malformed("partitions whose sets no memory should hold"));
-                }
-                changed.push(ChangedPartition { deadline, index, before: old, after: new });
-                Ok(())
-            })?;
-        }
+            changed.push(ChangedPartition { deadline, index, before: old, after: new });
+            Ok(())
+        })?;
         Ok(changed)
     }
 }

@@ -1,7 +1,5 @@
 //! The power that a miner's partitions state.
 
-use cid::Cid;
-
 use super::layout::Layout;
 use super::miner::{Miner, open_partitions};
 use super::power::PowerPair;
@@ -97,28 +95,14 @@ impl Miner<'_> {
     /// If a block that differs is missing or malformed, or a sum passes 128 bits.
     pub fn stated_power_since(&self, before: &Miner<'_>) -> Result<StatedPower> {
         let mut sum = StatedPower::default();
-        if self.deadlines_root() == before.deadlines_root() {
-            return Ok(sum);
-        }
-        let partitions = |miner: &Miner<'_>, deadline: &Cid| Ok::<_, Error>(miner.deadline(deadline)?.0);
-        for (old, new) in before.deadlines()?.iter().zip(self.deadlines()?.iter()) {
-            if old == new {
-                continue;
-            }
-            let (old, new) = (partitions(before, old)?, partitions(self, new)?);
-            if old == new {
-                continue;
-            }
-            let old = open_partitions(before.store(), &old)?;
-            open_partitions(self.store(), &new)?.diff(&old, &mut |_, old, new| {
-                let decode = |raw: Option<&[u8]>, layout| match raw {
-                    Some(raw) => StatedPower::decode(&mut Reader::new(raw), layout),
-                    None => Ok(StatedPower::default()),
-                };
-                sum = sum.plus(decode(new, self.layout())?)?.minus(decode(old, before.layout())?)?;
-                Ok(())
-            })?;
-        }
+        self.diff_partitions(before, &mut |_, _, old, new| {
+            let decode = |raw: Option<&[u8]>, layout| match raw {
+                Some(raw) => StatedPower::decode(&mut Reader::new(raw), layout),
+                None => Ok(StatedPower::default()),
+            };
+            sum = sum.plus(decode(new, self.layout())?)?.minus(decode(old, before.layout())?)?;
+            Ok(())
+        })?;
         Ok(sum)
     }
 }
