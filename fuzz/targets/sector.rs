@@ -24,7 +24,7 @@ fuzz_target!(|input: &[u8]| {
             assert_eq!(found, whole);
             assert!(reader.is_empty());
             let sector = found.sector;
-            assert!(SIZES.contains(&sector.size.0));
+            assert!(SIZES.contains(&{ sector.size.0 }));
             assert!(version >= 12 || sector.power_base == sector.activation);
             assert!(version >= 9 || !sector.full_qap);
             let duration = sector.expiration - sector.power_base;
@@ -38,7 +38,7 @@ fuzz_target!(|input: &[u8]| {
         }
     }
     if let Ok(found) = Precommit::decode(value, layout) {
-        assert!(SIZES.contains(&found.size.0));
+        assert!(SIZES.contains(&{ found.size.0 }));
         assert_eq!(found.weights.is_some(), version <= 8);
         assert!(found.deals.len() < value.len());
     }
