@@ -139,7 +139,7 @@ impl Differ {
             let changes = MinerChanges::between(before.as_ref(), after.as_ref(), *migrated, transition)?;
             let judged = refute::judge(&changes, calls.to(*id))?;
             let mut told = story::tell(*id, &changes, &judged.calls, &registers, transition)?;
-            let uncertain = refute::mark(&mut told.steps, &changes, &judged.calls)?;
+            let uncertain = refute::mark(&mut told.steps, &judged)?;
             Ok((told, judged.counts(), uncertain))
         });
         let (mut steps, mut overwritten) = (Vec::new(), Vec::new());

@@ -6,23 +6,17 @@ use chain::state::{Op, Place};
 use chain::{Result, SectorNumber};
 
 use super::super::calls::Call;
-use super::super::changes::MinerChanges;
 use super::super::story::{Step, names};
+use super::Judged;
 use super::among::{asks, named, shows_alone};
 use super::outcome::Outcome;
 use crate::event::{Event, Kind};
 
-/// Marks those of a miner's events that are of an ambiguous kind, and counts them. `calls` are those not refuted.
-pub(in super::super) fn mark(steps: &mut [Step], changes: &MinerChanges<'_>, calls: &[Call]) -> Result<u64> {
+/// Marks those of a miner's events that are of an ambiguous kind, and counts them.
+pub(in super::super) fn mark(steps: &mut [Step], judged: &Judged<'_, '_>) -> Result<u64> {
     let mut marked = 0;
-    if calls.iter().all(|call| call.certain) {
-        return Ok(marked);
-    }
-    let doubt = Doubt {
-        outcome: Outcome::of(changes),
-        calls,
-        confirmed: calls.iter().map(|_| OnceCell::new()).collect(),
-    };
+    let (calls, Some(outcome)) = (&*judged.calls, &judged.outcome) else { return Ok(marked) };
+    let doubt = Doubt { outcome, calls, confirmed: calls.iter().map(|_| OnceCell::new()).collect() };
     for step in steps {
         let (event, call) = step.caused();
         let at = call.and_then(|call| calls.iter().position(|one| (one.index, one.method) == call));
@@ -38,7 +32,7 @@ pub(in super::super) fn mark(steps: &mut [Step], changes: &MinerChanges<'_>, cal
 }
 
 struct Doubt<'a, 's> {
-    outcome: Outcome<'a, 's>,
+    outcome: &'a Outcome<'a, 's>,
     calls: &'a [Call],
     /// Whether a call has an effect that no other explains.
     confirmed: Vec<OnceCell<bool>>,
@@ -153,7 +147,7 @@ impl Doubt<'_, '_> {
     }
 
     fn shows_alone(&self, at: usize, sector: SectorNumber) -> bool {
-        shows_alone(&self.outcome, &self.calls[at], sector, self.others(at))
+        shows_alone(self.outcome, &self.calls[at], sector, self.others(at))
     }
 
     /// Whether a sector became faulty that only this declaration names, and neither cron nor a dispute came to it.

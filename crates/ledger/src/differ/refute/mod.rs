@@ -31,16 +31,18 @@ pub(super) use doubt::mark;
 const MOST_ROUNDS: usize = 8;
 
 /// A miner's calls without those that failed.
-pub(super) struct Judged<'c> {
+pub(super) struct Judged<'c, 's> {
     /// Those that succeeded or are taken for successful, in order of execution.
     pub(super) calls: Cow<'c, [Call]>,
     /// How many were candidates: their outcome is not known, and the miner has such a method.
     candidates: u64,
     /// How many of these are refuted.
     refuted: u64,
+    /// What they were held against; `None` if all were certain.
+    outcome: Option<Outcome<'c, 's>>,
 }
 
-impl Judged<'_> {
+impl Judged<'_, '_> {
     /// What was inferred of messages.
     pub(super) fn counts(&self) -> ReceiptCounts {
         let (messages_inferred, messages_refuted) = (self.candidates, self.refuted);
@@ -49,9 +51,9 @@ impl Judged<'_> {
 }
 
 /// Takes out of a miner's calls those that failed.
-pub(super) fn judge<'c>(changes: &MinerChanges<'_>, calls: &'c [Call]) -> Result<Judged<'c>> {
+pub(super) fn judge<'c, 's>(changes: &'c MinerChanges<'s>, calls: &'c [Call]) -> Result<Judged<'c, 's>> {
     if calls.iter().all(|call| call.certain) {
-        return Ok(Judged { calls: Cow::Borrowed(calls), candidates: 0, refuted: 0 });
+        return Ok(Judged { calls: Cow::Borrowed(calls), candidates: 0, refuted: 0, outcome: None });
     }
     let version = changes.version();
     let calendar = Calendar::at(changes.height(), changes.period_start());
@@ -77,7 +79,7 @@ pub(super) fn judge<'c>(changes: &MinerChanges<'_>, calls: &'c [Call]) -> Result
     }
     put_disputes_behind_declarations(&mut taken);
     let refuted = candidates - taken.iter().filter(|call| !call.certain).count() as u64;
-    Ok(Judged { calls: Cow::Owned(taken), candidates, refuted })
+    Ok(Judged { calls: Cow::Owned(taken), candidates, refuted, outcome: Some(outcome) })
 }
 
 /// Takes out what other calls refute. Whether a call that stays lost some of its sectors.
