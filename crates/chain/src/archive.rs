@@ -1,4 +1,4 @@
-//! Which file of an archive is missing, told by the names of the others.
+//! Which files of an archive are missing, told by the names of the others.
 //!
 //! ```text
 //! forest_snapshot_<network>_<date>_height_<height>.forest.car.zst         lite: states up to that height
@@ -75,6 +75,17 @@ pub(crate) fn missing(names: &[String], clock: Clock, below: Epoch, last: Epoch)
     (0..count).map(name).collect()
 }
 
+/// The name of the snapshot that the lowest diff builds on, if no file ends there. Its date is not told by the others'.
+pub(crate) fn base(names: &[String]) -> Option<String> {
+    let named: Vec<_> = names.iter().filter_map(|name| Named::of(name)).collect();
+    let lowest = named.iter().filter(|file| file.heights.is_some()).min_by_key(|file| file.base)?;
+    if named.iter().any(|file| file.until() == lowest.base) {
+        return None;
+    }
+    let Named { start, base, end, .. } = lowest;
+    Some(format!("{}_*_height_{base}{end}", start.replacen("_diff_", "_snapshot_", 1)))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -104,6 +115,17 @@ mod tests {
         assert_eq!(missing_of(&[THIRD, FIRST, LITE], 6_098_990, 6_102_001), names(&[SECOND]));
         assert_eq!(missing_of(&[LITE, FOURTH], 6_095_999, 6_105_100), names(&[FIRST, SECOND, THIRD]));
         assert_eq!(missing_of(&[FIRST, FOURTH], 6_099_000, 6_105_000), names(&[SECOND, THIRD]));
+    }
+
+    #[test]
+    fn diffs_without_the_snapshot_below_name_it() {
+        let base_of = |given: &[(&str, &str)]| base(&names(given));
+        let wanted = "forest_snapshot_devnet_*_height_6099000.forest.car.zst";
+        assert_eq!(base_of(&[THIRD, SECOND]).as_deref(), Some(wanted));
+        for whole in [&[LITE, FIRST, SECOND][..], &[FIRST, LITE], &[LITE], &[]] {
+            assert_eq!(base_of(whole), None, "{whole:?}");
+        }
+        assert_eq!(base(&["small.car".to_owned(), "a_height_b+1.car".to_owned()]), None);
     }
 
     #[test]

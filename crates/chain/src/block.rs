@@ -7,6 +7,7 @@ use cid::Cid;
 use cid::multihash::Multihash;
 use sha2::{Digest, Sha256};
 
+use crate::archive;
 use crate::error::{Error, Result};
 
 /// Multihash code of blake2b-256, which Filecoin's blocks are hashed with.
@@ -66,7 +67,8 @@ pub trait BlockStore: Send + Sync {
             let digest = cid.hash().digest();
             return Ok(Block::Shared(digest.into(), 0..digest.len()));
         }
-        self.get(cid)?.ok_or_else(|| Error::Missing(Box::new(*cid), what))
+        let base = || archive::base(&self.file_names()).map(String::into_boxed_str);
+        self.get(cid)?.ok_or_else(|| Error::Missing(Box::new(*cid), what, base()))
     }
 }
 

@@ -47,11 +47,10 @@ pub enum Error {
         /// The block's CID.
         cid: Box<Cid>,
     },
-    /// A block that is needed is in none of the files.
-    #[error(
-        "block {0} ({1}) is in none of the files given; add the file that holds it, or fetch a whole snapshot again"
-    )]
-    Missing(Box<Cid>, &'static str),
+    /// A block that is needed is in none of the files; the last is the name of the snapshot that the files given build on, where
+    /// they have theirs by the archive's rule and it is not among them.
+    #[error("block {0} ({1}) is in none of the files given; {todo}", todo = advice(.2.as_deref()))]
+    Missing(Box<Cid>, &'static str, Option<Box<str>>),
     /// States between others that are here are in none of the files.
     #[error(
         "block {cid}, the state before height {last}, is in none of the files given, nor is any state back to height {first}, \
@@ -159,6 +158,17 @@ fn cut(cid: &Cid, first: Epoch, last: Epoch, below: Option<Epoch>, files: &[Stri
         "the headers of heights {first} to {last} are in none of the files given (such as block {cid}), though the chain \
          goes on below; {missing}"
     )
+}
+
+/// What to do about a missing block.
+fn advice(base: Option<&str>) -> String {
+    match base {
+        Some(base) => format!(
+            "files that hold only what changed need the snapshot that they begin with: add {base}, or an older one with the \
+             files between"
+        ),
+        None => "add the file that holds it, or fetch a whole snapshot again".to_owned(),
+    }
 }
 
 impl Error {

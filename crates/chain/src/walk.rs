@@ -106,7 +106,7 @@ impl<'s> Walk<'s> {
     /// [`Error::Cut`] if one of its headers is missing; or if it is malformed.
     pub(crate) fn down(&self, tipset: &Tipset) -> Result<Tipset> {
         match Tipset::read(self.store, &tipset.parents.0) {
-            Err(Error::Missing(cid, header::WHAT)) => Err(self.cut(cid, tipset)),
+            Err(Error::Missing(cid, header::WHAT, _)) => Err(self.cut(cid, tipset)),
             parent => parent,
         }
     }
