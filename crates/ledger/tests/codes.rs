@@ -15,15 +15,7 @@ const V16: (&str, &str) = ("account", "bafk2bzacedza75txhwk3ztrl2m5uh7efogxbm7pj
 
 /// A miner of that version with a sector, its code named by the state's manifest alone, beside these.
 fn unpublished(actors: u8, others: &[(&'static str, &'static str)]) -> State {
-    let sector = Sector {
-        number: 8,
-        activation: 1000,
-        power_base: 1000,
-        expiration: 2_000_000,
-        verified_weight: 0,
-        sealed: 1,
-        full_qap: false,
-    };
+    let sector = Sector::empty(8, 1000, 2_000_000);
     State { actors, sectors: vec![sector], unpublished: Some(others.to_vec()), ..State::default() }
 }
 

@@ -44,15 +44,7 @@ const INSUFFICIENT_FUNDS: i64 = 19;
 /// A miner with two sectors, and two multisigs of which one signs for the other.
 fn before(actors: u8, threshold: u64) -> State {
     let activation = PERIOD - 365 * DAY;
-    let sector = |number| Sector {
-        number,
-        activation,
-        power_base: activation,
-        expiration: PERIOD + 400 * DAY,
-        verified_weight: 0,
-        sealed: 1,
-        full_qap: false,
-    };
+    let sector = |number| Sector::empty(number, activation, PERIOD + 400 * DAY);
     let multisig = |number, signers: &[u64]| Multisig {
         number,
         signers: signers.to_vec(),

@@ -26,16 +26,7 @@ const A: u64 = 8;
 const B: u64 = 9;
 
 fn sector(number: u64) -> Sector {
-    let activation = PERIOD - 365 * DAY;
-    Sector {
-        number,
-        activation,
-        power_base: activation,
-        expiration: LATER,
-        verified_weight: 0,
-        sealed: 1,
-        full_qap: false,
-    }
+    Sector::empty(number, PERIOD - 365 * DAY, LATER)
 }
 
 /// A miner with two active sectors, A and B, in deadline 0.

@@ -356,3 +356,15 @@ fn an_extension_that_changes_neither_date_nor_power_is_no_event_and_does_not_cou
         assert_eq!(event.message.as_ref().unwrap().sectors, 1);
     }
 }
+
+#[test]
+fn what_a_change_that_is_no_event_leaves_of_the_fee_is_told_by_the_event_before_it() {
+    let before = one(18, empty());
+    let raised = Sector { expiration: FIRST, power_base: NOW, daily_fee: 77, ..empty() };
+    let (extended, again) = (extension(18, FIRST), extension(18, FIRST));
+    let after = State { sectors: vec![raised], ..before.clone() };
+    let found = events(&mut Differ::new(), &before, &after, NOW, &[extended, again]);
+    let [event] = &found[..] else { panic!("{found:?}") };
+    let fee = |backing: Option<ledger::Backing>| backing.unwrap().daily_fee.unwrap().0;
+    assert_eq!((fee(event.backing_before), fee(event.backing_after)), (0, 77));
+}

@@ -20,16 +20,7 @@ const NUMBER: u64 = 8;
 
 /// A sector that was activated a year before and leaves long after.
 fn sector(number: u64) -> Sector {
-    let activation = PERIOD - 365 * DAY;
-    Sector {
-        number,
-        activation,
-        power_base: activation,
-        expiration: LATER,
-        verified_weight: 0,
-        sealed: 1,
-        full_qap: false,
-    }
+    Sector::empty(number, PERIOD - 365 * DAY, LATER)
 }
 
 /// A miner with that one sector, within deadline 0.

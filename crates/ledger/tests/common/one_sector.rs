@@ -16,15 +16,7 @@ pub const NUMBER: u64 = 8;
 /// A sector that was activated a year before, wholly verified for 200 days.
 pub fn verified() -> Sector {
     let activation = PERIOD - 365 * DAY;
-    Sector {
-        number: NUMBER,
-        activation,
-        power_base: activation,
-        expiration: LATER,
-        verified_weight: SIZE * i128::from(200 * DAY),
-        sealed: 1,
-        full_qap: false,
-    }
+    Sector { verified_weight: SIZE * i128::from(200 * DAY), ..Sector::empty(NUMBER, activation, LATER) }
 }
 
 /// The same without data.

@@ -37,6 +37,24 @@ pub struct Sector {
     pub sealed: u8,
     /// The flag of actors v19: ten times its size whatever it holds.
     pub full_qap: bool,
+    /// What it pays a day, from actors v16 on; sectors of odd numbers have no such field.
+    pub daily_fee: i128,
+}
+
+impl Sector {
+    /// One that holds nothing.
+    pub const fn empty(number: u64, activation: i64, expiration: i64) -> Self {
+        Self {
+            number,
+            activation,
+            power_base: activation,
+            expiration,
+            verified_weight: 0,
+            sealed: 1,
+            full_qap: false,
+            daily_fee: 0,
+        }
+    }
 }
 
 /// A pre-commit on chain.
@@ -420,7 +438,7 @@ impl State {
         }
         // Sectors from before actors v16 stay without the daily fee.
         if self.actors >= 16 && sector.number.is_multiple_of(2) {
-            fields.push(zero);
+            fields.push(big(sector.daily_fee));
         }
         list(&fields)
     }

@@ -15,16 +15,7 @@ pub const STALE: i64 = PERIOD - 10 * DAY;
 
 /// A sector that was activated a year before and leaves long after.
 pub fn sector(number: u64) -> Sector {
-    let activation = PERIOD - 365 * DAY;
-    Sector {
-        number,
-        activation,
-        power_base: activation,
-        expiration: LATER,
-        verified_weight: 0,
-        sealed: 1,
-        full_qap: false,
-    }
+    Sector::empty(number, PERIOD - 365 * DAY, LATER)
 }
 
 /// A miner with these sectors in deadline 0, which leave long after.

@@ -204,6 +204,11 @@ impl Tale<'_, '_> {
         call: Option<&Call>,
     ) {
         if (terms.expiration, terms.qap) == (self.terms.expiration, self.terms.qap) {
+            // What is pledged and paid may have changed all the same: an event before it tells where that ends.
+            if let Some(step) = self.steps.last_mut() {
+                let (event, _) = step.caused();
+                event.backing_after = event.backing_after.map(|_| terms.backing);
+            }
             self.terms = terms;
         } else {
             self.add(at, kind, cause, self.status, Some(terms), call);
