@@ -58,7 +58,7 @@ impl<'s> Opening<'s> {
         let most = counts.iter().fold(0, |sum: u64, count| sum.saturating_add(*count));
         let miners: Vec<_> =
             miners.into_iter().zip(counts).filter(|(_, live)| *live > 0).map(|(miner, _)| miner).collect();
-        Ok(Self::new(most, Sectors { miners: miners.into_iter(), of: None, epoch, since: 0 }))
+        Ok(Self::new(most, Sectors { miners: miners.into_iter(), of: None, store, epoch, since: 0 }))
     }
 
     /// How many events there are at most.
@@ -92,6 +92,7 @@ impl Iterator for Opening<'_> {
 struct Sectors<'s> {
     miners: IntoIter<(MinerId, Miner<'s>)>,
     of: Option<OfMiner<'s>>,
+    store: &'s dyn BlockStore,
     epoch: Epoch,
     /// Batches since what was read has been let go.
     since: usize,
@@ -112,7 +113,10 @@ impl<'s> Sectors<'s> {
         let mut of = match self.of.take() {
             Some(of) => of,
             None => {
-                let Some((id, miner)) = self.miners.next() else { return Ok(None) };
+                let Some((id, miner)) = self.miners.next() else {
+                    self.store.let_go();
+                    return Ok(None);
+                };
                 OfMiner { id, standing: Standing::of(&miner)?, miner, place: Place::START }
             }
         };
@@ -128,7 +132,7 @@ impl<'s> Sectors<'s> {
         self.since += 1;
         if self.since == LET_GO {
             // Each sector is read once.
-            miner.store().let_go();
+            self.store.let_go();
             self.since = 0;
         }
         if !of.place.is_end() {
