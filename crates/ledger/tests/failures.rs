@@ -28,16 +28,16 @@ const DAY: i64 = 2880;
 /// One in so many trials is made each time.
 const ONE_IN: usize = 16;
 const CHAINS: [&str; 10] = [
-    "small",
-    "edge-1",
-    "edge-2",
-    "edge-3",
-    "long",
     "scenarios/sub",
     "scenarios/dispute",
     "scenarios/senders",
     "scenarios/vanish",
     "scenarios/claims",
+    "edge-1",
+    "edge-2",
+    "edge-3",
+    "small",
+    "long",
 ];
 
 /// What came of some trials.

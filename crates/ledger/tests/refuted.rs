@@ -466,6 +466,30 @@ fn of_what_was_declared_and_disputed_the_declaration_is_assumed_and_only_the_cau
 }
 
 #[test]
+fn a_dispute_of_what_was_extended_afterwards_failed() {
+    let before = disputable();
+    let raised = Sector { expiration: LATER + 30 * DAY, power_base: NOW, ..sector(A) };
+    let after = faulty(&with(&before, &[raised.clone()]), &[A, B]);
+    let asked = [extend(SEAT, &[A], raised.expiration), dispute(0)];
+    let disputed = ["extend 8 by 32", "fault disputed 8 by 24", "fault disputed 9 by 24"];
+    assert_eq!(told(&before, &after, &asked), disputed);
+    let [extend, dispute] = asked;
+    let told = told(&before, &after, &[dispute, extend]);
+    assert_eq!(told, ["extend 8 by 32", "fault declared 8", "fault declared 9"]);
+}
+
+#[test]
+fn of_what_was_disputed_and_terminated_the_fault_is_in_doubt_unless_another_sector_tells() {
+    let before = disputable();
+    let asked = |numbers: &[u64]| [dispute(0), terminate(SEAT, numbers)];
+    let gone = told(&before, &dead(&before, &[A, B]), &asked(&[A, B]));
+    let terminated = ["terminate active 8 by 9", "terminate active 9 by 9"];
+    assert_eq!(gone, [&["fault disputed 8 by 24?", "fault disputed 9 by 24?"][..], &terminated].concat());
+    let told = told(&before, &faulty(&dead(&before, &[A]), &[B]), &asked(&[A]));
+    assert_eq!(told, ["fault disputed 8 by 24", "fault disputed 9 by 24", "terminate active 8 by 9"]);
+}
+
+#[test]
 fn a_window_post_that_skips_what_expires_at_once_is_in_doubt() {
     let due = State { queue: vec![(PERIOD as u64 + 59, vec![A, B], vec![])], open_deadline: 0, ..two(18) };
     let expired = |number| Sector { expiration: PERIOD + 9, ..sector(number) };

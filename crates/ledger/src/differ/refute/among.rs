@@ -44,6 +44,10 @@ impl<'a, 's> Among<'a, 's> {
             }
             Op::Terminate(places) => all(self.refutes_termination(places)?),
             Op::DeclareFaults(places) => all(places.iter().any(|place| self.was_sound_later(&place.sectors))),
+            Op::Dispute { deadline, post } => {
+                let places = self.outcome.changes.disputed(*deadline, *post)?;
+                all(places.iter().any(|place| self.was_sound_later(&place.sectors)))
+            }
             Op::Extend(extensions) => self.extended(call, extensions)?.map(Op::Extend),
             Op::UpgradeQuality(upgrades) => all(self.refutes_upgrade(call, upgrades)?),
             Op::Post { deadline, partitions } => {

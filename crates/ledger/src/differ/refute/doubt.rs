@@ -57,12 +57,13 @@ impl Doubt<'_, '_> {
             Kind::Fault if matches!(call.op, Op::DeclareFaults(_)) => {
                 self.is_gone(sector) || self.may_be_disputed(sector)?
             }
+            Kind::Fault if matches!(call.op, Op::Dispute { .. }) => self.is_gone(sector),
             Kind::Terminate => return Ok(self.is_doubled(sector, at) || self.may_have_closed(sector)?),
             _ => false,
         };
         let doubled = self.is_doubled(sector, at);
         // An extension that moves no date may have moved it, if the one that asked for the same date before failed.
-        Ok((event.kind == Kind::Adjust && doubled) || ((in_doubt || doubled) && !self.is_confirmed(at)))
+        Ok((event.kind == Kind::Adjust && doubled) || ((in_doubt || doubled) && !self.is_confirmed(at)?))
     }
 
     fn is_gone(&self, sector: SectorNumber) -> bool {
@@ -130,28 +131,36 @@ impl Doubt<'_, '_> {
     }
 
     /// Whether the call has an effect that no other call or cron explains.
-    fn is_confirmed(&self, at: usize) -> bool {
-        *self.confirmed[at].get_or_init(|| match &self.calls[at].op {
+    fn is_confirmed(&self, at: usize) -> Result<bool> {
+        if let Some(confirmed) = self.confirmed[at].get() {
+            return Ok(*confirmed);
+        }
+        let confirmed = match &self.calls[at].op {
             Op::Extend(extensions) => extensions
                 .iter()
                 .any(|one| one.sectors.iter().any(|sector| self.shows_alone(at, SectorNumber(sector)))),
             Op::UpgradeQuality(upgrades) => upgrades
                 .iter()
                 .any(|one| one.sectors.iter().any(|sector| self.shows_alone(at, SectorNumber(sector)))),
-            Op::DeclareFaults(places) => places.iter().any(|place| self.declared_alone(at, place)),
+            Op::DeclareFaults(places) => places.iter().any(|place| self.faulted_alone(at, place)),
+            Op::Dispute { deadline, post } => {
+                let places = self.outcome.changes.disputed(*deadline, *post)?;
+                places.iter().any(|place| self.faulted_alone(at, place))
+            }
             Op::Post { deadline, partitions } => {
                 partitions.iter().any(|place| self.posted_alone(at, *deadline, place))
             }
             _ => false,
-        })
+        };
+        Ok(*self.confirmed[at].get_or_init(|| confirmed))
     }
 
     fn shows_alone(&self, at: usize, sector: SectorNumber) -> bool {
         shows_alone(self.outcome, &self.calls[at], sector, self.others(at))
     }
 
-    /// Whether a sector became faulty that only this declaration names, and neither cron nor a dispute came to it.
-    fn declared_alone(&self, at: usize, place: &Place) -> bool {
+    /// Whether a sector became faulty that only this declaration or dispute names, and no cron came to it.
+    fn faulted_alone(&self, at: usize, place: &Place) -> bool {
         let (before, after) = self.outcome.changes.standing();
         let fell = before.active.union(&before.unproven).intersection(&after.faulty);
         let closed = self.outcome.changes.closings.ended(place.deadline);
