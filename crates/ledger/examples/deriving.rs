@@ -37,12 +37,12 @@ fn main() -> Result<(), Box<dyn Error>> {
         let (begin, used) = (Instant::now(), processor_time());
         let cache = tempfile::tempdir()?;
         let cars = Cars::open(&files, kept.as_deref().unwrap_or(cache.path()), &NoProgress)?;
-        let chain = Chain::open(&cars, cars.roots())?;
-        let opened = begin.elapsed();
         if only_open {
-            println!("opened in {:.4} s", opened.as_secs_f64());
+            println!("opened in {:.4} s", begin.elapsed().as_secs_f64());
             continue;
         }
+        let chain = Chain::open(&cars, cars.roots())?;
+        let opened = begin.elapsed();
         let (begin, used_before) = (Instant::now(), processor_time());
         let tipsets;
         (tipsets, kinds) = pool.install(|| derive(&chain))?;
