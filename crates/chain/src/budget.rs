@@ -99,17 +99,21 @@ impl Budget {
     /// [`Error::TooMuchWork`] once that is more than the files can need, and from then on always.
     pub fn spend(&self, work: u64) -> Result<()> {
         let part = &self.parts[PART.with(|part| *part)].0;
-        // A single piece of work may be larger than any sum; both are held to the bound.
-        if part.fetch_add(work, Ordering::Relaxed).saturating_add(work) >= QUANTUM {
-            let sum = part.swap(0, Ordering::Relaxed);
-            let _ = self
-                .spent
-                .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |spent| Some(spent.saturating_add(sum)));
+        // Large pieces are added at once, so that what a part holds is far from overflowing.
+        if work >= QUANTUM {
+            self.add(work);
+        } else if part.fetch_add(work, Ordering::Relaxed) + work >= QUANTUM {
+            self.add(part.swap(0, Ordering::Relaxed));
         }
         if self.spent.load(Ordering::Relaxed) > self.most {
             return Err(Error::TooMuchWork { block: None, bytes: self.bytes });
         }
         Ok(())
+    }
+
+    fn add(&self, work: u64) {
+        let add = |spent: u64| Some(spent.saturating_add(work));
+        let _ = self.spent.fetch_update(Ordering::Relaxed, Ordering::Relaxed, add);
     }
 
     /// What has been spent so far.
@@ -158,6 +162,8 @@ mod tests {
         let budget = Budget::of_bytes(u64::MAX);
         assert_eq!(budget.most(), u64::MAX);
         budget.spend(u64::MAX).unwrap();
-        assert!(Budget::of_bytes(1).spend(u64::MAX).is_err());
+        let budget = Budget::of_bytes(1);
+        budget.spend(7).unwrap();
+        assert!(budget.spend(u64::MAX).is_err() && budget.spend(0).is_err());
     }
 }
