@@ -31,9 +31,51 @@ pub(crate) enum Align {
     Right,
 }
 
+/// A table of any number of rows, printed as they come: they are aligned among some thousand at a time.
+pub(crate) struct Rows<'h> {
+    header: &'h [(&'h str, Align)],
+    rows: Vec<Vec<String>>,
+    begun: bool,
+}
+
+impl<'h> Rows<'h> {
+    /// Rows that are aligned among each other, and held meanwhile.
+    const AT_ONCE: usize = 20_000;
+
+    /// A table with a header and no rows yet.
+    pub(crate) const fn under(header: &'h [(&'h str, Align)]) -> Self {
+        Self { header, rows: Vec::new(), begun: false }
+    }
+
+    /// Adds a row.
+    pub(crate) fn add(&mut self, row: Vec<String>) -> std::io::Result<()> {
+        self.rows.push(row);
+        if self.rows.len() < Self::AT_ONCE { Ok(()) } else { self.print() }
+    }
+
+    /// Prints what is not printed yet.
+    pub(crate) fn end(mut self) -> std::io::Result<()> {
+        if self.begun && self.rows.is_empty() { Ok(()) } else { self.print() }
+    }
+
+    fn print(&mut self) -> std::io::Result<()> {
+        let rows = std::mem::take(&mut self.rows);
+        print(self.header, !std::mem::replace(&mut self.begun, true), rows)
+    }
+}
+
 /// Prints a table with a header.
 pub(crate) fn table(
     header: &[(&str, Align)],
+    rows: impl IntoIterator<Item = Vec<String>>,
+) -> std::io::Result<()> {
+    print(header, true, rows)
+}
+
+/// Prints rows, with their header or without.
+fn print(
+    header: &[(&str, Align)],
+    with_header: bool,
     rows: impl IntoIterator<Item = Vec<String>>,
 ) -> std::io::Result<()> {
     let mut table = Table::new();
@@ -41,9 +83,11 @@ pub(crate) fn table(
     if !stdout().is_terminal() {
         table.force_no_tty();
     }
-    table.set_header(
-        header.iter().map(|(name, _)| Cell::new(name).fg(Color::Cyan).add_attribute(Attribute::Bold)),
-    );
+    if with_header {
+        table.set_header(
+            header.iter().map(|(name, _)| Cell::new(name).fg(Color::Cyan).add_attribute(Attribute::Bold)),
+        );
+    }
     table.add_rows(rows);
     for (column, (_, align)) in table.column_iter_mut().zip(header) {
         column.set_cell_alignment(match align {

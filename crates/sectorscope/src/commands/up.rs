@@ -41,7 +41,7 @@ pub(crate) async fn run(arguments: Up) -> anyhow::Result<()> {
             directory.display()
         );
         let sample = sample(&arguments.data)?;
-        let said = cars(&arguments.data, &[sample], None, Options::default(), false).await?;
+        let said = cars(&arguments.data, &[sample], Options::default(), false).await?;
         output::say(format_args!("{said}"));
     }
     let reader = Arc::new(Reader::open(&directory).await?);
