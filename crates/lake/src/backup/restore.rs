@@ -11,6 +11,7 @@ use super::list::{self, CopyPath, SUMS, Sums};
 use super::{Copied, Wanted, copy_file, wanted};
 use crate::disk::Disk;
 use crate::lock::WriterLock;
+use crate::schema::TableName;
 use crate::snapshot::Snapshot;
 use crate::{Error, Result};
 
@@ -134,6 +135,15 @@ async fn put_back(
     for (file, sum) in sums.iter().filter(|(file, _)| !is_data(file)) {
         put(file, sum).await?;
     }
+    // A copy is a lake itself, and what is wrong with its logs is said of it, not of what is made of it.
+    Snapshot::at(from, None).await.map_err(|error| match error {
+        Error::NoLake { .. } => Error::Backup {
+            path: from.to_owned(),
+            problem: format!("there is no log of {} in it", TableName::Rows.name()),
+            advice: "give a directory that `sectorscope backup` made to its end",
+        },
+        error => error,
+    })?;
     let snapshot = Snapshot::at(to, None).await?;
     let wanted = wanted(&snapshot, to)?;
     let names: BTreeSet<&CopyPath> = wanted.iter().map(|wanted| &wanted.path).collect();
