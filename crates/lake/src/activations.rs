@@ -53,8 +53,7 @@ pub(crate) async fn read(
 /// Whether a file of events holds the opening of a ledger that begins in mid-history.
 pub(crate) async fn opens(events: &Table, file: &DataFile) -> Result<bool> {
     let table = scan::frame(events, [file], SessionConfig::new(), Arc::default())?;
-    let rows = async {
-        table.filter(col("kind").eq(lit(Kind::Opening.name())))?.limit(0, Some(1))?.count().await
-    };
+    let rows =
+        async { table.filter(col("kind").eq(lit(Kind::Opening.name())))?.limit(0, Some(1))?.count().await };
     rows.await.map(|count| count > 0).map_err(Error::query("looking for the opening"))
 }

@@ -37,9 +37,10 @@ impl Deep {
         let mut next = Some(error);
         while let Some(error) = next {
             let io = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
-            let found = io.and_then(|inner| inner.downcast_ref()).or_else(|| error.downcast_ref());
+            let found =
+                io.and_then(|inner| inner.downcast_ref::<Self>()).or_else(|| error.downcast_ref::<Self>());
             if let Some(found) = found {
-                return Some(Self::clone(found));
+                return Some(found.clone());
             }
             next = error.source();
         }

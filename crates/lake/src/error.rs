@@ -52,7 +52,9 @@ pub enum Error {
         what: &'static str,
     },
     /// A file of a table is not what the table's log says, or the log says what this program writes into none.
-    #[error("{path}: {problem}; another program has rewritten it: restore a backup, or ingest into a new lake")]
+    #[error(
+        "{path}: {problem}; another program has rewritten it: restore a backup, or ingest into a new lake"
+    )]
     Rewritten {
         /// The file.
         path: PathBuf,

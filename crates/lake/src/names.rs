@@ -142,7 +142,10 @@ mod tests {
             ("18446744073709551615.json", u64::MAX, false),
         ] {
             let name = LogName::parse(text).expect("a name");
-            assert_eq!((name.version, name.is_checkpoint, name.to_string().as_str()), (version, is_checkpoint, text));
+            assert_eq!(
+                (name.version, name.is_checkpoint, name.to_string().as_str()),
+                (version, is_checkpoint, text)
+            );
         }
         for wrong in [
             "",

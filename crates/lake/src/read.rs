@@ -241,11 +241,7 @@ mod tests {
         }
         for id in [0, 2, 126, 128, 130, 1400, 2996, 2998] {
             for file in [&together, &apart, &laid] {
-                assert_eq!(
-                    miner(file, MinerId(id as u64), None).expect("rows"),
-                    of_miner(&all, id),
-                    "{id}"
-                );
+                assert_eq!(miner(file, MinerId(id as u64), None).expect("rows"), of_miner(&all, id), "{id}");
             }
         }
         // 127 is within the bounds of the row group, and of none of its pages.
@@ -262,14 +258,9 @@ mod tests {
             concat_batches(&TableName::Rows.schema(), &(0..4).map(rows).collect::<Vec<_>>()).expect("rows");
         let days = (day_number(0), day_number(3));
         let (lake, of) = within(directory.path(), TableName::Rows);
-        let mut writer = file::FileWriter::begin(
-            &Disk::default(),
-            &of,
-            TableName::Rows,
-            days,
-            all.num_rows(),
-        )
-        .expect("begun");
+        let mut writer =
+            file::FileWriter::begin(&Disk::default(), &of, TableName::Rows, days, all.num_rows())
+                .expect("begun");
         for number in 0..4 {
             writer.write(&rows(number)).expect("written");
             writer.end_row_group().expect("written");

@@ -82,10 +82,8 @@ impl Snapshot {
                 tables.insert(name, Table::open(dir, name, Some(version)).await?);
             }
         }
-        if let Some(progress) = tables.get(&TableName::Progress) {
-            whole::check_days(dir, rows.files(), progress.files())?;
-        }
         tables.insert(TableName::Rows, rows);
+        whole::check_days(dir, &tables)?;
         Ok(Self { tables })
     }
 

@@ -121,10 +121,18 @@ impl DurableStore {
         let mut listed = Vec::new();
         for name in names.filter(|name| LogName::parse(name).is_some() && !self.is_hidden(name)) {
             // What is gone meanwhile is not there.
-            let Some(about) = below::about(&self.directory, &[LOG, &name]).map_err(&failed)? else { continue };
+            let Some(about) = below::about(&self.directory, &[LOG, &name]).map_err(&failed)? else {
+                continue;
+            };
             let last_modified = about.modified().map_err(&failed)?.into();
             let location = self.log.clone().join(name);
-            listed.push(ObjectMeta { location, last_modified, size: about.len(), e_tag: None, version: None });
+            listed.push(ObjectMeta {
+                location,
+                last_modified,
+                size: about.len(),
+                e_tag: None,
+                version: None,
+            });
         }
         Ok(listed)
     }

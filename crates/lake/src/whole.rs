@@ -6,14 +6,17 @@
 //! lost, and all before them is whole. Where a file of older days is missing, nothing is gained by giving up those after
 //! them, and whoever reads that day is told.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::RangeInclusive;
 use std::path::Path;
+
+use chain::Day;
 
 use crate::mend::LOG;
 use crate::names::FileName;
 use crate::schema::TableName;
 use crate::snapshot::Snapshot;
-use crate::table::Files;
+use crate::table::Table;
 use crate::{Error, Result};
 
 /// Files that tables name and that are not there.
@@ -45,7 +48,8 @@ pub(crate) async fn before(dir: &Path, version: u64, missing: &Missing) -> Resul
 /// Says that a lake is read, or taken back, as of a version before its newest one.
 pub(crate) fn say(dir: &Path, missing: &Missing, whole: &Snapshot) {
     let last = whole.table(TableName::Rows).and_then(|rows| rows.files().last());
-    let upto = last.map_or_else(|| "none is closed before".to_owned(), |last| format!("closed days end with {last}"));
+    let upto = last
+        .map_or_else(|| "none is closed before".to_owned(), |last| format!("closed days end with {last}"));
     if let Some((table, file)) = missing.first() {
         tracing::warn!(
             "{}: its last commit names {}/{file}, which is missing; the lake is taken as of the commit before it, and \
@@ -56,28 +60,41 @@ pub(crate) fn say(dir: &Path, missing: &Missing, whole: &Snapshot) {
     }
 }
 
-/// Each closed day has one row in `progress`: where it has more or less, some other program has written what days there
-/// are.
+/// Each closed day has one row in `progress`, and is in every table of days: where that is not so, some other program has
+/// written what days there are. Those laid by miner are some of them.
 ///
 /// # Errors
-/// If a day is closed without such a row, or a row is there without its day.
-pub(crate) fn check_days(dir: &Path, rows: &Files, progress: &Files) -> Result<()> {
-    let rewritten = |problem| {
-        let path = dir.join(TableName::Progress.name()).join(LOG);
-        Err(Error::Rewritten { path, problem })
-    };
-    if let Some(file) = progress.iter().find(|file| file.rows != file.day_count()) {
+/// If a day is closed without such a row, or a table has other days.
+pub(crate) fn check_days(dir: &Path, tables: &BTreeMap<TableName, Table>) -> Result<()> {
+    let rewritten =
+        |table: TableName, problem| Err(Error::Rewritten { path: dir.join(table.name()).join(LOG), problem });
+    let days = |table: TableName| tables.get(&table).and_then(|table| table.files().days());
+    let closed = days(TableName::Rows);
+    if let Some(progress) = tables.get(&TableName::Progress)
+        && let Some(file) = progress.files().iter().find(|file| file.rows != file.day_count())
+    {
         let (first, last) = file.days;
-        return rewritten(format!("{} holds {first} to {last} in {} rows, not one a day", file.name, file.rows));
+        let problem = format!("{} holds {first} to {last} in {} rows, not one a day", file.name, file.rows);
+        return rewritten(TableName::Progress, problem);
     }
-    match (rows.days(), progress.days()) {
-        (rows, progress) if rows == progress => Ok(()),
-        (rows, progress) => {
-            let said = |days: Option<std::ops::RangeInclusive<chain::Day>>| {
-                days.map_or_else(|| "none".to_owned(), |days| format!("{} to {}", days.start(), days.end()))
+    for table in TableName::OTHERS.into_iter().filter(|table| tables.contains_key(table)) {
+        let held = days(table);
+        let right = match (&held, &closed) {
+            (None, _) if table == TableName::History => true,
+            (Some(held), Some(closed)) if table == TableName::History => {
+                closed.start() <= held.start() && held.end() <= closed.end()
+            }
+            _ => held == closed,
+        };
+        if !right {
+            let said = |days: &Option<RangeInclusive<Day>>| match days {
+                Some(days) => format!("{} to {}", days.start(), days.end()),
+                None => "none".to_owned(),
             };
-            let name = TableName::Rows.name();
-            rewritten(format!("the days in it are {}, and those of {name} {}", said(progress), said(rows)))
+            let rows = TableName::Rows.name();
+            let problem = format!("its days are {}, and those of {rows} {}", said(&held), said(&closed));
+            return rewritten(table, problem);
         }
     }
+    Ok(())
 }

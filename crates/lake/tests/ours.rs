@@ -245,7 +245,8 @@ async fn what_a_killed_restore_has_left_goes_with_the_next_one() {
     // Of others, or of none.
     let link = named(&format!("lake.{}.restoring", new.replace('0', "1")));
     std::os::unix::fs::symlink(&outside, &link).expect("a link");
-    let others = [format!("other.{new}.restoring"), "lake.mine.restoring".to_owned(), format!("lake.{new}.kept")];
+    let others =
+        [format!("other.{new}.restoring"), "lake.mine.restoring".to_owned(), format!("lake.{new}.kept")];
     for other in &others {
         std::fs::create_dir(named(other)).expect("a directory");
     }

@@ -54,7 +54,9 @@ pub(crate) fn table(
     table.set_header(
         header.iter().map(|(name, _)| Cell::new(plain(name)).fg(Color::Cyan).add_attribute(Attribute::Bold)),
     );
-    table.add_rows(rows.into_iter().map(|row| row.iter().map(|cell| plain(cell).into_owned()).collect::<Vec<_>>()));
+    table.add_rows(
+        rows.into_iter().map(|row| row.iter().map(|cell| plain(cell).into_owned()).collect::<Vec<_>>()),
+    );
     for (column, (_, align)) in table.column_iter_mut().zip(header) {
         column.set_cell_alignment(match align {
             Align::Left => CellAlignment::Left,

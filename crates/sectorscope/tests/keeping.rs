@@ -312,7 +312,11 @@ fn what_does_not_close_exits_with_2_and_says_what() {
     assert!(deep.printed().ends_with("all close\n"));
     let csv = run_in(data.path(), &["reconcile", "--deep", "--format", "csv"]);
     assert_eq!(csv.code, Some(2));
-    assert!(csv.stdout.starts_with("stat_date,miner_id,name,detail,anomaly\n2026-07-02,f0"), "{}", csv.stdout);
+    assert!(
+        csv.stdout.starts_with("stat_date,miner_id,name,detail,anomaly\n2026-07-02,f0"),
+        "{}",
+        csv.stdout
+    );
 }
 
 #[test]

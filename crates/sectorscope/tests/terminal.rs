@@ -36,8 +36,14 @@ fn names_of_others_do_nothing_to_a_terminal() {
     is_plain(&status);
     let lines = status.stdout.lines().filter(|line| line.contains(SHOWN)).count();
     assert_eq!(lines, 1, "the source has one row: {}", status.stdout);
-    assert_eq!(status.stdout.lines().filter(|line| line.starts_with("progress")).count(), 1, "{}", status.stdout);
-    let exact: Value = serde_json::from_str(&run_in(&data, &["status", "--format", "json"]).printed()).unwrap();
+    assert_eq!(
+        status.stdout.lines().filter(|line| line.starts_with("progress")).count(),
+        1,
+        "{}",
+        status.stdout
+    );
+    let exact: Value =
+        serde_json::from_str(&run_in(&data, &["status", "--format", "json"]).printed()).unwrap();
     assert_eq!(exact["sources"][0]["source"], NAME);
 
     let question = "SELECT DISTINCT source FROM progress";
@@ -52,8 +58,11 @@ fn names_of_others_do_nothing_to_a_terminal() {
 
     // In errors, too; of the file, and of the lake.
     let absent = folder.path().join(format!("no{NAME}"));
-    for arguments in [vec!["car", "info"], vec!["car", "verify"], vec!["events", "--car"], vec!["ingest", "car"]] {
-        let failed = run(arguments.into_iter().map(str::to_owned).chain([absent.to_str().unwrap().to_owned()]));
+    for arguments in
+        [vec!["car", "info"], vec!["car", "verify"], vec!["events", "--car"], vec!["ingest", "car"]]
+    {
+        let failed =
+            run(arguments.into_iter().map(str::to_owned).chain([absent.to_str().unwrap().to_owned()]));
         is_plain(&failed);
         assert!(failed.error().contains("\\u{1b}"), "{}", failed.stderr);
     }

@@ -132,7 +132,8 @@ async fn copy(disk: &Disk, from: &Path, to: &Path, progress: &(dyn Progress + Sy
             (Some(sum), CopyPath::Log(_, log), _) if !log.is_checkpoint => {
                 let source = path.open(from)?;
                 let at = from.join(path.to_string());
-                let found = blocking("reading a file", move || list::hash(source).map_err(Error::io(at))).await?;
+                let found =
+                    blocking("reading a file", move || list::hash(source).map_err(Error::io(at))).await?;
                 if found != sum {
                     return Err(Error::Backup {
                         path: to.join(path.to_string()),

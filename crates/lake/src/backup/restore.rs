@@ -99,8 +99,12 @@ fn remove_leftovers(to: &Path) {
         let path = entry.path();
         let Ok(_lock) = WriterLock::take(&path) else { continue };
         match fs::remove_dir_all(&path) {
-            Ok(()) => tracing::info!(path = %path.display(), "removed what a restoring that was killed had left"),
-            Err(error) => tracing::warn!(path = %path.display(), %error, "could not remove what a restoring left"),
+            Ok(()) => {
+                tracing::info!(path = %path.display(), "removed what a restoring that was killed had left")
+            }
+            Err(error) => {
+                tracing::warn!(path = %path.display(), %error, "could not remove what a restoring left")
+            }
         }
     }
 }

@@ -97,7 +97,10 @@ impl ObjectStore for Listed {
         tokio::task::spawn_blocking(read).await.map_err(|source| Error::JoinError { source })?
     }
 
-    fn delete_stream(&self, _locations: BoxStream<'static, Result<Path>>) -> BoxStream<'static, Result<Path>> {
+    fn delete_stream(
+        &self,
+        _locations: BoxStream<'static, Result<Path>>,
+    ) -> BoxStream<'static, Result<Path>> {
         stream::iter([refused("removing")]).boxed()
     }
 

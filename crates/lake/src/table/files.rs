@@ -119,7 +119,10 @@ impl Located {
         match rows {
             Some(rows) if rows == self.file.rows => Ok(()),
             rows => {
-                let said = rows.map_or_else(|| "a number of rows that cannot be".to_owned(), |rows| format!("{rows} rows"));
+                let said = rows.map_or_else(
+                    || "a number of rows that cannot be".to_owned(),
+                    |rows| format!("{rows} rows"),
+                );
                 Err(self.rewritten(format!("it has {said}, and the table's log says {}", self.file.rows)))
             }
         }

@@ -90,7 +90,8 @@ fn rewritten(directory: &Path, problem: String) -> Error {
 
 /// The name of a data file, which is one plain component.
 fn named(directory: &Path, path: &str) -> Result<FileName> {
-    let problem = || format!("it names a file {path:?}, which is no plain name of a file in the table's directory");
+    let problem =
+        || format!("it names a file {path:?}, which is no plain name of a file in the table's directory");
     FileName::parse(path).ok_or_else(|| rewritten(directory, problem()))
 }
 
@@ -108,7 +109,8 @@ pub(super) fn files(directory: &Path, name: TableName, delta: &DeltaTable) -> Re
         let stored = stored.ok_or_else(|| rewritten(directory, said()))?;
         let (first, last) = stored.days;
         files.insert(stored).map_err(|other| {
-            let problem = format!("a day from {first} to {last} is in more than one file, one is {}", other.name);
+            let problem =
+                format!("a day from {first} to {last} is in more than one file, one is {}", other.name);
             rewritten(directory, problem)
         })?;
     }

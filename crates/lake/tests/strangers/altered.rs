@@ -101,7 +101,8 @@ fn last_commit(table: &Path) -> PathBuf {
 /// Alters the actions of a commit.
 fn edit(commit: &Path, alter: impl Fn(&mut Vec<Value>)) {
     let text = fs::read_to_string(commit).expect("a commit");
-    let mut actions: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).expect("an action")).collect();
+    let mut actions: Vec<Value> =
+        text.lines().map(|line| serde_json::from_str(line).expect("an action")).collect();
     alter(&mut actions);
     let lines: String = actions.iter().map(|action| format!("{action}\n")).collect();
     fs::write(commit, lines).expect("written");
@@ -143,7 +144,14 @@ enum Instead {
 
 impl Instead {
     fn of(canary: &'static str) -> [Self; 6] {
-        [Self::LinkOut(canary), Self::LinkToDevice, Self::LinkToNothing, Self::Fifo, Self::Socket, Self::Directory]
+        [
+            Self::LinkOut(canary),
+            Self::LinkToDevice,
+            Self::LinkToNothing,
+            Self::Fifo,
+            Self::Socket,
+            Self::Directory,
+        ]
     }
 
     fn put(self, path: &Path, outside: &Path) {
@@ -157,8 +165,8 @@ impl Instead {
             Self::LinkToDevice => symlink("/dev/zero", path).expect("a link"),
             Self::LinkToNothing => symlink(outside.join("made"), path).expect("a link"),
             Self::Fifo => {
-                let (kind, mode) = (rustix::fs::FileType::Fifo, rustix::fs::Mode::from_raw_mode(0o600));
-                rustix::fs::mknodat(rustix::fs::CWD, path, kind, mode, 0).expect("a FIFO");
+                let made = std::process::Command::new("mkfifo").arg(path).status();
+                assert!(made.expect("mkfifo").success());
             }
             // A path may be too long for one; it is made elsewhere and moved.
             Self::Socket => {
@@ -185,7 +193,12 @@ pub(crate) fn of_lakes(sandbox: &Sandbox) -> Vec<Alteration> {
 
 impl Alteration {
     /// One of the lake with many versions.
-    pub(crate) fn of_many(name: String, refused: Refused, needle: &str, alter: impl Fn(&Path) + 'static) -> Self {
+    pub(crate) fn of_many(
+        name: String,
+        refused: Refused,
+        needle: &str,
+        alter: impl Fn(&Path) + 'static,
+    ) -> Self {
         let needles = vec![needle.to_owned()];
         Self { name, many: true, refused, needles, alter: Box::new(alter) }
     }
@@ -214,7 +227,11 @@ fn logs(all: &mut All, sandbox: &Sandbox) {
         }
     }
     let outside = sandbox.outside_path().join("secret").to_str().expect("text").to_owned();
-    for (kind, of) in [("p", outside), ("u", "vBn[lx{q8@P<9BNH/isA".to_owned()), ("i", "wi5b=000010000siXQKl0rr91000".to_owned())] {
+    for (kind, of) in [
+        ("p", outside),
+        ("u", "vBn[lx{q8@P<9BNH/isA".to_owned()),
+        ("i", "wi5b=000010000siXQKl0rr91000".to_owned()),
+    ] {
         all.add(format!("rows deleted beside ({kind})"), ByAll, "sp_sector_daily", move |lake| {
             edit_file(lake, "sp_sector_daily", |added| {
                 added["deletionVector"] =
@@ -225,11 +242,16 @@ fn logs(all: &mut All, sandbox: &Sandbox) {
     for (number, value) in [json!(null), json!(7), json!({}), json!(["x"])].into_iter().enumerate() {
         for action in ["add", "remove"] {
             let value = value.clone();
-            all.add(format!("the path of {action} is no text ({number})"), Perhaps, "progress", move |lake| {
-                edit(&last_commit(&lake.join("progress")), |actions| {
-                    actions.push(json!({action: {"path": value, "size": 1, "dataChange": true}}));
-                });
-            });
+            all.add(
+                format!("the path of {action} is no text ({number})"),
+                Perhaps,
+                "progress",
+                move |lake| {
+                    edit(&last_commit(&lake.join("progress")), |actions| {
+                        actions.push(json!({action: {"path": value, "size": 1, "dataChange": true}}));
+                    });
+                },
+            );
         }
     }
 }
@@ -238,17 +260,25 @@ fn logs(all: &mut All, sandbox: &Sandbox) {
 fn figures(all: &mut All) {
     for table in &TABLES[..WITH_FILES] {
         let needle = format!("{table}/|table {table}");
-        for size in [json!(0), json!(-1), json!(1), json!(1_u64 << 40), json!(i64::MAX), json!("7"), json!(1e30)] {
+        for size in
+            [json!(0), json!(-1), json!(1), json!(1_u64 << 40), json!(i64::MAX), json!("7"), json!(1e30)]
+        {
             all.add(format!("{table}: size {size}"), Somewhere, &needle, move |lake| {
                 edit_file(lake, table, |added| added["size"] = size.clone());
             });
         }
         for rows in [json!(0), json!(26_000_000), json!(-1), json!(u64::MAX), json!("7"), json!(null)] {
-            all.add(format!("{table}: rows {rows}"), Somewhere, &format!("{needle}|progress/"), move |lake| {
-                edit_stats(lake, table, |stats| stats["numRecords"] = rows.clone());
-            });
+            all.add(
+                format!("{table}: rows {rows}"),
+                Somewhere,
+                &format!("{needle}|progress/"),
+                move |lake| {
+                    edit_stats(lake, table, |stats| stats["numRecords"] = rows.clone());
+                },
+            );
         }
-        let ends = [("9999-12-31", ByAll), ("2101-01-01", ByAll), ("2100-12-31", Perhaps), ("1970-01-01", ByAll)];
+        let ends =
+            [("9999-12-31", ByAll), ("2101-01-01", ByAll), ("2100-12-31", Perhaps), ("1970-01-01", ByAll)];
         for (day, refused) in ends {
             all.add(format!("{table}: up to {day}"), refused, &format!("{needle}|progress/"), move |lake| {
                 edit_stats(lake, table, |stats| stats["maxValues"]["stat_date"] = json!(day));
@@ -274,10 +304,15 @@ fn versions(all: &mut All, sandbox: &Sandbox) {
         ("00000000000000000002.checkpoint.3a0d65cd-4056-49b8-937b-95f9e3ee90e5.json", ByAll),
     ] {
         for table in ["progress", "sp_sector_daily"] {
-            all.add(format!("{table} has a log of {name}"), refused, &format!("{table}/|table {table}"), move |lake| {
-                let log = lake.join(table).join("_delta_log");
-                fs::copy(log.join("00000000000000000001.json"), log.join(name)).expect("copied");
-            });
+            all.add(
+                format!("{table} has a log of {name}"),
+                refused,
+                &format!("{table}/|table {table}"),
+                move |lake| {
+                    let log = lake.join(table).join("_delta_log");
+                    fs::copy(log.join("00000000000000000001.json"), log.join(name)).expect("copied");
+                },
+            );
         }
     }
     let sidecar = json!({"path": address, "sizeInBytes": 9, "modificationTime": 0, "tags": {}});
@@ -300,12 +335,17 @@ fn versions(all: &mut All, sandbox: &Sandbox) {
     for (number, version) in
         [json!(u64::MAX), json!(9), json!(-1), json!("x"), json!(0), json!(1.5)].into_iter().enumerate()
     {
-        all.add(format!("days stand on another version ({number})"), Perhaps, "progress|sp_sector_daily", move |lake| {
-            edit(&last_commit(&lake.join("sp_sector_daily")), |actions| {
-                let notes = actions.iter_mut().find_map(|action| action.get_mut("commitInfo"));
-                notes.expect("notes")["standsOn"]["progress"] = version.clone();
-            });
-        });
+        all.add(
+            format!("days stand on another version ({number})"),
+            Perhaps,
+            "progress|sp_sector_daily",
+            move |lake| {
+                edit(&last_commit(&lake.join("sp_sector_daily")), |actions| {
+                    let notes = actions.iter_mut().find_map(|action| action.get_mut("commitInfo"));
+                    notes.expect("notes")["standsOn"]["progress"] = version.clone();
+                });
+            },
+        );
     }
     for (key, value) in [
         ("delta.checkpointInterval", "0"),
@@ -332,7 +372,10 @@ fn versions(all: &mut All, sandbox: &Sandbox) {
                 "readerFeatures": features, "writerFeatures": features});
         });
     });
-    for (number, text) in ["{}", "{\"add\":{}}", "{\"remove\":{}}", "{\"commitInfo\":7}", "{\"metaData\":{}}"].into_iter().enumerate() {
+    for (number, text) in ["{}", "{\"add\":{}}", "{\"remove\":{}}", "{\"commitInfo\":7}", "{\"metaData\":{}}"]
+        .into_iter()
+        .enumerate()
+    {
         all.add(format!("a commit of little ({number})"), Perhaps, "progress|sp_sector_daily", move |lake| {
             fs::write(last_commit(&lake.join("progress")), text).expect("written");
         });
@@ -351,12 +394,13 @@ fn versions(all: &mut All, sandbox: &Sandbox) {
 /// Other things in the place of files and directories.
 fn places(all: &mut All, sandbox: &Sandbox) {
     let outside = sandbox.outside_path();
-    let mut put = |name: String, refused, needle: &str, instead: Instead, place: Box<dyn Fn(&Path) -> PathBuf>| {
-        let outside = outside.clone();
-        all.add(format!("{name}: {instead:?}"), refused, needle, move |lake| {
-            instead.put(&place(lake), &outside);
-        });
-    };
+    let mut put =
+        |name: String, refused, needle: &str, instead: Instead, place: Box<dyn Fn(&Path) -> PathBuf>| {
+            let outside = outside.clone();
+            all.add(format!("{name}: {instead:?}"), refused, needle, move |lake| {
+                instead.put(&place(lake), &outside);
+            });
+        };
     for (number, table) in TABLES.into_iter().enumerate() {
         for (at, instead) in Instead::of("canary.parquet").into_iter().enumerate() {
             // Each in some tables, each table with several.
@@ -379,7 +423,13 @@ fn places(all: &mut All, sandbox: &Sandbox) {
             _ => ("lake/sp_sector_history", "lake/sp_sector_history/_delta_log"),
         };
         for instead in [Instead::LinkOut(of), Instead::Fifo] {
-            put(format!("the directory of {table}"), ByAll, table, instead, Box::new(move |lake| lake.join(table)));
+            put(
+                format!("the directory of {table}"),
+                ByAll,
+                table,
+                instead,
+                Box::new(move |lake| lake.join(table)),
+            );
         }
         for instead in [Instead::LinkOut(log), Instead::LinkToNothing] {
             let place = Box::new(move |lake: &Path| lake.join(table).join("_delta_log"));
@@ -419,7 +469,12 @@ pub(crate) fn of_copies(sandbox: &Sandbox) -> Vec<Alteration> {
             });
         }
     }
-    for (of, needle) in [("data", "sp_sector_daily"), ("commit", "sp_sector_daily"), ("lake.json", "lake.json"), ("SHA256SUMS", "SHA256SUMS")] {
+    for (of, needle) in [
+        ("data", "sp_sector_daily"),
+        ("commit", "sp_sector_daily"),
+        ("lake.json", "lake.json"),
+        ("SHA256SUMS", "SHA256SUMS"),
+    ] {
         for instead in Instead::of("secret") {
             let outside = outside.clone();
             all.add(format!("{of} of a copy: {instead:?}"), ByAll, needle, move |copy| {
@@ -432,16 +487,25 @@ pub(crate) fn of_copies(sandbox: &Sandbox) -> Vec<Alteration> {
             });
         }
     }
-    for (number, files) in [&["disk.iso"][..], &["disk.iso", "lake.json"], &["sub/photo.parquet"], &["lake.json"]].into_iter().enumerate() {
-        all.add(format!("another program's list ({number})"), ByAll, "SHA256SUMS|lake.json|sp_sector_daily", move |copy| {
-            fs::remove_dir_all(copy).expect("removed");
-            for name in files {
-                let path = copy.join(name);
-                fs::create_dir_all(path.parent().expect("above")).expect("a directory");
-                fs::write(&path, b"{\"layout\":4}").expect("written");
-            }
-            list(copy);
-        });
+    for (number, files) in
+        [&["disk.iso"][..], &["disk.iso", "lake.json"], &["sub/photo.parquet"], &["lake.json"]]
+            .into_iter()
+            .enumerate()
+    {
+        all.add(
+            format!("another program's list ({number})"),
+            ByAll,
+            "SHA256SUMS|lake.json|sp_sector_daily",
+            move |copy| {
+                fs::remove_dir_all(copy).expect("removed");
+                for name in files {
+                    let path = copy.join(name);
+                    fs::create_dir_all(path.parent().expect("above")).expect("a directory");
+                    fs::write(&path, b"{\"layout\":4}").expect("written");
+                }
+                list(copy);
+            },
+        );
     }
     all.add("a file that no log names".to_owned(), Somewhere, "extra.parquet", |copy| {
         fs::copy(newest(&copy.join("progress")), copy.join("progress/extra.parquet")).expect("copied");

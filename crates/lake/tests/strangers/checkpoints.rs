@@ -20,9 +20,11 @@ fn checkpoint(lake: &Path, table: &str) -> PathBuf {
 
 /// Writes a checkpoint anew with other rows.
 fn rewrite(path: &Path, alter: impl Fn(RecordBatch) -> RecordBatch) {
-    let builder = ParquetRecordBatchReaderBuilder::try_new(File::open(path).expect("a file")).expect("Parquet");
+    let builder =
+        ParquetRecordBatchReaderBuilder::try_new(File::open(path).expect("a file")).expect("Parquet");
     let schema = Arc::clone(builder.schema());
-    let batches: Vec<RecordBatch> = builder.build().expect("rows").map(|batch| batch.expect("rows")).collect();
+    let batches: Vec<RecordBatch> =
+        builder.build().expect("rows").map(|batch| batch.expect("rows")).collect();
     let altered = alter(concat_batches(&schema, &batches).expect("rows"));
     let mut writer =
         ArrowWriter::try_new(File::create(path).expect("a file"), altered.schema(), None).expect("Parquet");
@@ -37,8 +39,11 @@ fn with_path(rows: &RecordBatch, action: &str, path: &str) -> RecordBatch {
     let of = actions.fields().iter().position(|field| field.name() == "path").expect("a path");
     let first = (0..actions.len()).find(|row| actions.is_valid(*row)).expect("an action");
     let paths = actions.column(of).as_string::<i32>();
-    let paths: StringArray =
-        paths.iter().enumerate().map(|(row, before)| if row == first { Some(path) } else { before }).collect();
+    let paths: StringArray = paths
+        .iter()
+        .enumerate()
+        .map(|(row, before)| if row == first { Some(path) } else { before })
+        .collect();
     let mut fields = actions.columns().to_vec();
     fields[of] = Arc::new(paths);
     let altered = StructArray::try_new(actions.fields().clone(), fields, actions.nulls().cloned());
@@ -93,16 +98,26 @@ pub(crate) fn alterations(names: &[String]) -> Vec<Alteration> {
             move |lake| rewrite(&checkpoint(lake, "sp_sector_daily"), |rows| with_sidecar(&rows, &path)),
         ));
     }
-    all.push(Alteration::of_many("a checkpoint of other rows".to_owned(), Refused::ByAll, "progress", |lake| {
-        let other = newest(&lake.join("progress"));
-        fs::copy(other, checkpoint(lake, "progress")).expect("copied");
-    }));
-    all.push(Alteration::of_many("a checkpoint of a million actions".to_owned(), Refused::ByAll, "progress", |lake| {
-        rewrite(&checkpoint(lake, "progress"), |rows| {
-            let times = (1 << 20) / rows.num_rows() + 1;
-            concat_batches(&rows.schema(), std::iter::repeat_n(&rows, times)).expect("rows")
-        });
-    }));
+    all.push(Alteration::of_many(
+        "a checkpoint of other rows".to_owned(),
+        Refused::ByAll,
+        "progress",
+        |lake| {
+            let other = newest(&lake.join("progress"));
+            fs::copy(other, checkpoint(lake, "progress")).expect("copied");
+        },
+    ));
+    all.push(Alteration::of_many(
+        "a checkpoint of a million actions".to_owned(),
+        Refused::ByAll,
+        "progress",
+        |lake| {
+            rewrite(&checkpoint(lake, "progress"), |rows| {
+                let times = (1 << 20) / rows.num_rows() + 1;
+                concat_batches(&rows.schema(), std::iter::repeat_n(&rows, times)).expect("rows")
+            });
+        },
+    ));
     all.push(Alteration::of_many("a checkpoint that is none".to_owned(), Refused::Nowhere, "", |lake| {
         fs::write(checkpoint(lake, "progress"), b"PAR1").expect("written");
     }));

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use chain::{MinerId, NoProgress};
 use lake::{
-    Asker, Export, Exported, Form, Lake, Limits, Listing, Reader, Result, Scope, Selection, Status, audit_deeply,
-    backup, restore,
+    Asker, Export, Exported, Form, Lake, Limits, Listing, Reader, Result, Scope, Selection, Status,
+    audit_deeply, backup, restore,
 };
 use ledger::columns::Endpoint;
 
@@ -129,8 +129,7 @@ impl Write for Written {
 }
 
 async fn export(sandbox: &Sandbox, what: Exported) -> Result<String> {
-    let selection =
-        Selection { what, from: None, to: None, miners: Default::default(), columns: Vec::new() };
+    let selection = Selection { what, from: None, to: None, miners: Default::default(), columns: Vec::new() };
     let written = Written::default();
     let export = Export::open(&sandbox.lake(), &selection).await?;
     export.write(Form::Csv, Box::new(written.clone()), Arc::new(NoProgress)).await?;

@@ -37,7 +37,11 @@ impl Sandbox {
             let mut lake = Lake::open(&root.path().join(name)).await.expect("a lake");
             for number in 0..days {
                 let sector = number as u64;
-                let day = finished(number, vec![onboard(miner, sector, sector)], vec![claim(miner, 1 + i128::from(number))]);
+                let day = finished(
+                    number,
+                    vec![onboard(miner, sector, sector)],
+                    vec![claim(miner, 1 + i128::from(number))],
+                );
                 lake.close_days(&[day]).await.expect("a day");
             }
         }
@@ -136,8 +140,12 @@ impl Sandbox {
 
     /// A file that a command has made and that holds what is outside.
     pub(crate) fn canary_in_results(&self) -> Option<PathBuf> {
-        let outside: Vec<&Vec<u8>> =
-            self.outside.iter().filter(|(path, _)| path.starts_with(self.outside_path())).map(|(_, of)| of).collect();
+        let outside: Vec<&Vec<u8>> = self
+            .outside
+            .iter()
+            .filter(|(path, _)| path.starts_with(self.outside_path()))
+            .map(|(_, of)| of)
+            .collect();
         let mut found = None;
         files(&self.root.path().join("results"), &mut |path| {
             let bytes = std::fs::read(path).expect("a file");
