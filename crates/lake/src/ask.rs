@@ -26,6 +26,7 @@ use tempfile::TempDir;
 use tokio::runtime::Runtime;
 use tokio::task::AbortHandle;
 
+use crate::deep::Deep;
 use crate::form::{self, Form};
 use crate::listing::Listing;
 use crate::schema::TableName;
@@ -280,6 +281,9 @@ impl Answer {
 impl Error {
     /// What the engine says of a question, in a line and in the words of whoever asked.
     fn asking(error: DataFusionError) -> Self {
+        if let Some(deep) = Deep::within(&error) {
+            return deep.into();
+        }
         let root = error.find_root();
         let said = match root {
             DataFusionError::SQL(error, _) => error.to_string(),

@@ -340,7 +340,10 @@ impl Error {
 
     /// Wraps an engine error with what was being done.
     pub(crate) fn query(doing: &'static str) -> impl FnOnce(DataFusionError) -> Self {
-        move |source| Self::Query { doing, source: Box::new(source) }
+        move |source| match Deep::within(&source) {
+            Some(deep) => deep.into(),
+            None => Self::Query { doing, source: Box::new(source) },
+        }
     }
 
     /// Wraps what went wrong with writing an answer.
