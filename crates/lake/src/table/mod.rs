@@ -279,7 +279,7 @@ impl Table {
         let failed = |error| change::failed(self.name.name(), error);
         let state = self.delta.snapshot().map_err(failed)?;
         // Looked at once more when the commit gets its name; here it is said in plain words.
-        self.disk.check_lock().map_err(Error::io(&self.lake))?;
+        self.disk.check_lock().map_err(Error::io(&*self.lake))?;
         let commit = CommitBuilder::from(properties)
             .with_actions(actions)
             .build(Some(state), self.delta.log_store(), operation)

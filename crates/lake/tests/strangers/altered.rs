@@ -447,7 +447,7 @@ fn places(all: &mut All, sandbox: &Sandbox) {
         }
     }
     for table in &TABLES[..WITH_FILES] {
-        all.add(format!("a data file of {table} is missing"), Somewhere, table, |lake| {
+        all.add(format!("a data file of {table} is missing"), Somewhere, table, move |lake| {
             fs::remove_file(newest(&lake.join(table))).expect("removed");
         });
     }

@@ -1,7 +1,6 @@
 //! `sectorscope up`
 
 use std::fs;
-use std::io::{self, Write};
 use std::path::PathBuf;
 use std::sync::Arc;
 
