@@ -32,28 +32,34 @@ mod tried {
         }));
     }
 
-    fn check(sandbox: &Sandbox, of: &Alteration, said: &[(&str, Said)]) {
-        let name = &of.name;
-        assert_eq!(sandbox.outside_now(), sandbox.outside, "{name}: what is outside has changed");
-        assert_eq!(sandbox.strays(), Vec::<String>::new(), "{name}: something was written outside");
-        assert_eq!(sandbox.visits(), 0, "{name}: something was fetched from an address");
-        for (command, said) in said {
-            if let Some(found) = sandbox.canary_in(said.text()) {
-                panic!("{name}: {command} tells of what is outside: {found}");
+    /// What is wrong with how commands took an alteration.
+    fn wrong(sandbox: &Sandbox, of: &Alteration, said: &[(&str, Said)]) -> Vec<String> {
+        let mut wrong = Vec::new();
+        let mut must = |right: bool, what: String| {
+            if !right {
+                wrong.push(format!("{}: {what}", of.name));
             }
-            match (said, of.refused) {
-                (Said::Refused(error), _) => {
-                    assert!(of.names(error), "{name}: {command} does not name the file: {error}");
+        };
+        must(sandbox.outside_now() == sandbox.outside, "what is outside has changed".to_owned());
+        must(sandbox.strays().is_empty(), format!("{:?} were written outside", sandbox.strays()));
+        must(sandbox.visits() == 0, "something was fetched from an address".to_owned());
+        must(PANICS.swap(0, Ordering::Relaxed) == 0, "something panicked".to_owned());
+        let copied = sandbox.canary_in_results();
+        must(copied.is_none(), format!("what is outside was copied to {copied:?}"));
+        for (command, said) in said {
+            let found = sandbox.canary_in(said.text());
+            must(found.is_none(), format!("{command} tells of what is outside: {said:?}"));
+            match said {
+                Said::Refused(error) => {
+                    must(of.names(error), format!("{command} does not name the file: {error}"));
+                    must(of.refused != Refused::Nowhere, format!("{command} refuses it: {error}"));
                 }
-                (Said::Done(_), Refused::ByAll) => panic!("{name}: {command} takes it"),
-                (Said::Done(_), _) => {}
+                Said::Done(_) => must(of.refused != Refused::ByAll, format!("{command} takes it")),
             }
         }
         let refused = said.iter().any(|(_, said)| matches!(said, Said::Refused(_)));
-        assert!(refused || of.refused != Refused::Somewhere, "{name}: nobody refuses it: {said:?}");
-        assert!(!refused || of.refused != Refused::Nowhere, "{name}: it is refused: {said:?}");
-        assert_eq!(sandbox.canary_in_results(), None, "{name}: what is outside was copied");
-        assert_eq!(PANICS.load(Ordering::Relaxed), 0, "{name}: something panicked");
+        must(refused || of.refused != Refused::Somewhere, "nobody refuses it".to_owned());
+        wrong
     }
 
     #[tokio::test(flavor = "multi_thread")]
@@ -62,17 +68,19 @@ mod tried {
         watch_panics();
         let (lakes, copies) = (of_lakes(&sandbox), of_copies(&sandbox));
         assert!(lakes.len() + copies.len() >= 300, "{} and {} alterations", lakes.len(), copies.len());
+        let mut all_wrong = Vec::new();
         for of in &lakes {
             sandbox.begin(of.many);
             (of.alter)(&sandbox.lake());
-            check(&sandbox, of, &all(&sandbox).await);
+            all_wrong.extend(wrong(&sandbox, of, &all(&sandbox).await));
         }
         for of in &copies {
             sandbox.begin(of.many);
             sandbox.lake_is_copy();
             (of.alter)(&sandbox.lake());
             let said = [("restore", put_back(&sandbox).await), ("backup", into_older(&sandbox).await)];
-            check(&sandbox, of, &said);
+            all_wrong.extend(wrong(&sandbox, of, &said));
         }
+        assert!(all_wrong.is_empty(), "{}", all_wrong.join("\n"));
     }
 }
