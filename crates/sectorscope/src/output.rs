@@ -1,18 +1,28 @@
 //! Tables on stdout: aligned, coloured on a terminal and plain in a pipe.
 
 use std::fmt::Display;
-use std::io::{BufWriter, IsTerminal, StdoutLock, Write, stdout};
+use std::io::{BufWriter, IsTerminal, StdoutLock, Write, stderr, stdout};
 
 use comfy_table::{Attribute, Cell, CellAlignment, Color, ContentArrangement, Table, presets};
+
+use crate::plain::plain;
 
 /// Stdout, buffered.
 pub(crate) fn out() -> BufWriter<StdoutLock<'static>> {
     BufWriter::with_capacity(1 << 16, stdout().lock())
 }
 
-/// Prints a line. That nobody reads it is no reason to stop.
+/// Prints a line, before and after it as many empty ones as it says. That nobody reads it is no reason to stop.
 pub(crate) fn say(line: impl Display) {
-    let _ = writeln!(stdout(), "{line}");
+    let text = line.to_string();
+    let line = text.trim_matches('\n');
+    let (before, after) = text.split_once(line).filter(|_| !line.is_empty()).unwrap_or((&text, ""));
+    let _ = writeln!(stdout(), "{before}{}{after}", plain(line));
+}
+
+/// Says something beside the results, in a line.
+pub(crate) fn remark(line: impl Display) {
+    let _ = writeln!(stderr(), "{}", plain(&line.to_string()));
 }
 
 /// Prints a value as JSON for programs, indented for people.
@@ -85,10 +95,14 @@ fn print(
     }
     if with_header {
         table.set_header(
-            header.iter().map(|(name, _)| Cell::new(name).fg(Color::Cyan).add_attribute(Attribute::Bold)),
+            header
+                .iter()
+                .map(|(name, _)| Cell::new(plain(name)).fg(Color::Cyan).add_attribute(Attribute::Bold)),
         );
     }
-    table.add_rows(rows);
+    table.add_rows(
+        rows.into_iter().map(|row| row.iter().map(|cell| plain(cell).into_owned()).collect::<Vec<_>>()),
+    );
     for (column, (_, align)) in table.column_iter_mut().zip(header) {
         column.set_cell_alignment(match align {
             Align::Left => CellAlignment::Left,
