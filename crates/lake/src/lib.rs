@@ -50,6 +50,7 @@ mod mend;
 mod months;
 mod network;
 mod opened;
+mod pieces;
 mod pipeline;
 mod progress;
 mod provenance;
@@ -92,6 +93,7 @@ pub use history::MinerRows;
 pub use listing::{ListedFile, Listing};
 pub use months::Compacted;
 pub use network::NetworkDay;
+pub use pieces::Pieces;
 pub use progress::Progress;
 pub use provenance::Provenance;
 pub use questions::{
@@ -101,7 +103,7 @@ pub use questions::{
 pub use reader::{CacheFigures, Published, Reader};
 pub use receipts::DaysReceipts;
 pub use replacing::Later;
-pub use sheet::{Cell, Heading, Holds, Sheet};
+pub use sheet::{Cell, Heading, Holds, Sheet, SheetBuilder};
 pub use status::{SourceStatus, Status, TableStatus};
 pub use told::{Spelled, Told};
 pub use upkeep::Vacuumed;
