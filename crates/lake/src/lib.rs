@@ -55,6 +55,7 @@ mod names;
 mod network;
 mod objects;
 mod opened;
+mod pieces;
 mod pipeline;
 mod private;
 mod progress;
@@ -99,6 +100,7 @@ pub use history::MinerRows;
 pub use listing::{ListedFile, Listing};
 pub use months::Compacted;
 pub use network::NetworkDay;
+pub use pieces::Pieces;
 pub use progress::Progress;
 pub use provenance::Provenance;
 pub use questions::{
@@ -108,7 +110,7 @@ pub use questions::{
 pub use reader::{CacheFigures, Published, Reader};
 pub use receipts::DaysReceipts;
 pub use replacing::Later;
-pub use sheet::{Cell, Heading, Holds, Sheet};
+pub use sheet::{Cell, Heading, Holds, Sheet, SheetBuilder};
 pub use status::{SourceStatus, Status, TableStatus};
 pub use told::{Spelled, Told};
 pub use upkeep::Vacuumed;

@@ -111,6 +111,12 @@ impl Published {
         self.receipts.days(days)
     }
 
+    /// How many daily rows of storage providers there are on some days, or more: files are counted whole.
+    #[must_use]
+    pub fn rows_at_most(&self, days: &RangeInclusive<Day>) -> u64 {
+        self.rows.touching(days.clone()).map(|file| file.rows).fold(0, u64::saturating_add)
+    }
+
     /// The day's edition; `None` if it is not closed.
     #[must_use]
     pub fn edition(&self, day: Day) -> Option<Edition> {
