@@ -29,8 +29,9 @@ fn written(chain: &[At]) -> (Folded, Vec<Cid>) {
 /// The heights that are read, or what is said.
 fn read(chain: &[At], way: Way) -> Result<Vec<i64>, String> {
     let (blocks, all) = written(chain);
-    let chain = Chain::open_at(&blocks, all.last().copied(), way).map_err(|error| error.to_string())?;
-    Ok(chain.tipsets().iter().map(|tipset| tipset.height.0).collect())
+    // Below the lowest is nothing, which is a stretch's end.
+    let stretches = Chain::stretches(&blocks, all.last().copied(), way).map_err(|error| error.to_string())?;
+    Ok(stretches[0].chain.tipsets().iter().map(|tipset| tipset.height.0).collect())
 }
 
 /// Asserts that a chain is refused, that the block of tipset number `named` is, and why.
@@ -130,7 +131,8 @@ fn blocks_of_one_tipset_are_of_one_time_and_stand_in_it_once() {
 #[test]
 fn a_head_more_than_a_day_ahead_of_the_clock_is_told() {
     let (blocks, all) = written(&[at(HEIGHT), at(HEIGHT + 1)]);
-    let chain = Chain::open(&blocks, all.last().copied()).unwrap();
+    let stretches = Chain::stretches(&blocks, all.last().copied(), None).unwrap();
+    let chain = &stretches[0].chain;
     let time = chain.clock().timestamp(Epoch(HEIGHT + 1));
     assert_eq!(chain.ahead_of(time), None);
     assert_eq!(chain.ahead_of(time - 86_400), None);
