@@ -83,7 +83,7 @@ fn empty_rounds_beyond_a_month_are_read_if_they_are_asked_for() {
         run_in(folder.path(), &["car", "verify", file.to_str().unwrap(), "--empty-rounds", rounds])
     };
     assert!(verify("99999").error().contains("--empty-rounds 100000"));
-    assert!(verify("100000").printed().contains("2 tipsets, every link there"));
+    assert!(verify("100000").printed().contains("3 tipsets, every link there"));
 }
 
 #[test]

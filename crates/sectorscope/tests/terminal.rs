@@ -37,7 +37,7 @@ fn names_of_others_do_nothing_to_a_terminal() {
     let lines = status.stdout.lines().filter(|line| line.contains(SHOWN)).count();
     assert_eq!(lines, 1, "the source has one row: {}", status.stdout);
     assert_eq!(
-        status.stdout.lines().filter(|line| line.starts_with("progress")).count(),
+        status.stdout.lines().filter(|line| line.trim_start().starts_with("progress")).count(),
         1,
         "{}",
         status.stdout

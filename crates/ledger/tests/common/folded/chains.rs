@@ -36,8 +36,7 @@ impl Spine {
 pub fn chain(mut blocks: Blocks, spine: &Spine) -> Folded {
     let none = old_array(&mut blocks, vec![]);
     let no_messages = blocks.put(list(&[none.clone(), none.clone()]));
-    let nowhere = super::blocks::link(&chain::message_cid(b"below").to_bytes());
-    let mut parents = vec![nowhere];
+    let mut parents = genesis(&mut blocks, spine.states[0]);
     for (at, state) in (0..spine.tipsets).zip(spine.states.iter().cycle()) {
         let header = Header {
             height: HEIGHT + i64::try_from(at).unwrap(),
@@ -60,8 +59,9 @@ pub fn of_heights(heights: &[(i64, i64)]) -> (Folded, Vec<Cid>) {
     let state = state(&mut blocks, &[]);
     let none = old_array(&mut blocks, vec![]);
     let messages = blocks.put(list(&[none.clone(), none.clone()]));
-    let nowhere = super::blocks::link(&chain::message_cid(b"below").to_bytes());
-    let (mut parents, mut all) = (vec![nowhere], Vec::new());
+    let rises = heights.first().is_some_and(|(height, _)| *height > 0);
+    let mut parents = if rises { genesis(&mut blocks, state) } else { vec![nowhere(b"below")] };
+    let mut all = Vec::new();
     for (height, off) in heights {
         let (receipts, messages) = (&none, &messages);
         let header = Header { height: *height, off: *off, parents: &parents, state, receipts, messages };
@@ -69,6 +69,19 @@ pub fn of_heights(heights: &[(i64, i64)]) -> (Folded, Vec<Cid>) {
         all.push(cid(&parents[0]));
     }
     (Folded::of(blocks, all.last().copied().into_iter().collect()), all)
+}
+
+/// A link to a block that is in no file.
+fn nowhere(what: &[u8]) -> Vec<u8> {
+    super::blocks::link(&chain::message_cid(what).to_bytes())
+}
+
+/// A header of genesis, where every chain ends.
+fn genesis(blocks: &mut Blocks, state: Cid) -> Vec<Vec<u8>> {
+    let (parents, none) = ([nowhere(b"below")], old_array(blocks, vec![]));
+    let messages = blocks.put(list(&[none.clone(), none.clone()]));
+    let header = Header { height: 0, off: 0, parents: &parents, state, receipts: &none, messages: &messages };
+    headers(blocks, &header, 1)
 }
 
 /// A block's messages from these, which nobody signs.
@@ -79,7 +92,7 @@ fn of_block(blocks: &mut Blocks, messages: Vec<Vec<u8>>) -> Vec<u8> {
 
 /// Receipts that are in no file.
 fn lost() -> Option<Vec<u8>> {
-    Some(super::blocks::link(&chain::message_cid(b"receipts").to_bytes()))
+    Some(nowhere(b"receipts"))
 }
 
 /// A miner of some sectors, and the state in which they are active or faulty.
@@ -172,7 +185,7 @@ pub fn metadata(knobs: Knobs) -> Folded {
 }
 
 /// Partitions that claim sectors of which there is nothing, all of which become faulty, and declarations of that.
-pub fn nowhere(knobs: Knobs) -> Folded {
+pub fn claimed_nowhere(knobs: Knobs) -> Folded {
     let mut blocks = Blocks::default();
     let number = knobs.count.max(1);
     let mut with = |faulty| {

@@ -98,7 +98,7 @@ impl Kind {
             Self::Metadata => chains::metadata(knobs),
             Self::Map => states::map(knobs),
             Self::Sectors => states::sectors(knobs),
-            Self::Nowhere => chains::nowhere(knobs),
+            Self::Nowhere => chains::claimed_nowhere(knobs),
         }
     }
 
