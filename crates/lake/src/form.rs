@@ -61,6 +61,14 @@ pub(crate) enum Wide {
     Bare,
 }
 
+/// A whole batch, written at once.
+pub(crate) fn whole(batch: &RecordBatch, form: Form, wide: Wide) -> Result<Vec<u8>, DataFusionError> {
+    let mut encoding = Encoding::new(form, &batch.schema(), wide)?;
+    let mut bytes = encoding.encode(batch)?;
+    bytes.extend(encoding.finish()?);
+    Ok(bytes)
+}
+
 impl Form {
     /// Whether it is made for programs only.
     #[must_use]
@@ -120,7 +128,7 @@ pub(crate) async fn write(
 }
 
 /// Turns batches into bytes.
-pub(crate) enum Encoding {
+enum Encoding {
     Csv { header: bool },
     Ndjson { wide: Wide },
     Json(Writer<Vec<u8>, JsonArray>),
@@ -129,7 +137,7 @@ pub(crate) enum Encoding {
 }
 
 impl Encoding {
-    pub(crate) fn new(form: Form, schema: &SchemaRef, wide: Wide) -> Result<Self, DataFusionError> {
+    fn new(form: Form, schema: &SchemaRef, wide: Wide) -> Result<Self, DataFusionError> {
         Ok(match form {
             Form::Csv => Self::Csv { header: true },
             Form::Ndjson => Self::Ndjson { wide },
@@ -147,7 +155,7 @@ impl Encoding {
         })
     }
 
-    pub(crate) fn encode(&mut self, batch: &RecordBatch) -> Result<Vec<u8>, DataFusionError> {
+    fn encode(&mut self, batch: &RecordBatch) -> Result<Vec<u8>, DataFusionError> {
         match self {
             Self::Csv { header } => {
                 let mut bytes = Vec::new();
@@ -176,7 +184,7 @@ impl Encoding {
         }
     }
 
-    pub(crate) fn finish(self) -> Result<Vec<u8>, DataFusionError> {
+    fn finish(self) -> Result<Vec<u8>, DataFusionError> {
         match self {
             Self::Csv { .. } | Self::Ndjson { .. } => Ok(Vec::new()),
             Self::Json(mut writer) => {

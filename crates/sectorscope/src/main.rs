@@ -4,12 +4,10 @@ mod bars;
 mod cli;
 mod commands;
 mod human;
-mod mistakes;
 mod output;
-mod plain;
 mod stop;
 
-use std::io::{self, IsTerminal};
+use std::io::{self, Write};
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -25,13 +23,12 @@ const UNCLOSED: u8 = 2;
 fn main() -> ExitCode {
     let cli = Cli::parse();
     log(cli.verbose, cli.log_format);
-    mistakes::log(matches!(cli.command, Command::Serve(_) | Command::Up(_)));
-    match mistakes::caught(|| run(cli)) {
+    match run(cli) {
         Ok(code) => code,
         // Whoever read our output has seen enough, as `head` does.
         Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
-            output::remark(format_args!("error: {}", said(&error)));
+            let _ = writeln!(io::stderr(), "error: {}", said(&error));
             ExitCode::from(FAILED)
         }
     }
@@ -79,9 +76,7 @@ fn log(verbose: u8, format: LogFormat) {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(level));
     let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
     match format {
-        LogFormat::Text => {
-            log.with_ansi(io::stderr().is_terminal()).with_writer(plain::LogLines::new).init();
-        }
+        LogFormat::Text => log.init(),
         LogFormat::Json => log.json().flatten_event(true).init(),
     }
 }

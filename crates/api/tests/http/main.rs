@@ -15,6 +15,4 @@ mod server;
 mod token;
 mod transport;
 mod trouble;
-mod unsent;
 mod v1;
-mod windows;

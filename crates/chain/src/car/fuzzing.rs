@@ -11,7 +11,6 @@ use super::index::{self, Index};
 use super::sort::Unsorted;
 use super::{plain, zst};
 use crate::block::Block;
-use crate::budget::Budget;
 use crate::error::Result;
 use crate::progress::NoProgress;
 
@@ -92,14 +91,13 @@ pub fn decompressed(bytes: &[u8], most: u64) -> Option<Vec<u8>> {
 }
 
 /// A CAR in indexed zstd, in memory.
-pub struct Indexed(ForestCar, Budget);
+pub struct Indexed(ForestCar);
 
 impl Indexed {
     /// Opens it; `None` if the bytes have no index of the known version, or no CAR header.
     #[must_use]
     pub fn open(bytes: Vec<u8>) -> Option<Self> {
-        let budget = Budget::of_bytes(bytes.len() as u64);
-        ForestCar::held(bytes).ok().flatten().map(|car| Self(car, budget))
+        ForestCar::held(bytes).ok().flatten().map(Self)
     }
 
     /// The block of that CID.
@@ -107,7 +105,7 @@ impl Indexed {
     /// # Errors
     /// If it is damaged.
     pub fn get(&self, cid: &Cid) -> Result<Option<Block<'_>>> {
-        self.0.get(cid, &self.1)
+        self.0.get(cid)
     }
 
     /// Its roots.

@@ -6,9 +6,8 @@
 
 use cid::Cid;
 
-use super::miner::Miner;
+use super::miner::{MOST_PARTITIONS, Miner, Partition, open_partitions};
 use super::params::Place;
-use super::partition::{MOST_PARTITIONS, Partition, open_partitions};
 use crate::amt::Amt;
 use crate::bitfield::SectorSet;
 use crate::block::cid_of;
@@ -33,13 +32,12 @@ impl Miner<'_> {
         let Some(roots) = self.disputable(deadline, closes)? else { return Ok(Vec::new()) };
         let proven = Amt::open(self.store(), &roots.proofs, PROOFS)?.get(post, |reader| {
             reader.array()?;
-            SectorSet::read(reader, self.store())
+            SectorSet::decode(reader.bytes()?)
         })?;
         let partitions = open_partitions(self.store(), &roots.partitions)?;
         let mut disputed = Vec::new();
         for index in proven.iter().flat_map(SectorSet::iter).take(MOST_PARTITIONS as usize) {
-            let partition =
-                partitions.get(index, |reader| Partition::decode(reader, self.layout(), self.store()))?;
+            let partition = partitions.get(index, |reader| Partition::decode(reader, self.layout()))?;
             if let Some(partition) = partition {
                 let sectors = partition.live().difference(&partition.faults).difference(&partition.unproven);
                 disputed.push(Place { deadline, partition: index, sectors });

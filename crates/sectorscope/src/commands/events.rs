@@ -7,7 +7,7 @@ use chain::{Cars, Chain, Clock};
 use ledger::{Backing, Event, Reading};
 use serde::Serialize;
 
-use super::{in_files, warn_if_ahead};
+use super::in_files;
 use crate::bars::Bars;
 use crate::cli::{EventFormat, Events};
 use crate::human;
@@ -16,9 +16,7 @@ use crate::output::{self, Align};
 pub(crate) fn run(arguments: Events) -> anyhow::Result<()> {
     let cars = Cars::open(&arguments.cars, &arguments.data.cache()?, &Bars::default())?;
     let files = &arguments.cars;
-    let way = arguments.rounds.to(arguments.head);
-    let chain = in_files(Chain::open_at(&cars, cars.roots(), way), files)?;
-    warn_if_ahead(&chain);
+    let chain = in_files(Chain::open_at(&cars, cars.roots(), arguments.head), files)?;
     let clock = chain.clock();
     let wanted = |event: &Event| {
         arguments.miner.is_none_or(|miner| event.miner == miner)
@@ -49,14 +47,14 @@ pub(crate) fn run(arguments: Events) -> anyhow::Result<()> {
             out.flush()?;
         }
         EventFormat::Table => {
-            let mut table = output::Rows::under(&HEADER);
+            let mut lines = Vec::new();
             each_event(&chain, files, &mut |event| {
                 if wanted(event) {
-                    table.add(line(event, clock))?;
+                    lines.push(line(event, clock));
                 }
                 Ok(())
             })?;
-            table.end()?;
+            output::table(&HEADER, lines)?;
         }
     }
     Ok(())
