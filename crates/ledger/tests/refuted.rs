@@ -469,7 +469,7 @@ fn of_what_was_declared_and_disputed_the_declaration_is_assumed_and_only_the_cau
 fn a_dispute_of_what_was_extended_afterwards_failed() {
     let before = disputable();
     let raised = Sector { expiration: LATER + 30 * DAY, power_base: NOW, ..sector(A) };
-    let after = faulty(&with(&before, &[raised.clone()]), &[A, B]);
+    let after = faulty(&with(&before, &[raised]), &[A, B]);
     let asked = [extend(SEAT, &[A], raised.expiration), dispute(0)];
     let disputed = ["extend 8 by 32", "fault disputed 8 by 24", "fault disputed 9 by 24"];
     assert_eq!(told(&before, &after, &asked), disputed);

@@ -138,6 +138,9 @@ pub struct DueSectors {
     pub early: SectorSet,
 }
 
+/// Told of a partition that differs: its deadline, its index, and how it stands in its block before and after.
+pub(super) type RawPartitionChange<'v> = dyn FnMut(u64, u64, Option<&[u8]>, Option<&[u8]>) -> Result<()> + 'v;
+
 /// A miner's list of deadlines, read up to the first.
 fn deadline_list(block: &[u8]) -> Result<Reader<'_>> {
     let mut reader = Reader::new(block);
@@ -412,7 +415,7 @@ impl<'s> Miner<'s> {
     pub(super) fn diff_partitions(
         &self,
         before: &Miner<'_>,
-        visit: &mut dyn FnMut(u64, u64, Option<&[u8]>, Option<&[u8]>) -> Result<()>,
+        visit: &mut RawPartitionChange<'_>,
     ) -> Result<()> {
         for (deadline, old, new) in self.changed_deadlines(before)? {
             let (old, new) = (before.deadline(&old)?.0, self.deadline(&new)?.0);
