@@ -62,12 +62,12 @@ fn every_command_refuses_heights_and_times_that_no_chain_has() {
         ("late", (HEIGHT + 2, 12_345), "an epoch takes 30 seconds"),
     ];
     for (name, head, why) in heads {
-        let (folded, headers) = of_heights(&[(HEIGHT, 0), (HEIGHT + 1, 0), head]);
+        let (folded, headers) = of_heights(&[(0, 0), (HEIGHT, 0), (HEIGHT + 1, 0), head]);
         let file = write(folder.path(), &format!("{name}.car"), &folded);
         for (command, ran) in all(folder.path(), &file) {
             let said = said(&ran);
             assert_eq!(ran.code, Some(1), "{name}, {command}: {said}");
-            let named = format!("block {}, a header at height {}: ", headers[2], head.0);
+            let named = format!("block {}, a header at height {}: ", headers[3], head.0);
             assert!(said.contains(&named) && said.contains(why), "{name}, {command}: {said}");
         }
     }
@@ -77,13 +77,13 @@ fn every_command_refuses_heights_and_times_that_no_chain_has() {
 #[test]
 fn empty_rounds_beyond_a_month_are_read_if_they_are_asked_for() {
     let folder = tempfile::tempdir().unwrap();
-    let (folded, _) = of_heights(&[(HEIGHT, 0), (HEIGHT + 100_001, 0)]);
+    let (folded, _) = of_heights(&[(0, 0), (HEIGHT, 0), (HEIGHT + 100_001, 0)]);
     let file = write(folder.path(), "still.car", &folded);
     let verify = |rounds: &str| {
         run_in(folder.path(), &["car", "verify", file.to_str().unwrap(), "--empty-rounds", rounds])
     };
     assert!(verify("99999").error().contains("--empty-rounds 100000"));
-    assert!(verify("100000").printed().contains("2 tipsets, every link there"));
+    assert!(verify("100000").printed().contains("3 tipsets, every link there"));
 }
 
 #[test]

@@ -32,12 +32,20 @@ impl Spine {
     }
 }
 
-/// Writes the headers; the roots are those of the last tipset.
+/// Writes the headers, above a genesis of the first state; the roots are those of the last tipset.
 pub fn chain(mut blocks: Blocks, spine: &Spine) -> Folded {
     let none = old_array(&mut blocks, vec![]);
     let no_messages = blocks.put(list(&[none.clone(), none.clone()]));
     let nowhere = super::blocks::link(&chain::message_cid(b"below").to_bytes());
-    let mut parents = vec![nowhere];
+    let genesis = Header {
+        height: 0,
+        off: 0,
+        parents: &[nowhere],
+        state: spine.states[0],
+        receipts: &none,
+        messages: &no_messages,
+    };
+    let mut parents = headers(&mut blocks, &genesis, 1);
     for (at, state) in (0..spine.tipsets).zip(spine.states.iter().cycle()) {
         let header = Header {
             height: HEIGHT + i64::try_from(at).unwrap(),
