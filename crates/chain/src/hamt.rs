@@ -373,6 +373,12 @@ mod tests {
         array(&[bytes(key), uint(value)])
     }
 
+    /// Four keys whose place is in that slot of the root.
+    fn keys_in(slot: usize) -> Vec<Vec<u8>> {
+        let keys = (0_u32..).map(|number| number.to_be_bytes().to_vec());
+        keys.filter(|key| slot_of(&sha2(key), 0) == slot).take(4).collect()
+    }
+
     fn keys(store: &Memory, root: &Cid) -> Result<Vec<Vec<u8>>> {
         let mut found = Vec::new();
         Hamt::new(store, root, "test").for_each(&mut |key, _| {
@@ -404,11 +410,7 @@ mod tests {
     fn two_buckets_differ_in_the_keys_whose_values_do() {
         let mut store = Memory::default();
         let slot = slot_of(&sha2(b"key"), 0);
-        let same: Vec<Vec<u8>> = (0_u32..)
-            .map(|number| number.to_be_bytes().to_vec())
-            .filter(|key| slot_of(&sha2(key), 0) == slot)
-            .take(4)
-            .collect();
+        let same = keys_in(slot);
         let mut with = |entries: &[(usize, u64)]| {
             let entries: Vec<_> = entries.iter().map(|(key, value)| entry(&same[*key], *value)).collect();
             store.put(node(&[slot], &[array(&entries)]))
@@ -449,11 +451,7 @@ mod tests {
     fn buckets_hold_one_to_three_keys_each_once() {
         let mut store = Memory::default();
         let slot = slot_of(&sha2(b"key"), 0);
-        let same: Vec<Vec<u8>> = (0_u32..)
-            .map(|number| number.to_be_bytes().to_vec())
-            .filter(|key| slot_of(&sha2(key), 0) == slot)
-            .take(4)
-            .collect();
+        let same = keys_in(slot);
         let mut with = |keys: &[Vec<u8>]| {
             let entries: Vec<_> = keys.iter().map(|key| entry(key, 1)).collect();
             store.put(node(&[slot], &[array(&entries)]))
