@@ -42,7 +42,21 @@ fn main() -> std::result::Result<(), Box<dyn std::error::Error>> {
     containers(&mut seeds, &cars, chain.tipsets())?;
     heads(&mut seeds, &cars, chain.tipsets())?;
     multisigs(&mut seeds)?;
+    folded(&mut seeds)?;
     seeds.report();
+    Ok(())
+}
+
+/// Kinds and numbers of folded chains: few, high, and wide.
+fn folded(seeds: &mut Seeds) -> Result<()> {
+    /// Kinds that there are.
+    const KINDS: u8 = 18;
+    for kind in 0..KINDS {
+        for (height, count, bytes) in [(1_u8, 4_u16, 8_u16), (16, 20, 400), (3, 500, 2000)] {
+            let numbers = [count.to_be_bytes(), bytes.to_be_bytes()].concat();
+            seeds.add("folded", format!("kind-{kind}"), [&[kind, height][..], &numbers].concat())?;
+        }
+    }
     Ok(())
 }
 

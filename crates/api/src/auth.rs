@@ -1,6 +1,7 @@
 //! Who asks: the bearer token, the key that it belongs to, and what that key may do.
 
 use std::fmt;
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
@@ -8,8 +9,9 @@ use axum::http::header::AUTHORIZATION;
 use axum::http::{HeaderMap, StatusCode};
 use chain::Day;
 
-use crate::keys::{self, Key, Quota, Ring, Standing};
+use crate::keys::{self, Key, Quota, Ring, Standing, UsedUp};
 use crate::rate::{Exceeded, Meter};
+use crate::window::Window;
 
 /// What is wrong with a request's token. Never holds the token itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -161,11 +163,15 @@ impl Caller {
             None => None,
             Some(quota) => {
                 let now = keys::now();
-                let (period, resets_at) = keys::period(quota, now);
-                let resets_in = u64::try_from(resets_at - now).unwrap_or(0);
-                let remaining = key.counters.take(quota, period);
-                let remaining = remaining.ok_or(Denial::Quota { quota, resets_at, resets_in })?;
-                Some(Meter { limit: quota.requests.get(), remaining, reset: resets_in })
+                let taken = key.counters.take(quota, now);
+                let resets_in = |resets_at: i64| u64::try_from(resets_at.saturating_sub(now)).unwrap_or(0);
+                let taken = taken.map_err(|UsedUp { resets_at }| Denial::Quota {
+                    quota,
+                    resets_at,
+                    resets_in: resets_in(resets_at),
+                })?;
+                let reset = resets_in(taken.resets_at);
+                Some(Meter { limit: quota.requests.get(), remaining: taken.remaining, reset })
             }
         };
         Ok(Pass { key: Some(Arc::clone(key)), meter })
@@ -181,19 +187,9 @@ pub(crate) struct Pass {
 }
 
 impl Pass {
-    /// The first day that may be seen while `latest` is the latest closed one; `None` if all may be.
-    pub(crate) fn first_day(&self, latest: Day) -> Option<Day> {
-        let days = self.key.as_ref()?.terms.history_days?.get();
-        let first = i64::from(latest.unix_days()) - i64::from(days) + 1;
-        Some(Day::from_unix_days(i32::try_from(first).unwrap_or(i32::MIN)))
-    }
-
-    /// Whether a day may be seen while `latest` is the latest closed one.
-    pub(crate) fn may_see(&self, asked: Day, latest: Day) -> Result<(), Denial> {
-        match self.first_day(latest) {
-            Some(first) if asked < first => Err(Denial::History { asked, first }),
-            _ => Ok(()),
-        }
+    /// Those of the closed days that may be seen.
+    pub(crate) fn window(&self, closed: &RangeInclusive<Day>) -> Window {
+        Window::new(closed, self.key.as_ref().and_then(|key| key.terms.history_days))
     }
 }
 

@@ -103,6 +103,7 @@ async fn forget_addresses(server: Server, mut ticks: Ticks) {
         if let Some(addresses) = &server.shared.addresses {
             addresses.forget_idle();
         }
+        server.shared.unsent.forget_idle();
     }
 }
 

@@ -3,6 +3,7 @@
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use chain::MinerId;
 use futures::future::BoxFuture;
@@ -14,9 +15,14 @@ use quick_cache::{DefaultHashBuilder, OptionsBuilder, Weighter};
 use crate::background::Ticks;
 use crate::coding::{Coding, Ending};
 use crate::server::Server;
+use crate::unsent::Alive;
 
 /// Bytes that an answer of a middling network takes; only the cache's first size depends on it.
 const USUAL: usize = 1 << 20;
+
+/// How long to wait until answers are taken, and how often to look.
+const PATIENCE: Duration = Duration::from_secs(10);
+const LOOK: Duration = Duration::from_millis(20);
 
 /// What is rendered: it stays true for ever, since another edition has another key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -37,17 +43,18 @@ pub(crate) struct Rendered {
 
 impl Rendered {
     /// Writes the rows of a day.
-    fn of(rows: &DayRows, endpoint: Endpoint) -> Self {
+    fn of(rows: &DayRows, endpoint: Endpoint, alive: &Alive) -> Self {
         let mut text = String::new();
         let ends = rows.write_indexed_json(endpoint, &mut text);
         text.push('}');
+        text.shrink_to_fit();
         let rows = rows.miners().iter().copied().zip(ends).collect();
-        Self { ending: Ending::plain(text.into()), rows }
+        Self { ending: Ending::plain(text.into()).counted(alive), rows }
     }
 
     /// The same in another coding.
-    fn coded(&self, coding: Coding) -> io::Result<Self> {
-        Ok(Self { ending: Ending::new(coding, self.ending.bytes())?, rows: Box::default() })
+    fn coded(&self, coding: Coding, alive: &Alive) -> io::Result<Self> {
+        Ok(Self { ending: Ending::new(coding, self.ending.bytes())?.counted(alive), rows: Box::default() })
     }
 
     /// The answer's end: the array of every miner's row, and the closing brace.
@@ -91,18 +98,24 @@ pub(crate) enum Failure {
     Compression(#[from] io::Error),
     #[error("the rendering of the day did not end")]
     Task(#[from] tokio::task::JoinError),
+    #[error("too many answers wait to be taken")]
+    Crowded,
 }
 
 /// The answers that are held.
 pub(crate) struct Bodies {
     held: Cache<Key, Arc<Rendered>, BySize>,
+    /// Bytes of all there are: what is held, and what is being sent and is held no more.
+    alive: Alive,
+    /// How many of them there may be when another is made.
+    most: usize,
     hits: AtomicU64,
     misses: AtomicU64,
 }
 
 impl Bodies {
-    /// Holds up to `bytes`.
-    pub(crate) fn new(bytes: usize) -> Self {
+    /// Holds up to `bytes`, and makes none while `beyond` more are being sent.
+    pub(crate) fn new(bytes: usize, beyond: usize) -> Self {
         // One shard: several would each hold its part of the bytes, and a network's answer may be larger than that.
         let (items, weight) = (bytes / USUAL + 1, bytes as u64);
         let options =
@@ -112,7 +125,8 @@ impl Bodies {
             Ok(options) => Cache::with_options(options, BySize, hash, life),
             Err(_) => Cache::with(items, weight, BySize, hash, life),
         };
-        Self { held, hits: AtomicU64::new(0), misses: AtomicU64::new(0) }
+        let most = bytes.saturating_add(beyond);
+        Self { held, alive: Alive::default(), most, hits: AtomicU64::new(0), misses: AtomicU64::new(0) }
     }
 
     /// Every miner's rows, if they are held.
@@ -152,6 +166,20 @@ impl Bodies {
         }
     }
 
+    /// Waits until there may be another. Clients that take nothing keep what was made for them; it is a matter of seconds
+    /// until they are given up.
+    async fn room(&self) -> Result<(), Failure> {
+        let mut waited = Duration::ZERO;
+        while self.alive.bytes() > self.most {
+            if waited >= PATIENCE {
+                return Err(Failure::Crowded);
+            }
+            tokio::time::sleep(LOOK).await;
+            waited += LOOK;
+        }
+        Ok(())
+    }
+
     async fn render(
         &self,
         reader: &Reader,
@@ -161,8 +189,10 @@ impl Bodies {
     ) -> Result<Arc<Rendered>, Failure> {
         let plain = Key { edition, endpoint, coding: Coding::Identity };
         let render = async {
+            self.room().await?;
             let rows = rows(reader, edition).await?;
-            let rendering = tokio::task::spawn_blocking(move || Rendered::of(&rows, endpoint));
+            let alive = self.alive.clone();
+            let rendering = tokio::task::spawn_blocking(move || Rendered::of(&rows, endpoint, &alive));
             Ok::<_, Failure>(Arc::new(rendering.await?))
         };
         if coding == Coding::Identity {
@@ -170,7 +200,8 @@ impl Bodies {
         }
         let compress = async {
             let plain = self.held.get_or_insert_async(&plain, render).await?;
-            let compression = tokio::task::spawn_blocking(move || plain.coded(coding));
+            let alive = self.alive.clone();
+            let compression = tokio::task::spawn_blocking(move || plain.coded(coding, &alive));
             Ok::<_, Failure>(Arc::new(compression.await??))
         };
         self.held.get_or_insert_async(&Key { edition, endpoint, coding }, compress).await

@@ -1,9 +1,11 @@
 //! What the one who runs the server may decide.
 
 use std::fmt;
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::cross_origin::Pages;
 use crate::rate::Rate;
 
 /// How to serve. [`Config::default`] suits a server on loopback.
@@ -21,6 +23,12 @@ pub struct Config {
     pub key_rate: Option<Rate>,
     /// How fast an address may ask without a key.
     pub address_rate: Option<Rate>,
+    /// Whether that holds also while no key is asked for.
+    pub address_rate_when_open: bool,
+    /// Which pages of other origins may read answers.
+    pub pages: Option<Pages>,
+    /// Whether they may also while no key is asked for.
+    pub pages_when_open: bool,
     /// Take the last address in `x-forwarded-for` for the client's: for a server behind a proxy that sets it.
     pub behind_proxy: bool,
     /// How often to look for a newer published version of the lake.
@@ -42,6 +50,11 @@ pub struct Config {
     /// below the 1024 files most systems allow a process, since the lake opens files too; see
     /// [`connections_allowed`](crate::connections_allowed).
     pub max_connections: usize,
+    /// How many of them one address may have, where that is limited; further ones are closed. Those of a proxy are not
+    /// counted: it stands for many. Nor are those from this machine, where [`Config::count_loopback`] does not say so.
+    pub max_connections_per_address: Option<NonZeroUsize>,
+    /// Whether connections from this machine count as those of one address.
+    pub count_loopback: bool,
     /// How many requests for data are worked on at once; further ones wait.
     pub max_requests: usize,
     /// Longest head of a request, in bytes, at least 8192; longer ones are answered with 431.
@@ -53,6 +66,9 @@ pub struct Config {
     /// Bytes of rendered answers that are held, plain and compressed. The ten endpoints' of a day of 6,000 miners take
     /// some 30 MB.
     pub rendered_bytes: usize,
+    /// Bytes of answers that may be made and not sent: a quarter of them for each address. Who wants more waits. As many may
+    /// be held again of rendered answers that are being sent and were dropped from what is held.
+    pub unsent_bytes: usize,
 }
 
 impl Default for Config {
@@ -63,6 +79,9 @@ impl Default for Config {
             keys_every: Duration::from_secs(1),
             key_rate: None,
             address_rate: None,
+            address_rate_when_open: true,
+            pages: Some(Pages::any()),
+            pages_when_open: false,
             behind_proxy: false,
             refresh_every: Duration::from_secs(2),
             unready_after: Duration::from_secs(30),
@@ -72,11 +91,14 @@ impl Default for Config {
             write_timeout: Duration::from_secs(30),
             drain_timeout: Duration::from_secs(30),
             max_connections: 768,
+            max_connections_per_address: None,
+            count_loopback: false,
             max_requests: 256,
             max_head: 32 << 10,
             max_uri: 8 << 10,
             body_limit: 64 << 10,
             rendered_bytes: 128 << 20,
+            unsent_bytes: 128 << 20,
         }
     }
 }
@@ -90,6 +112,9 @@ impl fmt::Debug for Config {
             keys_every,
             key_rate,
             address_rate,
+            address_rate_when_open,
+            pages,
+            pages_when_open,
             behind_proxy,
             refresh_every,
             unready_after,
@@ -99,11 +124,14 @@ impl fmt::Debug for Config {
             write_timeout,
             drain_timeout,
             max_connections,
+            max_connections_per_address,
+            count_loopback,
             max_requests,
             max_head,
             max_uri,
             body_limit,
             rendered_bytes,
+            unsent_bytes,
         } = self;
         f.debug_struct("Config")
             .field("token", &token.as_ref().map(|_| "(hidden)"))
@@ -111,6 +139,9 @@ impl fmt::Debug for Config {
             .field("keys_every", keys_every)
             .field("key_rate", key_rate)
             .field("address_rate", address_rate)
+            .field("address_rate_when_open", address_rate_when_open)
+            .field("pages", pages)
+            .field("pages_when_open", pages_when_open)
             .field("behind_proxy", behind_proxy)
             .field("refresh_every", refresh_every)
             .field("unready_after", unready_after)
@@ -120,11 +151,14 @@ impl fmt::Debug for Config {
             .field("write_timeout", write_timeout)
             .field("drain_timeout", drain_timeout)
             .field("max_connections", max_connections)
+            .field("max_connections_per_address", max_connections_per_address)
+            .field("count_loopback", count_loopback)
             .field("max_requests", max_requests)
             .field("max_head", max_head)
             .field("max_uri", max_uri)
             .field("body_limit", body_limit)
             .field("rendered_bytes", rendered_bytes)
+            .field("unsent_bytes", unsent_bytes)
             .finish()
     }
 }

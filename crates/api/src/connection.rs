@@ -13,6 +13,8 @@ use std::time::{Duration, Instant};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Sleep, sleep};
 
+use crate::cross_origin::Pages;
+
 /// Bytes of an answer's head that hyper writes by itself at most.
 const LONGEST_HEAD: usize = 512;
 /// Bytes of a malformed request that are still read, so that its sender reads the answer before it hears of the end.
@@ -30,6 +32,10 @@ pub(crate) struct Activity {
     answering: AtomicBool,
     /// Bytes have come that are no whole request so far.
     partial: AtomicBool,
+    /// The bytes that have come do not end where a request's head does: some are left over for the next one.
+    left_over: AtomicBool,
+    /// Requests that have come whole.
+    requests: AtomicU64,
 }
 
 impl Activity {
@@ -39,19 +45,30 @@ impl Activity {
             moved: AtomicU64::new(0),
             answering: AtomicBool::new(false),
             partial: AtomicBool::new(false),
+            left_over: AtomicBool::new(false),
+            requests: AtomicU64::new(0),
         })
     }
 
     /// A request has come whole.
     pub(crate) fn asked(&self) {
+        self.requests.fetch_add(1, Ordering::Relaxed);
         self.partial.store(false, Ordering::Relaxed);
         self.answering.store(true, Ordering::Relaxed);
     }
 
-    /// Its answer is there.
+    /// Its answer is there. What came after it begins the next request.
     pub(crate) fn answered(&self) {
+        self.partial.store(self.left_over.load(Ordering::Relaxed), Ordering::Relaxed);
         self.answering.store(false, Ordering::Relaxed);
         self.moved();
+    }
+
+    /// Bytes have come, of which these are the last.
+    fn came(&self, last: Tail) {
+        self.moved();
+        self.left_over.store(!last.ends_a_head(), Ordering::Relaxed);
+        self.partial.store(true, Ordering::Relaxed);
     }
 
     fn moved(&self) {
@@ -67,8 +84,34 @@ impl Activity {
     }
 }
 
-/// Makes a body, in JSON, for an answer that hyper gives by itself to what it cannot read as a request.
-pub(crate) type Explain = Box<dyn Fn(u16) -> Option<String> + Send>;
+/// The last three bytes that have come.
+#[derive(Clone, Copy, Debug, Default)]
+struct Tail([u8; 3]);
+
+impl Tail {
+    fn with(self, bytes: &[u8]) -> Self {
+        let kept = self.0.iter().chain(bytes).rev().take(3);
+        let mut tail = [0; 3];
+        tail.iter_mut().rev().zip(kept).for_each(|(place, byte)| *place = *byte);
+        Self(tail)
+    }
+
+    /// Whether they end with an empty line, as a head does; a line may end without a carriage return.
+    fn ends_a_head(self) -> bool {
+        matches!(self.0, [_, b'\n', b'\n'] | [b'\n', b'\r', b'\n'])
+    }
+}
+
+/// What is made of an answer that hyper gives by itself to what it cannot read as a request.
+pub(crate) struct Explained {
+    /// In JSON.
+    pub(crate) body: String,
+    /// Which pages of other origins may read it.
+    pub(crate) pages: Option<Pages>,
+}
+
+/// Explains such an answer, by its status.
+pub(crate) type Explain = Box<dyn Fn(u16) -> Option<Explained> + Send>;
 
 /// How long a peer may take.
 #[derive(Clone, Copy, Debug)]
@@ -86,10 +129,12 @@ pub(crate) struct Impatient<S> {
     patience: Patience,
     activity: Arc<Activity>,
     explain: Explain,
+    /// What came last.
+    tail: Tail,
     /// Runs while a write waits.
     writing: Option<Pin<Box<Sleep>>>,
-    /// Runs while a request's head is coming.
-    reading: Option<Pin<Box<Sleep>>>,
+    /// Runs while a request's head is coming, and after how many requests that is.
+    reading: Option<(Pin<Box<Sleep>>, u64)>,
     /// What is written in the place of hyper's own answer, and how far that is.
     instead: Option<Instead>,
     /// Runs while the rest of a malformed request is read, and how much of it may be.
@@ -110,6 +155,7 @@ impl<S> Impatient<S> {
             patience,
             activity,
             explain,
+            tail: Tail::default(),
             writing: None,
             reading: None,
             instead: None,
@@ -151,9 +197,9 @@ impl<S: AsyncRead + Unpin> AsyncRead for Impatient<S> {
         let before = buffer.filled().len();
         let outcome = Pin::new(&mut self.stream).poll_read(cx, buffer);
         if outcome.is_ready() {
-            if buffer.filled().len() > before {
-                self.activity.moved();
-                self.activity.partial.store(true, Ordering::Relaxed);
+            if let Some(new @ [_, ..]) = buffer.filled().get(before..) {
+                self.tail = self.tail.with(new);
+                self.activity.came(self.tail);
             }
             return outcome;
         }
@@ -163,8 +209,10 @@ impl<S: AsyncRead + Unpin> AsyncRead for Impatient<S> {
             self.reading = None;
             return Poll::Pending;
         }
-        let patience = self.patience.head;
-        let waiting = self.reading.get_or_insert_with(|| Box::pin(sleep(patience)));
+        let (patience, requests) = (self.patience.head, self.activity.requests.load(Ordering::Relaxed));
+        // Each head has its own time.
+        self.reading.take_if(|(_, after)| *after != requests);
+        let (waiting, _) = self.reading.get_or_insert_with(|| (Box::pin(sleep(patience)), requests));
         ready!(waiting.as_mut().poll(cx));
         Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, "the peer sends its request too slowly")))
     }
@@ -277,10 +325,10 @@ fn explained(bytes: &[u8], explain: &Explain) -> Option<Vec<u8>> {
     }
     let head = std::str::from_utf8(bytes).ok()?;
     let status: u16 = head.split(' ').nth(1)?.parse().ok()?;
-    let body = explain(status)?;
+    let Explained { body, pages } = explain(status)?;
+    let pages = pages.map(|pages| format!("access-control-allow-origin: {pages}\r\n")).unwrap_or_default();
     let described = format!(
-        "\r\ncontent-type: application/json\r\naccess-control-allow-origin: *\r\ncache-control: no-store\r\n\
-         content-length: {}\r\n",
+        "\r\ncontent-type: application/json\r\n{pages}cache-control: no-store\r\ncontent-length: {}\r\n",
         body.len()
     );
     Some((head.replacen("\r\ncontent-length: 0\r\n", &described, 1) + &body).into_bytes())
@@ -319,7 +367,8 @@ mod tests {
 
     fn impatient<S>(stream: S) -> Impatient<S> {
         let soon = Duration::from_millis(20);
-        let explain: Explain = Box::new(|status| Some(format!("{{\"code\":{status}}}")));
+        let explain: Explain =
+            Box::new(|status| Some(Explained { body: format!("{{\"code\":{status}}}"), pages: None }));
         Impatient::new(stream, Patience { head: soon, write: soon }, Activity::new(), explain)
     }
 
@@ -341,6 +390,38 @@ mod tests {
         assert_eq!(stream.read(&mut byte).await.ok(), Some(1));
         let slow = stream.read(&mut byte).await;
         assert_eq!(slow.map_err(|error| error.kind()), Err(io::ErrorKind::TimedOut));
+    }
+
+    #[tokio::test]
+    async fn what_is_left_over_after_a_request_has_as_long_as_any_head() {
+        for (left, given_up) in
+            [("", false), ("GET /hea", true), ("GET / HTTP/1.1\r\n\r\n", false), ("\r\n", false)]
+        {
+            let (mut client, server) = duplex(256);
+            let mut stream = impatient(server);
+            let sent = format!("GET / HTTP/1.1\r\nhost: x\r\n\r\n{left}");
+            client.write_all(sent.as_bytes()).await.expect("both in one");
+            let mut bytes = vec![0; sent.len()];
+            stream.read_exact(&mut bytes).await.expect("all of it");
+            stream.activity.asked();
+            stream.activity.answered();
+            assert_eq!(stream.activity.idle_for().is_none(), given_up, "{left:?}");
+            let next = tokio::time::timeout(Duration::from_millis(200), stream.read(&mut bytes)).await;
+            assert_eq!(next.is_ok_and(|read| read.is_err()), given_up, "{left:?}");
+        }
+    }
+
+    #[test]
+    fn a_heads_end_is_known_however_it_comes() {
+        let ends = |parts: &[&str]| {
+            let tail = parts.iter().fold(Tail::default(), |tail, part| tail.with(part.as_bytes()));
+            tail.ends_a_head()
+        };
+        assert!(
+            ends(&["GET / HTTP/1.1\r\n\r\n"]) && ends(&["x\r\n\r", "\n"]) && ends(&["x\r", "\n", "\r", "\n"])
+        );
+        assert!(ends(&["x\n\n"]) && ends(&["x\n", "\r\n"]) && ends(&["x\r\n\n"]));
+        assert!(!ends(&[]) && !ends(&["x\r\n"]) && !ends(&["\r\n\r\nG"]) && !ends(&["x\r\r\n"]));
     }
 
     #[tokio::test]

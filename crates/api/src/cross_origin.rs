@@ -1,18 +1,78 @@
-//! Pages of other origins may read everything, by GET and HEAD.
+//! Which pages of other origins may read answers, by GET and HEAD, in a browser that can reach the server.
+
+use std::fmt;
+use std::str::FromStr;
 
 use axum::body::Body;
 use axum::http::header::{
     ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
-    ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_REQUEST_HEADERS,
+    ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_REQUEST_HEADERS, ALLOW,
 };
-use axum::http::{HeaderMap, HeaderValue};
+use axum::http::{HeaderMap, HeaderValue, Uri};
 use axum::response::Response;
+
+use crate::config::Config;
+
+/// Pages that may read answers: those of one origin, or any.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pages(HeaderValue);
+
+/// What is wrong with an origin.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "{0:?} is no origin: expected * for any, or scheme, host and port, such as https://example.org or http://localhost:3000"
+)]
+pub struct OriginError(String);
+
+impl Pages {
+    /// Those of any origin.
+    #[must_use]
+    pub const fn any() -> Self {
+        Self(HeaderValue::from_static("*"))
+    }
+}
+
+impl FromStr for Pages {
+    type Err = OriginError;
+
+    fn from_str(text: &str) -> Result<Self, OriginError> {
+        if text == "*" {
+            return Ok(Self::any());
+        }
+        let read = || {
+            let uri: Uri = text.parse().ok()?;
+            let (scheme, host) = (uri.scheme_str()?, uri.authority()?);
+            // Browsers spell an origin in lower case, and without a path.
+            let plain = format!("{scheme}://{host}").to_ascii_lowercase();
+            let bare = !host.as_str().contains('@') && ["http", "https"].contains(&scheme);
+            (bare && text.eq_ignore_ascii_case(&plain)).then_some(plain)
+        };
+        let origin = read().and_then(|plain| HeaderValue::try_from(plain).ok());
+        origin.map(Self).ok_or_else(|| OriginError(text.to_owned()))
+    }
+}
+
+impl fmt::Display for Pages {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.0.to_str().unwrap_or_default())
+    }
+}
+
+/// The pages that may read an answer; `open` is whether no key is asked for. Then who reaches the server reads everything,
+/// and a page in a browser on the same machine reaches one on loopback.
+pub(crate) fn pages(config: &Config, open: bool) -> Option<&Pages> {
+    config.pages.as_ref().filter(|_| !open || config.pages_when_open)
+}
 
 /// The answer to a browser that asks what it may ask. The headers a request may carry are those it names: `*` would leave
 /// `authorization` out.
-pub(crate) fn preflight(headers: &HeaderMap) -> Response {
+pub(crate) fn preflight(headers: &HeaderMap, for_pages: bool) -> Response {
     let mut response = Response::new(Body::empty());
     let said = response.headers_mut();
+    if !for_pages {
+        said.insert(ALLOW, HeaderValue::from_static("GET,HEAD"));
+        return response;
+    }
     said.insert(ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static("GET,HEAD"));
     if let Some(asked) = headers.get(ACCESS_CONTROL_REQUEST_HEADERS) {
         said.insert(ACCESS_CONTROL_ALLOW_HEADERS, asked.clone());
@@ -20,8 +80,51 @@ pub(crate) fn preflight(headers: &HeaderMap) -> Response {
     response
 }
 
-/// Lets any page read the answer.
-pub(crate) fn open(headers: &mut HeaderMap) {
-    headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
+/// Lets these pages read the answer.
+pub(crate) fn open(headers: &mut HeaderMap, pages: Pages) {
+    headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, pages.0);
     headers.insert(ACCESS_CONTROL_EXPOSE_HEADERS, HeaderValue::from_static("*"));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_origin_is_scheme_host_and_port() {
+        for (text, header) in [
+            ("*", "*"),
+            ("https://example.org", "https://example.org"),
+            ("HTTP://LocalHost:3000", "http://localhost:3000"),
+            ("http://[::1]:8000", "http://[::1]:8000"),
+        ] {
+            assert_eq!(text.parse::<Pages>().map(|pages| pages.to_string()), Ok(header.to_owned()));
+        }
+        for wrong in [
+            "",
+            "example.org",
+            "https://",
+            "https://example.org/",
+            "https://example.org/page",
+            "ftp://example.org",
+            "https://a@example.org",
+            "https://a.org,https://b.org",
+            "**",
+            "null",
+            "https://example.org?x",
+            "https://exa mple.org",
+        ] {
+            assert!(wrong.parse::<Pages>().is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn without_keys_only_those_that_were_asked_for_may_read() {
+        let config =
+            |pages_when_open| Config { pages: Some(Pages::any()), pages_when_open, ..Config::default() };
+        assert!(pages(&config(false), true).is_none() && pages(&config(false), false).is_some());
+        assert!(pages(&config(true), true).is_some());
+        let none = Config { pages: None, pages_when_open: true, ..Config::default() };
+        assert!(pages(&none, true).is_none() && pages(&none, false).is_none());
+    }
 }

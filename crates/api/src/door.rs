@@ -27,6 +27,7 @@ use crate::coding::Coding;
 use crate::cross_origin;
 use crate::envelope::Code;
 use crate::keys::{self, Key};
+use crate::limits::Sender;
 use crate::metrics::Route;
 use crate::refusal::{Denied, Refusal};
 use crate::request_id::RequestId;
@@ -64,12 +65,15 @@ impl Application {
         let caller = server.shared.gate.caller(&head.headers);
         let key = caller.key().cloned();
         let coding = Coding::asked(&head.headers);
+        let pages = cross_origin::pages(&server.shared.config, matches!(caller, Caller::Anyone)).cloned();
+        let address = limits::address(server, &head.headers, peer);
         let admitted = admit(server, &mut head)
-            .and_then(|()| limits::take(server, &caller, &head, peer).map_err(Refusal::from));
+            .and_then(|()| limits::take(server, &caller, &head, address).map_err(Refusal::from));
         let mut response = match admitted {
-            Ok(_) if method == Method::OPTIONS => cross_origin::preflight(&head.headers),
+            Ok(_) if method == Method::OPTIONS => cross_origin::preflight(&head.headers, pages.is_some()),
             Ok(meter) => {
-                let mut response = self.run(head, body, caller, &uri, &id).await;
+                let sender = Sender(address);
+                let mut response = self.run(head, body, caller, sender, &uri, &id).await;
                 // A quota that the key has is said already, and matters more.
                 if let Some(meter) = meter.filter(|_| !limits::is_told(response.headers())) {
                     limits::tell(meter, response.headers_mut());
@@ -92,15 +96,25 @@ impl Application {
             route,
             started,
         };
-        cross_origin::open(response.headers_mut());
+        if let Some(pages) = pages {
+            cross_origin::open(response.headers_mut(), pages);
+        }
         answered.with(coding.apply(response))
     }
 
-    async fn run<B>(&self, head: Parts, body: B, caller: Caller, uri: &Uri, id: &RequestId) -> Response
+    async fn run<B>(
+        &self,
+        head: Parts,
+        body: B,
+        caller: Caller,
+        sender: Sender,
+        uri: &Uri,
+        id: &RequestId,
+    ) -> Response
     where
         B: hyper::body::Body<Data = Bytes, Error: Into<axum::BoxError>> + Send + 'static,
     {
-        let work = AssertUnwindSafe(self.route(head, body, caller, id)).catch_unwind();
+        let work = AssertUnwindSafe(self.route(head, body, caller, sender, id)).catch_unwind();
         match tokio::time::timeout(self.server.shared.config.request_timeout, work).await {
             Ok(Ok(response)) => response,
             Ok(Err(panic)) => {
@@ -120,7 +134,7 @@ impl Application {
     }
 
     /// What the path leads to.
-    async fn route<B>(&self, head: Parts, body: B, caller: Caller, id: &RequestId) -> Response
+    async fn route<B>(&self, head: Parts, body: B, caller: Caller, sender: Sender, id: &RequestId) -> Response
     where
         B: hyper::body::Body<Data = Bytes, Error: Into<axum::BoxError>> + Send + 'static,
     {
@@ -137,6 +151,7 @@ impl Application {
         let mut request = Request::from_parts(head, Body::new(body));
         request.extensions_mut().insert(id.clone());
         request.extensions_mut().insert(caller);
+        request.extensions_mut().insert(sender);
         // Boxed, so that what is not on the way to `/v2` makes no request larger.
         let answer = Box::pin(async {
             let Ok(response) = self.routes.clone().call(request).await;

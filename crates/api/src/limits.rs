@@ -34,12 +34,12 @@ pub(crate) fn is_told(headers: &HeaderMap) -> bool {
     headers.contains_key(LIMIT)
 }
 
-/// Takes the request, which comes from `peer`, out of what its key may make, or where it has none, its address.
+/// Takes the request, which comes from `address`, out of what its key may make, or where it has none, its address.
 pub(crate) fn take(
     server: &Server,
     caller: &Caller,
     head: &Parts,
-    peer: Option<IpAddr>,
+    address: Option<IpAddr>,
 ) -> Result<Option<Meter>, Denial> {
     // Whoever watches over the server must not be told that it is busy, and these cost next to nothing.
     if [HEALTHZ, READYZ].contains(&head.uri.path()) {
@@ -49,15 +49,20 @@ pub(crate) fn take(
         let Some(bucket) = &key.bucket else { return Ok(None) };
         return bucket.take().map(Some).map_err(|exceeded| Denial::Rate { exceeded, of_key: true });
     }
-    let (Some(addresses), Some(address)) = (&server.shared.addresses, address(server, &head.headers, peer))
-    else {
+    // Decided now: the first key may have come since the last request.
+    if matches!(caller, Caller::Anyone) && !server.shared.config.address_rate_when_open {
         return Ok(None);
-    };
+    }
+    let (Some(addresses), Some(address)) = (&server.shared.addresses, address) else { return Ok(None) };
     addresses.take(address).map(Some).map_err(|exceeded| Denial::Rate { exceeded, of_key: false })
 }
 
+/// Where a request comes from, left beside it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Sender(pub(crate) Option<IpAddr>);
+
 /// Where the request comes from: the connection's other end, or, behind a proxy, what the proxy says of it.
-fn address(server: &Server, headers: &HeaderMap, peer: Option<IpAddr>) -> Option<IpAddr> {
+pub(crate) fn address(server: &Server, headers: &HeaderMap, peer: Option<IpAddr>) -> Option<IpAddr> {
     if !server.shared.config.behind_proxy {
         return peer;
     }

@@ -5,6 +5,7 @@ use std::hash::{Hash, Hasher};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use axum::Extension;
 use axum::extract::{MatchedPath, State};
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use axum::http::{HeaderValue, StatusCode};
@@ -21,6 +22,7 @@ use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::metrics::{MetricType, TypedMetric};
 use prometheus_client::registry::Registry;
 
+use crate::auth::Pass;
 use crate::health::unready;
 use crate::keys::{self, Standing};
 use crate::server::Server;
@@ -143,6 +145,8 @@ pub(crate) struct Metrics {
     denied: Family<Reason, Counter>,
     /// Connections there have been.
     pub(crate) connections: Counter,
+    /// Those that were closed because their address had too many.
+    pub(crate) refused_connections: Counter,
     /// Connections there are.
     pub(crate) open: AtomicU64,
 }
@@ -168,8 +172,11 @@ impl Metrics {
     }
 }
 
-/// What is looked up when it is asked for.
-struct Standings(Server);
+/// What is looked up when it is asked for, as far as who asks may see it.
+struct Standings {
+    server: Server,
+    pass: Pass,
+}
 
 impl std::fmt::Debug for Standings {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -179,7 +186,7 @@ impl std::fmt::Debug for Standings {
 
 impl Collector for Standings {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), std::fmt::Error> {
-        let shared = &self.0.shared;
+        let shared = &self.server.shared;
         let mut gauge = |name: &str, help: &str, value: f64| {
             let of = ConstGauge::new(value);
             of.encode(encoder.encode_descriptor(name, help, None, of.metric_type())?)
@@ -190,13 +197,14 @@ impl Collector for Standings {
             shared.metrics.open.load(Ordering::Relaxed) as f64,
         )?;
         gauge("connections_limit", "Connections there may be", shared.config.max_connections as f64)?;
-        gauge("ready", "1 if /readyz says ready", f64::from(u8::from(unready(&self.0).is_none())))?;
+        gauge("ready", "1 if /readyz says ready", f64::from(u8::from(unready(&self.server).is_none())))?;
         let failing = shared.health.failing_for().unwrap_or_default();
         gauge("lake_failing_seconds", "For how long the lake could not be read", failing.as_secs_f64())?;
         gauge("lake_version", "The published version that is served", shared.reader.version() as f64)?;
         if let Some(days) = shared.reader.days() {
             let begins = |day: chain::Day| i64::from(day.unix_days()) * SECONDS_OF_DAY;
-            let (first, latest) = (begins(*days.start()), begins(*days.end()));
+            let window = self.pass.window(&days);
+            let (first, latest) = (begins(window.first()), begins(window.latest()));
             gauge("lake_first_day_seconds", "When the first closed day begins, Unix time", first as f64)?;
             gauge("lake_latest_day_seconds", "When the latest closed day begins, Unix time", latest as f64)?;
             let lag = keys::now() - (latest + SECONDS_OF_DAY);
@@ -214,12 +222,15 @@ impl Collector for Standings {
         gauge("day_cache_bytes", "Bytes of days held in memory", cache.bytes as f64)?;
         let rendered = shared.bodies.figures();
         gauge("rendered_cache_bytes", "Bytes of rendered answers held in memory", rendered.bytes as f64)?;
+        gauge("unsent_bytes", "Bytes that answers not yet sent have room for", shared.unsent.held() as f64)?;
         let ring = shared.gate.ring.load();
         let now = keys::now();
         let good = ring.each().filter(|key| key.standing(now) == Standing::Good).count();
         let asked_for = u8::from(!shared.gate.is_open());
         gauge("keys_asked_for", "1 if data need a key", f64::from(asked_for))?;
         gauge("keys_in_force", "Keys that let in", good as f64)?;
+        let unreadable = ring.unreadable() as f64;
+        gauge("keys_unreadable", "Keys that cannot be read, and let nobody in", unreadable)?;
         let mut counter = |name: &str, help: &str, value: u64| {
             let of = ConstCounter::new(value);
             of.encode(encoder.encode_descriptor(name, help, None, of.metric_type())?)
@@ -232,7 +243,7 @@ impl Collector for Standings {
 }
 
 /// `/metrics`
-pub(crate) async fn metrics(State(server): State<Server>) -> Response {
+pub(crate) async fn metrics(State(server): State<Server>, Extension(pass): Extension<Pass>) -> Response {
     let mut registry = Registry::with_prefix("sectorscope");
     let of = &server.shared.metrics;
     registry.register("http_requests", "Answers, by route, HTTP status and code", of.answers.clone());
@@ -248,7 +259,12 @@ pub(crate) async fn metrics(State(server): State<Server>) -> Response {
         of.denied.clone(),
     );
     registry.register("connections", "Connections accepted", of.connections.clone());
-    registry.register_collector(Box::new(Standings(server.clone())));
+    registry.register(
+        "refused_connections",
+        "Connections closed because their address had too many",
+        of.refused_connections.clone(),
+    );
+    registry.register_collector(Box::new(Standings { server: server.clone(), pass }));
     let mut text = String::new();
     if text::encode(&mut text, &registry).is_err() {
         return StatusCode::INTERNAL_SERVER_ERROR.into_response();

@@ -135,7 +135,7 @@ impl Addresses {
 }
 
 /// An address of version 6 is one of the 2⁶⁴ that a host has at least.
-fn one_host(address: IpAddr) -> IpAddr {
+pub(crate) fn one_host(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(address) => {
             let [a, b, c, d, ..] = address.segments();

@@ -2,6 +2,7 @@
 
 use std::convert::Infallible;
 use std::io;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -19,8 +20,10 @@ use tokio::time::{sleep, timeout};
 
 use crate::background::Background;
 use crate::config::Config;
-use crate::connection::{Activity, Impatient, Patience};
+use crate::connection::{Activity, Explained, Impatient, Patience};
+use crate::cross_origin;
 use crate::door::Application;
+use crate::places::{Asked, Place, TOO_MANY};
 use crate::refusal::Refusal;
 use crate::server::Server;
 
@@ -108,7 +111,7 @@ async fn accept_all(
     let places = Arc::new(Semaphore::new(places));
     let mut shutdown = std::pin::pin!(shutdown);
     loop {
-        let (place, stream) = tokio::select! {
+        let (place, stream, peer) = tokio::select! {
             () = &mut shutdown => return Ok(()),
             Some(ended) = connections.join_next() => {
                 report(ended);
@@ -117,7 +120,30 @@ async fn accept_all(
             accepted = accept(&listener, &places) => accepted?,
             never = crowd(&places, signal) => match never {},
         };
-        connections.spawn(connection(server.clone(), application.clone(), stream, signals.clone(), place));
+        let of_address = match server.shared.places.ask(peer) {
+            Asked::Given(of_address) => of_address,
+            Asked::Refused => {
+                refuse(server, &stream);
+                continue;
+            }
+        };
+        let places = (place, of_address);
+        connections.spawn(connection(
+            server.clone(),
+            application.clone(),
+            (stream, peer),
+            signals.clone(),
+            places,
+        ));
+    }
+}
+
+/// Closes a connection of an address that has too many, and says so as far as that costs nothing: if it is not taken at
+/// once it is not said.
+fn refuse(server: &Server, stream: &TcpStream) {
+    server.shared.metrics.refused_connections.inc();
+    if let Err(error) = stream.try_write(TOO_MANY) {
+        tracing::debug!(%error, "an address with too many connections was not told so");
     }
 }
 
@@ -135,12 +161,12 @@ async fn crowd(places: &Semaphore, signal: &watch::Sender<Signal>) -> Infallible
 async fn accept(
     listener: &TcpListener,
     places: &Arc<Semaphore>,
-) -> Result<(Option<OwnedSemaphorePermit>, TcpStream), Error> {
+) -> Result<(Option<OwnedSemaphorePermit>, TcpStream, IpAddr), Error> {
     // The semaphore is never closed, so there always is a permit to come.
     let place = Arc::clone(places).acquire_owned().await.ok();
     loop {
         match listener.accept().await {
-            Ok((stream, _)) => return Ok((place, stream)),
+            Ok((stream, peer)) => return Ok((place, stream, peer.ip())),
             Err(error) if error.kind() == io::ErrorKind::InvalidInput => {
                 return Err(Error::Listen(error));
             }
@@ -180,16 +206,15 @@ impl Drop for Open {
 async fn connection(
     server: Server,
     application: Application,
-    stream: TcpStream,
+    (stream, peer): (TcpStream, IpAddr),
     mut signals: watch::Receiver<Signal>,
-    _place: Option<OwnedSemaphorePermit>,
+    _places: (Option<OwnedSemaphorePermit>, Place),
 ) {
     let _open = Open::new(server.clone());
     // Answers are written whole; waiting to fill packets would only delay their ends.
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, "TCP_NODELAY could not be set");
     }
-    let peer = stream.peer_addr().ok().map(|address| address.ip());
     let config = &server.shared.config;
     let (head, idle, max_head) = (config.header_timeout, config.idle_timeout, config.max_head);
     let patience = Patience { head, write: config.write_timeout };
@@ -201,7 +226,7 @@ async fn connection(
         asked.asked();
         let (application, asked) = (application.clone(), Arc::clone(&asked));
         async move {
-            let response = application.answer(request, peer).await;
+            let response = application.answer(request, Some(peer)).await;
             asked.answered();
             Ok::<_, Infallible>(response)
         }
@@ -245,7 +270,7 @@ async fn connection(
 }
 
 /// Explains what hyper answers by itself, and counts and logs it as an answer.
-fn malformed(server: &Server, status: u16) -> Option<String> {
+fn malformed(server: &Server, status: u16) -> Option<Explained> {
     let limit = server.shared.config.max_head.max(LEAST_HEAD);
     let message = match status {
         400 => {
@@ -264,7 +289,8 @@ fn malformed(server: &Server, status: u16) -> Option<String> {
     let body = Refusal::malformed(&id, status, &message);
     let bytes = body.len() as u64;
     server.shared.metrics.answered(Default::default(), of, status, None, bytes, Duration::ZERO);
-    Some(body)
+    let pages = cross_origin::pages(&server.shared.config, server.shared.gate.is_open());
+    Some(Explained { body, pages: pages.cloned() })
 }
 
 /// A connection's task does not panic, since the door catches; if it does all the same, it is said.

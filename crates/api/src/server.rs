@@ -12,8 +12,10 @@ use crate::config::Config;
 use crate::health::Health;
 use crate::keys::{self, Keeper, Ring};
 use crate::metrics::Metrics;
+use crate::places::Places;
 use crate::rate::Addresses;
 use crate::request_id::RequestIds;
+use crate::unsent::Unsent;
 
 /// A server over a lake: what its requests share. Cloning is cheap and shares all of it.
 #[derive(Clone)]
@@ -32,6 +34,10 @@ pub(crate) struct Shared {
     pub(crate) addresses: Option<Addresses>,
     pub(crate) ids: RequestIds,
     pub(crate) bodies: Bodies,
+    /// Room for answers that are made and not sent.
+    pub(crate) unsent: Unsent,
+    /// The connections that addresses have.
+    pub(crate) places: Places,
     /// One permit per request for data worked on.
     pub(crate) slots: Semaphore,
     pub(crate) health: Health,
@@ -54,9 +60,13 @@ impl Server {
         let gate = Gate::new(Ring::new(token.as_deref(), config.key_rate));
         let keeper = config.keys.clone().map(|path| {
             let mut keeper = Keeper::new(path, config.key_rate);
-            if let Err(error) = keeper.step(&gate.ring, keys::now()) {
-                tracing::error!(%error, "the keys cannot be read: only the configured token lets in");
-                gate.ring.store(Arc::new(Ring::new(token.as_deref(), config.key_rate).closed()));
+            match keeper.take_in(&gate.ring) {
+                // What was used of quotas is known before the first request.
+                Ok(_) => keeper.step_or_say(&gate.ring, keys::now()),
+                Err(error) => {
+                    tracing::error!(%error, "the keys cannot be read: only the configured token lets in");
+                    gate.ring.store(Arc::new(Ring::new(token.as_deref(), config.key_rate).closed()));
+                }
             }
             std::sync::Mutex::new(keeper)
         });
@@ -67,7 +77,9 @@ impl Server {
                 keeper,
                 addresses: config.address_rate.map(Addresses::new),
                 ids: RequestIds::new(),
-                bodies: Bodies::new(config.rendered_bytes),
+                bodies: Bodies::new(config.rendered_bytes, config.unsent_bytes),
+                unsent: Unsent::new(config.unsent_bytes),
+                places: Places::new(&config),
                 slots: Semaphore::new(config.max_requests.clamp(1, Semaphore::MAX_PERMITS)),
                 health: Health::default(),
                 metrics: Metrics::default(),

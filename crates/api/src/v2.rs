@@ -70,6 +70,7 @@ pub(crate) async fn rows(
             }
             // The day was closed again meanwhile: what is published now has it.
             Err(Problem::Failed(Failure::Replaced)) => {}
+            Err(Problem::Failed(Failure::Crowded)) => return Refusal::Busy.answer(id),
             Err(Problem::Failed(failure)) => {
                 let error: &(dyn std::error::Error + 'static) = &failure;
                 tracing::error!(request_id = %id, error, "a day could not be answered");
@@ -110,7 +111,7 @@ impl Request<'_> {
             return Err(Problem::Refused(Refusal::NothingClosed));
         };
         let day = self.asked.day.unwrap_or(*closed.end());
-        self.pass.may_see(day, *closed.end()).map_err(|denial| Problem::Refused(denial.into()))?;
+        self.pass.window(&closed).may_see(day).map_err(|denial| Problem::Refused(denial.into()))?;
         if day < *closed.start() {
             // Before the first closed day there is nothing to wait for, unless an older day is closed.
             let tag = Tag::new(published.version(), self.endpoint, self.asked.miner);

@@ -17,6 +17,7 @@ use cid::Cid;
 
 use crate::bitfield::SectorSet;
 use crate::block::{Block, BlockStore, cid_of};
+use crate::budget::work;
 use crate::cbor::Reader;
 use crate::error::{Error, Result};
 
@@ -40,6 +41,8 @@ pub struct Amt<'s> {
     count: u64,
     /// Where the root node begins in the root block.
     node: usize,
+    /// What each value counts for that is walked over.
+    work: u64,
 }
 
 /// What a walk may still meet of the tree under a root.
@@ -107,7 +110,13 @@ impl<'s> Amt<'s> {
     pub fn open(store: &'s dyn BlockStore, root: &Cid, what: &'static str) -> Result<Self> {
         let block = store.need(root, what)?;
         let (width, height, count, node) = read_root(&block).map_err(|error| error.in_block(root, what))?;
-        Ok(Self { store, what, cid: *root, root: block, width, height, count, node })
+        Ok(Self { store, what, cid: *root, root: block, width, height, count, node, work: work::VALUE })
+    }
+
+    /// The same, of values that count for more than usual with the store's budget.
+    #[must_use]
+    pub(crate) fn of_work(self, work: u64) -> Self {
+        Self { work, ..self }
     }
 
     /// How many values the root says there are.
@@ -148,6 +157,7 @@ impl<'s> Amt<'s> {
     ) -> Result<()> {
         let mut node = self.decode(node, height)?;
         budget.take(&node, height)?;
+        self.spend(&node, height)?;
         if height == 0 {
             for slot in slots(node.bitmap, self.width).take_while(|slot| first + slot <= last) {
                 visit(first + slot, &mut node.values)?;
@@ -190,6 +200,7 @@ impl<'s> Amt<'s> {
     ) -> Result<()> {
         let mut node = self.decode(node, height)?;
         budget.take(&node, height)?;
+        self.spend(&node, height)?;
         if height == 0 {
             for slot in slots(node.bitmap, self.width) {
                 match wanted.contains(first + slot) {
@@ -256,6 +267,7 @@ impl<'s> Amt<'s> {
     ) -> Result<bool> {
         let mut node = self.decode(node, height)?;
         budget.take_so_many(0, 1)?;
+        self.spend(&node, height)?;
         if height == 0 {
             for slot in slots(node.bitmap, self.width) {
                 if first + slot < from {
@@ -345,8 +357,14 @@ impl<'s> Amt<'s> {
         // A subtree lower than the level we are at is passed down through slot 0 until its level comes.
         let lower = |side: Option<(&'_ [u8], u32)>| side.is_some_and(|(_, level)| level < height);
         let (old_node, new_node) = (before.node_at(old, height)?, self.node_at(new, height)?);
-        old_node.iter().try_for_each(|node| budgets.0.take(node, height))?;
-        new_node.iter().try_for_each(|node| budgets.1.take(node, height))?;
+        if let Some(node) = &old_node {
+            budgets.0.take(node, height)?;
+            before.spend(node, height)?;
+        }
+        if let Some(node) = &new_node {
+            budgets.1.take(node, height)?;
+            self.spend(node, height)?;
+        }
         if height == 0 {
             return compare_leaves(old_node, new_node, self.width, first, visit);
         }
@@ -397,6 +415,11 @@ impl<'s> Amt<'s> {
             let old = value.raw()?;
             self.get(index, |_| Ok(()))?.map_or_else(|| visit(index, Some(old), None), Ok)
         })
+    }
+
+    /// Counts the values of a leaf as work.
+    fn spend(&self, node: &Node<'_>, height: u32) -> Result<()> {
+        if height == 0 { self.store.spend(self.work * node.present) } else { Ok(()) }
     }
 
     fn follow(&self, link: &[u8]) -> Result<(Cid, Block<'s>)> {

@@ -14,6 +14,9 @@
 
 use std::ops::Range;
 
+use crate::block::BlockStore;
+use crate::budget::work;
+use crate::cbor::Reader;
 use crate::error::{Error, Result};
 
 /// Longest encoding the actors accept (`fvm_ipld_bitfield::MAX_ENCODED_SIZE`).
@@ -59,6 +62,19 @@ impl SectorSet {
         Ok(set)
     }
 
+    /// Reads an encoded set of a block, and counts that as work with the store that the block is from.
+    ///
+    /// # Errors
+    /// As [`SectorSet::decode`], and if that is more work than the store allows.
+    pub(crate) fn read(reader: &mut Reader<'_>, store: &dyn BlockStore) -> Result<Self> {
+        let bytes = reader.bytes()?;
+        let set = Self::decode(bytes)?;
+        if !bytes.is_empty() {
+            store.spend(work::BITS * bytes.len() as u64 + work::RUN * set.runs() as u64)?;
+        }
+        Ok(set)
+    }
+
     /// The set of these numbers, in any order.
     #[must_use]
     pub fn from_numbers(mut numbers: Vec<u64>) -> Self {
@@ -90,7 +106,8 @@ impl SectorSet {
     }
 
     /// How many runs of numbers it is: what it takes in memory.
-    pub(crate) const fn runs(&self) -> usize {
+    #[must_use]
+    pub const fn runs(&self) -> usize {
         self.ranges.len()
     }
 
@@ -181,6 +198,51 @@ impl SectorSet {
     }
 }
 
+/// A union that sets are added to one by one: it takes as much memory as the union itself, however many they are.
+#[derive(Debug, Default)]
+pub struct Union {
+    /// Ranges in any order.
+    ranges: Vec<Range<u64>>,
+    /// How many they may become before they are brought into order.
+    most: usize,
+}
+
+impl Union {
+    /// Ranges that are gathered before they are first brought into order.
+    const FEW: usize = 1 << 12;
+
+    /// Adds a set.
+    pub fn add(&mut self, set: &SectorSet) {
+        self.ranges.extend_from_slice(&set.ranges);
+        if self.ranges.len() > self.most.max(Self::FEW) {
+            self.settle();
+            // Twice as many as there are, so that each is sorted a few times at most.
+            self.most = 2 * self.ranges.len();
+        }
+    }
+
+    /// The union of all sets added.
+    #[must_use]
+    pub fn set(mut self) -> SectorSet {
+        self.settle();
+        self.ranges.shrink_to_fit();
+        SectorSet { ranges: self.ranges }
+    }
+
+    /// Sorts the ranges and joins those that touch.
+    fn settle(&mut self) {
+        // Those of each set are sorted already, which this sort makes use of.
+        self.ranges.sort_by_key(|range| range.start);
+        self.ranges.dedup_by(|next, last| {
+            let touches = next.start <= last.end;
+            if touches {
+                last.end = last.end.max(next.end);
+            }
+            touches
+        });
+    }
+}
+
 /// Bits from the lowest of the first byte on; beyond the end all are 0.
 struct Bits<'a> {
     bytes: &'a [u8],
@@ -264,6 +326,27 @@ mod tests {
         assert_eq!(SectorSet::decode(&bytes).ok().map(|set| set.len()), Some(2));
         bytes.push(0);
         assert!(SectorSet::decode(&bytes).is_err());
+    }
+
+    #[test]
+    fn a_union_of_many_sets_is_theirs_and_no_larger_than_it_must_be() {
+        let of = |sets: &[SectorSet]| {
+            let mut union = Union::default();
+            sets.iter().for_each(|set| union.add(set));
+            union
+        };
+        assert_eq!(of(&[]).set(), SectorSet::new());
+        let sets: Vec<_> = (0..500_u64)
+            .map(|at| {
+                SectorSet::from_numbers((0..at % 37).map(|step| at * 7 % 211 + step * (1 + at % 5)).collect())
+            })
+            .collect();
+        assert_eq!(of(&sets).set(), SectorSet::union_of(&sets));
+        // The same sets over and over take no more than once.
+        let many: Vec<_> = sets.iter().cycle().take(50_000).cloned().collect();
+        let union = of(&many);
+        assert!(union.ranges.len() <= Union::FEW + 37);
+        assert_eq!(union.set(), SectorSet::union_of(&sets));
     }
 
     #[test]

@@ -8,6 +8,7 @@ use cid::multihash::Multihash;
 use sha2::{Digest, Sha256};
 
 use crate::archive;
+use crate::budget::work;
 use crate::error::{Error, Result};
 
 /// Multihash code of blake2b-256, which Filecoin's blocks are hashed with.
@@ -49,6 +50,14 @@ pub trait BlockStore: Send + Sync {
     /// If it is here and damaged, or cannot be read.
     fn get(&self, cid: &Cid) -> Result<Option<Block<'_>>>;
 
+    /// Counts work that is done with what was read ([`work`](crate::work)), where a store bounds that.
+    ///
+    /// # Errors
+    /// [`Error::TooMuchWork`] once it is more than what the blocks are in can need.
+    fn spend(&self, _work: u64) -> Result<()> {
+        Ok(())
+    }
+
     /// Lets go of what reading has brought into memory and what can be read again, as files that are mapped: for who has
     /// read much that is not soon needed again.
     fn let_go(&self) {}
@@ -65,6 +74,7 @@ pub trait BlockStore: Send + Sync {
     fn need(&self, cid: &Cid, what: &'static str) -> Result<Block<'_>> {
         if cid.hash().code() == IDENTITY {
             let digest = cid.hash().digest();
+            self.spend(work::BLOCK)?;
             return Ok(Block::Shared(digest.into(), 0..digest.len()));
         }
         let base = || archive::base(&self.file_names()).map(String::into_boxed_str);

@@ -113,6 +113,24 @@ pub enum Error {
         /// What is wrong.
         problem: String,
     },
+    /// A header's height or time is none that a chain's header can have.
+    #[error("block {cid}, a header at height {height}: {problem}")]
+    Header {
+        /// The header.
+        cid: Box<Cid>,
+        /// The height that it says.
+        height: Epoch,
+        /// What is wrong, and what to do.
+        problem: String,
+    },
+    /// Reading asks for more work than files of their size can need.
+    #[error("{}", too_much_work(.block.as_deref(), *.bytes))]
+    TooMuchWork {
+        /// The block and what it was read as when the bound was met, where that is known.
+        block: Option<Box<(Cid, &'static str)>>,
+        /// Bytes of all files.
+        bytes: u64,
+    },
     /// Bytes that do not decode; the block is added on the way up.
     #[error("{0}")]
     Malformed(String),
@@ -171,6 +189,15 @@ fn advice(base: Option<&str>) -> String {
     }
 }
 
+/// What asks for too much, and what to do.
+fn too_much_work(block: Option<&(Cid, &'static str)>, bytes: u64) -> String {
+    let at = block.map(|(cid, what)| format!("block {cid}: {what}: ")).unwrap_or_default();
+    format!(
+        "{at}more work than files of {bytes} bytes can need, in time or in memory: some blocks are linked over and over, as no \
+         chain's are; fetch the snapshot from a source that you trust"
+    )
+}
+
 impl Error {
     /// What is missing, if that is the error.
     #[must_use]
@@ -192,6 +219,9 @@ impl Error {
     pub(crate) fn in_block(self, cid: &Cid, what: &'static str) -> Self {
         match self {
             Self::Malformed(problem) => Self::Decode { cid: Box::new(*cid), what, problem },
+            Self::TooMuchWork { block: None, bytes } => {
+                Self::TooMuchWork { block: Some(Box::new((*cid, what))), bytes }
+            }
             other => other,
         }
     }

@@ -18,6 +18,7 @@ use std::collections::BTreeMap;
 use cid::Cid;
 
 use crate::block::{Block, BlockStore, cid_of, sha2};
+use crate::budget::work;
 use crate::cbor::Reader;
 use crate::error::{Error, Result};
 
@@ -101,6 +102,7 @@ impl<'s> Hamt<'s> {
         let block = self.load(cid, path.depth)?;
         let here = |error: Error| error.in_block(cid, self.what);
         let mut pointers = Pointers::of(&block, path.depth).map_err(here)?;
+        self.store.spend(pointers.work()).map_err(here)?;
         for slot in 0..SLOTS {
             let Some(pointer) = pointers.at(slot).map_err(here)? else { continue };
             let path = path.through(slot);
@@ -168,6 +170,7 @@ impl<'s> Hamt<'s> {
         let in_new = |error: Error| error.in_block(new, self.what);
         let mut old_pointers = Pointers::of(&old_block, depth).map_err(in_old)?;
         let mut new_pointers = Pointers::of(&new_block, depth).map_err(in_new)?;
+        self.store.spend(old_pointers.work() + new_pointers.work()).map_err(in_new)?;
         for slot in 0..SLOTS {
             let path = path.through(slot);
             match (old_pointers.at(slot).map_err(in_old)?, new_pointers.at(slot).map_err(in_new)?) {
@@ -287,6 +290,11 @@ impl<'b> Pointers<'b> {
             return Err(Error::malformed("an empty HAMT node below the root"));
         }
         Ok(Self { bits, reader })
+    }
+
+    /// What walking over all of them counts for.
+    fn work(&self) -> u64 {
+        work::VALUE * u64::from(self.bits.count_ones())
     }
 
     /// The pointer in a slot; all below have been asked for.

@@ -37,6 +37,9 @@ impl Heads {
                 Root::Metadata(blocks) => {
                     for block in blocks {
                         headers.push(Header::read(store, &block)?);
+                        if headers.len() > MOST_ROOTS {
+                            break;
+                        }
                     }
                 }
                 Root::Other => others.push(root),
@@ -132,7 +135,9 @@ fn root_of(store: &dyn BlockStore, root: &Cid) -> Result<Root> {
     if let Some(blocks) = snapshot_head(&block).map_err(|error| error.in_block(root, "snapshot metadata"))? {
         return Ok(Root::Metadata(blocks));
     }
-    Ok(Header::decode(&block, root).map_or(Root::Other, |header| Root::Header(Box::new(header))))
+    let Ok(header) = Header::decode(&block, root) else { return Ok(Root::Other) };
+    header.check()?;
+    Ok(Root::Header(Box::new(header)))
 }
 
 /// `HeadTipsetKey` of snapshot metadata `{Version, HeadTipsetKey, F3Data}`; `None` if the block is none.

@@ -8,9 +8,10 @@
 use cid::Cid;
 
 use crate::block::{BlockStore, blake2b, cid_of};
+use crate::budget::work;
 use crate::cbor::Reader;
 use crate::error::{Error, Result};
-use crate::units::{Clock, Epoch};
+use crate::units::{Clock, EPOCH_SECONDS, Epoch};
 
 /// Of a block header's 16 fields, those that tipsets and states are found by.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,6 +42,11 @@ pub struct Header {
 pub(crate) const WHAT: &str = "block header";
 /// Most parents: five blocks an epoch are expected, by a lottery that never comes near this. Each is read in turn.
 const MOST_PARENTS: u64 = 256;
+/// Unix time at which the year 2100 begins, which no chain has reached.
+const YEAR_2100: i64 = 4_102_444_800;
+/// What to do about a header that no chain can have.
+pub(crate) const FETCH_AGAIN: &str =
+    "the file is damaged or forged: fetch it again from a source that you trust";
 
 impl Header {
     /// Reads the header of that CID.
@@ -49,7 +55,38 @@ impl Header {
     /// If it is missing or does not decode.
     pub fn read(store: &dyn BlockStore, cid: &Cid) -> Result<Self> {
         let block = store.need(cid, WHAT)?;
-        Self::decode(&block, cid).map_err(|error| error.in_block(cid, WHAT))
+        let header = Self::decode(&block, cid).map_err(|error| error.in_block(cid, WHAT))?;
+        header.check()?;
+        // Its own CIDs and its parents' are kept with its tipset.
+        store.spend(work::KEPT + work::RUN * 6 * header.parents.len() as u64)?;
+        Ok(header)
+    }
+
+    /// Whether its height and its time are such as a chain can have.
+    ///
+    /// # Errors
+    /// [`Error::Header`] if they are not.
+    pub(crate) fn check(&self) -> Result<()> {
+        if self.height.0 < 0 {
+            return Err(self.cannot_be("its height is negative"));
+        }
+        if self.timestamp < 0 {
+            return Err(self.cannot_be(&format!("its time, unix {}, is before 1970", self.timestamp)));
+        }
+        let last = YEAR_2100 / EPOCH_SECONDS;
+        if self.timestamp >= YEAR_2100 || self.height.0 >= last {
+            return Err(self.cannot_be(&format!(
+                "it is of the year 2100 or later (its time is unix {}, and no height reaches {last} before)",
+                self.timestamp
+            )));
+        }
+        Ok(())
+    }
+
+    /// Says what is wrong with it.
+    fn cannot_be(&self, problem: &str) -> Error {
+        let problem = format!("{problem}; {FETCH_AGAIN}");
+        Error::Header { cid: Box::new(self.cid), height: self.height, problem }
     }
 
     /// The clock that its height and time are of.
@@ -57,9 +94,11 @@ impl Header {
         Clock::with(self.height, self.timestamp)
     }
 
-    /// Whether two blocks can be of one tipset: of one height, with the same parents and what these left.
+    /// Whether two blocks can be of one tipset: of one height and time, with the same parents and what these left.
     pub(crate) fn is_beside(&self, other: &Self) -> bool {
-        let of = |header: &Self| (header.height, header.parent_state_root, header.parent_receipts);
+        let of = |header: &Self| {
+            (header.height, header.timestamp, header.parent_state_root, header.parent_receipts)
+        };
         of(self) == of(other) && self.parents == other.parents
     }
 
@@ -127,10 +166,10 @@ mod tests {
     use crate::testing::{Memory, array, bytes, link, uint};
 
     #[test]
-    fn a_header_has_a_bounded_number_of_parents() {
+    fn a_header_has_a_bounded_number_of_parents_and_lies_before_the_year_2100() {
         let mut store = Memory::default();
         let other = link(&store.put(uint(0)));
-        let mut read = |parents: usize| {
+        let mut read = |parents: usize, height: Vec<u8>, time: Vec<u8>| {
             let null = || vec![0xf6];
             let ticket = array(&[bytes(b"proof")]);
             let links = [other.clone(), other.clone(), other.clone()];
@@ -143,16 +182,32 @@ mod tests {
                     null(),
                     array(&vec![other.clone(); parents]),
                     null(),
-                    uint(7),
+                    height,
                 ],
                 links.to_vec(),
-                vec![null(), uint(1), null(), null(), null()],
+                vec![null(), time, null(), null(), null()],
             ];
             let cid = store.put(array(&fields.concat()));
             Header::read(&store, &cid)
         };
-        let header = read(256).unwrap();
+        let header = read(256, uint(7), uint(211)).unwrap();
         assert_eq!((header.parents.len(), header.height), (256, Epoch(7)));
-        assert!(read(257).is_err());
+        assert!(read(257, uint(7), uint(211)).is_err());
+        let last = u64::try_from(YEAR_2100).unwrap();
+        assert!(read(1, uint(7), uint(last - 1)).is_ok());
+        assert!(read(1, uint(last / 30 - 1), uint(last - 1)).is_ok());
+        let minus_one = || vec![0x20];
+        for (height, time, said) in [
+            (uint(7), uint(last), "at height 7: it is of the year 2100 or later"),
+            (uint(7), uint(i64::MAX as u64), "of the year 2100"),
+            (uint(last / 30), uint(1), "of the year 2100"),
+            (uint(1 << 31), uint(1), "at height 2147483648: it is of the year 2100"),
+            (uint(i64::MAX as u64), uint(1), "of the year 2100"),
+            (minus_one(), uint(1), "at height -1: its height is negative"),
+            (uint(7), minus_one(), "its time, unix -1, is before 1970"),
+        ] {
+            let error = read(1, height, time).unwrap_err().to_string();
+            assert!(error.starts_with("block baf") && error.contains(said), "{error}");
+        }
     }
 }

@@ -11,6 +11,7 @@ mod amt;
 mod archive;
 mod bitfield;
 mod block;
+mod budget;
 mod car;
 mod cbor;
 mod error;
@@ -31,8 +32,9 @@ mod walk;
 
 pub use address::{Address, Protocol};
 pub use amt::{Amt, AmtChange, Place};
-pub use bitfield::SectorSet;
+pub use bitfield::{SectorSet, Union};
 pub use block::{Block, BlockStore, message_cid};
+pub use budget::{Budget, work};
 #[cfg(fuzzing)]
 pub use car::fuzzing;
 pub use car::{CarFile, Cars, Form};
@@ -49,4 +51,4 @@ pub use units::{
     AttoFil, Bytes, Clock, Day, EPOCHS_PER_DAY, Epoch, MinerId, ParseDayError, ParseMinerIdError,
     SectorNumber,
 };
-pub use walk::Stretch;
+pub use walk::{Stretch, Way};

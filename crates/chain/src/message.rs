@@ -14,6 +14,7 @@ use cid::Cid;
 use crate::address::Address;
 use crate::amt::Amt;
 use crate::block::{BlockStore, cid_of, is_usual, message_cid};
+use crate::budget::work;
 use crate::cbor::Reader;
 use crate::error::{Error, Result};
 
@@ -147,7 +148,9 @@ pub(crate) fn of_block(store: &dyn BlockStore, messages: &Cid) -> Result<Vec<Mes
                 false if is_usual(&cid) => Message::decode_unsigned(&block, cid),
                 false => Message::decode(&block),
             };
-            found.push(message.map_err(|error| error.in_block(&cid, "message"))?);
+            let message = message.map_err(|error| error.in_block(&cid, "message"))?;
+            store.spend(work::MESSAGE + work::BITS * message.params.len() as u64)?;
+            found.push(message);
             Ok(())
         })?;
     }
@@ -158,7 +161,7 @@ pub(crate) fn of_block(store: &dyn BlockStore, messages: &Cid) -> Result<Vec<Mes
 pub(crate) fn receipts(store: &dyn BlockStore, root: &Cid) -> Result<Vec<Receipt>> {
     const WHAT: &str = "message receipts";
     let (mut found, mut bytes) = (Vec::new(), 0);
-    let receipts = Amt::open(store, root, WHAT)?;
+    let receipts = Amt::open(store, root, WHAT)?.of_work(work::ITEM);
     if receipts.count() > MOST_RECEIPTS {
         return Err(Error::malformed(format!("{} receipts", receipts.count())).in_block(root, WHAT));
     }
@@ -170,6 +173,9 @@ pub(crate) fn receipts(store: &dyn BlockStore, root: &Cid) -> Result<Vec<Receipt
         let exit_code = value.int()?;
         let returned = value.bytes()?.to_vec();
         bytes += returned.len();
+        if !returned.is_empty() {
+            store.spend(work::BITS * returned.len() as u64)?;
+        }
         if bytes > MOST_RETURNED {
             return Err(Error::malformed("receipts with more answers than a tipset's gas can pay for"));
         }

@@ -62,8 +62,14 @@ impl Tipset {
         let first = headers.first().ok_or_else(|| Error::Chain("a tipset without blocks".into()))?;
         if let Some(odd) = headers.iter().find(|header| !header.is_beside(first)) {
             return Err(Error::Chain(format!(
-                "blocks {} and {} are said to be one tipset, but differ in height, parents or state",
-                first.cid, odd.cid
+                "blocks {} and {}, at height {}, are said to be one tipset, but differ in height, time, parents or state",
+                first.cid, odd.cid, first.height
+            )));
+        }
+        if let Some([twice, _]) = headers.array_windows().find(|[one, next]| one.cid == next.cid) {
+            return Err(Error::Chain(format!(
+                "block {}, at height {}, is said to be in its tipset twice",
+                twice.cid, twice.height
             )));
         }
         Ok(Self {
@@ -75,6 +81,11 @@ impl Tipset {
             parent_receipts: first.parent_receipts,
             messages: headers.iter().map(|header| header.messages).collect(),
         })
+    }
+
+    /// The clock that its height and time are of.
+    pub(crate) const fn clock(&self) -> Clock {
+        Clock::with(self.height, self.timestamp)
     }
 
     /// What its blocks' headers link as their messages.
@@ -131,6 +142,14 @@ impl<'s> Chain<'s> {
     #[must_use]
     pub const fn clock(&self) -> Clock {
         self.clock
+    }
+
+    /// By how many seconds its head is ahead of a unix time, if by more than a day: a clock may be wrong, or a file made up.
+    #[must_use]
+    pub fn ahead_of(&self, now: i64) -> Option<i64> {
+        const GRACE: i64 = 86_400;
+        let head = self.tipsets.last()?;
+        Some(head.timestamp.saturating_sub(now)).filter(|ahead| *ahead > GRACE)
     }
 
     /// Its network: by the clock, or by the CID of its genesis where that is here.

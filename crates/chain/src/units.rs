@@ -10,8 +10,8 @@ use crate::networks::Network;
 
 /// Epochs in a day of 30-second epochs.
 pub const EPOCHS_PER_DAY: i64 = 2880;
-
-const EPOCH_SECONDS: i64 = 30;
+/// Seconds of an epoch.
+pub(crate) const EPOCH_SECONDS: i64 = 30;
 const DAY_SECONDS: i64 = 86_400;
 
 /// A chain epoch: a height of 30 seconds' length, counted from genesis.

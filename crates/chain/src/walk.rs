@@ -6,11 +6,39 @@ use crate::archive;
 use crate::block::BlockStore;
 use crate::error::{Error, Result};
 use crate::head::Heads;
-use crate::header;
+use crate::header::{self, FETCH_AGAIN};
 use crate::hole::{self, has_state};
 use crate::networks::Network;
 use crate::tipset::{Chain, Tipset};
-use crate::units::{Clock, Epoch};
+use crate::units::{Clock, EPOCHS_PER_DAY, Epoch};
+
+/// How a chain is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Way {
+    /// The newest tipset at or below this height is taken for the head; else the highest that the roots name.
+    pub head: Option<Epoch>,
+    /// Most empty rounds between a tipset and its parent, but for one right above genesis: more are damage, or a chain
+    /// that stood still.
+    pub empty_rounds: i64,
+}
+
+impl Way {
+    /// A month of empty rounds. Mainnet has had some in a row, and calibnet some hours of them.
+    pub const EMPTY_ROUNDS: i64 = 30 * EPOCHS_PER_DAY;
+}
+
+impl Default for Way {
+    fn default() -> Self {
+        Self { head: None, empty_rounds: Self::EMPTY_ROUNDS }
+    }
+}
+
+impl From<Option<Epoch>> for Way {
+    /// To the newest tipset at or below a height, where one is given.
+    fn from(head: Option<Epoch>) -> Self {
+        Self { head, ..Self::default() }
+    }
+}
 
 /// A readable stretch of a chain, and what is missing below it that should be there.
 pub struct Stretch<'s> {
@@ -37,39 +65,38 @@ impl<'s> Chain<'s> {
     /// If no root is a header, they are of different networks, a header between is missing ([`Error::Cut`]) or
     /// malformed, or a state between others is missing ([`Error::Hole`]).
     pub fn open(store: &'s dyn BlockStore, roots: impl IntoIterator<Item = Cid>) -> Result<Self> {
-        Self::open_at(store, roots, None)
+        Self::open_at(store, roots, Way::default())
     }
 
-    /// As [`Chain::open`], but takes the newest tipset at or below `highest`, if that is given, for the head: archives
-    /// of headers and messages may hold states of their lower epochs only.
+    /// As [`Chain::open`], but may take a lower tipset for the head: archives of headers and messages may hold states of their
+    /// lower epochs only.
     ///
     /// # Errors
     /// As [`Chain::open`], and if no tipset is so low.
     pub fn open_at(
         store: &'s dyn BlockStore,
         roots: impl IntoIterator<Item = Cid>,
-        highest: Option<Epoch>,
+        way: impl Into<Way>,
     ) -> Result<Self> {
-        let walk = Walk::of(store, roots)?;
-        let Stretch { chain, hole } = walk.stretch(highest)?;
+        let walk = Walk::of(store, roots, way.into())?;
+        let Stretch { chain, hole } = walk.stretch(walk.way.head)?;
         walk.check_heads(&chain)?;
         hole.map_or(Ok(chain), Err)
     }
 
-    /// All readable stretches of the chain at or below `highest`, the newest first. There is one, unless something is
-    /// missing between.
+    /// All readable stretches of the chain, the newest first. There is one, unless something is missing between.
     ///
     /// # Errors
     /// As [`Chain::open_at`], but for what is missing.
     pub fn stretches(
         store: &'s dyn BlockStore,
         roots: impl IntoIterator<Item = Cid>,
-        highest: Option<Epoch>,
+        way: impl Into<Way>,
     ) -> Result<Vec<Stretch<'s>>> {
         /// Looked for, at most.
         const MOST: usize = 64;
-        let walk = Walk::of(store, roots)?;
-        let mut stretches = vec![walk.stretch(highest)?];
+        let walk = Walk::of(store, roots, way.into())?;
+        let mut stretches = vec![walk.stretch(walk.way.head)?];
         walk.check_heads(&stretches[0].chain)?;
         while stretches.len() < MOST
             && let Some(below) = stretches.last().and_then(Stretch::goes_on_at)
@@ -86,13 +113,14 @@ pub(crate) struct Walk<'s> {
     store: &'s dyn BlockStore,
     heads: Heads,
     clock: Clock,
+    way: Way,
 }
 
 impl<'s> Walk<'s> {
-    fn of(store: &'s dyn BlockStore, roots: impl IntoIterator<Item = Cid>) -> Result<Self> {
+    fn of(store: &'s dyn BlockStore, roots: impl IntoIterator<Item = Cid>, way: Way) -> Result<Self> {
         let heads = Heads::of(store, roots)?;
         let clock = heads.clock()?;
-        Ok(Self { store, heads, clock })
+        Ok(Self { store, heads, clock, way })
     }
 
     /// The store it leads through.
@@ -103,12 +131,65 @@ impl<'s> Walk<'s> {
     /// The parent of a tipset.
     ///
     /// # Errors
-    /// [`Error::Cut`] if one of its headers is missing; or if it is malformed.
+    /// [`Error::Cut`] if one of its headers is missing; [`Error::Header`] if the one cannot be above the other; or if it
+    /// is malformed.
     pub(crate) fn down(&self, tipset: &Tipset) -> Result<Tipset> {
         match Tipset::read(self.store, &tipset.parents.0) {
             Err(Error::Missing(cid, header::WHAT, _)) => Err(self.cut(cid, tipset)),
-            parent => parent,
+            Err(error) => Err(error),
+            Ok(parent) => {
+                self.check_step(&parent, tipset)?;
+                Ok(parent)
+            }
         }
+    }
+
+    /// Whether heights rise from a tipset to its child by no more than they may, and times with them.
+    fn check_step(&self, parent: &Tipset, child: &Tipset) -> Result<()> {
+        let named = |tipset: &Tipset| tipset.key.0.first().copied().unwrap_or_default();
+        let odd = |tipset: &Tipset, problem: String| {
+            Err(Error::Header { cid: Box::new(named(tipset)), height: tipset.height, problem })
+        };
+        if parent.height >= child.height {
+            return odd(
+                child,
+                format!(
+                    "its parent, block {}, is not below it but at height {}; {FETCH_AGAIN}",
+                    named(parent),
+                    parent.height
+                ),
+            );
+        }
+        if parent.clock() != child.clock() {
+            // Of two that differ, the one whose clock is no network's is the odd one.
+            let known = |tipset: &Tipset| Network::with_genesis(tipset.clock().genesis()).is_some();
+            let (wrong, right) =
+                if known(child) || !known(parent) { (parent, child) } else { (child, parent) };
+            return odd(
+                wrong,
+                format!(
+                    "its time, unix {}, is not what block {}, at height {} and unix time {}, makes it: an epoch takes 30 seconds; \
+                     {FETCH_AGAIN}",
+                    wrong.timestamp,
+                    named(right),
+                    right.height,
+                    right.timestamp
+                ),
+            );
+        }
+        let empty = child.height - parent.height - 1;
+        if empty > self.way.empty_rounds && parent.height.0 != 0 {
+            return odd(
+                child,
+                format!(
+                    "there are {empty} empty rounds between it and its parent, block {} at height {}: a chain that stood still for \
+                     so long is read with --empty-rounds {empty}; else the file is damaged or forged",
+                    named(parent),
+                    parent.height
+                ),
+            );
+        }
+        Ok(())
     }
 
     /// What is missing below a tipset.

@@ -4,7 +4,9 @@ use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use chain::{Cars, Chain, Clock, Day, Epoch, MinerId, Progress, SectorNumber, Stretch, Tipset, Unit};
+use chain::{
+    Cars, Chain, Clock, Day, Epoch, MinerId, Progress, SectorNumber, Stretch, Tipset, Unit, Way, work,
+};
 use lake::{FinishedDay, Gap, Lake, Later};
 use ledger::{ChainPowers, Event, Opening, Reading, ReceiptCounts};
 
@@ -49,17 +51,23 @@ pub struct Source<'s> {
 }
 
 impl<'s> Source<'s> {
-    /// Opens the chain in the files, up to height `head` if that is given.
+    /// Opens the chain in the files.
     ///
     /// # Errors
     /// If there is no chain in the files, it has no state, or something is missing and nothing below that reads.
-    pub fn open(cars: &'s Cars, files: &[PathBuf], head: Option<Epoch>) -> chain::Result<Self> {
-        let mut stretches = Chain::stretches(cars, cars.roots(), head)?;
+    pub fn open(cars: &'s Cars, files: &[PathBuf], way: impl Into<Way>) -> chain::Result<Self> {
+        let mut stretches = Chain::stretches(cars, cars.roots(), way)?;
         stretches.reverse();
         match stretches.first_mut().and_then(|lowest| lowest.hole.take()) {
             Some(hole) => Err(hole),
             None => Ok(Self { name: source_name(files), stretches }),
         }
+    }
+
+    /// Its newest readable stretch of a chain.
+    #[must_use]
+    pub fn newest(&self) -> Option<&Chain<'s>> {
+        self.stretches.last().map(|stretch| &stretch.chain)
     }
 }
 
@@ -315,6 +323,20 @@ impl<'a, 's> DayReader<'a, 's> {
         Ok(Some(finished))
     }
 
+    /// Counts closing the day as work: its files, and its rows of providers, which few blocks can ask for without end.
+    ///
+    /// # Errors
+    /// If it is more than the chain's files can need.
+    fn spend(&self) -> Result<()> {
+        let rows = work::KEPT.saturating_mul(self.powers.iter().count() as u64);
+        // Above genesis there may be years of empty rounds.
+        let after_genesis = self.next.checked_sub(1).is_some_and(|parent| {
+            self.chain.tipsets().get(parent).is_some_and(|parent| parent.height.0 == 0)
+        });
+        let day = if after_genesis { work::FIRST_DAY } else { work::DAY };
+        Ok(self.chain.store().spend(day.saturating_add(rows))?)
+    }
+
     /// The epochs that cannot be closed because the tipset that was to be executed next does not read.
     fn gap(&self, error: &Error) -> Gap {
         let clock = self.chain.clock();
@@ -329,6 +351,7 @@ impl<'a, 's> DayReader<'a, 's> {
 
     fn finish(&mut self, child: &Tipset) -> Result<FinishedDay> {
         let clock = self.chain.clock();
+        self.spend()?;
         self.powers.advance(self.chain.store(), &child.parent_state_root, self.reading.codes())?;
         let progress = lake::Progress {
             source: self.source.clone(),

@@ -1,17 +1,18 @@
 //! What the ledger knows of activations that the chain's state may show no more.
 
-use std::path::PathBuf;
+use std::sync::Arc;
 
 use chain::{Day, Epoch, MinerId, SectorNumber};
 use datafusion::arrow::array::AsArray;
 use datafusion::arrow::datatypes::Int64Type;
 use datafusion::common::ScalarValue;
-use datafusion::prelude::{Expr, ParquetReadOptions, SessionContext, col, lit};
+use datafusion::prelude::{Expr, SessionConfig, col, lit};
 use futures::StreamExt;
 use ledger::Kind;
 
 use crate::schema::{MINER_ID, STAT_DATE};
-use crate::{Error, Result};
+use crate::table::{DataFile, Table};
+use crate::{Error, Result, scan};
 
 const DOING: &str = "looking up activations";
 
@@ -19,16 +20,13 @@ const DOING: &str = "looking up activations";
 /// stood in the opening state, where a snap before it may have overwritten theirs. 24 bytes each. `before` leaves out
 /// that day and what follows.
 pub(crate) async fn read(
-    files: Vec<PathBuf>,
+    events: &Table,
+    files: Vec<DataFile>,
     before: Option<Day>,
 ) -> Result<Vec<(MinerId, SectorNumber, Epoch)>> {
-    if files.is_empty() {
-        return Ok(Vec::new());
-    }
-    let paths: Vec<String> = files.iter().map(|path| path.to_string_lossy().into_owned()).collect();
+    let table = scan::frame(events, &files, SessionConfig::new(), Arc::default())?;
     let rows = async {
         let kinds = [Kind::Snap, Kind::Opening].map(|kind| lit(kind.name())).to_vec();
-        let table = SessionContext::new().read_parquet(paths, ParquetReadOptions::default()).await?;
         let mut table = table.filter(col("kind").in_list(kinds, false))?;
         if let Some(before) = before {
             let before = ScalarValue::Date32(Some(before.unix_days()));
@@ -53,11 +51,9 @@ pub(crate) async fn read(
 }
 
 /// Whether a file of events holds the opening of a ledger that begins in mid-history.
-pub(crate) async fn opens(file: PathBuf) -> Result<bool> {
-    let rows = async {
-        let path = file.to_string_lossy().into_owned();
-        let table = SessionContext::new().read_parquet(path, ParquetReadOptions::default()).await?;
-        table.filter(col("kind").eq(lit(Kind::Opening.name())))?.limit(0, Some(1))?.count().await
-    };
+pub(crate) async fn opens(events: &Table, file: &DataFile) -> Result<bool> {
+    let table = scan::frame(events, [file], SessionConfig::new(), Arc::default())?;
+    let rows =
+        async { table.filter(col("kind").eq(lit(Kind::Opening.name())))?.limit(0, Some(1))?.count().await };
     rows.await.map(|count| count > 0).map_err(Error::query("looking for the opening"))
 }

@@ -26,10 +26,11 @@ use tempfile::TempDir;
 use tokio::runtime::Runtime;
 use tokio::task::AbortHandle;
 
+use crate::deep::Deep;
 use crate::form::{self, Form};
 use crate::listing::Listing;
 use crate::schema::TableName;
-use crate::{Error, Result, scan};
+use crate::{Error, Result, private, scan};
 
 /// How often the memory that the process holds is looked at.
 const LOOK: Duration = Duration::from_millis(20);
@@ -104,8 +105,7 @@ impl Asker {
     /// If there is no lake, or it cannot be read.
     pub async fn open(dir: &Path, limits: Limits) -> Result<Self> {
         let listing = Listing::open(dir).await?;
-        let spilled = tempfile::Builder::new().prefix("sectorscope-sql-").tempdir();
-        let spilled = spilled.map_err(Error::io(std::env::temp_dir()))?;
+        let spilled = private::directory("sectorscope-sql-")?;
         let disk = DiskManagerBuilder::default()
             .with_mode(DiskManagerMode::Directories(vec![spilled.path().to_owned()]))
             .with_max_temp_directory_size(limits.disk);
@@ -118,13 +118,14 @@ impl Asker {
         let config = SessionConfig::new()
             .with_information_schema(true)
             .with_sort_spill_reservation_bytes(limits.memory / 8);
+        // Before there are threads: where this fails, they would have to be let go where nothing may wait for them.
+        let context = scan::session(&listing, config, runtime)?;
         let threads = tokio::runtime::Builder::new_multi_thread()
             .thread_name("question")
             .thread_stack_size(STACK)
             .enable_all()
             .build()
             .map_err(|source| Error::Threads { source })?;
-        let context = scan::session(&listing, config, runtime)?;
         Ok(Self { version: listing.version(), context, limits, spilled, threads: Some(threads) })
     }
 
@@ -280,6 +281,9 @@ impl Answer {
 impl Error {
     /// What the engine says of a question, in a line and in the words of whoever asked.
     fn asking(error: DataFusionError) -> Self {
+        if let Some(deep) = Deep::within(&error) {
+            return deep.into();
+        }
         let root = error.find_root();
         let said = match root {
             DataFusionError::SQL(error, _) => error.to_string(),

@@ -6,15 +6,16 @@ use chain::Day;
 use datafusion::arrow::array::AsArray;
 use datafusion::arrow::compute::partition;
 use datafusion::arrow::datatypes::Date32Type;
+use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
 use datafusion::execution::memory_pool::FairSpillPool;
 use datafusion::execution::runtime_env::RuntimeEnvBuilder;
-use datafusion::prelude::{ParquetReadOptions, SessionConfig, SessionContext, col};
+use datafusion::prelude::{SessionConfig, col};
 use futures::StreamExt;
 use ledger::Event;
 
 use crate::schema::{MINER_ID, STAT_DATE};
 use crate::table::Table;
-use crate::{Error, Result, stored_day};
+use crate::{Error, Result, private, scan, stored_day};
 
 const DOING: &str = "putting events in order by miner";
 /// Bytes that sorting may hold; beyond them it spills to temporary files.
@@ -27,17 +28,16 @@ pub(crate) async fn each(
     visit: &mut (dyn FnMut(Day, Event) + Send),
 ) -> Result<()> {
     let files = events.files().iter().filter(|file| file.days.0 <= last);
-    let paths: Vec<String> = files.map(|file| events.path(file).to_string_lossy().into_owned()).collect();
-    if paths.is_empty() {
-        return Ok(());
-    }
+    let spilled = private::directory("sectorscope-audit-")?;
+    let disk = DiskManagerBuilder::default()
+        .with_mode(DiskManagerMode::Directories(vec![spilled.path().to_owned()]));
+    let runtime = RuntimeEnvBuilder::new()
+        .with_memory_pool(Arc::new(FairSpillPool::new(MEMORY)))
+        .with_disk_manager_builder(disk)
+        .build_arc()
+        .map_err(Error::query(DOING))?;
+    let table = scan::frame(events, files, SessionConfig::new(), runtime)?;
     let rows = async {
-        let runtime =
-            RuntimeEnvBuilder::new().with_memory_pool(Arc::new(FairSpillPool::new(MEMORY))).build_arc()?;
-        let mut config = SessionConfig::new();
-        config.options_mut().execution.parquet.schema_force_view_types = false;
-        let context = SessionContext::new_with_config_rt(config, runtime);
-        let table = context.read_parquet(paths, ParquetReadOptions::default()).await?;
         let order = [MINER_ID, STAT_DATE, "position"].map(|name| col(name).sort(true, false));
         table.sort(order.to_vec())?.execute_stream().await
     };

@@ -1,18 +1,19 @@
 //! What of a closed day bears on the next one: whose claims were off, and what was snapped.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use chain::{Bytes, Day, MinerId};
 use datafusion::arrow::array::{Array, RecordBatch};
 use datafusion::common::ScalarValue;
-use datafusion::prelude::{Expr, ParquetReadOptions, SessionConfig, SessionContext, col, lit};
+use datafusion::prelude::{Expr, SessionConfig, col, lit};
 use ledger::{Anomalous, Anomaly, Carried, Kind, Power, Seen};
 
 use crate::read::as_table;
 use crate::schema::{ANOMALIES, MINER_ID, STAT_DATE, TableName};
 use crate::stored_day::{self, Columns};
 use crate::table::Table;
-use crate::{Error, Result};
+use crate::{Error, Result, scan};
 
 const DOING: &str = "looking up what was snapped";
 
@@ -38,16 +39,10 @@ pub(crate) fn anomalous(day: Day, reconciled: &RecordBatch) -> Result<BTreeMap<M
 /// The day's snaps.
 async fn snaps(day: Day, events: &Table) -> Result<Seen> {
     let Some(file) = events.files().of(day) else { return Ok(Seen::default()) };
-    let path = events.path(file).to_string_lossy().into_owned();
+    let table = scan::frame(events, [file], SessionConfig::new(), Arc::default())?;
     let rows = async {
-        let mut config = SessionConfig::new();
-        config.options_mut().execution.parquet.schema_force_view_types = false;
         let date = Expr::Literal(ScalarValue::Date32(Some(day.unix_days())), None);
-        let context = SessionContext::new_with_config(config);
-        let table = context
-            .read_parquet(path, ParquetReadOptions::default())
-            .await?
-            .filter(col(STAT_DATE).eq(date))?;
+        let table = table.filter(col(STAT_DATE).eq(date))?;
         table.filter(col("kind").eq(lit(Kind::Snap.name())))?.collect().await
     };
     let mut seen = Seen::default();

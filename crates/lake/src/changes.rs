@@ -131,10 +131,10 @@ pub(crate) fn count(rows: &RecordBatch, counts: &mut EventCounts) -> Result<()> 
 /// Counts a stored day's events, however many they are.
 pub(crate) async fn stored(events: &Table, day: Day) -> Result<EventCounts> {
     let Some(file) = events.files().of(day).cloned() else { return Ok(EventCounts::new()) };
-    let path = events.path(&file);
+    let located = events.located(&file);
     crate::stored::blocking("counting a day's events", move || {
         let mut counts = EventCounts::new();
-        read::each(&path, TableName::Events, &mut |batch| {
+        read::each(&located, &mut |batch| {
             if file.day_count() == 1 {
                 return count(&batch, &mut counts);
             }

@@ -8,9 +8,11 @@ use std::fmt;
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use uuid::Uuid;
+
+use crate::lock::WriterLock;
 
 /// What a file is called until it is whole; whatever ends so and is found on opening was left by a crash.
 pub(crate) const PARTIAL: &str = ".partial";
@@ -38,6 +40,8 @@ type Watch = dyn Fn(Step, &Path) -> io::Result<()> + Send + Sync;
 #[derive(Clone, Default)]
 pub struct Disk {
     watch: Option<Arc<Watch>>,
+    /// The lock without which nothing gets a name or loses it; once its holder is gone, nothing does.
+    lock: Option<Weak<WriterLock>>,
 }
 
 impl fmt::Debug for Disk {
@@ -51,11 +55,30 @@ impl Disk {
     /// way to try what a failing or full disk does.
     #[must_use]
     pub fn watched(watch: impl Fn(Step, &Path) -> io::Result<()> + Send + Sync + 'static) -> Self {
-        Self { watch: Some(Arc::new(watch)) }
+        Self { watch: Some(Arc::new(watch)), ..Self::default() }
+    }
+
+    /// The same disk, on which files get names, or lose them, only as long as this lock is held and in its place.
+    pub(crate) fn under(mut self, lock: &Arc<WriterLock>) -> Self {
+        self.lock = Some(Arc::downgrade(lock));
+        self
+    }
+
+    /// Whether the lock is held and in its place.
+    ///
+    /// # Errors
+    /// If it is not.
+    pub(crate) fn check_lock(&self) -> io::Result<()> {
+        match self.lock.as_ref().map(Weak::upgrade) {
+            None => Ok(()),
+            Some(Some(lock)) => lock.check(),
+            Some(None) => Err(io::Error::other("the lake's lock was let go")),
+        }
     }
 
     fn ask(&self, step: Step, path: &Path) -> io::Result<()> {
-        self.watch.as_ref().map_or(Ok(()), |watch| watch(step, path))
+        self.watch.as_ref().map_or(Ok(()), |watch| watch(step, path))?;
+        if matches!(step, Step::Link | Step::Rename | Step::Remove) { self.check_lock() } else { Ok(()) }
     }
 
     /// Begins a file that nobody reads until something else names it.

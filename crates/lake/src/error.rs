@@ -8,6 +8,8 @@ use datafusion::error::DataFusionError;
 use datafusion::parquet::errors::ParquetError;
 use deltalake::DeltaTableError;
 
+use crate::deep::Deep;
+
 /// The result of using the lake.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -38,6 +40,34 @@ pub enum Error {
         path: PathBuf,
         /// What the operating system said.
         source: std::io::Error,
+    },
+    /// Something in a lake or a copy of one is no regular file, or no directory.
+    #[error(
+        "{path}: it is {what}, and nothing in a lake or in a copy of one is; another program has rewritten it: restore a backup, or ingest into a new lake"
+    )]
+    NotPlain {
+        /// Where it is.
+        path: PathBuf,
+        /// What it is, such as a link or a device.
+        what: &'static str,
+    },
+    /// A file of a table is not what the table's log says, or the log says what this program writes into none.
+    #[error(
+        "{path}: {problem}; another program has rewritten it: restore a backup, or ingest into a new lake"
+    )]
+    Rewritten {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// The lock that a writer holds is not the one that lies in the lake.
+    #[error(
+        "{path}: it was removed or replaced while this process was writing to the lake, so another may be writing, too; nothing was committed since: start the command again, and leave that file alone"
+    )]
+    LockReplaced {
+        /// The lock's file.
+        path: PathBuf,
     },
     /// A data file could not be written as, or read from, Parquet.
     #[error("{path}: {source}; if the file is damaged, ingest its day again into a new lake")]
@@ -302,12 +332,18 @@ pub enum Error {
 impl Error {
     /// Wraps a Delta error with the table and what was being done.
     pub(crate) fn delta(table: &'static str, doing: &'static str) -> impl FnOnce(DeltaTableError) -> Self {
-        move |source| Self::Delta { table, doing, source: Box::new(source) }
+        move |source| match Deep::within(&source) {
+            Some(deep) => deep.into(),
+            None => Self::Delta { table, doing, source: Box::new(source) },
+        }
     }
 
     /// Wraps an engine error with what was being done.
     pub(crate) fn query(doing: &'static str) -> impl FnOnce(DataFusionError) -> Self {
-        move |source| Self::Query { doing, source: Box::new(source) }
+        move |source| match Deep::within(&source) {
+            Some(deep) => deep.into(),
+            None => Self::Query { doing, source: Box::new(source) },
+        }
     }
 
     /// Wraps what went wrong with writing an answer.
@@ -318,6 +354,9 @@ impl Error {
     /// Wraps an operating system error with the path.
     pub(crate) fn io(path: impl Into<PathBuf>) -> impl FnOnce(std::io::Error) -> Self {
         let path = path.into();
-        move |source| Self::Io { path, source }
+        move |source| match source.downcast::<Deep>() {
+            Ok(deep) => deep.into(),
+            Err(source) => Self::Io { path, source },
+        }
     }
 }

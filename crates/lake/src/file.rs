@@ -12,6 +12,7 @@ use datafusion::parquet::errors::ParquetError;
 use datafusion::parquet::file::properties::{EnabledStatistics, WriterProperties, WriterPropertiesBuilder};
 
 use crate::disk::{Disk, NewFile};
+use crate::names::FileName;
 use crate::schema::{MINER_ID, STAT_DATE, TableName};
 use crate::table::DataFile;
 use crate::{Error, Result};
@@ -60,8 +61,8 @@ impl FileWriter {
         days: (Day, Day),
         rows: usize,
     ) -> Result<Self> {
-        let name = format!("{}-{}.parquet", days.0, uuid::Uuid::new_v4().simple());
-        let path = directory.join(&name);
+        let name = FileName::new(days.0);
+        let path = name.within(directory);
         let new = disk.begin(&path).map_err(Error::io(&path))?;
         let writer = ArrowWriter::try_new(new, table.schema(), Some(properties(table, rows)))
             .map_err(|source| Error::Parquet { path: path.clone(), source })?;

@@ -61,14 +61,6 @@ pub(crate) enum Wide {
     Bare,
 }
 
-/// A whole batch, written at once.
-pub(crate) fn whole(batch: &RecordBatch, form: Form, wide: Wide) -> Result<Vec<u8>, DataFusionError> {
-    let mut encoding = Encoding::new(form, &batch.schema(), wide)?;
-    let mut bytes = encoding.encode(batch)?;
-    bytes.extend(encoding.finish()?);
-    Ok(bytes)
-}
-
 impl Form {
     /// Whether it is made for programs only.
     #[must_use]
@@ -128,7 +120,7 @@ pub(crate) async fn write(
 }
 
 /// Turns batches into bytes.
-enum Encoding {
+pub(crate) enum Encoding {
     Csv { header: bool },
     Ndjson { wide: Wide },
     Json(Writer<Vec<u8>, JsonArray>),
@@ -137,7 +129,7 @@ enum Encoding {
 }
 
 impl Encoding {
-    fn new(form: Form, schema: &SchemaRef, wide: Wide) -> Result<Self, DataFusionError> {
+    pub(crate) fn new(form: Form, schema: &SchemaRef, wide: Wide) -> Result<Self, DataFusionError> {
         Ok(match form {
             Form::Csv => Self::Csv { header: true },
             Form::Ndjson => Self::Ndjson { wide },
@@ -155,7 +147,7 @@ impl Encoding {
         })
     }
 
-    fn encode(&mut self, batch: &RecordBatch) -> Result<Vec<u8>, DataFusionError> {
+    pub(crate) fn encode(&mut self, batch: &RecordBatch) -> Result<Vec<u8>, DataFusionError> {
         match self {
             Self::Csv { header } => {
                 let mut bytes = Vec::new();
@@ -184,7 +176,7 @@ impl Encoding {
         }
     }
 
-    fn finish(self) -> Result<Vec<u8>, DataFusionError> {
+    pub(crate) fn finish(self) -> Result<Vec<u8>, DataFusionError> {
         match self {
             Self::Csv { .. } | Self::Ndjson { .. } => Ok(Vec::new()),
             Self::Json(mut writer) => {

@@ -9,10 +9,12 @@ use chain::Epoch;
 use serde_json::{Value, json};
 
 use crate::disk::Disk;
-use crate::{Error, Result};
+use crate::{Error, Result, below};
 
 /// The file in the lake that holds them.
-const NAME: &str = "gaps.json";
+pub(crate) const NAME: &str = "gaps.json";
+/// Longest such file that is read.
+const LONGEST: u64 = 1 << 24;
 
 /// Epochs that must be covered before later days can close.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,7 +35,7 @@ pub struct Gap {
 /// If the note of them cannot be read.
 pub fn gaps(dir: &Path) -> Result<Vec<Gap>> {
     let path = dir.join(NAME);
-    let text = match std::fs::read(&path) {
+    let text = match below::read(dir, &[NAME], LONGEST) {
         Ok(text) => text,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
         Err(error) => return Err(Error::io(&path)(error)),

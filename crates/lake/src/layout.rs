@@ -16,12 +16,14 @@ use crate::disk::Disk;
 use crate::schema::TableName;
 use crate::table::{Change, Table};
 use crate::tables::Tables;
-use crate::{Error, Result, activations, file, progress, read};
+use crate::{Error, Result, activations, below, file, progress, read};
 
 /// The layout that this version writes.
 const LAYOUT: u64 = 4;
 /// The file in the lake that says its layout; lakes of layout 1 have none.
-const NAME: &str = "lake.json";
+pub(crate) const NAME: &str = "lake.json";
+/// Longest such file that is read.
+const LONGEST: u64 = 1 << 16;
 
 /// The layout of the lake in `dir`; of one without tables, this version's.
 ///
@@ -29,10 +31,10 @@ const NAME: &str = "lake.json";
 /// If the file that says so does not read, or names a layout that this version does not know.
 pub(crate) fn of(dir: &Path) -> Result<u64> {
     let path = dir.join(NAME);
-    let text = match std::fs::read(&path) {
+    let text = match below::read(dir, &[NAME], LONGEST) {
         Ok(text) => text,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            let begun = dir.join(TableName::Rows.name()).is_dir();
+            let begun = below::is_directory(dir, &[TableName::Rows.name()]).map_err(Error::io(dir))?;
             return Ok(if begun { 1 } else { LAYOUT });
         }
         Err(error) => return Err(Error::io(&path)(error)),
@@ -60,7 +62,8 @@ pub(crate) fn is_older(dir: &Path) -> Result<bool> {
 /// Says that the lake has this version's layout.
 pub(crate) fn mark(dir: &Path, disk: &Disk) -> Result<()> {
     let path = dir.join(NAME);
-    if path.is_file() && of(dir)? == LAYOUT {
+    let there = below::about(dir, &[NAME]).map_err(Error::io(&path))?.is_some();
+    if there && of(dir)? == LAYOUT {
         return Ok(());
     }
     let said = format!("{}\n", json!({ "layout": LAYOUT }));
@@ -79,7 +82,7 @@ pub(crate) async fn migrate(tables: &mut Tables, disk: &Disk) -> Result<()> {
         let table = tables.get_mut(TableName::Progress);
         let mut rows = Vec::new();
         for stored in table.files().iter() {
-            rows.extend(progress::rows(&read::whole(&table.path(stored), TableName::Progress)?)?);
+            rows.extend(progress::rows(&read::whole(&table.located(stored))?)?);
         }
         if rows.iter().any(|row| row.history_since.is_none()) {
             rows.iter_mut().for_each(|row| row.history_since = Some(since));
@@ -98,5 +101,5 @@ pub(crate) async fn migrate(tables: &mut Tables, disk: &Disk) -> Result<()> {
 /// The day from which on a lake of layout 1 has events, where its first day begins with an opening.
 pub(crate) async fn since(events: &Table) -> Result<Option<Day>> {
     let Some(first) = events.files().iter().next() else { return Ok(None) };
-    Ok(activations::opens(events.path(first)).await?.then_some(first.days.0))
+    Ok(activations::opens(events, first).await?.then_some(first.days.0))
 }

@@ -9,7 +9,7 @@ use chain::Day;
 use crate::receipts::Known;
 use crate::schema::TableName;
 use crate::snapshot::Snapshot;
-use crate::table::{DataFile, Table};
+use crate::table::{Located, Table};
 use crate::{Error, Result, closed};
 
 /// A data file: rows of one day, or of consecutive days.
@@ -33,6 +33,7 @@ pub struct Listing {
     directory: PathBuf,
     version: u64,
     files: BTreeMap<TableName, Vec<ListedFile>>,
+    located: BTreeMap<TableName, Vec<Located>>,
     receipts: Known,
 }
 
@@ -44,10 +45,12 @@ impl Listing {
     pub async fn open(dir: &Path) -> Result<Self> {
         let directory = dir.canonicalize().unwrap_or_else(|_| dir.to_owned());
         let snapshot = Snapshot::open(&directory).await?;
-        let files = TableName::ALL.into_iter().map(|name| (name, listed(snapshot.table(name))));
+        let located: BTreeMap<TableName, Vec<Located>> =
+            TableName::ALL.into_iter().map(|name| (name, located(snapshot.table(name)))).collect();
+        let files = located.iter().map(|(name, files)| (*name, files.iter().map(listed).collect()));
         let files = files.collect();
         let receipts = Known::of(&snapshot, &Known::default()).await?;
-        Ok(Self { version: snapshot.version(), files, directory, receipts })
+        Ok(Self { version: snapshot.version(), files, located, directory, receipts })
     }
 
     /// The directory of the tables, from the root on.
@@ -70,6 +73,11 @@ impl Listing {
     /// A table's files, in the order of their days.
     pub(crate) fn files(&self, table: TableName) -> &[ListedFile] {
         self.files.get(&table).map_or(&[], Vec::as_slice)
+    }
+
+    /// A table's files, to be opened, in the order of their days.
+    pub(crate) fn located(&self, table: TableName) -> &[Located] {
+        self.located.get(&table).map_or(&[], Vec::as_slice)
     }
 
     /// How the outcomes of the closed days' messages are known.
@@ -118,13 +126,16 @@ impl Listing {
 }
 
 /// A table's files; none of a table that the lake does not have.
-fn listed(table: Option<&Table>) -> Vec<ListedFile> {
-    let file = |table: &Table, file: &DataFile| ListedFile {
-        path: table.path(file),
-        size: u64::try_from(file.size).unwrap_or_default(),
-        rows: file.rows,
-        first_day: file.days.0,
-        last_day: file.days.1,
-    };
-    table.map(|table| table.files().iter().map(|of| file(table, of)).collect()).unwrap_or_default()
+fn located(table: Option<&Table>) -> Vec<Located> {
+    table.map(|table| table.files().iter().map(|file| table.located(file)).collect()).unwrap_or_default()
+}
+
+fn listed(of: &Located) -> ListedFile {
+    ListedFile {
+        path: of.path(),
+        size: u64::try_from(of.file.size).unwrap_or_default(),
+        rows: of.file.rows,
+        first_day: of.file.days.0,
+        last_day: of.file.days.1,
+    }
 }

@@ -16,7 +16,7 @@ use crate::disk::Disk;
 use crate::file::FileWriter;
 use crate::schema::{MINER_ID, TableName};
 use crate::stored::in_turn;
-use crate::table::{Change, DataFile};
+use crate::table::{Change, DataFile, Located};
 use crate::writer::Lake;
 use crate::{Error, Result, read};
 
@@ -131,12 +131,12 @@ impl Lake {
             return Ok(None);
         }
         let (disk, directory) = (self.disk.clone(), table.directory().to_owned());
-        let from = files.clone();
+        let from: Vec<Located> = files.iter().map(|file| table.located(file)).collect();
         let whole = move || {
-            let rows = from.iter().map(|file| usize::try_from(file.rows).unwrap_or(usize::MAX)).sum();
+            let rows = from.iter().map(|of| usize::try_from(of.file.rows).unwrap_or(usize::MAX)).sum();
             let mut writer = FileWriter::begin(&disk, &directory, name, days, rows)?;
             for file in &from {
-                read::each(&directory.join(&file.name), name, &mut |batch| writer.write(&batch))?;
+                read::each(file, &mut |batch| writer.write(&batch))?;
                 // A day's rows are what readers want of it.
                 if name != TableName::Progress {
                     writer.end_row_group()?;
@@ -153,12 +153,13 @@ impl Lake {
         let history = self.tables.get(TableName::History);
         let remove: Vec<DataFile> = history.files().touching(days.0..=days.1).cloned().collect();
         let table = self.tables.get(TableName::Rows);
-        let paths: Vec<_> = table.files().touching(days.0..=days.1).map(|file| table.path(file)).collect();
+        let files = table.files().touching(days.0..=days.1);
+        let files: Vec<Located> = files.map(|file| table.located(file)).collect();
         let (disk, directory) = (self.disk.clone(), history.directory().to_owned());
         let lay = move || {
             let mut batches = Vec::new();
-            for path in &paths {
-                batches.push(read::whole(path, TableName::Rows)?);
+            for file in &files {
+                batches.push(read::whole(file)?);
             }
             write_by_miner(&disk, &directory, days, &batches)
         };

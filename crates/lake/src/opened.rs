@@ -1,7 +1,6 @@
 //! A data file that is open for reading: what it says of itself, and where in it which rows are.
 
 use std::ops::Range;
-use std::path::Path;
 use std::sync::Arc;
 
 use datafusion::arrow::array::{Array, Int64Array, RecordBatch, RecordBatchReader, Scalar};
@@ -22,6 +21,7 @@ use datafusion::parquet::file::statistics::Statistics;
 
 use crate::schema::{MINER_ID, STAT_DATE, TableName};
 use crate::source::Source;
+use crate::table::Located;
 use crate::{Error, Result};
 
 /// Most rows that room is made for at once, whatever a file says of itself.
@@ -33,17 +33,20 @@ pub(crate) type Builder = ParquetRecordBatchReaderBuilder<Source>;
 /// A data file that is open for reading, or some of its row groups. Reading blocks: do it on a thread that may.
 #[derive(Clone)]
 pub(crate) struct Opened<'p> {
-    path: &'p Path,
+    file: &'p Located,
     source: Source,
     metadata: ArrowReaderMetadata,
 }
 
 impl<'p> Opened<'p> {
-    pub(crate) fn open(path: &'p Path, table: TableName) -> Result<Self> {
-        let source = Source::open(path).map_err(Error::io(path))?;
+    /// Opens a file, which has the bytes and the rows that its table's log says. Nothing of it has been decoded then.
+    pub(crate) fn open(file: &'p Located) -> Result<Self> {
+        let source = file.open().and_then(Source::of).map_err(|error| Error::io(file.path())(error))?;
         let metadata =
-            about(&source, table).map_err(|source| Error::Parquet { path: path.to_owned(), source })?;
-        Ok(Self { path, source, metadata })
+            about(&source, file.table).map_err(|source| Error::Parquet { path: file.path(), source })?;
+        let opened = Self { file, source, metadata };
+        file.check_rows(opened.parquet()).map_err(|error| Error::io(file.path())(error))?;
+        Ok(opened)
     }
 
     pub(crate) fn builder(&self) -> Builder {
@@ -210,7 +213,7 @@ impl<'p> Opened<'p> {
 
     /// Says which file it was.
     pub(crate) fn wrong(&self) -> impl FnOnce(ParquetError) -> Error + use<> {
-        let path = self.path.to_owned();
+        let path = self.file.path();
         move |source| Error::Parquet { path, source }
     }
 }

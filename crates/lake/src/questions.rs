@@ -52,7 +52,7 @@ pub struct EventsWanted {
     pub kinds: Vec<Kind>,
     /// Only of these causes; any if empty.
     pub causes: Vec<Cause>,
-    /// Only those after this place.
+    /// Only those after this place; those of days before the first one are not asked for by it.
     pub after: Option<EventPlace>,
     /// At most this many.
     pub most: usize,
@@ -283,7 +283,9 @@ impl Questions {
     /// If the lake cannot be read, or a limit is passed.
     pub async fn events(&self, version: u64, wanted: &EventsWanted) -> Result<Page<EventPlace>> {
         let Ok(miner) = i64::try_from(wanted.miner.0) else { return nothing(event_headings()) };
-        let from = wanted.after.map_or(*wanted.days.start(), |after| after.day);
+        // A place to go on from never makes the days more.
+        let first = *wanted.days.start();
+        let from = wanted.after.map_or(first, |after| after.day.max(first));
         let mut condition = format!("{MINER_ID} = {miner} AND {}", between(from, *wanted.days.end()));
         if let Some(sector) = wanted.sector {
             let Ok(sector) = i64::try_from(sector.0) else { return nothing(event_headings()) };
@@ -317,7 +319,8 @@ impl Questions {
         version: u64,
         wanted: &ReconciliationWanted,
     ) -> Result<Page<(Day, MinerId)>> {
-        let from = wanted.after.map_or(*wanted.days.start(), |(day, _)| day);
+        let first = *wanted.days.start();
+        let from = wanted.after.map_or(first, |(day, _)| day.max(first));
         let mut condition = between(from, *wanted.days.end());
         if !wanted.miners.is_empty() {
             let miners = wanted.miners.iter().filter_map(|miner| i64::try_from(miner.0).ok());

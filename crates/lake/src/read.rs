@@ -1,6 +1,5 @@
 //! Reading data files back: whole, a day of them, or a miner's rows.
 
-use std::path::Path;
 use std::sync::Arc;
 
 use chain::{Day, MinerId};
@@ -14,7 +13,7 @@ use rayon::prelude::*;
 
 use crate::opened::Opened;
 use crate::schema::{MINER_ID, STAT_DATE, TableName, absent};
-use crate::table::DataFile;
+use crate::table::Located;
 use crate::{Error, Result};
 
 /// Rows in a batch where a file is read piece by piece.
@@ -26,44 +25,39 @@ const COLUMNS_AT_ONCE: usize = 8;
 const FEW: usize = 65_536;
 
 /// A whole file as the table's rows.
-pub(crate) fn whole(path: &Path, table: TableName) -> Result<RecordBatch> {
-    let opened = Opened::open(path, table)?;
+pub(crate) fn whole(file: &Located) -> Result<RecordBatch> {
+    let opened = Opened::open(file)?;
     let rows = opened.read(opened.builder(), opened.rows())?;
-    as_table(&rows, table).map_err(wrong(path))
+    as_table(&rows, file.table).map_err(wrong(file))
 }
 
 /// A whole file as the table's rows, a batch at a time.
-pub(crate) fn each(
-    path: &Path,
-    table: TableName,
-    visit: &mut dyn FnMut(RecordBatch) -> Result<()>,
-) -> Result<()> {
-    batches(path, table, AT_ONCE)?.try_for_each(|batch| visit(batch?))
+pub(crate) fn each(file: &Located, visit: &mut dyn FnMut(RecordBatch) -> Result<()>) -> Result<()> {
+    batches(file, AT_ONCE)?.try_for_each(|batch| visit(batch?))
 }
 
 /// A whole file as the table's rows, in batches of so many.
 pub(crate) fn batches(
-    path: &Path,
-    table: TableName,
+    file: &Located,
     rows: usize,
 ) -> Result<impl Iterator<Item = Result<RecordBatch>> + use<>> {
-    let opened = Opened::open(path, table)?;
+    let opened = Opened::open(file)?;
     let batches = opened.builder().with_batch_size(rows).build().map_err(opened.wrong())?;
-    let path = path.to_owned();
-    Ok(batches.map(move |batch| batch.and_then(|batch| as_table(&batch, table)).map_err(wrong(&path))))
+    let file = file.clone();
+    Ok(batches.map(move |batch| batch.and_then(|batch| as_table(&batch, file.table)).map_err(wrong(&file))))
 }
 
 /// The rows of one of the days that a file holds.
-pub(crate) fn day(path: &Path, table: TableName, file: &DataFile, day: Day) -> Result<RecordBatch> {
-    let mut opened = Opened::open(path, table)?;
-    if file.day_count() > 1 {
+pub(crate) fn day(file: &Located, day: Day) -> Result<RecordBatch> {
+    let mut opened = Opened::open(file)?;
+    if file.file.day_count() > 1 {
         opened = opened.holding(STAT_DATE, day.unix_days().into())?;
     }
-    let rows = as_table(&on_all_cores(&opened)?, table).map_err(wrong(path))?;
-    if file.day_count() == 1 || opened.all_are(STAT_DATE, day.unix_days().into()) {
+    let rows = as_table(&on_all_cores(&opened)?, file.table).map_err(wrong(file))?;
+    if file.file.day_count() == 1 || opened.all_are(STAT_DATE, day.unix_days().into()) {
         return Ok(rows);
     }
-    only(&rows, day).map_err(wrong(path))
+    only(&rows, day).map_err(wrong(file))
 }
 
 /// All rows, the columns shared out over the cores.
@@ -89,10 +83,10 @@ fn on_all_cores(opened: &Opened<'_>) -> Result<RecordBatch> {
 }
 
 /// A miner's rows in a file, in the file's order; with `day`, only those of that day.
-pub(crate) fn miner(path: &Path, table: TableName, miner: MinerId, day: Option<Day>) -> Result<RecordBatch> {
-    let none = || Ok(RecordBatch::new_empty(table.schema()));
+pub(crate) fn miner(file: &Located, miner: MinerId, day: Option<Day>) -> Result<RecordBatch> {
+    let none = || Ok(RecordBatch::new_empty(file.table.schema()));
     let Ok(miner) = i64::try_from(miner.0) else { return none() };
-    let mut opened = Opened::open(path, table)?.holding(MINER_ID, miner)?;
+    let mut opened = Opened::open(file)?.holding(MINER_ID, miner)?;
     if let Some(day) = day {
         opened = opened.holding(STAT_DATE, day.unix_days().into())?;
     }
@@ -107,9 +101,9 @@ pub(crate) fn miner(path: &Path, table: TableName, miner: MinerId, day: Option<D
         return none();
     }
     let rows = opened.read(opened.builder().with_row_selection(places), rows)?;
-    let rows = as_table(&rows, table).map_err(wrong(path))?;
+    let rows = as_table(&rows, file.table).map_err(wrong(file))?;
     match day {
-        Some(day) => only(&rows, day).map_err(wrong(path)),
+        Some(day) => only(&rows, day).map_err(wrong(file)),
         None => Ok(rows),
     }
 }
@@ -121,8 +115,8 @@ pub(crate) fn only(rows: &RecordBatch, day: Day) -> std::result::Result<RecordBa
 }
 
 /// Says which file it was.
-fn wrong(path: &Path) -> impl FnOnce(ArrowError) -> Error + use<> {
-    let path = path.to_owned();
+fn wrong(file: &Located) -> impl FnOnce(ArrowError) -> Error + use<> {
+    let path = file.path();
     move |source| Error::Parquet { path, source: source.into() }
 }
 
@@ -186,6 +180,13 @@ mod tests {
         RecordBatch::try_new(schema, columns).expect("rows")
     }
 
+    /// A lake, and the directory of a table in it.
+    fn within(lake: &std::path::Path, table: TableName) -> (Arc<std::path::Path>, std::path::PathBuf) {
+        let of = lake.join(table.name());
+        std::fs::create_dir_all(&of).expect("a directory");
+        (lake.into(), of)
+    }
+
     /// The same rows by miner.
     fn by_miner(rows: &RecordBatch) -> RecordBatch {
         let key = |at: usize| SortColumn {
@@ -209,14 +210,15 @@ mod tests {
         let all = concat_batches(&TableName::Rows.schema(), &days).expect("rows");
         let write = |table, rows: &RecordBatch| {
             let days = (day_number(0), day_number(3));
-            let file = file::write(&Disk::default(), directory.path(), table, days, rows).expect("written");
-            (directory.path().join(&file.name), file)
+            let (lake, of) = within(directory.path(), table);
+            let file = file::write(&Disk::default(), &of, table, days, rows).expect("written");
+            Located { lake, table, file }
         };
         // In one row group, and a row group a day as compaction has them.
-        let (together, file) = write(TableName::Rows, &all);
+        let together = write(TableName::Rows, &all);
         let mut writer = file::FileWriter::begin(
             &Disk::default(),
-            directory.path(),
+            &within(directory.path(), TableName::Rows).1,
             TableName::Rows,
             (day_number(0), day_number(3)),
             all.num_rows(),
@@ -226,33 +228,27 @@ mod tests {
             writer.write(day).expect("written");
             writer.end_row_group().expect("written");
         }
-        let apart = directory.path().join(writer.end().expect("written").name);
-        let (laid, _) = write(TableName::History, &by_miner(&all));
-        for path in [&together, &apart] {
+        let apart = Located { file: writer.end().expect("written"), ..together.clone() };
+        let laid = write(TableName::History, &by_miner(&all));
+        for file in [&together, &apart] {
             for (number, rows) in (0..4).zip(&days) {
-                let read = day(path, TableName::Rows, &file, day_number(number)).expect("a day");
+                let read = day(file, day_number(number)).expect("a day");
                 assert_eq!(&read, rows, "day {number}");
-                let one = miner(path, TableName::Rows, MinerId(76), Some(day_number(number))).expect("a row");
+                let one = miner(file, MinerId(76), Some(day_number(number))).expect("a row");
                 assert_eq!(one, of_miner(rows, 76), "day {number}");
             }
-            assert_eq!(day(path, TableName::Rows, &file, day_number(9)).expect("no day").num_rows(), 0);
+            assert_eq!(day(file, day_number(9)).expect("no day").num_rows(), 0);
         }
         for id in [0, 2, 126, 128, 130, 1400, 2996, 2998] {
-            for (path, table) in
-                [(&together, TableName::Rows), (&apart, TableName::Rows), (&laid, TableName::History)]
-            {
-                assert_eq!(
-                    miner(path, table, MinerId(id as u64), None).expect("rows"),
-                    of_miner(&all, id),
-                    "{id}"
-                );
+            for file in [&together, &apart, &laid] {
+                assert_eq!(miner(file, MinerId(id as u64), None).expect("rows"), of_miner(&all, id), "{id}");
             }
         }
         // 127 is within the bounds of the row group, and of none of its pages.
         for id in [1, 127, 129, 3000, u64::MAX] {
-            assert_eq!(miner(&laid, TableName::History, MinerId(id), None).expect("none").num_rows(), 0);
+            assert_eq!(miner(&laid, MinerId(id), None).expect("none").num_rows(), 0);
         }
-        assert_eq!(whole(&laid, TableName::History).expect("rows"), by_miner(&all));
+        assert_eq!(whole(&laid).expect("rows"), by_miner(&all));
     }
 
     #[test]
@@ -261,21 +257,17 @@ mod tests {
         let all =
             concat_batches(&TableName::Rows.schema(), &(0..4).map(rows).collect::<Vec<_>>()).expect("rows");
         let days = (day_number(0), day_number(3));
-        let mut writer = file::FileWriter::begin(
-            &Disk::default(),
-            directory.path(),
-            TableName::Rows,
-            days,
-            all.num_rows(),
-        )
-        .expect("begun");
+        let (lake, of) = within(directory.path(), TableName::Rows);
+        let mut writer =
+            file::FileWriter::begin(&Disk::default(), &of, TableName::Rows, days, all.num_rows())
+                .expect("begun");
         for number in 0..4 {
             writer.write(&rows(number)).expect("written");
             writer.end_row_group().expect("written");
         }
         let file = writer.end().expect("written");
-        let read =
-            day(&directory.path().join(&file.name), TableName::Rows, &file, day_number(2)).expect("a day");
+        let file = Located { lake, table: TableName::Rows, file };
+        let read = day(&file, day_number(2)).expect("a day");
         let (held, needed) = (read.get_array_memory_size(), rows(2).get_array_memory_size());
         assert!(held < needed * 3 / 2, "{held} bytes for {needed}");
     }
@@ -284,14 +276,39 @@ mod tests {
     fn a_file_that_is_cut_off_is_an_error() {
         let directory = tempfile::TempDir::new().expect("a directory");
         let days = (day_number(0), day_number(0));
-        let file = file::write(&Disk::default(), directory.path(), TableName::History, days, &rows(0))
-            .expect("written");
-        let path = directory.path().join(&file.name);
+        let (lake, of) = within(directory.path(), TableName::History);
+        let file = file::write(&Disk::default(), &of, TableName::History, days, &rows(0)).expect("written");
+        let whole = Located { lake, table: TableName::History, file };
+        let path = whole.path();
         let bytes = std::fs::read(&path).expect("a file");
         for length in (0..bytes.len()).step_by(bytes.len() / 50) {
             std::fs::write(&path, &bytes[..length]).expect("cut");
-            assert!(miner(&path, TableName::History, MinerId(3), None).is_err(), "cut to {length}");
-            assert!(day(&path, TableName::History, &file, day_number(0)).is_err(), "cut to {length}");
+            let mut said = whole.clone();
+            said.file.size = length as i64;
+            for file in [&whole, &said] {
+                assert!(miner(file, MinerId(3), None).is_err(), "cut to {length}");
+                assert!(day(file, day_number(0)).is_err(), "cut to {length}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_file_has_the_bytes_and_the_rows_that_the_log_says() {
+        let directory = tempfile::TempDir::new().expect("a directory");
+        let (lake, of) = within(directory.path(), TableName::Rows);
+        let days = (day_number(0), day_number(0));
+        let file = file::write(&Disk::default(), &of, TableName::Rows, days, &rows(0)).expect("written");
+        let right = Located { lake, table: TableName::Rows, file };
+        whole(&right).expect("rows");
+        let (mut longer, mut fewer) = (right.clone(), right.clone());
+        longer.file.size += 1;
+        fewer.file.rows -= 1;
+        for wrong in [longer, fewer] {
+            for read in [whole(&wrong), day(&wrong, day_number(0)), miner(&wrong, MinerId(2), None)] {
+                let refused = read.expect_err("the log says otherwise");
+                let named = matches!(&refused, Error::Rewritten { path, .. } if *path == right.path());
+                assert!(named, "{refused}");
+            }
         }
     }
 }

@@ -1,7 +1,7 @@
 //! The reader: closed days, as the newest published version has them.
 
 use std::ops::RangeInclusive;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
@@ -17,13 +17,13 @@ use crate::receipts::{DaysReceipts, Known};
 use crate::schema::{HISTORY_SINCE, TableName};
 use crate::snapshot::Snapshot;
 use crate::stored::blocking;
-use crate::table::{DataFile, Files, Mark, Table};
+use crate::table::{DataFile, Files, Located, Mark, Table};
 use crate::{Error, Result, closed, layout, read};
 
 /// A reader of a lake, to be shared between requests. It sees what was published when it was opened or last
 /// refreshed, whatever a writer does meanwhile.
 pub struct Reader {
-    directory: PathBuf,
+    directory: Arc<Path>,
     /// Held only while looking for newer versions; requests do not wait for it.
     watched: tokio::sync::Mutex<Watched>,
     published: RwLock<Arc<Published>>,
@@ -111,10 +111,16 @@ impl Published {
         self.receipts.days(days)
     }
 
+    /// How many daily rows of storage providers there are on some days, or more: files are counted whole.
+    #[must_use]
+    pub fn rows_at_most(&self, days: &RangeInclusive<Day>) -> u64 {
+        self.rows.touching(days.clone()).map(|file| file.rows).fold(0, u64::saturating_add)
+    }
+
     /// The day's edition; `None` if it is not closed.
     #[must_use]
     pub fn edition(&self, day: Day) -> Option<Edition> {
-        self.rows.of(day).map(|file| Edition::of(day, &file.name))
+        self.rows.of(day).map(|file| Edition::of(day, file.name.as_str()))
     }
 }
 
@@ -126,7 +132,7 @@ impl Reader {
     pub async fn open(dir: &Path) -> Result<Self> {
         let (published, watched) = read_anew(dir, &Known::default()).await?;
         Ok(Self {
-            directory: dir.to_owned(),
+            directory: dir.into(),
             published: RwLock::new(Arc::new(published)),
             watched: tokio::sync::Mutex::new(watched),
             cache: Mutex::new(Cache::new(DEFAULT_BYTES)),
@@ -223,14 +229,14 @@ impl Reader {
 
     async fn published_edition(&self, day: Day) -> Result<Option<(Edition, Arc<DayRows>)>> {
         let Some(file) = self.published().rows.of(day).cloned() else { return Ok(None) };
-        let edition = Edition::of(day, &file.name);
+        let edition = Edition::of(day, file.name.as_str());
         if let Some(rows) = self.cache().get(&edition) {
             self.hits.fetch_add(1, Ordering::Relaxed);
             return Ok(Some((edition, rows)));
         }
         self.misses.fetch_add(1, Ordering::Relaxed);
-        let path = self.path(TableName::Rows, &file);
-        let read = move || DayRows::new(day, &read::day(&path, TableName::Rows, &file, day)?);
+        let file = self.located(TableName::Rows, &file);
+        let read = move || DayRows::new(day, &read::day(&file, day)?);
         let rows = Arc::new(blocking("reading a day", read).await?);
         self.cache().put(edition, &rows);
         Ok(Some((edition, rows)))
@@ -260,17 +266,17 @@ impl Reader {
         };
         let rest = published.rows.touching(days.clone()).filter(|file| !covered(file));
         let files = history.chain(rest.map(|file| (TableName::Rows, file)));
-        let files: Vec<_> = files.map(|(name, file)| (name, self.path(name, file))).collect();
+        let files: Vec<_> = files.map(|(name, file)| self.located(name, file)).collect();
         let read = move || {
-            let each = files.par_iter().map(|(name, path)| read::miner(path, *name, miner, None));
+            let each = files.par_iter().map(|file| read::miner(file, miner, None));
             each.collect::<Result<Vec<_>>>()
         };
         let batches = blocking("reading a miner's days", read).await?;
         MinerRows::new(miner, &batches, days)
     }
 
-    fn path(&self, table: TableName, file: &DataFile) -> PathBuf {
-        self.directory.join(table.name()).join(&file.name)
+    fn located(&self, table: TableName, file: &DataFile) -> Located {
+        Located { lake: Arc::clone(&self.directory), table, file: file.clone() }
     }
 
     /// The newest published version that was looked for.

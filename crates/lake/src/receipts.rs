@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use chain::Day;
@@ -13,7 +12,7 @@ use serde::ser::{Serialize, SerializeStruct as _, Serializer};
 use crate::schema::TableName;
 use crate::snapshot::Snapshot;
 use crate::stored::blocking;
-use crate::table::DataFile;
+use crate::table::{DataFile, Located};
 use crate::{Result, progress, read};
 
 /// How the outcomes of some days' messages are known. `docs/DEFINITIONS.md`, "Where receipts are missing".
@@ -84,18 +83,19 @@ impl Known {
     pub(crate) async fn of(snapshot: &Snapshot, before: &Self) -> Result<Self> {
         let Some(table) = snapshot.table(TableName::Progress) else { return Ok(Self::default()) };
         let known = |file: &DataFile| before.files.get(&file.days.0).filter(|(known, _)| known == file);
-        let (mut files, mut unknown): (BTreeMap<_, _>, Vec<(DataFile, PathBuf)>) = Default::default();
+        let (mut files, mut unknown): (BTreeMap<_, _>, Vec<Located>) = Default::default();
         for file in table.files().iter() {
             match known(file) {
                 Some(known) => {
                     files.insert(file.days.0, known.clone());
                 }
-                None => unknown.push((file.clone(), table.path(file))),
+                None => unknown.push(table.located(file)),
             }
         }
         let read = move || {
-            let read = unknown.into_par_iter().map(|(file, path)| {
-                let rows = progress::rows(&read::whole(&path, TableName::Progress)?)?;
+            let read = unknown.into_par_iter().map(|located| {
+                let rows = progress::rows(&read::whole(&located)?)?;
+                let file = located.file;
                 let counts = rows.into_iter().map(|row| (row.day, row.receipts)).collect();
                 Ok((file.days.0, (file, Arc::new(counts))))
             });

@@ -4,12 +4,13 @@
 //! same declaration.
 
 use std::borrow::Cow;
+use std::fmt;
 use std::sync::Arc;
 
 use chain::{Day, MinerId};
 use datafusion::arrow::array::{
-    ArrayRef, BooleanBuilder, Date32Builder, Decimal128Builder, Float64Builder, Int64Builder, RecordBatch,
-    RecordBatchOptions, StringBuilder,
+    Array, ArrayRef, BooleanBuilder, Date32Builder, Decimal128Builder, Float64Builder, Int64Builder,
+    RecordBatch, RecordBatchOptions, StringBuilder,
 };
 use datafusion::arrow::compute::{cast, concat_batches};
 use datafusion::arrow::datatypes::{DataType, Field, Schema, SchemaRef};
@@ -17,9 +18,14 @@ use datafusion::arrow::error::ArrowError;
 use ledger::Value;
 use ledger::columns::{Column, Storage};
 
-use crate::form::{self, Form, Wide};
+use crate::form::{self, Form};
+use crate::pieces::Pieces;
 use crate::schema::DIGITS;
 use crate::{Error, Result};
+
+/// Bytes of text that a piece of the rows takes, about, and a value of one.
+const PIECE: usize = 64 << 10;
+const OF_VALUE: usize = 32;
 
 /// What a column holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -136,21 +142,9 @@ impl Sheet {
     /// # Errors
     /// If a value does not fit its heading and may not be absent.
     pub fn new(headings: Arc<[Heading]>, rows: impl IntoIterator<Item = Vec<Cell>>) -> Result<Self> {
-        let mut columns: Vec<Filling> = headings.iter().map(|heading| Filling::new(heading.holds)).collect();
-        let mut count = 0;
-        for row in rows {
-            let mut cells = row.into_iter();
-            for column in &mut columns {
-                column.push(cells.next().unwrap_or(Cell::Absent));
-            }
-            count += 1;
-        }
-        let columns = columns.into_iter().map(Filling::finish).collect::<Result<Vec<_>, _>>();
-        let options = RecordBatchOptions::new().with_row_count(Some(count));
-        let rows = columns
-            .and_then(|columns| RecordBatch::try_new_with_options(schema(&headings), columns, &options))
-            .map_err(wrong)?;
-        Ok(Self { headings, rows })
+        let mut builder = SheetBuilder::new(headings);
+        rows.into_iter().for_each(|row| builder.push(row));
+        builder.finish()
     }
 
     /// A sheet of what the engine has answered, whose columns are the headings' in their order.
@@ -202,18 +196,98 @@ impl Sheet {
     ///
     /// # Errors
     /// If the form cannot hold them.
-    pub fn encode(&self, form: Form) -> Result<Vec<u8>> {
-        let spelled = if form.is_binary() { self.rows.clone() } else { self.spelled().map_err(wrong)? };
-        form::whole(&spelled, form, Wide::Bare).map_err(Error::query("writing rows"))
+    pub fn encode(self, form: Form) -> Result<Vec<u8>> {
+        let rows = self.len();
+        let mut bytes = Vec::new();
+        for piece in Pieces::new(self, form, rows)? {
+            bytes.extend(piece?);
+        }
+        Ok(bytes)
     }
 
-    /// The rows with storage providers as text.
-    fn spelled(&self) -> Result<RecordBatch, ArrowError> {
+    /// The rows in a form, to be written piece by piece. What ends a JSON array ends no line.
+    ///
+    /// # Errors
+    /// If the form cannot hold them.
+    pub fn pieces(self, form: Form) -> Result<Pieces> {
+        let of_row = self.headings.len().max(1) * OF_VALUE;
+        Pieces::new(self, form, (PIECE / of_row).max(1))
+    }
+
+    /// Bytes of memory that the rows take.
+    #[must_use]
+    pub fn size(&self) -> usize {
+        self.rows.get_array_memory_size()
+    }
+
+    /// Some of the rows, with storage providers as text where that is what the form wants.
+    pub(crate) fn spelled(&self, form: Form, from: usize, rows: usize) -> Result<RecordBatch, ArrowError> {
+        let part = self.rows.slice(from, rows);
+        if form.is_binary() {
+            return Ok(part);
+        }
         let spelled = |(heading, column): (&Heading, &ArrayRef)| match heading.holds {
             Holds::Miner => form::miners_spelled(column).unwrap_or_else(|| Arc::clone(column)),
             _ => Arc::clone(column),
         };
-        form::with_columns(&self.rows, self.headings.iter().zip(self.rows.columns()).map(spelled).collect())
+        form::with_columns(&part, self.headings.iter().zip(part.columns()).map(spelled).collect())
+    }
+}
+
+/// A sheet that is being filled, row by row.
+pub struct SheetBuilder {
+    headings: Arc<[Heading]>,
+    columns: Vec<Filling>,
+    rows: usize,
+}
+
+impl fmt::Debug for SheetBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SheetBuilder").field("rows", &self.rows).finish_non_exhaustive()
+    }
+}
+
+impl SheetBuilder {
+    /// A sheet without rows so far.
+    #[must_use]
+    pub fn new(headings: Arc<[Heading]>) -> Self {
+        let columns = headings.iter().map(|heading| Filling::new(heading.holds)).collect();
+        Self { headings, columns, rows: 0 }
+    }
+
+    /// Adds a row with a value for each heading.
+    pub fn push(&mut self, row: impl IntoIterator<Item = Cell>) {
+        let mut cells = row.into_iter();
+        for column in &mut self.columns {
+            column.push(cells.next().unwrap_or(Cell::Absent));
+        }
+        self.rows += 1;
+    }
+
+    /// How many rows there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.rows
+    }
+
+    /// Whether there is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.rows == 0
+    }
+
+    /// The sheet. What does not fit its heading is absent where that is allowed.
+    ///
+    /// # Errors
+    /// If a value does not fit its heading and may not be absent.
+    pub fn finish(self) -> Result<Sheet> {
+        let Self { headings, columns, rows } = self;
+        let columns = columns.into_iter().map(Filling::finish).collect::<Result<Vec<_>, _>>();
+        let options = RecordBatchOptions::new().with_row_count(Some(rows));
+        let rows = columns
+            .and_then(|columns| RecordBatch::try_new_with_options(schema(&headings), columns, &options))
+            .map_err(wrong)?;
+        Ok(Sheet { headings, rows })
     }
 }
 
@@ -222,8 +296,14 @@ fn schema(headings: &[Heading]) -> SchemaRef {
     Arc::new(Schema::new(headings.iter().map(field).collect::<Vec<_>>()))
 }
 
-fn wrong(source: ArrowError) -> Error {
+pub(crate) fn wrong(source: ArrowError) -> Error {
     Error::Rows { table: "of the answer", source }
+}
+
+/// A column that is whole, without the room that was made for more: it may have to wait for long until it is taken.
+fn held(mut column: impl Array + 'static) -> ArrayRef {
+    column.shrink_to_fit();
+    Arc::new(column)
 }
 
 /// A column being filled.
@@ -268,12 +348,12 @@ impl Filling {
 
     fn finish(self) -> Result<ArrayRef, ArrowError> {
         Ok(match self {
-            Self::Text(mut column) => Arc::new(column.finish()),
-            Self::Integer(mut column) => Arc::new(column.finish()),
-            Self::Wide(mut column) => Arc::new(column.finish().with_precision_and_scale(DIGITS, 0)?),
-            Self::Double(mut column) => Arc::new(column.finish()),
-            Self::Day(mut column) => Arc::new(column.finish()),
-            Self::Flag(mut column) => Arc::new(column.finish()),
+            Self::Text(mut column) => held(column.finish()),
+            Self::Integer(mut column) => held(column.finish()),
+            Self::Wide(mut column) => held(column.finish().with_precision_and_scale(DIGITS, 0)?),
+            Self::Double(mut column) => held(column.finish()),
+            Self::Day(mut column) => held(column.finish()),
+            Self::Flag(mut column) => held(column.finish()),
         })
     }
 }
@@ -312,7 +392,7 @@ mod tests {
         let second =
             r#"{"miner_id":"f07","stat_date":"1970-01-01","rbp":-1,"mean":null,"why":null,"holds":true}"#;
         assert_eq!(text(Form::Ndjson), format!("{first}\n{second}\n"));
-        assert_eq!(text(Form::Json), format!("[{first},{second}]\n"));
+        assert_eq!(text(Form::Json), format!("[{first},{second}]"));
         assert_eq!(
             text(Form::Csv),
             "miner_id,stat_date,rbp,mean,why,holds\n\
@@ -323,10 +403,10 @@ mod tests {
 
     #[test]
     fn a_sheet_without_rows_has_its_headings_still() {
-        let empty = sheet().first(0);
-        assert_eq!(empty.encode(Form::Json).expect("text"), b"[]\n");
-        assert!(empty.encode(Form::Csv).expect("text").starts_with(b"miner_id,stat_date"));
-        assert!(empty.encode(Form::Parquet).expect("bytes").starts_with(b"PAR1"));
+        let empty = || sheet().first(0);
+        assert_eq!(empty().encode(Form::Json).expect("text"), b"[]");
+        assert!(empty().encode(Form::Csv).expect("text").starts_with(b"miner_id,stat_date"));
+        assert!(empty().encode(Form::Parquet).expect("bytes").starts_with(b"PAR1"));
     }
 
     #[test]

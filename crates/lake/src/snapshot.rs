@@ -7,6 +7,7 @@ use serde_json::{Map, Value, json};
 
 use crate::schema::TableName;
 use crate::table::Table;
+use crate::whole::{self, Missing};
 use crate::{Error, Result, layout};
 
 /// The key in a publishing commit's information under which it names the versions of the other tables.
@@ -27,6 +28,9 @@ pub(crate) fn standing_on(versions: [(TableName, u64); 4]) -> Map<String, Value>
     Map::from_iter([(STANDS_ON.to_owned(), Value::Object(versions))])
 }
 
+/// How often a lake is looked at anew because files were swept away under it.
+const ATTEMPTS: usize = 3;
+
 /// The tables, each at the version that the newest published days stand on: what a writer has committed to the others
 /// and not published yet is not seen.
 pub(crate) struct Snapshot {
@@ -34,25 +38,75 @@ pub(crate) struct Snapshot {
 }
 
 impl Snapshot {
-    /// Opens the lake in `dir`.
+    /// Opens the lake in `dir`. A last commit that names a missing file is passed over, until the next writer takes it
+    /// back.
     ///
     /// # Errors
     /// If there is no lake, it was made by another version of the program, or it cannot be read.
     pub(crate) async fn open(dir: &Path) -> Result<Self> {
-        if !Table::exists(dir, TableName::Rows).await? {
+        let mut snapshot = Self::at(dir, None).await?;
+        for _ in 0..ATTEMPTS {
+            let missing = snapshot.missing()?;
+            if missing.is_empty() {
+                break;
+            }
+            // Files that a newer version has no more may have been removed since.
+            if snapshot.need(TableName::Rows)?.has_newer().await? {
+                snapshot = Self::at(dir, None).await?;
+                continue;
+            }
+            if let Some(whole) = whole::before(dir, snapshot.version(), &missing).await? {
+                whole::say(dir, &missing, &whole);
+                return whole.passing_over(snapshot.version());
+            }
+            // Whoever reads that day is told.
+            break;
+        }
+        Ok(snapshot)
+    }
+
+    /// Opens the lake in `dir` at a published version, or at the newest one, whatever its files are.
+    ///
+    /// # Errors
+    /// As [`Snapshot::open`].
+    pub(crate) async fn at(dir: &Path, version: Option<u64>) -> Result<Self> {
+        if !Table::exists(dir, TableName::Rows)? {
             return Err(Error::NoLake { dir: dir.to_owned() });
         }
         layout::of(dir)?;
-        let rows = Table::open(dir, TableName::Rows, None).await?;
+        let rows = Table::open(dir, TableName::Rows, version).await?;
         let mut tables = BTreeMap::new();
         for (name, version) in stands_on(&rows).await? {
             // A lake of an older layout lacks tables, and one whose first writer died while making it, too.
-            if Table::exists(dir, name).await? {
+            if Table::exists(dir, name)? {
                 tables.insert(name, Table::open(dir, name, Some(version)).await?);
             }
         }
         tables.insert(TableName::Rows, rows);
+        whole::check_days(dir, &tables)?;
         Ok(Self { tables })
+    }
+
+    /// Files that the tables name and that are not there.
+    ///
+    /// # Errors
+    /// If something else has the name of one.
+    pub(crate) fn missing(&self) -> Result<Missing> {
+        let mut missing = Missing::new();
+        for (name, table) in &self.tables {
+            missing.extend(table.missing()?.into_iter().map(|file| (*name, file)));
+        }
+        Ok(missing)
+    }
+
+    /// The same with newer published versions passed over, up to this one.
+    fn passing_over(mut self, newest: u64) -> Result<Self> {
+        if let Some(rows) = self.tables.get_mut(&TableName::Rows) {
+            for version in rows.version() + 1..=newest {
+                rows.pass_over(version)?;
+            }
+        }
+        Ok(self)
     }
 
     /// A table; `None` where the lake does not have it.

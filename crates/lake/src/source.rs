@@ -3,12 +3,13 @@
 use std::fs::File;
 use std::io::{self, BufReader, Read};
 use std::ops::Range;
-use std::path::Path;
 use std::sync::Arc;
 
 use bytes::{Buf, Bytes};
 use datafusion::parquet::errors::{ParquetError, Result};
 use datafusion::parquet::file::reader::{ChunkReader, Length};
+
+use crate::objects::read_at;
 
 /// Bytes that are read ahead at most. What is longer is read page by page.
 const MOST_AHEAD: u64 = 64 << 20;
@@ -23,8 +24,7 @@ pub(crate) struct Source {
 }
 
 impl Source {
-    pub(crate) fn open(path: &Path) -> io::Result<Self> {
-        let file = File::open(path)?;
+    pub(crate) fn of(file: File) -> io::Result<Self> {
         let length = file.metadata()?.len();
         Ok(Self { file: Arc::new(file), length, ahead: None })
     }
@@ -90,10 +90,7 @@ struct At {
 
 impl Read for At {
     fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
-        #[cfg(unix)]
-        let read = std::os::unix::fs::FileExt::read_at(&*self.file, bytes, self.place)?;
-        #[cfg(windows)]
-        let read = std::os::windows::fs::FileExt::seek_read(&*self.file, bytes, self.place)?;
+        let read = read_at(&self.file, bytes, self.place)?;
         self.place = self.place.saturating_add(read as u64);
         Ok(read)
     }
@@ -110,7 +107,7 @@ mod tests {
         let mut file = tempfile::NamedTempFile::new().expect("a file");
         let bytes: Vec<u8> = (0..200).collect();
         file.write_all(&bytes).expect("written");
-        let plain = Source::open(file.path()).expect("it opens");
+        let plain = Source::of(file.reopen().expect("a file")).expect("it opens");
         assert_eq!(plain.len(), 200);
         let ahead = plain.ahead(50..100).expect("read ahead");
         for source in [&plain, &ahead] {

@@ -1,34 +1,50 @@
-//! The Delta library's way to the disk: reading is the library's own, writing is ours, so that it lasts.
+//! The Delta library's way to a table's log, and to nothing else.
+//!
+//! The library opens what a log tells it to, by itself: a checkpoint may name further files, of any path or address. So
+//! it gets its files from here: commits and checkpoints by names of our own form, regular files directly in the log's
+//! directory, none of them absurdly long, and no checkpoint that names others. Writing is ours, so that it lasts.
 
 use std::collections::HashSet;
 use std::fmt;
 use std::io;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
 
-use deltalake::logstore::object_store::local::LocalFileSystem;
-use deltalake::logstore::object_store::path::Path;
+use deltalake::logstore::object_store::path::Path as Location;
 use deltalake::logstore::object_store::{
     CopyOptions, Error, GetOptions, GetResult, ListResult, MultipartUpload, ObjectMeta, ObjectStore, PutMode,
     PutMultipartOptions, PutOptions, PutPayload, PutResult, Result, UploadPart,
 };
-use futures::stream::{BoxStream, StreamExt};
+use futures::stream::{self, BoxStream, StreamExt};
 
+use crate::below;
+use crate::checkpoint;
+use crate::deep::Deep;
 use crate::disk::Disk;
+use crate::mend::{LOG, MOST_BYTES};
+use crate::names::LogName;
+use crate::objects::{self, NAME};
 
-const NAME: &str = "lake";
-
-/// A file system on which what was put lasts.
+/// A table's log, in which what was put lasts.
 #[derive(Clone, Debug)]
 pub(crate) struct DurableStore {
-    files: Arc<LocalFileSystem>,
+    /// The table's directory, from the root on.
+    directory: Arc<Path>,
+    /// The log as the library calls it.
+    log: Location,
     disk: Disk,
     /// Names of files that are as good as absent: torn ones, to a reader that may not remove them.
     hidden: Arc<RwLock<HashSet<String>>>,
 }
 
 impl DurableStore {
-    pub(crate) fn new(disk: Disk) -> Self {
-        Self { files: Arc::new(LocalFileSystem::new()), disk, hidden: Arc::default() }
+    /// The log of the table in `directory`, which is named from the root on.
+    ///
+    /// # Errors
+    /// If the directory cannot be written as an object's path.
+    pub(crate) fn new(directory: &Path, disk: Disk) -> Result<Self> {
+        let log = Location::from_absolute_path(directory.join(LOG))?;
+        Ok(Self { directory: directory.into(), log, disk, hidden: Arc::default() })
     }
 
     /// From now on, these files and no others are passed over.
@@ -41,34 +57,84 @@ impl DurableStore {
         !self.hidden.read().unwrap_or_else(PoisonError::into_inner).is_empty()
     }
 
-    fn is_hidden(&self, location: &Path) -> bool {
-        let hidden = self.hidden.read().unwrap_or_else(PoisonError::into_inner);
-        location.filename().is_some_and(|name| hidden.contains(name))
+    fn is_hidden(&self, name: &str) -> bool {
+        self.hidden.read().unwrap_or_else(PoisonError::into_inner).contains(name)
+    }
+
+    /// The name of a file directly in the log.
+    fn entry(&self, location: &Location) -> Result<String> {
+        let parts = location.prefix_match(&self.log).map(|parts| parts.collect::<Vec<_>>());
+        match parts.as_deref() {
+            Some([name]) => Ok(name.as_ref().to_owned()),
+            _ => {
+                let path = self.directory.join(LOG);
+                let problem = format!("what it names leads out of it, to {location}");
+                Err(objects::failed(location)(io::Error::other(Deep::Rewritten { path, problem })))
+            }
+        }
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.directory.join(LOG).join(name)
+    }
+
+    /// A file of the log that may be read, opened.
+    fn open(&self, name: &str) -> io::Result<std::fs::File> {
+        // The note of the last checkpoint only saves looking for it, and may say anything.
+        let Some(of) = LogName::parse(name).filter(|_| !self.is_hidden(name)) else {
+            return Err(io::ErrorKind::NotFound.into());
+        };
+        let file = below::open(&self.directory, &[LOG, name])?;
+        let length = file.metadata()?.len();
+        let rewritten = |problem| io::Error::other(Deep::Rewritten { path: self.path(name), problem });
+        if length > MOST_BYTES {
+            return Err(rewritten(format!("its {length} bytes are more than any log of ours has")));
+        }
+        if of.is_checkpoint {
+            checkpoint::check(&file).map_err(rewritten)?;
+        }
+        Ok(file)
     }
 
     /// Puts a file under its name. Where `mode` says so, nothing may have it yet.
-    async fn write(&self, location: &Path, payload: PutPayload, mode: PutMode) -> Result<PutResult> {
-        let path = self.files.path_to_filesystem(location)?;
-        let disk = self.disk.clone();
+    async fn write(&self, location: &Location, payload: PutPayload, mode: PutMode) -> Result<PutResult> {
+        let path = self.path(&self.entry(location)?);
+        let store = self.clone();
         let put = move || {
             let bytes: Vec<u8> = payload.iter().flat_map(|part| part.iter().copied()).collect();
-            if let Some(directory) = path.parent() {
-                std::fs::create_dir_all(directory)?;
-            }
+            below::make_directory(&store.directory, &[LOG])?;
             match mode {
-                PutMode::Create => disk.create(&path, &bytes),
-                _ => disk.replace(&path, &bytes),
+                PutMode::Create => store.disk.create(&path, &bytes),
+                _ => store.disk.replace(&path, &bytes),
             }
         };
         let written = tokio::task::spawn_blocking(put).await;
-        let failed = |error: io::Error| match error.kind() {
-            io::ErrorKind::AlreadyExists => {
-                Error::AlreadyExists { path: location.to_string(), source: error.into() }
-            }
-            _ => Error::Generic { store: NAME, source: error.into() },
-        };
-        written.map_err(|source| Error::JoinError { source })?.map_err(failed)?;
+        written.map_err(|source| Error::JoinError { source })?.map_err(objects::failed(location))?;
         Ok(PutResult { e_tag: None, version: None })
+    }
+
+    /// What is in the log.
+    fn listed(&self) -> Result<Vec<ObjectMeta>> {
+        let failed = objects::failed(&self.log);
+        let entries = below::entries(&self.directory, &[LOG]).map_err(&failed)?;
+        let names = entries.into_iter().map(|(name, _)| name);
+        let mut listed = Vec::new();
+        for name in names.filter(|name| LogName::parse(name).is_some() && !self.is_hidden(name)) {
+            // What is gone meanwhile is not there.
+            let Some(about) = below::about(&self.directory, &[LOG, &name]).map_err(&failed)? else {
+                continue;
+            };
+            let last_modified = about.modified().map_err(&failed)?.into();
+            let location = self.log.clone().join(name);
+            listed.push(ObjectMeta {
+                location,
+                last_modified,
+                size: about.len(),
+                e_tag: None,
+                version: None,
+            });
+        }
+        Ok(listed)
     }
 }
 
@@ -80,45 +146,66 @@ impl fmt::Display for DurableStore {
 
 #[async_trait::async_trait]
 impl ObjectStore for DurableStore {
-    async fn put_opts(&self, location: &Path, payload: PutPayload, opts: PutOptions) -> Result<PutResult> {
+    async fn put_opts(
+        &self,
+        location: &Location,
+        payload: PutPayload,
+        opts: PutOptions,
+    ) -> Result<PutResult> {
         self.write(location, payload, opts.mode).await
     }
 
     async fn put_multipart_opts(
         &self,
-        location: &Path,
+        location: &Location,
         _opts: PutMultipartOptions,
     ) -> Result<Box<dyn MultipartUpload>> {
         Ok(Box::new(Upload { store: self.clone(), location: location.clone(), parts: Vec::new() }))
     }
 
-    async fn get_opts(&self, location: &Path, options: GetOptions) -> Result<GetResult> {
-        if self.is_hidden(location) {
-            let source = io::Error::other("it is torn").into();
-            return Err(Error::NotFound { path: location.to_string(), source });
-        }
-        self.files.get_opts(location, options).await
+    async fn get_opts(&self, location: &Location, options: GetOptions) -> Result<GetResult> {
+        let name = self.entry(location)?;
+        let (store, location) = (self.clone(), location.clone());
+        let got = move || {
+            let file = store.open(&name).map_err(objects::failed(&location))?;
+            objects::got(file, &store.path(&name), &location, &options)
+        };
+        tokio::task::spawn_blocking(got).await.map_err(|source| Error::JoinError { source })?
     }
 
-    fn delete_stream(&self, locations: BoxStream<'static, Result<Path>>) -> BoxStream<'static, Result<Path>> {
-        self.files.delete_stream(locations)
-    }
-
-    fn list(&self, prefix: Option<&Path>) -> BoxStream<'static, Result<ObjectMeta>> {
+    fn delete_stream(
+        &self,
+        locations: BoxStream<'static, Result<Location>>,
+    ) -> BoxStream<'static, Result<Location>> {
         let store = self.clone();
-        let seen =
-            move |file: &Result<ObjectMeta>| !file.as_ref().is_ok_and(|file| store.is_hidden(&file.location));
-        self.files.list(prefix).filter(move |file| std::future::ready(seen(file))).boxed()
+        let deleted = move |location: Result<Location>| {
+            let location = location?;
+            let path = store.path(&store.entry(&location)?);
+            store.disk.remove(&path).map_err(objects::failed(&location))?;
+            Ok(location)
+        };
+        locations.map(deleted).boxed()
     }
 
-    async fn list_with_delimiter(&self, prefix: Option<&Path>) -> Result<ListResult> {
-        let mut listed = self.files.list_with_delimiter(prefix).await?;
-        listed.objects.retain(|file| !self.is_hidden(&file.location));
-        Ok(listed)
+    fn list(&self, prefix: Option<&Location>) -> BoxStream<'static, Result<ObjectMeta>> {
+        // The log is all that there is below any prefix.
+        if prefix.is_some_and(|prefix| !self.log.prefix_matches(prefix)) {
+            return stream::empty().boxed();
+        }
+        match self.listed() {
+            Ok(listed) => stream::iter(listed.into_iter().map(Ok)).boxed(),
+            Err(error) => stream::iter([Err(error)]).boxed(),
+        }
     }
 
-    async fn copy_opts(&self, from: &Path, to: &Path, options: CopyOptions) -> Result<()> {
-        self.files.copy_opts(from, to, options).await
+    async fn list_with_delimiter(&self, prefix: Option<&Location>) -> Result<ListResult> {
+        let within = prefix.is_some_and(|prefix| *prefix == self.log);
+        let objects = if within { self.listed()? } else { Vec::new() };
+        Ok(ListResult { objects, common_prefixes: Vec::new() })
+    }
+
+    async fn copy_opts(&self, _from: &Location, _to: &Location, _options: CopyOptions) -> Result<()> {
+        Err(Error::NotImplemented { operation: "copying".to_owned(), implementer: NAME.to_owned() })
     }
 }
 
@@ -126,7 +213,7 @@ impl ObjectStore for DurableStore {
 #[derive(Debug)]
 struct Upload {
     store: DurableStore,
-    location: Path,
+    location: Location,
     parts: Vec<PutPayload>,
 }
 

@@ -17,8 +17,8 @@ impl Table {
         let Some(file) = self.files().of(day).cloned() else {
             return Ok(RecordBatch::new_empty(name.schema()));
         };
-        let path = self.path(&file);
-        blocking("reading a day", move || read::day(&path, name, &file, day)).await
+        let file = self.located(&file);
+        blocking("reading a day", move || read::day(&file, day)).await
     }
 
     /// A miner's rows of a day that the table holds, read without the other miners'.
@@ -27,18 +27,17 @@ impl Table {
         let Some(file) = self.files().of(day).cloned() else {
             return Ok(RecordBatch::new_empty(name.schema()));
         };
-        let path = self.path(&file);
-        blocking("reading a day", move || read::miner(&path, name, miner, Some(day))).await
+        let file = self.located(&file);
+        blocking("reading a day", move || read::miner(&file, miner, Some(day))).await
     }
 
     /// The table's rows as progress, ordered by day. Only table `progress` has such rows.
     pub(crate) async fn progress(&self) -> Result<Vec<Progress>> {
-        let name = self.name();
-        let paths: Vec<_> = self.files().iter().map(|file| self.path(file)).collect();
+        let files: Vec<_> = self.files().iter().map(|file| self.located(file)).collect();
         blocking("reading progress", move || {
             let mut rows = Vec::new();
-            for path in paths {
-                rows.extend(progress::rows(&read::whole(&path, name)?)?);
+            for file in files {
+                rows.extend(progress::rows(&read::whole(&file)?)?);
             }
             Ok(rows)
         })

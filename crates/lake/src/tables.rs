@@ -5,9 +5,13 @@ use std::path::Path;
 
 use crate::disk::Disk;
 use crate::schema::TableName;
-use crate::snapshot::{standing_on, stands_on};
+use crate::snapshot::{Snapshot, standing_on, stands_on};
 use crate::table::{Change, Table};
 use crate::{Result, layout};
+
+/// Why a commit is taken back, in the words of a log line.
+const ON_LOST: &str = "a last commit that stands on a lost one; its days will be closed again";
+const LACKING: &str = "a last commit that names a missing file; its days will be closed again";
 
 /// All tables. Only the holder of the lake's lock has them.
 pub(crate) struct Tables {
@@ -30,7 +34,7 @@ impl Tables {
             history: Table::open_or_create(dir, TableName::History, disk).await?,
             rows: Table::open_or_create(dir, TableName::Rows, disk).await?,
         };
-        tables.agree().await?;
+        tables.agree(dir).await?;
         if older {
             layout::migrate(&mut tables, disk).await?;
         }
@@ -41,8 +45,8 @@ impl Tables {
         Ok(tables)
     }
 
-    /// Brings all tables to what the newest publishing commit stands on.
-    async fn agree(&mut self) -> Result<()> {
+    /// Brings all tables to what the newest publishing commit stands on whose files are there.
+    async fn agree(&mut self, dir: &Path) -> Result<()> {
         let mut versions = stands_on(self.get(TableName::Rows)).await?;
         // What it stands on may be torn and lost; then so is it.
         while versions.iter().any(|(name, version)| *version > self.get(*name).version()) {
@@ -50,7 +54,13 @@ impl Tables {
             if rows.version() == 0 {
                 break;
             }
-            rows.take_back().await?;
+            rows.take_back(ON_LOST).await?;
+            versions = stands_on(rows).await?;
+        }
+        let whole = Snapshot::open(dir).await?.version();
+        let rows = self.get_mut(TableName::Rows);
+        while rows.version() > whole {
+            rows.take_back(LACKING).await?;
             versions = stands_on(rows).await?;
         }
         for (name, version) in versions {

@@ -114,6 +114,16 @@ impl Told {
     }
 }
 
+impl Told {
+    /// The same without the totals of the day before: for those who may not see that day.
+    #[must_use]
+    pub fn without_previous(mut self) -> Self {
+        self.previous = None;
+        self.parts = self.parts.into_iter().map(Self::without_previous).collect();
+        self
+    }
+}
+
 fn in_digits(unit: Unit, spelled: Spelled) -> bool {
     spelled == Spelled::Digits && unit.storage() == Storage::Wide
 }

@@ -1,11 +1,13 @@
 //! Room: removing files that the lake has no more.
 
+use std::collections::HashSet;
 use std::time::Duration;
 
+use crate::names::FileName;
 use crate::schema::TableName;
 use crate::table::now_millis;
 use crate::writer::Lake;
-use crate::{Error, Result};
+use crate::{Error, Result, below};
 
 /// What was removed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -28,11 +30,12 @@ impl Lake {
         let mut vacuumed = Vacuumed::default();
         for name in TableName::ALL {
             let table = self.tables.get(name);
-            let held = |file: &str| table.files().iter().any(|held| held.name == file);
-            for gone in table.gone().await?.into_iter().filter(|gone| gone.at <= before && !held(&gone.name))
-            {
-                let path = table.directory().join(&gone.name);
-                let Ok(about) = path.metadata() else { continue };
+            let held: HashSet<&FileName> = table.files().iter().map(|held| &held.name).collect();
+            let gone = table.gone().await?.into_iter().filter(|gone| gone.at <= before);
+            for gone in gone.filter(|gone| !held.contains(&gone.name)) {
+                let path = gone.name.within(table.directory());
+                let about = below::about(table.directory(), &[gone.name.as_str()]);
+                let Some(about) = about.map_err(Error::io(&path))? else { continue };
                 self.disk.remove(&path).map_err(Error::io(&path))?;
                 vacuumed.files += 1;
                 vacuumed.bytes += about.len();

@@ -57,7 +57,7 @@ pub(crate) struct Last {
 pub struct Lake {
     pub(crate) directory: PathBuf,
     pub(crate) disk: Disk,
-    _lock: WriterLock,
+    _lock: Arc<WriterLock>,
     pub(crate) tables: Tables,
     pub(crate) closer: Closer,
     /// The last closed day, once read or made.
@@ -81,7 +81,7 @@ impl Lake {
     /// # Errors
     /// As [`Lake::open`], and if there is none.
     pub async fn open_existing(dir: &Path) -> Result<Self> {
-        if !Table::exists(dir, TableName::Rows).await? {
+        if !Table::exists(dir, TableName::Rows)? {
             return Err(Error::NoLake { dir: dir.to_owned() });
         }
         Self::open(dir).await
@@ -93,7 +93,8 @@ impl Lake {
     /// As [`Lake::open`].
     pub async fn open_on(dir: &Path, disk: Disk) -> Result<Self> {
         std::fs::create_dir_all(dir).map_err(Error::io(dir))?;
-        let lock = WriterLock::take(dir)?;
+        let lock = Arc::new(WriterLock::take(dir)?);
+        let disk = disk.under(&lock);
         Ok(Self {
             directory: dir.to_owned(),
             tables: Tables::open(dir, &disk).await?,
@@ -244,7 +245,7 @@ impl Lake {
         let table = self.tables.get(TableName::Events);
         let before = self.expected();
         let files = table.files().iter().filter(|file| before.is_none_or(|day| file.days.0 < day));
-        activations::read(files.map(|file| table.path(file)).collect(), before).await
+        activations::read(table, files.cloned().collect(), before).await
     }
 
     /// Gaps that sources have shown, after the last closed day.

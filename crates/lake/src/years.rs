@@ -4,7 +4,7 @@
 //! columns: what that takes goes by the number of files, hardly by the rows. Only the way changes in which rows are
 //! kept, never a row, and each year is committed whole.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use chain::Day;
 use datafusion::arrow::array::{AsArray, RecordBatch};
@@ -15,7 +15,7 @@ use crate::disk::Disk;
 use crate::file::FileWriter;
 use crate::schema::{MINER_ID, TableName};
 use crate::stored::in_turn;
-use crate::table::{Change, DataFile};
+use crate::table::{Change, DataFile, Located};
 use crate::writer::Lake;
 use crate::{Error, Result, read};
 
@@ -43,21 +43,27 @@ impl Lake {
         let Some((first, last)) = files.first().zip(files.last()) else { return Ok(Change::default()) };
         let days = (first.days.0, last.days.1);
         let table = self.tables.get(TableName::History);
-        let paths: Vec<PathBuf> = files.iter().map(|file| table.path(file)).collect();
+        let months: Vec<Located> = files.iter().map(|file| table.located(file)).collect();
         let rows = files.iter().map(|file| usize::try_from(file.rows).unwrap_or(usize::MAX));
         let rows = rows.fold(0, usize::saturating_add);
         let (disk, directory) = (self.disk.clone(), table.directory().to_owned());
-        let joined = move || join(&disk, &directory, days, &paths, rows);
+        let joined = move || join(&disk, &directory, days, &months, rows);
         let added = in_turn("bringing a year together", joined).await?;
         Ok(Change { remove: files, add: vec![added], same_rows: true, ..Change::default() })
     }
 }
 
 /// Writes the rows of the files, each by miner and then by day and together by day, by miner and then by day.
-fn join(disk: &Disk, directory: &Path, days: (Day, Day), paths: &[PathBuf], rows: usize) -> Result<DataFile> {
+fn join(
+    disk: &Disk,
+    directory: &Path,
+    days: (Day, Day),
+    months: &[Located],
+    rows: usize,
+) -> Result<DataFile> {
     let table = TableName::History;
     let mut writer = FileWriter::begin(disk, directory, table, days, rows)?;
-    let mut months = paths.iter().map(|path| Month::begin(path)).collect::<Result<Vec<_>>>()?;
+    let mut months = months.iter().map(Month::begin).collect::<Result<Vec<_>>>()?;
     let mut parts = Vec::new();
     while let Some(miner) = months.iter().filter_map(Month::miner).min() {
         for month in &mut months {
@@ -78,8 +84,8 @@ struct Month {
 }
 
 impl Month {
-    fn begin(path: &Path) -> Result<Self> {
-        let batches = read::batches(path, TableName::History, ROWS_AT_ONCE)?;
+    fn begin(file: &Located) -> Result<Self> {
+        let batches = read::batches(file, ROWS_AT_ONCE)?;
         let mut month =
             Self { batches: Box::new(batches), rows: RecordBatch::new_empty(TableName::History.schema()) };
         month.go_on()?;

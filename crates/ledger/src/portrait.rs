@@ -1,9 +1,10 @@
 //! One miner at one moment: what it has, where it stands, and when it leaves.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 
 use chain::state::Miner;
-use chain::{AttoFil, Epoch, Result};
+use chain::{AttoFil, Epoch, Result, work};
 
 use crate::differ::{Standing, Terms};
 use crate::event::{Content, Status};
@@ -100,7 +101,14 @@ impl Portrait {
             let terms = Terms::of(&found)?;
             let sector = Holding::of(&terms);
             holding.add(&sector);
-            let expiring = portrait.expirations.entry(terms.expiration).or_default();
+            let expiring = match portrait.expirations.entry(terms.expiration) {
+                Entry::Occupied(there) => there.into_mut(),
+                Entry::Vacant(new) => {
+                    // A map of its own.
+                    miner.store().spend(4 * work::KEPT)?;
+                    new.insert(BTreeMap::new())
+                }
+            };
             expiring.entry(terms.backing.content).or_default().add(&sector);
             Ok(())
         })?;

@@ -110,3 +110,38 @@ fn chain_and_ledger_pull_in_nothing_heavy() {
     }
     assert!(reached.len() <= MOST_PACKAGES, "{} packages: {reached:?}", reached.len());
 }
+
+/// The test functions of all crates, by name.
+fn tests_below(folder: &std::path::Path, found: &mut BTreeSet<String>) {
+    for entry in std::fs::read_dir(folder).unwrap().map(Result::unwrap) {
+        let path = entry.path();
+        if entry.file_type().unwrap().is_dir() {
+            if entry.file_name() != "target" {
+                tests_below(&path, found);
+            }
+        } else if path.extension().is_some_and(|kind| kind == "rs") {
+            let text = std::fs::read_to_string(&path).unwrap();
+            let names = text.lines().filter_map(|line| {
+                let line = line.trim_start();
+                let line = line.strip_prefix("async ").unwrap_or(line);
+                Some(line.strip_prefix("fn ")?.split_once("()")?.0.to_owned())
+            });
+            found.extend(names);
+        }
+    }
+}
+
+#[test]
+fn every_test_that_the_page_on_security_names_is_there() {
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let page = std::fs::read_to_string(root.join("SECURITY.md")).unwrap();
+    let mut tests = BTreeSet::new();
+    tests_below(&root.join("crates"), &mut tests);
+    // Names of tests are the longest words of the page; commands and columns have fewer parts.
+    let named: Vec<_> =
+        page.split('`').skip(1).step_by(2).filter(|word| word.matches('_').count() >= 3).collect();
+    assert!(named.len() > 40, "{named:?}");
+    for name in named {
+        assert!(tests.contains(name), "SECURITY.md names a test that is not there: {name}");
+    }
+}

@@ -10,7 +10,7 @@ use chain::{Cars, Chain, Cid, MinerId, NoProgress};
 use common::{portrayed, shared};
 use ledger::{ChainPower, ChainPowers};
 
-const CHAINS: [&str; 5] = ["tiny", "edge", "small", "long", "large"];
+const CHAINS: [&str; 7] = ["tiny", "edge-1", "edge-2", "edge-3", "small", "long", "large"];
 
 fn with_chain(name: &str, with: impl FnOnce(&Chain<'_>)) {
     let Some(path) = shared(&format!("{name}.car.zst")) else { return };

@@ -13,7 +13,14 @@ use ledger::{Backing, Cause, Event, Kind, Status};
 use serde_json::Value;
 
 static SMALL: LazyLock<Option<Replay>> = LazyLock::new(|| replay("small"));
-static EDGE: LazyLock<Option<Replay>> = LazyLock::new(|| replay("edge"));
+/// One chain in three parts, each of which opens with the state that the one before left.
+static EDGES: LazyLock<Vec<Replay>> =
+    LazyLock::new(|| ["edge-1", "edge-2", "edge-3"].into_iter().filter_map(replay).collect());
+/// The events of all three.
+static EDGE: LazyLock<Option<Vec<Event>>> = LazyLock::new(|| {
+    let events = |replay: &Replay| replay.events.clone();
+    (!EDGES.is_empty()).then(|| EDGES.iter().flat_map(events).collect())
+});
 
 fn of(events: &[Event], kind: Kind) -> impl Iterator<Item = &Event> {
     events.iter().filter(move |event| event.kind == kind)
@@ -55,7 +62,7 @@ fn what_a_tipset_executed_happens_at_its_epoch_in_the_day_it_stands_in() {
 fn crons_of_null_rounds_happen_at_the_epoch_of_the_tipset_after_them() {
     let Some(edge) = &*EDGE else { return };
     // The truth saw this fault nine epochs before the tipset.
-    assert_eq!(told(&edge.events, 6_188_440, 107, 99), ["fault missed"]);
+    assert_eq!(told(edge, 6_188_440, 107, 99), ["fault missed"]);
 }
 
 #[test]
@@ -163,17 +170,17 @@ fn a_snap_changes_what_the_sector_holds_and_keeps_its_activation() {
 #[test]
 fn an_extension_moves_the_expiration_up_and_one_that_changes_neither_date_nor_power_is_no_event() {
     let Some(edge) = &*EDGE else { return };
-    assert!(of(&edge.events, Kind::Extend).all(|event| event.expiration_after > event.expiration_before));
+    assert!(of(edge, Kind::Extend).all(|event| event.expiration_after > event.expiration_before));
     let is_idle = |line: &&Value| {
         line["event"] == "extended"
             && line["expiration"] == line["old_expiration"]
             && line["qap"] == line["old_qap"]
     };
-    let lines = lines("edge.events.jsonl");
+    let lines: Vec<_> = (1..=3).flat_map(|part| lines(&format!("edge-{part}.events.jsonl"))).collect();
     let idle: Vec<_> = lines.iter().filter(is_idle).collect();
     assert_eq!(idle.len(), 4);
     for line in idle {
-        let told = edge.events.iter().filter(|event| {
+        let told = edge.iter().filter(|event| {
             event.message.as_ref().is_some_and(|message| line["msg_cid"] == message.cid.to_string())
                 && line["sector"] == event.sector.0
         });
@@ -203,9 +210,9 @@ fn faults_are_told_apart_by_what_found_them() {
 #[test]
 fn declaring_a_recovery_is_not_yet_a_recovery() {
     let Some(edge) = &*EDGE else { return };
-    assert!(of(&edge.events, Kind::Recover).all(|event| event.message.as_ref().unwrap().method == 5));
+    assert!(of(edge, Kind::Recover).all(|event| event.message.as_ref().unwrap().method == 5));
     // Declared faulty and declared to recover in one tipset: only the fault has happened.
-    assert_eq!(told(&edge.events, 6_184_000, 107, 130), ["fault declared"]);
+    assert_eq!(told(edge, 6_184_000, 107, 130), ["fault declared"]);
 }
 
 #[test]
@@ -234,9 +241,8 @@ fn a_sector_expires_at_its_time_whether_faulty_or_not() {
 #[test]
 fn a_termination_after_the_expiration_but_before_the_deadlines_end_is_active() {
     let Some(edge) = &*EDGE else { return };
-    let late: Vec<_> = of(&edge.events, Kind::Terminate)
-        .filter(|event| event.expiration_before.unwrap() < event.epoch)
-        .collect();
+    let late: Vec<_> =
+        of(edge, Kind::Terminate).filter(|event| event.expiration_before.unwrap() < event.epoch).collect();
     assert!(!late.is_empty());
     assert!(late.iter().all(|event| event.cause == Some(Cause::Active)));
 }
@@ -257,7 +263,7 @@ fn compaction_is_no_event() {
 #[test]
 fn several_changes_of_one_sector_in_one_tipset_are_several_events_in_order() {
     let Some(edge) = &*EDGE else { return };
-    let events = &edge.events;
+    let events = edge;
     assert_eq!(told(events, 6_183_900, 107, 112), ["snap", "extend"]);
     assert_eq!(told(events, 6_183_900, 107, 114), ["extend", "extend"]);
     assert_eq!(told(events, 6_184_000, 107, 132), ["fault declared", "terminate active"]);
@@ -270,7 +276,7 @@ fn several_changes_of_one_sector_in_one_tipset_are_several_events_in_order() {
 
 #[test]
 fn events_of_one_sector_hand_over_to_each_other() {
-    for replay in [&*SMALL, &*EDGE].into_iter().flatten() {
+    for replay in SMALL.iter().chain(&*EDGES) {
         for ((miner, sector), life) in lives(&replay.events) {
             let kept: Vec<_> = life
                 .iter()
@@ -345,7 +351,7 @@ fn terminate_expire_and_fault_are_valued_before_and_the_others_after() {
 
 #[test]
 fn live_is_onboarded_less_terminated_less_expired_in_sectors_raw_bytes_and_qap() {
-    for replay in [&*SMALL, &*EDGE].into_iter().flatten() {
+    for replay in SMALL.iter().chain(&*EDGES) {
         let mut sums: BTreeMap<MinerId, [i128; 3]> = BTreeMap::new();
         for event in &replay.events {
             let (count, size, qap) = (1, event.sector_size.0, event.qap().0);

@@ -37,7 +37,7 @@ fn every_identity_and_check_holds_and_every_number_is_explained_over_made_up_his
 
 #[test]
 fn every_identity_and_check_holds_and_every_number_is_explained_over_the_chains_with_known_truth() {
-    for name in ["tiny", "edge", "small", "long", "large"] {
+    for name in ["tiny", "edge-1", "edge-2", "edge-3", "small", "long", "large"] {
         let Some(history) = chain_history(name) else { continue };
         let held = Held::of(&history);
         assert_eq!(held.failures, [""; 0], "{name}");

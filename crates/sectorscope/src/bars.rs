@@ -7,6 +7,8 @@ use std::sync::Mutex;
 use chain::{Progress, Unit};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 
+use crate::plain::plain;
+
 const BYTES: &str =
     "{msg:32!} {wide_bar:.cyan/blue} {bytes:>10}/{total_bytes} {bytes_per_sec:>12} {eta:>4} left";
 const TIPSETS: &str =
@@ -40,7 +42,8 @@ impl Progress for Bars {
         let style = style.with_key("rate", |state: &ProgressState, out: &mut dyn Write| {
             let _ = write!(out, "{:.0}/s", state.per_sec());
         });
-        let bar = ProgressBar::with_draw_target(Some(total), target).with_style(style).with_message(task);
+        let bar = ProgressBar::with_draw_target(Some(total), target).with_style(style);
+        let bar = bar.with_message(plain(&task).into_owned());
         self.with(|current| *current = Some(bar));
     }
 

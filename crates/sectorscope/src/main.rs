@@ -4,10 +4,12 @@ mod bars;
 mod cli;
 mod commands;
 mod human;
+mod mistakes;
 mod output;
+mod plain;
 mod stop;
 
-use std::io::{self, Write};
+use std::io::{self, IsTerminal};
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -23,12 +25,13 @@ const UNCLOSED: u8 = 2;
 fn main() -> ExitCode {
     let cli = Cli::parse();
     log(cli.verbose, cli.log_format);
-    match run(cli) {
+    mistakes::log(matches!(cli.command, Command::Serve(_) | Command::Up(_)));
+    match mistakes::caught(|| run(cli)) {
         Ok(code) => code,
         // Whoever read our output has seen enough, as `head` does.
         Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
-            let _ = writeln!(io::stderr(), "error: {}", said(&error));
+            output::remark(format_args!("error: {}", said(&error)));
             ExitCode::from(FAILED)
         }
     }
@@ -76,7 +79,9 @@ fn log(verbose: u8, format: LogFormat) {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(level));
     let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
     match format {
-        LogFormat::Text => log.init(),
+        LogFormat::Text => {
+            log.with_ansi(io::stderr().is_terminal()).with_writer(plain::LogLines::new).init();
+        }
         LogFormat::Json => log.json().flatten_event(true).init(),
     }
 }

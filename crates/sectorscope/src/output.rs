@@ -1,18 +1,28 @@
 //! Tables on stdout: aligned, coloured on a terminal and plain in a pipe.
 
 use std::fmt::Display;
-use std::io::{BufWriter, IsTerminal, StdoutLock, Write, stdout};
+use std::io::{BufWriter, IsTerminal, StdoutLock, Write, stderr, stdout};
 
 use comfy_table::{Attribute, Cell, CellAlignment, Color, ContentArrangement, Table, presets};
+
+use crate::plain::plain;
 
 /// Stdout, buffered.
 pub(crate) fn out() -> BufWriter<StdoutLock<'static>> {
     BufWriter::with_capacity(1 << 16, stdout().lock())
 }
 
-/// Prints a line. That nobody reads it is no reason to stop.
+/// Prints a line, before and after it as many empty ones as it says. That nobody reads it is no reason to stop.
 pub(crate) fn say(line: impl Display) {
-    let _ = writeln!(stdout(), "{line}");
+    let text = line.to_string();
+    let line = text.trim_matches('\n');
+    let (before, after) = text.split_once(line).filter(|_| !line.is_empty()).unwrap_or((&text, ""));
+    let _ = writeln!(stdout(), "{before}{}{after}", plain(line));
+}
+
+/// Says something beside the results, in a line.
+pub(crate) fn remark(line: impl Display) {
+    let _ = writeln!(stderr(), "{}", plain(&line.to_string()));
 }
 
 /// Prints a value as JSON for programs, indented for people.
@@ -31,9 +41,51 @@ pub(crate) enum Align {
     Right,
 }
 
+/// A table of any number of rows, printed as they come: they are aligned among some thousand at a time.
+pub(crate) struct Rows<'h> {
+    header: &'h [(&'h str, Align)],
+    rows: Vec<Vec<String>>,
+    begun: bool,
+}
+
+impl<'h> Rows<'h> {
+    /// Rows that are aligned among each other, and held meanwhile.
+    const AT_ONCE: usize = 20_000;
+
+    /// A table with a header and no rows yet.
+    pub(crate) const fn under(header: &'h [(&'h str, Align)]) -> Self {
+        Self { header, rows: Vec::new(), begun: false }
+    }
+
+    /// Adds a row.
+    pub(crate) fn add(&mut self, row: Vec<String>) -> std::io::Result<()> {
+        self.rows.push(row);
+        if self.rows.len() < Self::AT_ONCE { Ok(()) } else { self.print() }
+    }
+
+    /// Prints what is not printed yet.
+    pub(crate) fn end(mut self) -> std::io::Result<()> {
+        if self.begun && self.rows.is_empty() { Ok(()) } else { self.print() }
+    }
+
+    fn print(&mut self) -> std::io::Result<()> {
+        let rows = std::mem::take(&mut self.rows);
+        print(self.header, !std::mem::replace(&mut self.begun, true), rows)
+    }
+}
+
 /// Prints a table with a header.
 pub(crate) fn table(
     header: &[(&str, Align)],
+    rows: impl IntoIterator<Item = Vec<String>>,
+) -> std::io::Result<()> {
+    print(header, true, rows)
+}
+
+/// Prints rows, with their header or without.
+fn print(
+    header: &[(&str, Align)],
+    with_header: bool,
     rows: impl IntoIterator<Item = Vec<String>>,
 ) -> std::io::Result<()> {
     let mut table = Table::new();
@@ -41,10 +93,16 @@ pub(crate) fn table(
     if !stdout().is_terminal() {
         table.force_no_tty();
     }
-    table.set_header(
-        header.iter().map(|(name, _)| Cell::new(name).fg(Color::Cyan).add_attribute(Attribute::Bold)),
+    if with_header {
+        table.set_header(
+            header
+                .iter()
+                .map(|(name, _)| Cell::new(plain(name)).fg(Color::Cyan).add_attribute(Attribute::Bold)),
+        );
+    }
+    table.add_rows(
+        rows.into_iter().map(|row| row.iter().map(|cell| plain(cell).into_owned()).collect::<Vec<_>>()),
     );
-    table.add_rows(rows);
     for (column, (_, align)) in table.column_iter_mut().zip(header) {
         column.set_cell_alignment(match align {
             Align::Left => CellAlignment::Left,

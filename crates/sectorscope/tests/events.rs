@@ -11,7 +11,7 @@ use std::process::{Command, Stdio};
 
 use common::http::Object;
 use common::truth::{day_of, is_event, moved, number, text};
-use common::{PROGRAM, lines, program, run_in, sample, shared};
+use common::{LOGGED, PROGRAM, lines, program, run_in, sample, shared};
 use serde_json::Value;
 
 /// The keys of a line, and the columns of CSV.
@@ -216,6 +216,9 @@ fn printed_as_they_happened(name: &str) {
 
     let data = tempfile::tempdir().unwrap();
     let printed = events(&car, data.path(), &["--format", "ndjson"]);
+    // Where the truth does not tell what stood in the first state, that is not compared.
+    let printed: String =
+        printed.split_inclusive('\n').filter(|line| start.exists() || !line.contains("genesis")).collect();
     for (at, (found, expected)) in printed.lines().zip(&expected).enumerate() {
         // Of the sectors that stand in the first state, the truth tells what is pledged.
         let told = expected.contains("genesis");
@@ -239,7 +242,7 @@ fn the_events_of_small_are_printed_as_they_happened() {
 
 #[test]
 fn the_events_of_edge_are_printed_as_they_happened() {
-    printed_as_they_happened("edge");
+    ["edge-1", "edge-2", "edge-3"].into_iter().for_each(printed_as_they_happened);
 }
 
 #[test]
@@ -345,6 +348,7 @@ fn a_pipe_that_closes_early_ends_it_quietly() {
             .arg(sample())
             .arg(data.path())
             .arg(format)
+            .env("RUST_LOG", LOGGED)
             .output()
             .unwrap();
         let stderr = String::from_utf8_lossy(&output.stderr).into_owned();

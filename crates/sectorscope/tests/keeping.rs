@@ -229,7 +229,7 @@ fn small_reconciles() {
 
 #[test]
 fn edge_reconciles() {
-    reconciles("edge");
+    ["edge-1", "edge-2", "edge-3"].into_iter().for_each(reconciles);
 }
 
 #[test]

@@ -152,6 +152,88 @@ fn a_damaged_file_of_keys_is_said_before_anything_is_served() {
     assert!(ran.error().contains("keys.sqlite"), "{ran:?}");
 }
 
+/// Changes the file of keys as another program may.
+fn change(data: &Path, statement: &str) {
+    let other = rusqlite::Connection::open(data.join("keys.sqlite")).unwrap();
+    other.execute_batch(statement).unwrap();
+}
+
+#[test]
+fn a_file_of_keys_that_is_not_ours_is_refused_by_every_command() {
+    for statement in [
+        "CREATE TRIGGER free AFTER UPDATE ON keys BEGIN UPDATE keys SET quota_requests = NULL; END",
+        "ALTER TABLE keys RENAME TO hidden; CREATE VIEW keys AS WITH RECURSIVE n (i) AS
+             (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT i AS id FROM n",
+    ] {
+        let data = data();
+        create(data.path(), &["alice"]);
+        change(data.path(), statement);
+        for command in [
+            &["keys", "list"][..],
+            &["keys", "create", "bob"],
+            &["keys", "revoke", "alice"],
+            &["keys", "usage", "alice"],
+            &["serve", "--listen", "127.0.0.1:0"],
+        ] {
+            let ran = run_in(data.path(), command);
+            assert!(ran.error().contains("is not as this program makes it"), "{command:?}: {ran:?}");
+        }
+    }
+}
+
+#[test]
+fn a_key_that_cannot_be_read_is_listed_as_such_and_forges_nothing() {
+    let data = tempfile::tempdir().unwrap();
+    let data = data.path();
+    for name in ["alice", "bob"] {
+        create(data, &[name]);
+    }
+    change(
+        data,
+        "UPDATE keys SET name = char(27) || '[31mroot' || char(10) || 'carol  good' WHERE name = 'bob'",
+    );
+    let ran = run_in(data, &["keys", "list"]);
+    assert_eq!(ran.code, Some(0), "{ran:?}");
+    assert!(!ran.stdout.contains('\u{1b}') && !ran.stderr.contains("\u{1b}[31m"), "{ran:?}");
+    let lines: Vec<&str> = ran.stdout.lines().collect();
+    assert_eq!(lines.len(), 3, "a heading and two keys: {ran:?}");
+    assert!(lines[1].contains("alice") && lines[1].contains("good"), "{ran:?}");
+    assert!(
+        lines[2].contains("unreadable") && ran.stderr.contains("the name of this key cannot be read"),
+        "{ran:?}"
+    );
+    let listed: Value =
+        serde_json::from_str(&run_in(data, &["keys", "list", "--format", "json"]).stdout).unwrap();
+    assert_eq!((&listed[1]["state"], &listed[1]["created_at"]), (&"unreadable".into(), &Value::Null));
+}
+
+#[cfg(unix)]
+#[test]
+fn files_of_secrets_that_others_may_get_at_are_warned_of() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let data = data();
+    create(data.path(), &["alice"]);
+    let mode = |path: &Path, mode: u32| {
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
+    };
+    let (keys, token) = (data.path().join("keys.sqlite"), data.path().join("token"));
+    run_in(data.path(), &["keys", "list"]).printed();
+    mode(&keys, 0o666);
+    let ran = run_in(data.path(), &["keys", "list"]);
+    assert!(ran.stderr.contains("may read and write") && ran.stderr.contains("keys.sqlite"), "{ran:?}");
+    std::fs::write(&token, "sesame").unwrap();
+    mode(&token, 0o644);
+    let log = data.path().join("log");
+    let mut server = Serve::logging(data.path(), &["--token-file", token.to_str().unwrap()], &[], &log);
+    assert_eq!(server.ask(&bearer("sesame")).status, 200);
+    server.signal("TERM");
+    server.ended(Duration::from_secs(30));
+    let log = std::fs::read_to_string(&log).unwrap();
+    for said in ["may read and write", "keys.sqlite", "the token is not safe", "may read"] {
+        assert!(log.contains(said), "{log}");
+    }
+}
+
 #[test]
 fn the_log_names_request_and_key_in_json() {
     let data = data();

@@ -102,6 +102,29 @@ fn an_address_beyond_loopback_needs_a_token_or_public() {
     assert_eq!(guarded.ask("authorization: Bearer sesame\r\n").status, 200);
 }
 
+#[test]
+fn on_loopback_without_keys_no_page_may_read_unless_it_is_said() {
+    let allowed = |server: &Serve, headers: &str| {
+        let answer = server.ask(&format!("origin: https://example.org\r\n{headers}"));
+        assert_eq!(answer.status, 200);
+        let line = answer.head.lines().find_map(|line| line.strip_prefix("access-control-allow-origin: "));
+        line.map(str::to_owned)
+    };
+    let any = Some("*".to_owned());
+    assert_eq!(allowed(&Serve::start(&lake(), &[], &[]), ""), None);
+    assert_eq!(allowed(&Serve::start(&lake(), &["--cors", "*"], &[]), ""), any);
+    let one = Serve::start(&lake(), &["--cors", "https://Example.org"], &[]);
+    assert_eq!(allowed(&one, "").as_deref(), Some("https://example.org"));
+    assert_eq!(allowed(&Serve::start(&lake(), &["--listen", "0.0.0.0:0", "--public"], &[]), ""), any);
+    assert_eq!(allowed(&Serve::start(&lake(), &["--behind-proxy"], &[]), ""), any);
+    let guarded = Serve::start(&lake(), &[], &[("SECTORSCOPE_TOKEN", "sesame")]);
+    assert_eq!(allowed(&guarded, "authorization: Bearer sesame\r\n"), any);
+    for wrong in ["example.org", "https://example.org/", ""] {
+        let ran: Ran = program().args(["serve", "--cors", wrong]).output().unwrap().into();
+        assert!(ran.code == Some(2) && ran.stderr.contains("is no origin"), "{ran:?}");
+    }
+}
+
 fn unauthorised(answer: &Answer) {
     let body: Value = serde_json::from_str(&answer.body).unwrap();
     assert_eq!((answer.status, &body["code"]), (401, &10011.into()), "{}", answer.body);

@@ -25,6 +25,7 @@ use axum::body::Bytes;
 use hyper::body::{Frame, SizeHint};
 
 use super::Coding;
+use crate::unsent::Alive;
 
 /// The effort for what is compressed once and given often, as each format counts it.
 const GZIP_EFFORT: flate2::Compression = flate2::Compression::new(6);
@@ -66,6 +67,12 @@ impl Ending {
     pub(crate) fn plain(bytes: Bytes) -> Self {
         let length = bytes.len();
         Self { coding: Coding::Identity, bytes, window: 0, sum: crc32fast::Hasher::new(), length }
+    }
+
+    /// The same, its bytes counted as long as anybody holds them.
+    pub(crate) fn counted(mut self, alive: &Alive) -> Self {
+        self.bytes = alive.count(self.bytes);
+        self
     }
 
     /// Compresses an ending. Takes some tenths of a second for some megabytes: do it on a thread that may block.

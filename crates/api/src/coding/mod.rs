@@ -73,6 +73,15 @@ impl Coding {
         best.0
     }
 
+    /// Bytes of memory that compressing takes as long as it goes on, about.
+    pub(crate) fn weight(self) -> usize {
+        match self {
+            Self::Identity => 0,
+            Self::Gzip => 512 << 10,
+            Self::Brotli | Self::Zstd => 2 << 20,
+        }
+    }
+
     /// Text in this coding, as a whole.
     pub(crate) fn encode(self, plain: Vec<u8>) -> io::Result<Vec<u8>> {
         let Some(mut encoder) = Encoder::new(self)? else { return Ok(plain) };

@@ -99,7 +99,12 @@ impl hyper::body::Body for Encoded {
                 Some(frame) => {
                     let Ok(data) = frame?.into_data() else { continue };
                     encoder.write(&data).map_err(axum::Error::new)?;
-                    encoder.take()
+                    // What compresses takes more memory than what it makes, so it goes as soon as it can: the client may
+                    // take its time.
+                    match held.take_if(|_| hyper::body::Body::is_end_stream(body)) {
+                        Some(encoder) => encoder.end().map_err(axum::Error::new)?,
+                        None => held.as_mut().map(Encoder::take).unwrap_or_default(),
+                    }
                 }
                 None => match held.take() {
                     Some(encoder) => encoder.end().map_err(axum::Error::new)?,

@@ -6,43 +6,88 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 
-use super::ring::Ring;
-use super::store::{Store, StoreError};
+use super::counts::{Counts, More};
+use super::error::StoreError;
+use super::ring::{Key, Ring};
+use super::store::{Store, Unreadable};
 use super::terms::Period;
-use super::usage::Window;
+use super::usage::{Window, period};
 use crate::rate::Rate;
 
 /// Looks after the keys in one file for one server.
 pub(crate) struct Keeper {
-    path: PathBuf,
     /// What new keys are limited to.
     rate: Option<Rate>,
-    opened: Option<Opened>,
-    /// Of each key with a quota: what of it the store has been told.
+    store: Watched<Store>,
+    counts: Watched<Counts>,
+    /// Of each key with a quota, by its mark: what of it is written down.
     told: HashMap<i64, Window>,
+    /// The keys that could not be read when they were taken in last.
+    unreadable: Vec<Unreadable>,
     failing: bool,
 }
 
-struct Opened {
-    store: Store,
+/// A file that is looked at again and again.
+struct Watched<T> {
+    path: PathBuf,
+    opened: Option<Opened<T>>,
+}
+
+struct Opened<T> {
+    of: T,
     /// By what the file is known again.
     file: Option<u64>,
-    /// The store's version that was read last.
+    /// The version that was read last.
     version: Option<i64>,
+}
+
+impl<T> Watched<T> {
+    fn new(path: PathBuf) -> Self {
+        Self { path, opened: None }
+    }
+
+    /// Opens the file if it is there and is not open, or is another one than before.
+    fn open(
+        &mut self,
+        open: impl Fn(&Path) -> Result<Option<T>, StoreError>,
+    ) -> Result<Option<&mut Opened<T>>, StoreError> {
+        let file = identity(&self.path);
+        // A file that is gone is no reason to forget who may ask.
+        let same = self.opened.as_ref().is_some_and(|opened| file.is_none() || file == opened.file);
+        if !same {
+            self.opened = None;
+            // One that was made just now has its identity now.
+            let of = open(&self.path)?;
+            let file = identity(&self.path);
+            self.opened = of.map(|of| Opened { of, file, version: None });
+        }
+        Ok(self.opened.as_mut())
+    }
+}
+
+impl<T> Opened<T> {
+    /// Whether it has changed since it was read, as its version says.
+    fn changed(&self, version: i64) -> bool {
+        self.version != Some(version)
+    }
 }
 
 impl Keeper {
     pub(crate) fn new(path: PathBuf, rate: Option<Rate>) -> Self {
-        Self { path, rate, opened: None, told: HashMap::new(), failing: false }
+        let counts = Watched::new(Counts::path(&path));
+        let store = Watched::new(path);
+        Self { rate, store, counts, told: HashMap::new(), unreadable: Vec::new(), failing: false }
     }
 
     /// As [`Keeper::step`]. That it fails, or does no more, is logged once.
     pub(crate) fn step_or_say(&mut self, ring: &ArcSwap<Ring>, now: i64) {
         let stepped = self.step(ring, now);
         match &stepped {
-            Ok(()) if self.failing => tracing::info!("the file of keys can be read and written again"),
+            Ok(()) if self.failing => {
+                tracing::info!("the files of keys and of their use can be read and written again")
+            }
             Err(error) if !self.failing => {
-                tracing::error!(%error, "keys stay as they are, and counts are not written down for now");
+                tracing::error!(%error, "what cannot be read of keys stays as it is, and counts are not written down for now");
             }
             Ok(()) | Err(_) => {}
         }
@@ -52,81 +97,126 @@ impl Keeper {
     /// Takes in keys that have changed, then writes down what was counted. Blocks while it reads and writes.
     ///
     /// # Errors
-    /// If the file cannot be read or written; the keys stay as they are, and counts are kept for the next time.
+    /// If a file cannot be read or written; what is not read stays as it is, and counts are kept for the next time. Keys are
+    /// taken in also where counts cannot be written.
     pub(crate) fn step(&mut self, ring: &ArcSwap<Ring>, now: i64) -> Result<(), StoreError> {
-        self.open()?;
-        let Some(opened) = &mut self.opened else { return Ok(()) };
-        let version = opened.store.version()?;
-        let changed = opened.version != Some(version);
-        if changed {
-            let keys = opened.store.keys()?;
-            ring.store(Arc::new(ring.load().with(keys, self.rate)));
-            opened.version = Some(version);
+        if !self.take_in(ring)? {
+            return Ok(());
         }
         let ring = ring.load_full();
-        self.write_usage(&ring, now)?;
-        self.settle_quotas(&ring, changed)
-    }
-
-    /// Opens the file if it is there and is not open, or is another one than before.
-    fn open(&mut self) -> Result<(), StoreError> {
-        let file = identity(&self.path);
-        if let Some(opened) = &self.opened
-            && (file.is_none() || file == opened.file)
-        {
-            // A file that is gone is no reason to forget who may ask.
+        let Some(counts) = self.counts.open(|path| Counts::open_or_create(path).map(Some))? else {
             return Ok(());
-        }
-        self.opened = None;
-        if let Some(store) = Store::open(&self.path)? {
-            self.opened = Some(Opened { store, file, version: None });
-        }
+        };
+        write_usage(&mut counts.of, &ring, now)?;
+        let version = counts.of.version()?;
+        let changed = counts.changed(version);
+        settle_quotas(&mut counts.of, &mut self.told, &ring, changed, now)?;
+        counts.version = Some(version);
         Ok(())
     }
 
-    fn write_usage(&mut self, ring: &Ring, now: i64) -> Result<(), StoreError> {
-        let Some(opened) = &mut self.opened else { return Ok(()) };
-        let drained = ring.each().filter_map(|key| Some((key, key.id?, key.counters.drain())));
-        let drained: Vec<_> =
-            drained.filter(|(_, _, of)| of.requests > 0 || of.refused > 0 || of.bytes > 0).collect();
-        if drained.is_empty() {
-            return Ok(());
-        }
-        let counted: Vec<_> = drained.iter().map(|(_, id, of)| (*id, *of)).collect();
-        let written = opened.store.add_usage(now.div_euclid(i64::from(Period::Day.seconds())), &counted);
-        if written.is_err() {
-            for (key, _, of) in drained {
-                key.counters.put_back(of);
+    /// Takes in keys that have changed; whether there is a file of keys.
+    ///
+    /// # Errors
+    /// If it cannot be read; the keys stay as they are.
+    pub(crate) fn take_in(&mut self, ring: &ArcSwap<Ring>) -> Result<bool, StoreError> {
+        let Some(store) = self.store.open(Store::open)? else { return Ok(false) };
+        let version = store.of.version()?;
+        if store.changed(version) {
+            let keys = store.of.keys()?;
+            for Unreadable { id, name, what } in
+                keys.unreadable.iter().filter(|of| !self.unreadable.contains(of))
+            {
+                tracing::error!(id, name, "{what} of this key cannot be read: it lets nobody in");
             }
+            self.unreadable.clone_from(&keys.unreadable);
+            ring.store(Arc::new(ring.load().with(keys, self.rate)));
+            store.version = Some(version);
         }
-        written
+        Ok(true)
     }
+}
 
-    /// Adds to the store what of quotas was used here, and here what others have used.
-    fn settle_quotas(&mut self, ring: &Ring, changed: bool) -> Result<(), StoreError> {
-        let Some(opened) = &self.opened else { return Ok(()) };
-        for key in ring.each() {
-            let (Some(id), Some(_)) = (key.id, key.terms.quota) else { continue };
-            let here = key.counters.window();
-            let told = self.told.get(&id).copied().unwrap_or_default();
-            let more =
-                if here.period == told.period { here.used.saturating_sub(told.used) } else { here.used };
-            if more == 0 && !changed {
-                continue;
-            }
-            let all = opened.store.add_quota(id, Window { used: more, ..here })?;
-            let mut told = here;
-            if all.period > here.period {
-                key.counters.add_others(all);
-                told = all;
-            } else if all.period == here.period && all.used > here.used {
-                key.counters.add_others(Window { used: all.used - here.used, ..all });
-                told = all;
-            }
-            self.told.insert(id, told);
-        }
-        Ok(())
+fn write_usage(counts: &mut Counts, ring: &Ring, now: i64) -> Result<(), StoreError> {
+    let drained = ring.each().filter_map(|key| Some((key, key.mark()?, key.counters.drain())));
+    let drained: Vec<_> =
+        drained.filter(|(_, _, of)| of.requests > 0 || of.refused > 0 || of.bytes > 0).collect();
+    if drained.is_empty() {
+        return Ok(());
     }
+    let counted: Vec<_> = drained.iter().map(|(_, mark, of)| (*mark, *of)).collect();
+    let written = counts.add(now.div_euclid(i64::from(Period::Day.seconds())), &counted);
+    if written.is_err() {
+        for (key, _, of) in drained {
+            key.counters.put_back(of);
+        }
+    }
+    written
+}
+
+/// Adds to the file what of quotas was used here, and here what others have used, where the file has `changed`.
+fn settle_quotas(
+    counts: &mut Counts,
+    told: &mut HashMap<i64, Window>,
+    ring: &Ring,
+    changed: bool,
+    now: i64,
+) -> Result<(), StoreError> {
+    let written = if changed { counts.quotas()? } else { HashMap::new() };
+    let mut more = Vec::new();
+    let mut of_more = Vec::new();
+    for key in ring.each() {
+        let (Some(mark), Some(quota)) = (key.mark(), key.terms.quota) else { continue };
+        let period = period(quota, now);
+        if key.counters.let_go(period) {
+            warn(key, "counted here");
+        }
+        let here = key.counters.window();
+        let told_of = told.get(&mark).copied().unwrap_or_default();
+        let used =
+            if here.period == told_of.period { here.used.saturating_sub(told_of.used) } else { here.used };
+        if used > 0 {
+            more.push(More { key: mark, window: Window { used, ..here }, period });
+            of_more.push((key, mark, here));
+        } else if let Some(all) = written.get(&mark) {
+            if all.is_void(period) {
+                // It is written over when there is something to write.
+                if told_of != *all {
+                    warn(key, "written down");
+                    told.insert(mark, *all);
+                }
+            } else {
+                told.insert(mark, take_others(key, here, *all));
+            }
+        }
+    }
+    if more.is_empty() {
+        return Ok(());
+    }
+    for ((key, mark, here), all) in of_more.into_iter().zip(counts.add_quotas(&more)?) {
+        told.insert(mark, take_others(key, here, all));
+    }
+    Ok(())
+}
+
+/// Takes in what others have used of a key's quota; gives what is written down of it, as far as it is known here.
+fn take_others(key: &Key, here: Window, all: Window) -> Window {
+    if all.period > here.period {
+        key.counters.add_others(all);
+        return all;
+    }
+    if all.period == here.period && all.used > here.used {
+        key.counters.add_others(Window { used: all.used - here.used, ..all });
+        return all;
+    }
+    here
+}
+
+fn warn(key: &Key, of: &str) {
+    tracing::warn!(
+        key = key.name,
+        "a use of the key's quota was {of} for a time that the clock has not come to: it does not count. Was the clock ahead?"
+    );
 }
 
 #[cfg(unix)]
@@ -140,100 +230,4 @@ fn identity(path: &Path) -> Option<u64> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::keys::token::digest;
-    use crate::keys::{Terms, usage};
-
-    /// A server's part of the work: a ring and its keeper.
-    struct Server {
-        ring: ArcSwap<Ring>,
-        keeper: Keeper,
-    }
-
-    impl Server {
-        fn new(path: &Path) -> Self {
-            let ring = ArcSwap::from_pointee(Ring::new(None, None));
-            Self { ring, keeper: Keeper::new(path.to_owned(), None) }
-        }
-
-        fn step(&mut self) {
-            self.keeper.step(&self.ring, 86_400 * 3 + 5).expect("a store");
-        }
-
-        /// Asks once with alice's token; how many requests are left, if it was let in.
-        fn ask(&self) -> Option<u32> {
-            let ring = self.ring.load();
-            let key = ring.find("a").expect("alice");
-            let quota = key.terms.quota.expect("a quota");
-            key.counters.asked(86_400 * 3 + 5);
-            key.counters.take(quota, usage::period(quota, 86_400 * 3 + 5).0)
-        }
-    }
-
-    fn alice(path: &Path) -> Store {
-        let store = Store::open_or_create(path).expect("a store");
-        let terms = Terms { quota: "5/day".parse().ok(), ..Terms::default() };
-        store.create("alice", &digest("a"), &terms, 0).expect("a key");
-        store
-    }
-
-    #[test]
-    fn keys_are_taken_in_when_they_come_and_when_they_change() {
-        let directory = tempfile::tempdir().expect("a directory");
-        let path = Store::path(directory.path());
-        let mut server = Server::new(&path);
-        server.step();
-        assert!(!server.ring.load().is_guarded());
-        let store = alice(&path);
-        server.step();
-        assert!(server.ring.load().find("a").is_some());
-        store.create("bob", &digest("b"), &Terms::default(), 0).expect("a key");
-        store.revoke("alice", 1).expect("revoked");
-        server.step();
-        let ring = server.ring.load();
-        assert!(ring.find("b").is_some());
-        assert_eq!(ring.find("a").map(|key| key.standing(1)), Some(super::super::Standing::Revoked));
-    }
-
-    #[test]
-    fn a_quota_survives_a_restart_and_is_shared_by_two_servers() {
-        let directory = tempfile::tempdir().expect("a directory");
-        let path = Store::path(directory.path());
-        let store = alice(&path);
-        let mut first = Server::new(&path);
-        first.step();
-        assert_eq!([first.ask(), first.ask()], [Some(4), Some(3)]);
-        first.step();
-        let mut second = Server::new(&path);
-        second.step();
-        assert_eq!(second.ask(), Some(2));
-        second.step();
-        first.step();
-        assert_eq!([first.ask(), first.ask(), first.ask()], [Some(1), Some(0), None]);
-        first.step();
-        second.step();
-        assert_eq!(second.ask(), None);
-        drop((first, second));
-        let mut third = Server::new(&path);
-        third.step();
-        assert_eq!(third.ask(), None);
-        assert_eq!(store.usage("alice").expect("usage")[0].requests, 6, "the last two are not written yet");
-    }
-
-    #[test]
-    fn a_file_that_is_gone_changes_nothing_and_one_that_comes_back_is_read() {
-        let directory = tempfile::tempdir().expect("a directory");
-        let path = Store::path(directory.path());
-        drop(alice(&path));
-        let mut server = Server::new(&path);
-        server.step();
-        std::fs::rename(&path, directory.path().join("away")).expect("moved");
-        server.step();
-        assert!(server.ring.load().find("a").is_some());
-        let store = Store::open_or_create(&path).expect("another file");
-        store.create("carol", &digest("c"), &Terms::default(), 0).expect("a key");
-        server.step();
-        assert!(server.ring.load().find("c").is_some() && server.ring.load().find("a").is_none());
-    }
-}
+mod tests;

@@ -41,13 +41,46 @@ impl Window {
     fn packed(self) -> u64 {
         (u64::from(self.period) << 32) | u64::from(self.used)
     }
+
+    /// Whether it is of a period that the clock cannot have come to yet: it was ahead when that was counted. The next period
+    /// may be another server's, whose clock is a little ahead.
+    pub(crate) fn is_void(self, period: u32) -> bool {
+        self.period > period.saturating_add(1)
+    }
+
+    /// What counts of it at `now` (Unix seconds). A period that is over counts no more, and one that is to come never
+    /// did; but a clock that is set back by less than a period does not give requests back.
+    pub(crate) fn at(self, quota: Quota, now: i64) -> Self {
+        let period = period(quota, now);
+        let counts = self.period >= period && !self.is_void(period);
+        if counts { self } else { Self { period, used: 0 } }
+    }
+
+    /// When its period ends, in Unix seconds.
+    pub(crate) fn ends(self, quota: Quota) -> i64 {
+        (i64::from(self.period) + 1) * i64::from(quota.per.seconds())
+    }
 }
 
-/// The period of a quota that a moment (Unix seconds) lies in, by its number, and when the next one begins.
-pub(crate) fn period(quota: Quota, now: i64) -> (u32, i64) {
-    let length = i64::from(quota.per.seconds());
-    let number = now.max(0) / length;
-    (u32::try_from(number).unwrap_or(u32::MAX), (number + 1) * length)
+/// The period of a quota that a moment (Unix seconds) lies in, by its number.
+pub(crate) fn period(quota: Quota, now: i64) -> u32 {
+    u32::try_from(now.max(0) / i64::from(quota.per.seconds())).unwrap_or(u32::MAX)
+}
+
+/// A request was taken out of a quota.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Taken {
+    /// How many are left.
+    pub(crate) remaining: u32,
+    /// When the quota resets, in Unix seconds.
+    pub(crate) resets_at: i64,
+}
+
+/// There is none left.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct UsedUp {
+    /// When the quota resets, in Unix seconds.
+    pub(crate) resets_at: i64,
 }
 
 impl Counters {
@@ -67,19 +100,28 @@ impl Counters {
         self.bytes.fetch_add(bytes, Ordering::Relaxed);
     }
 
-    /// Takes one request of the quota's period; how many are left, or `None` if there was none left to take.
-    pub(crate) fn take(&self, quota: Quota, period: u32) -> Option<u32> {
-        let limit = quota.requests.get();
-        let mut left = None;
+    /// Takes one request of the quota's period at `now` (Unix seconds).
+    ///
+    /// # Errors
+    /// If there is none left to take.
+    pub(crate) fn take(&self, quota: Quota, now: i64) -> Result<Taken, UsedUp> {
+        let mut outcome = Err(UsedUp { resets_at: now });
         let step = |packed| {
-            let window = Window::of(packed);
-            // A clock that is set back does not give requests back.
-            let used = if window.period >= period { window.used } else { 0 };
-            left = limit.checked_sub(used)?.checked_sub(1);
-            left.map(|_| Window { period: window.period.max(period), used: used + 1 }.packed())
+            let window = Window::of(packed).at(quota, now);
+            let resets_at = window.ends(quota);
+            let left = quota.requests.get().checked_sub(window.used).and_then(|left| left.checked_sub(1));
+            outcome = left.map(|remaining| Taken { remaining, resets_at }).ok_or(UsedUp { resets_at });
+            left.map(|_| Window { used: window.used + 1, ..window }.packed())
         };
-        self.window.fetch_update(Ordering::Relaxed, Ordering::Relaxed, step).ok()?;
-        left
+        // Whether there was one to take is what the step has found.
+        let _ = self.window.fetch_update(Ordering::Relaxed, Ordering::Relaxed, step);
+        outcome
+    }
+
+    /// Lets go of a period that the clock cannot have come to yet; whether there was one.
+    pub(crate) fn let_go(&self, period: u32) -> bool {
+        let step = |packed| Window::of(packed).is_void(period).then(|| Window { period, used: 0 }.packed());
+        self.window.fetch_update(Ordering::Relaxed, Ordering::Relaxed, step).is_ok()
     }
 
     /// How far the quota is used up.
@@ -128,24 +170,49 @@ mod tests {
         "3/minute".parse().expect("a quota")
     }
 
+    /// How many are left after taking one.
+    fn left(counters: &Counters, quota: Quota, now: i64) -> Option<u32> {
+        counters.take(quota, now).ok().map(|taken| taken.remaining)
+    }
+
     #[test]
     fn a_quota_is_used_up_and_comes_back_with_the_next_period() {
         let counters = Counters::default();
-        let (first, resets) = period(quota(), 125);
-        assert_eq!((first, resets), (2, 180));
-        let taken: Vec<_> = (0..4).map(|_| counters.take(quota(), first)).collect();
-        assert_eq!(taken, [Some(2), Some(1), Some(0), None]);
-        assert_eq!(counters.take(quota(), 3), Some(2));
-        assert_eq!(counters.take(quota(), 2), Some(1), "a clock set back gives nothing back");
+        assert_eq!(counters.take(quota(), 125), Ok(Taken { remaining: 2, resets_at: 180 }));
+        let taken: Vec<_> = (0..3).map(|_| left(&counters, quota(), 179)).collect();
+        assert_eq!(taken, [Some(1), Some(0), None]);
+        assert_eq!(counters.take(quota(), 130), Err(UsedUp { resets_at: 180 }));
+        assert_eq!(left(&counters, quota(), 180), Some(2));
+        // A clock that is set back gives nothing back, and says so.
+        assert_eq!(counters.take(quota(), 179), Ok(Taken { remaining: 1, resets_at: 240 }));
+        assert_eq!(left(&counters, quota(), 125), Some(0));
+        assert_eq!(counters.take(quota(), 125), Err(UsedUp { resets_at: 240 }));
+    }
+
+    #[test]
+    fn a_clock_that_was_ahead_shuts_nobody_out() {
+        let years = 20 * 365 * 86_400;
+        let counters = Counters::default();
+        let ahead: Vec<_> = (0..4).map(|_| left(&counters, quota(), years)).collect();
+        assert_eq!(ahead, [Some(2), Some(1), Some(0), None]);
+        assert_eq!(counters.take(quota(), 125), Ok(Taken { remaining: 2, resets_at: 180 }));
+        // And what is written down of then is let go.
+        assert!(!counters.let_go(period(quota(), 125)));
+        assert_eq!(left(&counters, quota(), years), Some(2));
+        assert!(counters.let_go(period(quota(), 125)));
+        assert_eq!(counters.window(), Window { period: 2, used: 0 });
+        let stored = Window { period: period(quota(), years), used: 3 };
+        assert_eq!(stored.at(quota(), 125), Window { period: 2, used: 0 });
+        assert_eq!(Window { period: 3, used: 3 }.at(quota(), 125), Window { period: 3, used: 3 });
     }
 
     #[test]
     fn what_others_used_counts() {
         let counters = Counters::default();
         counters.add_others(Window { period: 7, used: 2 });
-        assert_eq!(counters.take(quota(), 7), Some(0));
+        assert_eq!(left(&counters, quota(), 7 * 60), Some(0));
         counters.add_others(Window { period: 6, used: 3 });
-        assert_eq!(counters.take(quota(), 8), Some(2), "an older period is over");
+        assert_eq!(left(&counters, quota(), 8 * 60), Some(2), "an older period is over");
     }
 
     #[test]
@@ -153,7 +220,7 @@ mod tests {
         let quota: Quota = "1000/day".parse().expect("a quota");
         let counters = Counters::default();
         let taken = std::thread::scope(|scope| {
-            let run = || (0..500).filter(|_| counters.take(quota, 1).is_some()).count();
+            let run = || (0..500).filter(|_| counters.take(quota, 1).is_ok()).count();
             let threads: Vec<_> = (0..4).map(|_| scope.spawn(run)).collect();
             threads.into_iter().map(|thread| thread.join().expect("a thread")).sum::<usize>()
         });

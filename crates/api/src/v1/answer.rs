@@ -15,7 +15,10 @@ use super::format::Format;
 use super::operations::Operation;
 use super::parameters::{Asked, Cursor};
 use super::problem::Problem;
+use super::sending::{BESIDE, Sending, written};
 use crate::freshness::X_RECEIPTS;
+use crate::unsent::Room;
+use crate::window::Window;
 
 /// Asking again is cheap, by the tag; what keys are for is nobody else's to keep.
 const CACHING: HeaderValue = HeaderValue::from_static("private, no-cache");
@@ -73,18 +76,20 @@ impl Rows {
     }
 }
 
-/// The entity tag of an answer: of the data's version, the address and the format. Weak, since the same answer is sent
-/// compressed or not.
+/// The entity tag of an answer: of the data's version, the address, the format, and the window that cuts it. Weak, since the
+/// same answer is sent compressed or not.
 pub(super) struct Tag {
     version: u64,
     text: String,
 }
 
 impl Tag {
-    pub(super) fn new(version: u64, uri: &Uri, format: Format) -> Self {
+    pub(super) fn new(version: u64, uri: &Uri, format: Format, window: &Window) -> Self {
         let mut hash = Sha256::new();
         let address = uri.path_and_query().map_or("", |address| address.as_str());
-        for part in [env!("CARGO_PKG_VERSION"), format.name, address] {
+        // Of keys that see different days, none has another's answer.
+        let cut = if window.hides() { window.first().to_string() } else { String::new() };
+        for part in [env!("CARGO_PKG_VERSION"), format.name, address, &cut] {
             hash.update(part.as_bytes());
             hash.update([0]);
         }
@@ -97,12 +102,12 @@ impl Tag {
     pub(super) fn matches(&self, headers: &HeaderMap) -> bool {
         let opaque = |tag: &str| tag.trim().trim_start_matches("W/").to_owned();
         let ours = opaque(&self.text);
-        let has = |header: &HeaderValue| {
-            header
-                .to_str()
-                .is_ok_and(|tags| tags.split(',').any(|tag| opaque(tag) == ours || tag.trim() == "*"))
-        };
-        headers.get_all(IF_NONE_MATCH).iter().any(has)
+        asked_with(headers).any(|tag| opaque(tag) == ours)
+    }
+
+    /// Whether whoever asks has whatever there is: that is known once there is an answer.
+    pub(super) fn matches_any(headers: &HeaderMap) -> bool {
+        asked_with(headers).any(|tag| tag.trim() == "*")
     }
 
     pub(super) fn not_modified(&self) -> Response {
@@ -121,7 +126,14 @@ impl Tag {
     }
 }
 
+/// The tags that a request names.
+fn asked_with(headers: &HeaderMap) -> impl Iterator<Item = &str> {
+    let said = headers.get_all(IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok());
+    said.flat_map(|tags| tags.split(','))
+}
+
 impl Answer {
+    /// The response. The answer's room in memory goes with its body.
     pub(super) async fn respond(
         self,
         operation: &Operation,
@@ -129,23 +141,18 @@ impl Answer {
         asked: &Asked,
         format: Format,
         tag: &Tag,
+        room: Option<Room>,
     ) -> Result<Response, Problem> {
         let mut receipts = None;
         let (body, link) = match self {
-            Self::Object(text) => (text.into_bytes(), None),
+            Self::Object(text) => (written(text.into_bytes(), room), None),
             Self::Rows(rows) => {
                 receipts = rows.meta.get(RECEIPTS).and_then(Value::as_str).map(HeaderValue::from_str);
                 let link = rows.next.map(|next| link(path, asked, &rows.pinned, next));
-                let version = tag.version;
-                let written = tokio::task::spawn_blocking(move || rows.write(format.form, version)).await;
-                let written = written.map_err(|error| {
-                    tracing::error!(%error, "writing an answer was broken off");
-                    Problem::Internal
-                })?;
-                (written?, link)
+                (rows.body(format.form, tag.version, room).await?, link)
             }
         };
-        let mut response = Response::new(Body::from(body));
+        let mut response = Response::new(body);
         let headers = response.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static(format.media_type));
         tag.write(headers);
@@ -167,20 +174,37 @@ impl Answer {
 }
 
 impl Rows {
-    /// In JSON `{"data":[…],"meta":{…}}`, else the rows alone.
-    fn write(mut self, form: Form, version: u64) -> Result<Vec<u8>, Problem> {
-        let rows = self.sheet.encode(form)?;
-        if form != Form::Json {
-            return Ok(rows);
+    /// In JSON `{"data":[…],"meta":{…}}`, else the rows alone. What is more than a piece is written as it is taken, if its
+    /// form goes by rows.
+    async fn body(mut self, form: Form, version: u64, mut room: Option<Room>) -> Result<Body, Problem> {
+        let (mut before, mut after) = (Vec::new(), Vec::new());
+        if form == Form::Json {
+            self.meta.insert("version".to_owned(), version.into());
+            self.meta.insert("next".to_owned(), self.next.map(|next| next.to_string()).into());
+            before.extend_from_slice(br#"{"data":"#);
+            after = format!(r#","meta":{}}}"#, Value::Object(self.meta)).into_bytes();
         }
-        self.meta.insert("version".to_owned(), version.into());
-        self.meta.insert("next".to_owned(), self.next.map(|next| next.to_string()).into());
-        let mut body = br#"{"data":"#.to_vec();
-        body.extend_from_slice(rows.trim_ascii_end());
-        body.extend_from_slice(br#","meta":"#);
-        body.extend_from_slice(Value::Object(self.meta).to_string().as_bytes());
-        body.push(b'}');
-        Ok(body)
+        if form.is_binary() {
+            let sheet = self.sheet;
+            let encoded = tokio::task::spawn_blocking(move || sheet.encode(form)).await;
+            let encoded = encoded.map_err(|error| {
+                tracing::error!(%error, "writing an answer was broken off");
+                Problem::Internal
+            })?;
+            return Ok(written(encoded?, room));
+        }
+        if let Some(room) = &mut room {
+            room.keep(self.sheet.size().saturating_add(BESIDE));
+        }
+        let mut pieces = self.sheet.pieces(form)?;
+        if let Some(first) = pieces.next() {
+            before.extend(first?);
+        }
+        if pieces.is_done() {
+            before.extend(after);
+            return Ok(written(before, room));
+        }
+        Ok(Sending::body(before, pieces, after, room))
     }
 }
 

@@ -7,16 +7,16 @@ use std::sync::Arc;
 
 use chain::{Day, MinerId};
 use futures::{StreamExt as _, TryStreamExt as _, stream};
-use lake::{Cell, DayRows, MinerRows, Sheet};
+use lake::{Cell, DayRows, MinerRows, Sheet, SheetBuilder};
 use ledger::Value;
 use ledger::columns::{Column, column};
 
-use super::V1;
 use super::answer::{Answer, Rows};
 use super::days::{count, each};
-use super::operations::{ROWS, daily_headings};
-use super::parameters::{Asked, Cursor};
+use super::operations::daily_headings;
+use super::parameters::Cursor;
 use super::problem::Problem;
+use super::question::Question;
 
 /// Rows of named storage providers that are looked at in one request: a hundred for a year.
 const MOST_OF_MINERS: u64 = 36_600;
@@ -24,31 +24,36 @@ const MOST_OF_MINERS: u64 = 36_600;
 const MOST_SORTED: u64 = 250_000;
 /// Days that are read whole for that.
 const MOST_DAYS_SORTED: u64 = 366;
+/// Rows that are made before other requests have their turn.
+const AT_A_STRETCH: usize = 64;
 /// Days or storage providers that are read at once.
 const AT_ONCE: usize = 4;
 
-pub(super) async fn answer(v1: &V1, asked: &Asked) -> Result<Answer, Problem> {
-    let days = v1.days(asked).await?;
+pub(super) async fn answer(question: &Question<'_>) -> Result<Answer, Problem> {
+    let Question { v1, asked, days, .. } = question;
     let columns = asked.chosen();
-    let query = Query { v1, days: &days, miners: asked.miners("miner"), most: asked.limit(ROWS) };
-    let cursor = asked.cursor()?;
+    let query = Query { question, days, miners: asked.miners("miner"), most: question.most() };
     let (name, down) = asked.sort("sort").unwrap_or(("stat_date", false));
     // Rows that are put in order, and histories, are all held at once.
-    let held = name != "stat_date" || (!query.miners.is_empty() && count(&days) > 1);
-    let _turn = if held { Some(v1.turn().await?) } else { None };
-    let (rows, next) = match column(name) {
-        Some(column) => query.by_column(column, down, &columns, cursor).await?,
-        None => query.by_day(down, &columns, cursor).await?,
+    let held = name != "stat_date" || (!query.miners.is_empty() && count(days) > 1);
+    let _turn = match held {
+        true => Some(v1.turn().await?),
+        // One after another: what many wait for is not made sooner by being made at once.
+        false if count(days) > 1 => Some(v1.many_days().await?),
+        false => None,
     };
-    let sheet = Sheet::new(daily_headings(&columns), rows)?;
-    Ok(Answer::Rows(Rows::of_days(sheet, &days, next).known(&v1.reader().published(), &days)))
+    let (sheet, next) = match column(name) {
+        Some(column) => query.by_column(column, down, &columns).await?,
+        None => query.by_day(down, &columns).await?,
+    };
+    Ok(Answer::Rows(Rows::of_days(sheet, days, next).known(&question.published, days)))
 }
 
 /// The rows of a page, and where the next one goes on.
-type Found = (Vec<Vec<Cell>>, Option<Cursor>);
+type Found = (Sheet, Option<Cursor>);
 
 struct Query<'q> {
-    v1: &'q V1,
+    question: &'q Question<'q>,
     days: &'q RangeInclusive<Day>,
     miners: Vec<MinerId>,
     most: usize,
@@ -64,13 +69,8 @@ struct Place {
 
 impl Query<'_> {
     /// Ordered by day and then by storage provider.
-    async fn by_day(
-        &self,
-        down: bool,
-        columns: &[&'static Column],
-        cursor: Option<Cursor>,
-    ) -> Result<Found, Problem> {
-        let after = match cursor {
+    async fn by_day(&self, down: bool, columns: &[&'static Column]) -> Result<Found, Problem> {
+        let after = match self.question.after {
             None => None,
             Some(Cursor::After(day, miner)) => Some((day, MinerId(miner))),
             Some(Cursor::Offset { .. }) => return Err(Problem::StaleCursor),
@@ -83,7 +83,7 @@ impl Query<'_> {
         };
         let days = each(self.days, down)
             .filter(|day| after.is_none_or(|(last, _)| *day == last || (*day > last) != down));
-        let mut rows = Vec::new();
+        let mut rows = SheetBuilder::new(daily_headings(columns));
         let mut last = None;
         if self.miners.is_empty() || count(self.days) == 1 {
             let mut read = stream::iter(days).map(|day| self.read(day)).buffered(AT_ONCE);
@@ -93,13 +93,16 @@ impl Query<'_> {
                         continue;
                     }
                     if rows.len() == self.most {
-                        return Ok((rows, last));
+                        return Ok((rows.finish()?, last));
                     }
                     rows.push(cells(place, columns, |column| of_day.value(place.row, column)));
                     last = Some(Cursor::After(place.day, place.miner.0));
+                    if rows.len().is_multiple_of(AT_A_STRETCH) {
+                        tokio::task::yield_now().await;
+                    }
                 }
             }
-            return Ok((rows, None));
+            return Ok((rows.finish()?, None));
         }
         let read = self.histories().await?;
         let mut places: Vec<(Place, &MinerRows)> = read.iter().flat_map(places_of).collect();
@@ -113,7 +116,7 @@ impl Query<'_> {
             rows.push(cells(place, columns, |column| of_miner.value(place.row, column)));
             last = Some(Cursor::After(place.day, place.miner.0));
         }
-        Ok((rows, last.filter(|_| more)))
+        Ok((rows.finish()?, last.filter(|_| more)))
     }
 
     /// Ordered by a column's values, and equals by day and storage provider.
@@ -122,10 +125,9 @@ impl Query<'_> {
         by: &'static Column,
         down: bool,
         columns: &[&'static Column],
-        cursor: Option<Cursor>,
     ) -> Result<Found, Problem> {
-        let version = self.v1.reader().version();
-        let skipped = match cursor {
+        let version = self.question.version();
+        let skipped = match self.question.after {
             None => 0,
             Some(Cursor::Offset { version: of, rows }) if of == version => rows,
             Some(_) => return Err(Problem::StaleCursor),
@@ -181,14 +183,14 @@ impl Query<'_> {
         }
         let given = skip.saturating_add(page.len());
         let next = (given < total).then_some(Cursor::Offset { version, rows: given as u64 });
-        let rows = page.iter().filter_map(|place| rows.remove(&(place.day, place.miner))).collect();
-        Ok((rows, next))
+        let rows = page.iter().filter_map(|place| rows.remove(&(place.day, place.miner)));
+        Ok((Sheet::new(daily_headings(columns), rows)?, next))
     }
 
     async fn read(&self, day: Day) -> Result<Arc<DayRows>, Problem> {
-        match self.v1.reader().day(day).await? {
+        match self.question.v1.reader().day(day).await? {
             Some(rows) => Ok(rows),
-            None => Err(self.v1.missing(&self.v1.closed()?, day).await),
+            None => Err(self.question.missing(day).await),
         }
     }
 
@@ -208,7 +210,7 @@ impl Query<'_> {
                 "{days} days of {miners} storage providers are more than {MOST_OF_MINERS} rows to look at at once."
             )));
         }
-        let read = |miner: MinerId| self.v1.reader().miner(miner, self.days.clone());
+        let read = |miner: MinerId| self.question.v1.reader().miner(miner, self.days.clone());
         let read = stream::iter(self.miners.iter().copied()).map(read).buffered(AT_ONCE);
         Ok(read.try_collect().await?)
     }

@@ -6,14 +6,14 @@ use std::sync::Arc;
 use chain::{Day, MinerId};
 use lake::{Calendar, Cell, Expiring, SectorSum, Sheet};
 
-use super::V1;
 use super::answer::{Answer, Rows};
 use super::operations::expiration_headings;
-use super::parameters::Asked;
 use super::problem::Problem;
+use super::question::Question;
 
-pub(super) async fn answer(v1: &V1, asked: &Asked) -> Result<Answer, Problem> {
-    let day = v1.day(asked).await?;
+pub(super) async fn answer(question: &Question<'_>) -> Result<Answer, Problem> {
+    let Question { v1, asked, .. } = question;
+    let day = *question.days.end();
     let miner = asked.miner("id");
     if let Some(miner) = miner {
         let rows = v1.reader().day(day).await?;
@@ -21,7 +21,7 @@ pub(super) async fn answer(v1: &V1, asked: &Asked) -> Result<Answer, Problem> {
             return Err(Problem::NoSuchMiner { miner, day });
         }
     }
-    let calendar = v1.calendar(miner, day).await?;
+    let calendar = calendar(question, miner, day).await?;
     let by_day = asked.names("by").first() == Some(&"day");
     let known = |cell| if calendar.knows_backing { cell } else { Cell::Absent };
     let rows = periods(&calendar.days, by_day).into_iter().map(|(period, of)| {
@@ -36,7 +36,7 @@ pub(super) async fn answer(v1: &V1, asked: &Asked) -> Result<Answer, Problem> {
     });
     let sheet = Sheet::new(expiration_headings(), rows)?;
     let rows = Rows::whole(sheet).with("day", day.to_string());
-    Ok(Answer::Rows(rows.known(&v1.reader().published(), &(day..=day))))
+    Ok(Answer::Rows(rows.known(&question.published, &(day..=day))))
 }
 
 /// The calendar by the names of its days or months, in their order.
@@ -50,14 +50,16 @@ fn periods(days: &[Expiring], by_day: bool) -> BTreeMap<String, Expiring> {
     periods
 }
 
-impl V1 {
-    async fn calendar(&self, miner: Option<MinerId>, day: Day) -> Result<Arc<Calendar>, Problem> {
-        let version = self.reader().version();
-        let ask = async {
-            let clock = self.clock().await?;
-            let _turn = self.turn().await?;
-            Ok::<_, Problem>(Arc::new(self.held.questions.expirations(version, clock, miner, day).await?))
-        };
-        self.held.calendars.get_or_insert_async(&(version, miner, day), ask).await
-    }
+async fn calendar(
+    question: &Question<'_>,
+    miner: Option<MinerId>,
+    day: Day,
+) -> Result<Arc<Calendar>, Problem> {
+    let (v1, version) = (question.v1, question.version());
+    let ask = async {
+        let clock = v1.clock().await?;
+        let _turn = v1.turn().await?;
+        Ok::<_, Problem>(Arc::new(v1.held.questions.expirations(version, clock, miner, day).await?))
+    };
+    v1.held.calendars.get_or_insert_async(&(version, miner, day), ask).await
 }

@@ -4,11 +4,9 @@ use lake::{Provenance, Spelled, Told};
 use ledger::Anomaly;
 use serde::Serialize;
 
-use super::V1;
 use super::answer::Answer;
-use super::operations::ROWS;
-use super::parameters::Asked;
 use super::problem::Problem;
+use super::question::Question;
 
 #[derive(Serialize)]
 struct Explained {
@@ -24,17 +22,20 @@ struct Explained {
     explanation: Told,
 }
 
-pub(super) async fn answer(v1: &V1, asked: &Asked) -> Result<Answer, Problem> {
-    let day = v1.day(asked).await?;
+pub(super) async fn answer(question: &Question<'_>) -> Result<Answer, Problem> {
+    let Question { v1, asked, window, .. } = question;
+    let day = *question.days.end();
     let (Some(miner), [column, ..]) = (asked.miner("miner"), asked.columns("column")) else {
         return Err(Problem::Internal);
     };
-    let version = v1.reader().version();
+    let version = question.version();
     let provenance = {
         let _turn = v1.turn().await?;
         Provenance::of(v1.reader().directory(), miner, day).await?
     };
-    let (column, most) = (*column, asked.limit(ROWS));
+    let (column, most) = (*column, question.most());
+    // The total of a day that may not be seen is not told by what stands on it either.
+    let sees_before = !window.hides() || window.told(day.previous()).is_some();
     let told = tokio::task::spawn_blocking(move || {
         let explanation = Told::of(&provenance.explain(column)?, day, Spelled::Bare, most);
         let receipts = provenance.receipts;
@@ -48,7 +49,7 @@ pub(super) async fn answer(v1: &V1, asked: &Asked) -> Result<Answer, Problem> {
             events_uncertain: receipts.events_uncertain,
             anomaly: provenance.anomaly.map(Anomaly::name),
             version,
-            explanation,
+            explanation: if sees_before { explanation } else { explanation.without_previous() },
         })
     });
     let told = told.await.map_err(|error| {

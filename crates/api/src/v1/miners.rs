@@ -9,15 +9,17 @@ use lake::{Cell, DayRows, Life, Sheet};
 use ledger::Value;
 use ledger::columns::column;
 
-use super::V1;
 use super::answer::{Answer, Rows};
-use super::operations::{ROWS, miner_headings, shown};
-use super::parameters::{Asked, Cursor};
+use super::operations::{miner_headings, shown};
+use super::parameters::Cursor;
 use super::problem::Problem;
+use super::question::Question;
+use crate::window::Window;
 
-pub(super) async fn list(v1: &V1, asked: &Asked) -> Result<Answer, Problem> {
-    let everybody = Everybody::read(v1).await?;
-    let skip = match asked.cursor()? {
+pub(super) async fn list(question: &Question<'_>) -> Result<Answer, Problem> {
+    let asked = question.asked;
+    let everybody = Everybody::read(question).await?;
+    let skip = match question.after {
         None => 0,
         Some(Cursor::Offset { version, rows }) if version == everybody.version => rows,
         Some(_) => return Err(Problem::StaleCursor),
@@ -36,48 +38,50 @@ pub(super) async fn list(v1: &V1, asked: &Asked) -> Result<Answer, Problem> {
         if down { order.reverse() } else { order }.then(row.cmp(other_row))
     });
     let total = keyed.len();
-    let page: Vec<usize> = keyed.into_iter().skip(skip).take(asked.limit(ROWS)).map(|(_, row)| row).collect();
+    let page: Vec<usize> = keyed.into_iter().skip(skip).take(question.most()).map(|(_, row)| row).collect();
     let given = skip.saturating_add(page.len());
     let next = (given < total).then_some(Cursor::Offset { version: everybody.version, rows: given as u64 });
     let sheet = Sheet::new(miner_headings(), page.into_iter().map(|row| everybody.cells(row)))?;
     let day = everybody.rows.day();
     let rows = Rows { next, ..Rows::whole(sheet) }.with("day", day.to_string()).with("total", total);
-    Ok(Answer::Rows(rows.known(&v1.reader().published(), &(day..=day))))
+    Ok(Answer::Rows(rows.known(&question.published, &(day..=day))))
 }
 
-pub(super) async fn one(v1: &V1, asked: &Asked) -> Result<Answer, Problem> {
-    let miner = asked.miner("id").ok_or(Problem::Internal)?;
-    let everybody = Everybody::read(v1).await?;
+pub(super) async fn one(question: &Question<'_>) -> Result<Answer, Problem> {
+    let miner = question.asked.miner("id").ok_or(Problem::Internal)?;
+    let everybody = Everybody::read(question).await?;
     let day = everybody.rows.day();
     let row = everybody.rows.find(miner).ok_or(Problem::NoSuchMiner { miner, day })?;
     let sheet = Sheet::new(miner_headings(), [everybody.cells(row)])?;
     let rows = Rows::whole(sheet).with("day", day.to_string());
-    Ok(Answer::Rows(rows.known(&v1.reader().published(), &(day..=day))))
+    Ok(Answer::Rows(rows.known(&question.published, &(day..=day))))
 }
 
 /// All storage providers as of the latest closed day.
 struct Everybody {
     version: u64,
+    window: Window,
     rows: Arc<DayRows>,
     lives: Arc<HashMap<MinerId, Life>>,
 }
 
 impl Everybody {
-    async fn read(v1: &V1) -> Result<Self, Problem> {
-        let version = v1.reader().version();
-        let latest = v1.closed()?.latest;
+    async fn read(question: &Question<'_>) -> Result<Self, Problem> {
+        let Question { v1, window, .. } = question;
+        let (version, latest) = (question.version(), window.latest());
         let Some(rows) = v1.reader().day(latest).await? else {
-            return Err(v1.missing(&v1.closed()?, latest).await);
+            return Err(question.missing(latest).await);
         };
         let ask = async {
             let _turn = v1.turn().await?;
             Ok::<_, Problem>(Arc::new(v1.held.questions.lives(version).await?))
         };
         let lives = v1.held.lives.get_or_insert_async(&version, ask).await?;
-        Ok(Self { version, rows, lives })
+        Ok(Self { version, window: *window, rows, lives })
     }
 
-    /// A storage provider's row, under [`miner_headings`].
+    /// A storage provider's row, under [`miner_headings`], with no day that may not be seen: so neither does their order
+    /// tell of one.
     fn cells(&self, row: usize) -> Vec<Cell> {
         let miner = self.rows.miners()[row];
         let life = self.lives.get(&miner);
@@ -94,8 +98,8 @@ impl Everybody {
         [
             Cell::Miner(miner),
             // Of a storage provider of today alone the lake may not have been asked yet.
-            day(Some(life.map_or(self.rows.day(), |life| life.first))),
-            day(life.and_then(|life| life.last)),
+            day(Some(self.window.since(life.map_or(self.rows.day(), |life| life.first)))),
+            day(life.and_then(|life| life.last).and_then(|last| self.window.told(last))),
             size.map_or(Cell::Absent, Cell::Integer),
         ]
         .into_iter()

@@ -14,45 +14,51 @@ mod network;
 pub(crate) mod operations;
 pub(crate) mod parameters;
 pub(crate) mod problem;
+mod question;
 mod reconciliation;
 mod sectors;
+mod sending;
 mod status;
 
 use std::collections::HashMap;
+use std::net::IpAddr;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::extract::{RawPathParams, Request, State};
-use axum::http::header::{CACHE_CONTROL, ETAG};
-use axum::http::{HeaderMap, HeaderValue, Uri};
+use axum::extract::{RawPathParams, State};
+use axum::http::{HeaderMap, Uri};
 use axum::middleware::Next;
 use axum::response::Response;
 use axum::routing::get;
 use axum::{Extension, Router, middleware};
 use chain::{Clock, Day, MinerId};
 use futures::FutureExt as _;
-use lake::{Calendar, Life, Limits, NetworkDay, Questions, Reader};
+use lake::{Calendar, Life, Limits, NetworkDay, Published, Questions, Reader};
 use quick_cache::sync::Cache;
-use tokio::sync::{AcquireError, Semaphore, SemaphorePermit};
+use tokio::sync::{Semaphore, SemaphorePermit};
 
 pub(crate) use format::{FORMATS, Format};
 
-use self::answer::Answer;
-use self::operations::{Gives, Id, OPERATIONS, Operation, ROWS};
+use self::answer::{Answer, Tag};
+use self::operations::{Gives, Id, OPERATIONS, Operation};
 use self::parameters::Asked;
 use self::problem::Problem;
+use self::question::Question;
 use crate::auth::Pass;
-use crate::limits;
+use crate::coding::Coding;
+use crate::limits::{self, Sender};
 use crate::request_id::RequestId;
 use crate::server::Server;
+use crate::unsent::Room;
+use crate::window::Window;
 
 /// What one question may take of the lake.
 const LIMITS: Limits = Limits { time: Duration::from_secs(20), memory: 256 << 20, disk: 2 << 30 };
 /// Questions that are worked on at once; others wait.
 const AT_ONCE: usize = 3;
-/// Rows that are prepared at once, of all requests together; others wait.
-const ROWS_AT_ONCE: usize = 50_000;
+/// Bytes of rows that a request may have without room of its own: no more than a connection takes by itself.
+const SMALL: usize = 16 << 10;
 /// Calendars of expirations that are kept.
 const CALENDARS: usize = 128;
 /// Network days that are kept: ten years.
@@ -63,16 +69,14 @@ const NETWORK_DAYS: usize = 3660;
 struct V1 {
     server: Server,
     held: Arc<Held>,
-    /// How far the one who asks may see; `None` before a request has passed the gate.
-    pass: Option<Pass>,
 }
 
 struct Held {
     questions: Questions,
     /// A permit per question that the lake works on.
     at_once: Semaphore,
-    /// A permit per row that is prepared.
-    rows: Semaphore,
+    /// A permit per answer that is made of many days held in memory.
+    many_days: Semaphore,
     lives: Cache<u64, Arc<HashMap<MinerId, Life>>>,
     clocks: Cache<u64, Clock>,
     calendars: Cache<(u64, Option<MinerId>, Day), Arc<Calendar>>,
@@ -84,23 +88,24 @@ pub(crate) fn routes(server: &Server) -> Router<Server> {
     let held = Held {
         questions: Questions::new(server.shared.reader.directory().to_owned(), LIMITS),
         at_once: Semaphore::new(AT_ONCE),
-        rows: Semaphore::new(ROWS_AT_ONCE),
+        many_days: Semaphore::new(1),
         lives: Cache::new(1),
         clocks: Cache::new(1),
         calendars: Cache::new(CALENDARS),
         network: Cache::new(NETWORK_DAYS),
     };
-    let v1 = V1 { server: server.clone(), held: Arc::new(held), pass: None };
+    let v1 = V1 { server: server.clone(), held: Arc::new(held) };
     let mut routes = Router::new();
     for operation in OPERATIONS {
         let handler = move |State(v1): State<V1>,
                             Extension(id): Extension<RequestId>,
                             Extension(pass): Extension<Pass>,
+                            Extension(Sender(address)): Extension<Sender>,
                             path: RawPathParams,
                             uri: Uri,
                             headers: HeaderMap| async move {
-            let v1 = V1 { pass: Some(pass), ..v1 };
-            match respond(&v1, operation, &path, &uri, &headers).await {
+            let request = Request { pass: &pass, address, path: &path, uri: &uri, headers: &headers };
+            match respond(&v1, operation, &request).await {
                 Ok(response) => response,
                 Err(problem) => problem.answer(&id),
             }
@@ -119,7 +124,7 @@ pub(crate) fn routes(server: &Server) -> Router<Server> {
 async fn guard(
     State(v1): State<V1>,
     Extension(id): Extension<RequestId>,
-    request: Request,
+    request: axum::extract::Request,
     next: Next,
 ) -> Response {
     // A little less than what the door grants, so that the answer is ours.
@@ -146,80 +151,109 @@ async fn wrong_method(Extension(id): Extension<RequestId>) -> Response {
     Problem::WrongMethod.answer(&id)
 }
 
-async fn respond(
-    v1: &V1,
-    operation: &'static Operation,
-    path: &RawPathParams,
-    uri: &Uri,
-    headers: &HeaderMap,
-) -> Result<Response, Problem> {
-    let asked = Asked::parse(operation.parameters, path.iter(), uri.query().unwrap_or_default())?;
+/// A request that has passed the gate.
+struct Request<'r> {
+    pass: &'r Pass,
+    address: Option<IpAddr>,
+    path: &'r RawPathParams,
+    uri: &'r Uri,
+    headers: &'r HeaderMap,
+}
+
+async fn respond(v1: &V1, operation: &'static Operation, request: &Request<'_>) -> Result<Response, Problem> {
+    let Request { pass, uri, headers, .. } = request;
+    let asked = Asked::parse(operation.parameters, request.path.iter(), uri.query().unwrap_or_default())?;
     let offered: &'static [Format] = match operation.gives {
         Gives::Rows(_) | Gives::SomeRows(..) => &FORMATS,
         Gives::Object(_) => &FORMATS[..1],
     };
     let format = format::choose(offered, asked.names("format").first().copied(), headers)?;
-    // Before the data are read: an answer of newer data under an older tag is asked for again, not the other way.
-    let tag = answer::Tag::new(v1.reader().version(), uri, format);
-    // What the status says of gaps and lag changes without a new version.
-    let tagged = operation.id != Id::Status;
-    if tagged && tag.matches(headers) {
+    let published = v1.reader().published();
+    let window = published.days().map(|closed| pass.window(&closed));
+    if operation.id == Id::Status {
+        return status::answer(v1, &published, window.as_ref()).await;
+    }
+    let window = window.ok_or(Problem::NothingClosed)?;
+    let answered = answer(v1, operation, &asked, format, published, window, request).await;
+    answered.map_err(|problem| problem.within(&window))
+}
+
+/// The answer of a path that tells of days. What may not be seen is refused before the tag is looked at.
+async fn answer(
+    v1: &V1,
+    operation: &'static Operation,
+    asked: &Asked,
+    format: Format,
+    published: Arc<Published>,
+    window: Window,
+    request: &Request<'_>,
+) -> Result<Response, Problem> {
+    let Request { uri, headers, .. } = request;
+    // Of the version that was published when the request came: an answer of newer data under an older tag is asked for
+    // again, not the other way.
+    let tag = Tag::new(published.version(), uri, format, &window);
+    let question = Question::new(v1, operation, asked, published, window).await?;
+    if tag.matches(headers) {
         return Ok(tag.not_modified());
     }
-    let _room = v1.room(asked.limit(ROWS)).await?;
-    let answer = v1.answer(operation.id, &asked).await?;
-    let mut response = answer.respond(operation, uri.path(), &asked, format, &tag).await?;
-    if !tagged {
-        response.headers_mut().remove(ETAG);
-        response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    let weight = question.weight(operation);
+    let room = match weight {
+        0..=SMALL => None,
+        _ => {
+            let beside = sending::BESIDE + Coding::asked(headers).weight();
+            Some(v1.room(request.address, weight.saturating_add(beside)).await?)
+        }
+    };
+    let answer = question.answer(operation.id).await?;
+    if Tag::matches_any(headers) {
+        return Ok(tag.not_modified());
     }
-    Ok(response)
+    answer.respond(operation, uri.path(), asked, format, &tag, room).await
+}
+
+impl Question<'_> {
+    async fn answer(&self, id: Id) -> Result<Answer, Problem> {
+        match id {
+            Id::SectorsDaily => daily::answer(self).await,
+            Id::NetworkDaily => network::answer(self).await,
+            Id::Miners => miners::list(self).await,
+            Id::Miner => miners::one(self).await,
+            Id::Events => sectors::events(self).await,
+            Id::Sector => sectors::life(self).await,
+            Id::MinerExpirations | Id::NetworkExpirations => expirations::answer(self).await,
+            Id::Explain => explain::answer(self).await,
+            Id::Reconciliation => reconciliation::answer(self).await,
+            // It is asked while no day is closed, too.
+            Id::Status => Err(Problem::Internal),
+        }
+    }
 }
 
 impl V1 {
-    async fn answer(&self, id: Id, asked: &Asked) -> Result<Answer, Problem> {
-        match id {
-            Id::SectorsDaily => daily::answer(self, asked).await,
-            Id::NetworkDaily => network::answer(self, asked).await,
-            Id::Miners => miners::list(self, asked).await,
-            Id::Miner => miners::one(self, asked).await,
-            Id::Events => sectors::events(self, asked).await,
-            Id::Sector => sectors::life(self, asked).await,
-            Id::MinerExpirations | Id::NetworkExpirations => expirations::answer(self, asked).await,
-            Id::Explain => explain::answer(self, asked).await,
-            Id::Reconciliation => reconciliation::answer(self, asked).await,
-            Id::Status => status::answer(self).await,
-        }
-    }
-
-    /// The first day that may be seen while `latest` is the latest closed one; `None` if all may be.
-    fn first_day(&self, latest: Day) -> Option<Day> {
-        self.pass.as_ref()?.first_day(latest)
-    }
-
     fn reader(&self) -> &Reader {
         &self.server.shared.reader
     }
 
     /// Leave to put a question to the lake, or to do what takes as much.
     async fn turn(&self) -> Result<SemaphorePermit<'_>, Problem> {
-        self.in_time(self.held.at_once.acquire()).await
+        self.in_time(async { self.held.at_once.acquire().await.ok() }).await
     }
 
-    /// Room for so many rows.
-    async fn room(&self, rows: usize) -> Result<SemaphorePermit<'_>, Problem> {
-        let rows = u32::try_from(rows).unwrap_or(u32::MAX);
-        self.in_time(self.held.rows.acquire_many(rows)).await
+    /// Leave to make rows of many days that are held in memory.
+    async fn many_days(&self) -> Result<SemaphorePermit<'_>, Problem> {
+        self.in_time(async { self.held.many_days.acquire().await.ok() }).await
     }
 
-    /// Waits for a permit for half the time that a request has.
-    async fn in_time<'p>(
-        &self,
-        permit: impl Future<Output = Result<SemaphorePermit<'p>, AcquireError>>,
-    ) -> Result<SemaphorePermit<'p>, Problem> {
-        match tokio::time::timeout(self.server.shared.config.request_timeout / 2, permit).await {
-            Ok(Ok(permit)) => Ok(permit),
-            Ok(Err(_)) | Err(_) => Err(Problem::Busy),
+    /// Room for an answer of so many bytes to that address.
+    async fn room(&self, address: Option<IpAddr>, bytes: usize) -> Result<Room, Problem> {
+        self.in_time(self.server.shared.unsent.room(address, bytes)).await
+    }
+
+    /// Waits for something for half the time that a request has.
+    async fn in_time<T>(&self, wanted: impl Future<Output = Option<T>>) -> Result<T, Problem> {
+        match tokio::time::timeout(self.server.shared.config.request_timeout / 2, wanted).await {
+            Ok(Some(got)) => Ok(got),
+            Ok(None) | Err(_) => Err(Problem::Busy),
         }
     }
 

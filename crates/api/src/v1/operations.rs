@@ -22,6 +22,7 @@ pub(crate) struct Operation {
     pub(crate) summary: &'static str,
     pub(crate) doc: &'static str,
     pub(crate) parameters: &'static [Parameter],
+    pub(crate) days: Days,
     pub(crate) gives: Gives,
     /// An address that gives something over the bundled sample.
     pub(crate) example: &'static str,
@@ -41,6 +42,21 @@ pub(crate) enum Id {
     Explain,
     Reconciliation,
     Status,
+}
+
+/// Which days a path tells of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Days {
+    /// The one that `day` names, by default the latest.
+    One,
+    /// Those from `from` to `to`, by default the latest.
+    Range,
+    /// Either.
+    OneOrRange,
+    /// The latest.
+    Latest,
+    /// All that may be seen.
+    All,
 }
 
 /// What a path gives.
@@ -178,12 +194,17 @@ pub(crate) fn miner_headings() -> Arc<[Heading]> {
     static HEADINGS: LazyLock<Arc<[Heading]>> = LazyLock::new(|| {
         let first = [
             MINER_ID,
-            Heading::new("first_day", Holds::Day, "", "The day of its first sector event."),
+            Heading::new(
+                "first_day",
+                Holds::Day,
+                "",
+                "The day of its first sector event, but no earlier than the first one that the key may see.",
+            ),
             Heading::new(
                 "last_active_day",
                 Holds::Day,
                 "",
-                "The last day that ended with live sectors; absent if none did.",
+                "The last day that ended with live sectors; absent if none did, or none that the key may see.",
             )
             .or_absent(),
             Heading::new(
@@ -297,7 +318,7 @@ pub(crate) fn explanation_part() -> Value {
         "definition": { "type": "string", "description": "How the parts make the number." },
         "unit": { "type": "string" },
         "value": { "type": "number" },
-        "previous": { "anyOf": [previous, { "type": "null" }], "description": "The total of the day before, on which the number stands." },
+        "previous": { "anyOf": [previous, { "type": "null" }], "description": "The total of the day before, on which the number stands; null if there is none, or the key may not see that day." },
         "contributions": { "type": "array", "items": contribution },
         "contributions_total": { "type": "integer", "description": "How many events contribute, listed or not." },
         "contributions_sum": { "type": "integer", "description": "What all of them add, listed or not." },
@@ -426,6 +447,7 @@ pub(crate) static OPERATIONS: &[Operation] = &[
             CURSOR,
             FORMAT,
         ],
+        days: Days::Range,
         gives: Gives::SomeRows(every_daily, 2),
         example: "/v1/sectors/daily?miner=f0113&from=2026-09-19&to=2026-09-20&columns=total_num_sector,avg_active_sector_duration_days&group=terminate",
     },
@@ -456,6 +478,7 @@ pub(crate) static OPERATIONS: &[Operation] = &[
             ),
             FORMAT,
         ],
+        days: Days::Range,
         gives: Gives::SomeRows(every_network, 2),
         example: "/v1/network/daily?from=2026-09-19&to=2026-09-20&columns=live_sector_count,active_fault_rbp,active_sector_qap",
     },
@@ -482,6 +505,7 @@ pub(crate) static OPERATIONS: &[Operation] = &[
             ),
             FORMAT,
         ],
+        days: Days::Latest,
         gives: Gives::Rows(miner_headings),
         example: "/v1/miners?prefix=f011&sort=-active_sector_qap&limit=2",
     },
@@ -492,6 +516,7 @@ pub(crate) static OPERATIONS: &[Operation] = &[
         summary: "One storage provider.",
         doc: "Its row of `/v1/miners`.",
         parameters: &[ID, FORMAT],
+        days: Days::Latest,
         gives: Gives::Rows(miner_headings),
         example: "/v1/miners/f0113",
     },
@@ -513,6 +538,7 @@ pub(crate) static OPERATIONS: &[Operation] = &[
             CURSOR,
             FORMAT,
         ],
+        days: Days::OneOrRange,
         gives: Gives::Rows(event_headings),
         example: "/v1/miners/f0107/events?from=2026-06-12&to=2026-09-20&kind=fault,terminate&limit=2",
     },
@@ -523,6 +549,7 @@ pub(crate) static OPERATIONS: &[Operation] = &[
         summary: "One sector's life, event by event.",
         doc: "A row for each of its events in all closed days, in the order of execution.",
         parameters: &[ID, segment("n", Takes::Sector, "The sector's number.", "85"), LIMIT, CURSOR, FORMAT],
+        days: Days::All,
         gives: Gives::Rows(event_headings),
         example: "/v1/miners/f0113/sectors/85",
     },
@@ -536,6 +563,7 @@ pub(crate) static OPERATIONS: &[Operation] = &[
               verified deal is among the verified, one with only unverified deals among the deals, and one with neither is \
               committed capacity (CC); from actors v19 one with the flag of full quality is by itself, whatever it holds.",
         parameters: &[ID, DAY, BY, FORMAT],
+        days: Days::One,
         gives: Gives::Rows(expiration_headings),
         example: "/v1/miners/f0113/expirations?day=2026-06-20",
     },
@@ -546,6 +574,7 @@ pub(crate) static OPERATIONS: &[Operation] = &[
         summary: "When all live sectors expire.",
         doc: "The same, over all storage providers.",
         parameters: &[DAY, BY, FORMAT],
+        days: Days::One,
         gives: Gives::Rows(expiration_headings),
         example: "/v1/network/expirations?day=2026-06-14",
     },
@@ -571,6 +600,7 @@ pub(crate) static OPERATIONS: &[Operation] = &[
                 "10",
             ),
         ],
+        days: Days::One,
         gives: Gives::Object(explanation),
         example: "/v1/explain?column=total_terminate_rbp&miner=f0113&day=2026-07-10",
     },
@@ -595,6 +625,7 @@ pub(crate) static OPERATIONS: &[Operation] = &[
             CURSOR,
             FORMAT,
         ],
+        days: Days::Range,
         gives: Gives::Rows(reconciliation_headings),
         example: "/v1/reconciliation?miner=f0113&from=2026-09-20&to=2026-09-20",
     },
@@ -605,6 +636,7 @@ pub(crate) static OPERATIONS: &[Operation] = &[
         summary: "How far the data go, and where they come from.",
         doc: "The latest closed day, what the chain can no longer take back, gaps, sources, and the version of the data.",
         parameters: &[],
+        days: Days::All,
         gives: Gives::Object(status),
         example: "/v1/status",
     },

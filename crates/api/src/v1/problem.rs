@@ -12,6 +12,7 @@ use crate::auth::Denial;
 use crate::envelope::Code;
 use crate::refusal;
 use crate::request_id::RequestId;
+use crate::window::Window;
 
 /// The media type of problems.
 pub(crate) const PROBLEM_JSON: &str = "application/problem+json";
@@ -79,7 +80,7 @@ kinds! {
     NO_SUCH_SECTOR = 404, "no-such-sector", "No such sector",
         "No event of this sector is known.";
     STALE_CURSOR = 404, "stale-cursor", "Unknown cursor",
-        "The cursor is none that this path gives, or the data have changed since it was given. Begin again without it.";
+        "The cursor is none that this path gives, is at a day that is not asked for, or the data have changed since it was given. Begin again without it.";
     WRONG_METHOD = 405, "wrong-method", "Method not allowed",
         "The paths answer GET and HEAD only.";
     NOT_ACCEPTABLE = 406, "not-acceptable", "No acceptable format",
@@ -143,6 +144,16 @@ impl Problem {
     /// There is no such path, but those of all operations.
     pub(crate) fn unknown_path() -> Self {
         Self::UnknownPath { paths: OPERATIONS.iter().map(|operation| operation.path).collect() }
+    }
+
+    /// The same, telling of no day that may not be seen.
+    pub(crate) fn within(self, window: &Window) -> Self {
+        match self {
+            Self::DayNotClosed { day, first, latest } => {
+                Self::DayNotClosed { day, first: window.since(first), latest }
+            }
+            problem => problem,
+        }
     }
 
     /// Its kind.

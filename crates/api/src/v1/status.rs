@@ -2,63 +2,84 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use axum::http::HeaderValue;
+use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, VARY};
+use axum::response::Response;
 use chain::{Clock, Day, EPOCHS_PER_DAY};
+use lake::{Published, SourceStatus};
 use serde_json::{Value, json};
 
 use super::V1;
-use super::answer::Answer;
-use super::days::{span, told};
+use super::days::{Told, span};
 use super::problem::Problem;
+use super::sending::written;
+use crate::window::Window;
 
 /// Epochs after which the chain takes nothing back.
 const FINALITY: i64 = 900;
 
-pub(super) async fn answer(v1: &V1) -> Result<Answer, Problem> {
+/// What may be seen is told of, and where it comes from. What there is of gaps and lag changes without a new version, so the
+/// answer has no tag.
+pub(super) async fn answer(
+    v1: &V1,
+    published: &Published,
+    window: Option<&Window>,
+) -> Result<Response, Problem> {
     let status = {
         let _turn = v1.turn().await?;
         lake::Status::of(v1.reader().directory()).await?
     };
     let clock = status.sources.last().map(|source| Clock::new(source.genesis));
-    let latest = status.days.as_ref().map(|days| *days.end());
+    let told = Told { clock, window: window.copied() };
+    let seen = window.map(Window::days);
+    let latest = window.map(Window::latest);
     // A day is closed once the chain has gone beyond it, so the day before lies a day and more behind the head.
     const { assert!(EPOCHS_PER_DAY > FINALITY) };
-    let last_final = status
-        .days
-        .as_ref()
-        .map(|days| days.end().previous())
-        .filter(|day| status.days.as_ref().is_some_and(|days| days.contains(day)));
-    let source = |source: &lake::SourceStatus| {
-        json!({
-            "source": source.source,
-            "network": source.network,
-            "closed": span(*source.days.start(), *source.days.end()),
-            "first_epoch": source.epochs.start().0,
-            "last_epoch": source.epochs.end().0,
-            "tipset_key": source.tipset_key,
-            "state_root": source.state_root,
-            "version": source.version,
-            "receipts": source.receipts,
-            "closed_at": source.closed_at.map(moment),
-        })
-    };
+    let last_final = window.and_then(|window| window.told(window.latest().previous()));
     let text = |day: Option<Day>| day.map(|day| day.to_string());
     let body = json!({
         "network": status.sources.last().map(|source| source.network.clone()),
         "genesis": clock.map(|clock| moment(clock.genesis())),
-        "closed": status.days.as_ref().map(|days| span(*days.start(), *days.end())),
+        "closed": seen.as_ref().map(span),
         "latest_day": text(latest),
         "final_day": text(last_final),
         "finality_epochs": FINALITY,
         "lag_seconds": latest.zip(now()).map(|(latest, now)| now - i64::from(latest.next().unix_days()) * 86_400),
+        // Totals stand on it, so it is told whatever may be seen.
         "history_since": text(status.history_since),
-        "receipts": status.receipts,
-        "gaps": status.gaps.iter().map(|gap| told(gap, clock)).collect::<Vec<Value>>(),
-        "sources": status.sources.iter().map(source).collect::<Vec<Value>>(),
+        "receipts": seen.as_ref().map_or(status.receipts, |days| published.receipts_of(days)),
+        "gaps": status.gaps.iter().filter_map(|gap| told.gap(gap)).collect::<Vec<Value>>(),
+        "sources": status.sources.iter().filter_map(|of| source(of, published, window)).collect::<Vec<Value>>(),
         "version": status.version,
         "layout": status.layout,
         "program": env!("CARGO_PKG_VERSION"),
     });
-    Ok(Answer::Object(body.to_string()))
+    let mut response = Response::new(written(body.to_string().into_bytes(), None));
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.append(VARY, HeaderValue::from_static("accept"));
+    Ok(response)
+}
+
+/// What is told of a source: of the days that came from it, those that may be seen; `None` if that is none of them.
+fn source(source: &SourceStatus, published: &Published, window: Option<&Window>) -> Option<Value> {
+    let days = window.map_or_else(|| Some(source.days.clone()), |window| window.part(&source.days))?;
+    let whole = days == source.days;
+    let first =
+        if whole { *source.epochs.start() } else { Clock::new(source.genesis).first_epoch(*days.start()) };
+    Some(json!({
+        "source": source.source,
+        "network": source.network,
+        "closed": span(&days),
+        "first_epoch": first.0,
+        "last_epoch": source.epochs.end().0,
+        "tipset_key": source.tipset_key,
+        "state_root": source.state_root,
+        "version": source.version,
+        "receipts": if whole { source.receipts } else { published.receipts_of(&days) },
+        "closed_at": source.closed_at.map(moment),
+    }))
 }
 
 /// Seconds since 1970 by this machine's clock.

@@ -96,6 +96,11 @@ pub(crate) fn send(address: SocketAddr, head: &str) -> Answer {
 pub(crate) fn finish(mut stream: TcpStream) -> Answer {
     let mut bytes = Vec::new();
     stream.read_to_end(&mut bytes).expect("the answer is read");
+    answer(bytes)
+}
+
+/// Takes all that a connection gave for one answer.
+pub(crate) fn answer(mut bytes: Vec<u8>) -> Answer {
     let end = bytes.windows(4).position(|four| four == b"\r\n\r\n").expect("a whole head");
     let head = String::from_utf8(bytes[..end].to_vec()).expect("a head in ASCII");
     let mut lines = head.split("\r\n");

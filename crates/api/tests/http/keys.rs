@@ -49,6 +49,12 @@ impl Guarded {
         self.server.get("/metrics").status != 200 && answer.status != 429 && !said.contains("\"code\":10011")
     }
 
+    /// Changes the file of keys as another program may.
+    fn change(&self, statement: &str) {
+        let other = rusqlite::Connection::open(self.path()).expect("the same file");
+        other.execute_batch(statement).expect("a change");
+    }
+
     fn get(&self, target: &str, token: &str) -> Answer {
         self.server.send(&format!("GET {target} HTTP/1.1\r\nauthorization: Bearer {token}"))
     }
@@ -239,6 +245,54 @@ fn guesses_are_slowed_down_and_keys_are_not_by_them() {
     let guarded = Guarded { server, data };
     let guesses: Vec<_> = (0..40).map(|_| guarded.ask("total", "guess").status).collect();
     assert!(guesses.contains(&401) && guesses.last() == Some(&429), "{guesses:?}");
+    guarded.ask("total", &token).data();
+}
+
+#[test]
+fn with_the_first_key_guesses_are_slowed_down_and_before_it_nobody_is() {
+    let guarded = Guarded::new(|config| {
+        config.address_rate = "30/min".parse().ok();
+        config.address_rate_when_open = false;
+    });
+    for _ in 0..50 {
+        guarded.server.ask("total").data();
+    }
+    let token = guarded.key("alice", &Terms::default());
+    let guesses: Vec<_> = (0..40).map(|_| guarded.ask("total", "guess").status).collect();
+    assert!(guesses.last() == Some(&429), "{guesses:?}");
+    guarded.ask("total", &token).data();
+}
+
+#[test]
+fn a_key_that_cannot_be_read_lets_nobody_in_and_stops_no_revocation() {
+    let guarded = Guarded::new(|_| {});
+    let (alice, bob) = (guarded.key("alice", &Terms::default()), guarded.key("bob", &Terms::default()));
+    guarded.ask("total", &alice).data();
+    // As a newer program may write it.
+    guarded.change("UPDATE keys SET scope = 'v3' WHERE name = 'alice'");
+    wait(|| guarded.ask("total", &alice).status == 401);
+    guarded.ask("total", &bob).data();
+    let figures = guarded.get("/metrics", &bob);
+    assert!(figures.text().contains("sectorscope_keys_unreadable 1.0\n"), "{}", figures.text());
+    assert!(guarded.store().revoke("bob", now()).expect("there"));
+    wait(|| guarded.ask("total", &bob).status == 401);
+    let carol = guarded.key("carol", &Terms::default());
+    guarded.change("UPDATE keys SET scope = NULL WHERE name = 'alice'");
+    wait(|| guarded.ask("total", &alice).status == 200);
+    guarded.ask("total", &carol).data();
+}
+
+#[test]
+fn a_file_of_keys_with_more_in_it_lets_nobody_in() {
+    let guarded = Guarded::new(|_| {});
+    let token = guarded.key("alice", &Terms::default());
+    guarded
+        .change("CREATE TRIGGER free AFTER UPDATE ON keys BEGIN UPDATE keys SET quota_requests = NULL; END");
+    let config = Config { keys: Some(guarded.path()), ..quick() };
+    let server = Server::start(1, config);
+    let head = format!("GET {BASE}/total HTTP/1.1\r\nauthorization: Bearer {token}");
+    server.send(&head).refused(401, 10011);
+    // One that has it open goes on with what it has, and runs none of that.
     guarded.ask("total", &token).data();
 }
 

@@ -88,6 +88,18 @@ fn a_request_that_comes_byte_by_byte_is_given_up() {
 }
 
 #[test]
+fn what_is_left_over_after_a_request_is_given_up_as_any_head_is() {
+    let config = Config { header_timeout: Duration::from_millis(300), ..quick() };
+    let server = Server::start(1, config);
+    let mut stream = connect(server.address);
+    let whole = format!("GET {BASE}/total HTTP/1.1\r\nhost: x\r\n\r\n");
+    stream.write_all(format!("{whole}{whole}GET {BASE}/to").as_bytes()).expect("two requests and a part");
+    // Else it would idle for a quarter of an hour, and this read fail.
+    let answers = finish(stream);
+    assert_eq!(answers.text().matches("\"message\":\"success.\"").count(), 2, "{}", answers.text());
+}
+
+#[test]
 fn an_overlong_head_is_431_in_json() {
     let server = Server::start(1, quick());
     let get = format!("GET {BASE}/total HTTP/1.1");

@@ -15,4 +15,6 @@ mod server;
 mod token;
 mod transport;
 mod trouble;
+mod unsent;
 mod v1;
+mod windows;

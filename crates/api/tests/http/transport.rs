@@ -2,8 +2,10 @@
 
 use std::io::{Read as _, Write as _};
 
+use api::Config;
+
 use crate::client::{Answer, connect, finish};
-use crate::server::{BASE, Server};
+use crate::server::{BASE, Server, quick};
 
 #[test]
 fn head_answers_as_get_does_without_the_body() {
@@ -46,6 +48,43 @@ fn a_page_may_send_its_token() {
 }
 
 #[test]
+fn without_keys_no_page_may_read_unless_it_was_asked_for() {
+    let ask =
+        |server: &Server, head: &str| server.send(&format!("{head} HTTP/1.1\r\norigin: https://example.org"));
+    let said = |answer: &Answer| {
+        let headers = answer.headers.iter().map(|(name, _)| name.as_str());
+        headers.filter(|name| name.starts_with("access-control-")).count()
+    };
+    let heads = [
+        format!("GET {BASE}/total"),
+        "GET /metrics".into(),
+        "GET /nowhere".into(),
+        format!("OPTIONS {BASE}/total"),
+    ];
+    let local = Server::start(1, Config { pages_when_open: false, ..quick() });
+    for head in &heads {
+        assert_eq!(said(&ask(&local, head)), 0, "{head}");
+    }
+    assert_eq!(said(&local.send("nonsense")), 0, "what is no request, too");
+    // With keys it takes one to read anything.
+    let token = Some("sesame".to_owned());
+    let guarded = Server::start(1, Config { pages_when_open: false, token, ..quick() });
+    for head in &heads {
+        assert_eq!(ask(&guarded, head).header("access-control-allow-origin").as_deref(), Some("*"), "{head}");
+    }
+    let pages = Some("https://example.org".parse().expect("an origin"));
+    let of_one = Server::start(1, Config { pages, ..quick() });
+    for head in &heads {
+        let answer = ask(&of_one, head);
+        assert_eq!(
+            answer.header("access-control-allow-origin").as_deref(),
+            Some("https://example.org"),
+            "{head}"
+        );
+    }
+}
+
+#[test]
 fn answers_are_compressed_when_asked() {
     let server = Server::new();
     let plain = server.ask("terminate");
@@ -67,7 +106,7 @@ fn answers_are_compressed_when_asked() {
 }
 
 /// What a decoder that stops at the end of the first stream makes of an answer's body.
-fn decoded(answer: &Answer) -> Vec<u8> {
+pub(crate) fn decoded(answer: &Answer) -> Vec<u8> {
     let body = answer.body.as_slice();
     let mut plain = Vec::new();
     let read = match answer.header("content-encoding").as_deref() {
@@ -76,6 +115,10 @@ fn decoded(answer: &Answer) -> Vec<u8> {
         Some("zstd") => {
             let decoder = zstd::stream::read::Decoder::new(body).expect("a decoder");
             decoder.single_frame().read_to_end(&mut plain)
+        }
+        None => {
+            plain.extend_from_slice(body);
+            Ok(body.len())
         }
         other => panic!("in no coding, but {other:?}"),
     };

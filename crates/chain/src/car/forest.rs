@@ -32,6 +32,7 @@ use super::slots::{Slots, hash_of};
 use super::stream::{Fault, PASSED, Passed, Problem, Sections, forget};
 use super::{CarFile, Form, task, zst};
 use crate::block::Block;
+use crate::budget::Budget;
 use crate::error::{Error, Result};
 use crate::progress::{Progress, Unit};
 
@@ -108,14 +109,17 @@ impl ForestCar {
         &self.roots
     }
 
-    /// The block of that CID, its hash checked.
+    /// The block of that CID, its hash checked. What had to be decompressed for it is spent from the budget.
     ///
     /// # Errors
-    /// If the frame it is in does not decompress to sections of a CAR, or the hash is wrong.
-    pub(super) fn get(&self, cid: &Cid) -> Result<Option<Block<'_>>> {
+    /// If the frame it is in does not decompress to sections of a CAR, the hash is wrong, or the budget is spent.
+    pub(super) fn get(&self, cid: &Cid, budget: &Budget) -> Result<Option<Block<'_>>> {
         for offset in self.index.candidates(self.frames.bytes.get(), hash_of(cid)).take(MOST_CANDIDATES) {
             let (frame, missed) = self.frames.get(offset)?;
             self.ahead.note(offset, &frame, missed);
+            if missed {
+                budget.spend(frame.content.len() as u64)?;
+            }
             if let Some(block) = self.block(&frame, cid, offset)? {
                 return Ok(Some(block));
             }

@@ -11,6 +11,7 @@ use super::index::{self, Index};
 use super::sort::Unsorted;
 use super::{plain, zst};
 use crate::block::Block;
+use crate::budget::Budget;
 use crate::error::Result;
 use crate::progress::NoProgress;
 
@@ -91,13 +92,14 @@ pub fn decompressed(bytes: &[u8], most: u64) -> Option<Vec<u8>> {
 }
 
 /// A CAR in indexed zstd, in memory.
-pub struct Indexed(ForestCar);
+pub struct Indexed(ForestCar, Budget);
 
 impl Indexed {
     /// Opens it; `None` if the bytes have no index of the known version, or no CAR header.
     #[must_use]
     pub fn open(bytes: Vec<u8>) -> Option<Self> {
-        ForestCar::held(bytes).ok().flatten().map(Self)
+        let budget = Budget::of_bytes(bytes.len() as u64);
+        ForestCar::held(bytes).ok().flatten().map(|car| Self(car, budget))
     }
 
     /// The block of that CID.
@@ -105,7 +107,7 @@ impl Indexed {
     /// # Errors
     /// If it is damaged.
     pub fn get(&self, cid: &Cid) -> Result<Option<Block<'_>>> {
-        self.0.get(cid)
+        self.0.get(cid, &self.1)
     }
 
     /// Its roots.

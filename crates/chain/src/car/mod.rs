@@ -23,6 +23,7 @@ use std::path::{Path, PathBuf};
 use cid::Cid;
 
 use crate::block::{Block, BlockStore, blake2b};
+use crate::budget::Budget;
 use crate::error::{Error, Result};
 use crate::head::Heads;
 use crate::header::Header;
@@ -36,6 +37,8 @@ use stream::Passed;
 #[derive(Debug)]
 pub struct Cars {
     files: Vec<OneFile>,
+    /// What reading them may cost.
+    budget: Budget,
 }
 
 /// One of the files, in whichever form.
@@ -97,7 +100,12 @@ impl Cars {
             return Err(Error::Chain("no CAR file was given".into()));
         }
         let files = paths.iter().map(|path| OneFile::open(path, cache, progress)).collect::<Result<_>>()?;
-        let cars = Self { files };
+        let mut bytes = 0_u64;
+        for path in paths {
+            let about = std::fs::metadata(path).map_err(|source| Error::Io { path: path.clone(), source })?;
+            bytes = bytes.saturating_add(about.len());
+        }
+        let cars = Self { files, budget: Budget::of_bytes(bytes) };
         cars.check_roots()?;
         Ok(cars)
     }
@@ -167,6 +175,12 @@ impl Cars {
         self.files.iter().map(OneFile::about).collect()
     }
 
+    /// What reading them may cost, and has cost so far.
+    #[must_use]
+    pub const fn budget(&self) -> &Budget {
+        &self.budget
+    }
+
     /// How many blocks the files hold, those that stand in several counted each time.
     #[must_use]
     pub fn blocks(&self) -> u64 {
@@ -187,13 +201,17 @@ impl BlockStore for Cars {
         for file in &self.files {
             let found = match file {
                 OneFile::Plain { car, .. } => car.get(cid)?.map(Block::Borrowed),
-                OneFile::Forest(car) => car.get(cid)?,
+                OneFile::Forest(car) => car.get(cid, &self.budget)?,
             };
             if found.is_some() {
-                return Ok(found);
+                return self.budget.asked(found);
             }
         }
-        Ok(None)
+        self.budget.asked(None)
+    }
+
+    fn spend(&self, work: u64) -> Result<()> {
+        self.budget.spend(work)
     }
 
     fn file_names(&self) -> Vec<String> {

@@ -6,8 +6,9 @@
 
 use cid::Cid;
 
-use super::miner::{MOST_PARTITIONS, Miner, Partition, open_partitions};
+use super::miner::Miner;
 use super::params::Place;
+use super::partition::{MOST_PARTITIONS, Partition, open_partitions};
 use crate::amt::Amt;
 use crate::bitfield::SectorSet;
 use crate::block::cid_of;
@@ -32,12 +33,13 @@ impl Miner<'_> {
         let Some(roots) = self.disputable(deadline, closes)? else { return Ok(Vec::new()) };
         let proven = Amt::open(self.store(), &roots.proofs, PROOFS)?.get(post, |reader| {
             reader.array()?;
-            SectorSet::decode(reader.bytes()?)
+            SectorSet::read(reader, self.store())
         })?;
         let partitions = open_partitions(self.store(), &roots.partitions)?;
         let mut disputed = Vec::new();
         for index in proven.iter().flat_map(SectorSet::iter).take(MOST_PARTITIONS as usize) {
-            let partition = partitions.get(index, |reader| Partition::decode(reader, self.layout()))?;
+            let partition =
+                partitions.get(index, |reader| Partition::decode(reader, self.layout(), self.store()))?;
             if let Some(partition) = partition {
                 let sectors = partition.live().difference(&partition.faults).difference(&partition.unproven);
                 disputed.push(Place { deadline, partition: index, sectors });

@@ -23,6 +23,16 @@ pub enum Data {
     Pieces(Vec<Piece>),
 }
 
+impl Data {
+    /// How many deals or pieces it is of.
+    pub(super) const fn items(&self) -> u64 {
+        match self {
+            Self::Deals(deals) => deals.len() as u64,
+            Self::Pieces(pieces) => pieces.len() as u64,
+        }
+    }
+}
+
 /// A sector that is to be onboarded.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Activation {

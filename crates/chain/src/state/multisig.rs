@@ -24,6 +24,7 @@ use super::actor::Actor;
 use super::codes::{ActorKind, Codes};
 use crate::address::Address;
 use crate::block::{BlockStore, blake2b, cid_of};
+use crate::budget::work;
 use crate::cbor::Reader;
 use crate::error::{Error, Result};
 use crate::hamt::Hamt;
@@ -66,6 +67,12 @@ impl Transaction {
             length => &[0x85, 0x58, length as u8],
         };
         Some(blake2b(&[head, proposer, &self.fields].concat()))
+    }
+
+    /// What reading or copying it counts for with a store's budget.
+    #[must_use]
+    pub fn work(&self) -> u64 {
+        work::ITEM * (1 + self.approved.len() as u64) + work::BITS * self.fields.len() as u64
     }
 
     /// Decodes `[to, value, method, params]` with more fields behind it, which are left.
@@ -243,6 +250,7 @@ impl<'s> Multisig<'s> {
             reader.tuple(7)?;
             let (signers, threshold, next) = (addresses(&mut reader)?, reader.uint()?, reader.int()?);
             reader.skip_many(3)?; // initial balance, start epoch, unlock duration
+            store.spend(work::ITEM * signers.len() as u64)?;
             Ok(Self { signers, threshold, next, store, pending: cid_of(reader.link()?)? })
         };
         read().map_err(|error: Error| error.in_block(&actor.head, WHAT))
@@ -260,7 +268,11 @@ impl<'s> Multisig<'s> {
     /// If a block is missing or malformed.
     pub fn pending(&self, id: i64) -> Result<Option<Transaction>> {
         let raw = Hamt::new(self.store, &self.pending, PENDING).get(&key(id))?;
-        let decode = |raw: Vec<u8>| Transaction::pending(&raw);
+        let decode = |raw: Vec<u8>| -> Result<Transaction> {
+            let found = Transaction::pending(&raw)?;
+            self.store.spend(found.work())?;
+            Ok(found)
+        };
         raw.map(|raw| decode(raw).map_err(|error| error.in_block(&self.pending, PENDING))).transpose()
     }
 }

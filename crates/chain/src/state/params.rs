@@ -89,6 +89,48 @@ impl Op {
         activations.get(at)
     }
 
+    /// How many sectors it names; of ranges, all that are in them.
+    #[must_use]
+    pub fn named(&self) -> u64 {
+        let of_sets = |sets: &mut dyn Iterator<Item = &SectorSet>| {
+            sets.fold(0, |sum: u64, set| sum.saturating_add(set.len()))
+        };
+        match self {
+            Self::Precommit(sectors) => sectors.len() as u64,
+            Self::Prove(activations) => activations.len() as u64,
+            Self::Update(updates) => updates.len() as u64,
+            Self::Extend(extensions) => of_sets(&mut extensions.iter().map(|one| &one.sectors)),
+            Self::UpgradeQuality(upgrades) => of_sets(&mut upgrades.iter().map(|one| &one.sectors)),
+            Self::Terminate(places) | Self::DeclareFaults(places) | Self::DeclareRecoveries(places) => {
+                of_sets(&mut places.iter().map(|one| &one.sectors))
+            }
+            Self::Post { partitions, .. } => of_sets(&mut partitions.iter().map(|one| &one.sectors)),
+            Self::Dispute { .. } | Self::ReportConsensusFault | Self::Other => 1,
+        }
+    }
+
+    /// How much there is to look through, and to keep: its items, and the runs of their sets.
+    #[must_use]
+    pub fn items(&self) -> u64 {
+        let of_sets =
+            |sets: &mut dyn Iterator<Item = &SectorSet>| sets.fold(0, |sum, set| sum + 1 + set.runs() as u64);
+        match self {
+            Self::Precommit(sectors) => sectors.len() as u64,
+            Self::Prove(activations) => activations.iter().map(|one| 1 + one.pieces.len() as u64).sum(),
+            Self::Update(updates) => updates.iter().map(|one| 1 + one.data.items()).sum(),
+            Self::Extend(extensions) => {
+                let sets = extensions.iter().flat_map(|one| [&one.sectors, &one.drops_claims]);
+                of_sets(&mut { sets }) + extensions.iter().map(|one| one.dropped.len() as u64).sum::<u64>()
+            }
+            Self::UpgradeQuality(upgrades) => of_sets(&mut upgrades.iter().map(|one| &one.sectors)),
+            Self::Terminate(places) | Self::DeclareFaults(places) | Self::DeclareRecoveries(places) => {
+                of_sets(&mut places.iter().map(|one| &one.sectors))
+            }
+            Self::Post { partitions, .. } => of_sets(&mut partitions.iter().map(|one| &one.sectors)),
+            Self::Dispute { .. } | Self::ReportConsensusFault | Self::Other => 1,
+        }
+    }
+
     /// Decodes what an executed message asked. A message that failed, or to a method that changes no sectors, is
     /// [`Op::Other`].
     ///
@@ -138,7 +180,7 @@ impl Op {
 }
 
 /// Sectors an aggregate can name (819), with room to spare: a bound on what a bitfield unfolds to.
-const MOST_AGGREGATED: usize = 1 << 16;
+const MOST_AGGREGATED: usize = 1 << 12;
 
 fn sorted(mut sectors: Vec<SectorNumber>) -> Vec<SectorNumber> {
     sectors.sort_unstable();

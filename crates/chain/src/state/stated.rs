@@ -1,7 +1,8 @@
 //! The power that a miner's partitions state.
 
 use super::layout::Layout;
-use super::miner::{Miner, open_partitions};
+use super::miner::Miner;
+use super::partition::open_partitions;
 use super::power::PowerPair;
 use crate::cbor::Reader;
 use crate::error::{Error, Result};

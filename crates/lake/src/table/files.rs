@@ -2,18 +2,32 @@
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Values;
+use std::io;
 use std::ops::RangeInclusive;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use chain::Day;
+use datafusion::parquet::file::metadata::ParquetMetaData;
 use serde_json::{Map, Value, json};
 
-use crate::schema::{MINER_ID, STAT_DATE};
+use crate::below;
+use crate::deep::Deep;
+use crate::names::FileName;
+use crate::schema::{MINER_ID, STAT_DATE, TableName};
+
+/// The days that a file may say it holds, by days since 1970. Closed days have been, and no clock is ahead by so much.
+const DAYS: RangeInclusive<i32> = 0..=LAST_DAY;
+/// The last day of the year 2100.
+const LAST_DAY: i32 = 47_846;
+/// Most rows of a file: far more than any has, and few enough to be added up.
+const MOST_ROWS: u64 = 1 << 40;
 
 /// A data file: rows of one day, or of consecutive days.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct DataFile {
     /// Name within the table's directory.
-    pub(crate) name: String,
+    pub(crate) name: FileName,
     /// Bytes.
     pub(crate) size: i64,
     /// Rows.
@@ -42,21 +56,80 @@ impl DataFile {
             .to_string()
     }
 
-    /// The file that has these statistics; `None` if they do not say which days it holds.
-    pub(crate) fn from_stats(name: String, size: i64, stats: &str) -> Option<Self> {
+    /// The file that has these statistics; `None` if they do not say which days and how many rows it holds, or something
+    /// that cannot be.
+    pub(crate) fn from_stats(name: FileName, size: i64, stats: &str) -> Option<Self> {
         let stats: Value = serde_json::from_str(stats).ok()?;
         let bound = |side: &str, column: &str| stats.get(side)?.get(column).cloned();
         let day = |side| bound(side, STAT_DATE)?.as_str()?.parse::<Day>().ok();
         let miner = |side| bound(side, MINER_ID)?.as_i64();
         let days = (day("minValues")?, day("maxValues")?);
         let miners = miner("minValues").zip(miner("maxValues"));
-        Some(Self { name, size, rows: stats.get("numRecords")?.as_u64()?, days, miners })
+        let rows = stats.get("numRecords")?.as_u64()?;
+        let within = DAYS.contains(&days.0.unix_days()) && DAYS.contains(&days.1.unix_days());
+        let can_be = within && days.0 <= days.1 && rows <= MOST_ROWS && size >= 0;
+        can_be.then_some(Self { name, size, rows, days, miners })
     }
 
     /// How many days it holds.
     pub(crate) fn day_count(&self) -> u64 {
         let (first, last) = self.days;
         u64::try_from(i64::from(last.unix_days()) - i64::from(first.unix_days()) + 1).unwrap_or_default()
+    }
+}
+
+/// A data file where it lies.
+#[derive(Clone, Debug)]
+pub(crate) struct Located {
+    /// The lake's directory.
+    pub(crate) lake: Arc<Path>,
+    /// The table.
+    pub(crate) table: TableName,
+    /// What the table's log says of it.
+    pub(crate) file: DataFile,
+}
+
+impl Located {
+    /// The path of it, to be shown.
+    pub(crate) fn path(&self) -> PathBuf {
+        self.file.name.within(&self.lake.join(self.table.name()))
+    }
+
+    /// Opens the file, which has as many bytes as the log says.
+    ///
+    /// # Errors
+    /// If it is not there, is no regular file, or has another size.
+    pub(crate) fn open(&self) -> io::Result<std::fs::File> {
+        let file = below::open(&self.lake, &[self.table.name(), self.file.name.as_str()])?;
+        let length = file.metadata()?.len();
+        if i64::try_from(length).is_ok_and(|length| length == self.file.size) {
+            return Ok(file);
+        }
+        let problem = format!("it has {length} bytes, and the table's log says {}", self.file.size);
+        Err(self.rewritten(problem))
+    }
+
+    /// Holds the rows that the file itself says it has against those that the log says.
+    ///
+    /// # Errors
+    /// If they are others.
+    pub(crate) fn check_rows(&self, about: &ParquetMetaData) -> io::Result<()> {
+        let rows = about.row_groups().iter().map(|group| u64::try_from(group.num_rows()).ok());
+        let rows = rows.sum::<Option<u64>>().filter(|rows| *rows <= MOST_ROWS);
+        match rows {
+            Some(rows) if rows == self.file.rows => Ok(()),
+            rows => {
+                let said = rows.map_or_else(
+                    || "a number of rows that cannot be".to_owned(),
+                    |rows| format!("{rows} rows"),
+                );
+                Err(self.rewritten(format!("it has {said}, and the table's log says {}", self.file.rows)))
+            }
+        }
+    }
+
+    fn rewritten(&self, problem: String) -> io::Error {
+        io::Error::other(Deep::Rewritten { path: self.path(), problem })
     }
 }
 
@@ -116,7 +189,7 @@ mod tests {
 
     fn file(first: i32, last: i32) -> DataFile {
         DataFile {
-            name: format!("{first}"),
+            name: FileName::parse(&format!("{first}.parquet")).expect("a name"),
             size: 9,
             rows: 7,
             days: (day(first), day(last)),
@@ -134,15 +207,15 @@ mod tests {
         for (first, last) in [(10, 19), (20, 20), (21, 30)] {
             files.insert(file(first, last)).expect("no day twice");
         }
-        assert_eq!(files.of(day(15)).map(|file| file.name.as_str()), Some("10"));
+        assert_eq!(files.of(day(15)).map(|file| file.name.as_str()), Some("10.parquet"));
         assert_eq!((files.of(day(9)), files.of(day(31))), (None, None));
-        assert_eq!(names(files.touching(day(19)..=day(20))), ["10", "20"]);
-        assert_eq!(names(files.touching(day(1)..=day(10))), ["10"]);
-        assert_eq!(names(files.touching(day(20)..=day(40))), ["20", "21"]);
+        assert_eq!(names(files.touching(day(19)..=day(20))), ["10.parquet", "20.parquet"]);
+        assert_eq!(names(files.touching(day(1)..=day(10))), ["10.parquet"]);
+        assert_eq!(names(files.touching(day(20)..=day(40))), ["20.parquet", "21.parquet"]);
         assert_eq!(names(files.touching(day(31)..=day(40))), [""; 0]);
         assert_eq!(files.days(), Some(day(10)..=day(30)));
         let twice = file(30, 40);
-        assert_eq!(files.insert(twice).map_err(|other| other.name), Err("21".to_owned()));
+        assert_eq!(files.insert(twice).map_err(|other| other.name), Err(file(21, 30).name));
     }
 
     #[test]
@@ -151,6 +224,27 @@ mod tests {
             let read = DataFile::from_stats(file.name.clone(), file.size, &file.stats());
             assert_eq!(read.as_ref(), Some(&file));
         }
-        assert_eq!(DataFile::from_stats(String::new(), 0, r#"{"numRecords":1}"#), None);
+        assert_eq!(DataFile::from_stats(file(1, 1).name, 0, r#"{"numRecords":1}"#), None);
+    }
+
+    #[test]
+    fn what_cannot_be_is_no_file_of_a_table() {
+        let stats = |rows: &str, first: &str, last: &str| {
+            let day = |day: &str| format!("{{\"stat_date\":\"{day}\"}}");
+            format!("{{\"numRecords\":{rows},\"minValues\":{},\"maxValues\":{}}}", day(first), day(last))
+        };
+        let read = |size, stats: &str| DataFile::from_stats(file(1, 1).name, size, stats);
+        assert!(read(9, &stats("7", "2022-10-01", "2100-12-31")).is_some());
+        for wrong in [
+            stats("7", "2022-10-01", "2101-01-01"),
+            stats("7", "2022-10-01", "9999-12-31"),
+            stats("7", "1969-12-31", "2022-10-01"),
+            stats("7", "2022-10-02", "2022-10-01"),
+            stats("18446744073709551615", "2022-10-01", "2022-10-01"),
+            stats("-1", "2022-10-01", "2022-10-01"),
+        ] {
+            assert_eq!(read(9, &wrong), None, "{wrong}");
+        }
+        assert_eq!(read(-1, &stats("7", "2022-10-01", "2022-10-01")), None);
     }
 }

@@ -1,50 +1,44 @@
 //! One Delta table on disk: its files by day, and commits that put files in and take files out.
 
+mod change;
 mod files;
+mod log;
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use deltalake::kernel::transaction::{CommitBuilder, CommitProperties, TransactionError};
-use deltalake::kernel::{Action, Add, Remove, Transaction};
-use deltalake::operations::create::CreateBuilder;
+use deltalake::DeltaTable;
+use deltalake::kernel::Transaction;
+use deltalake::kernel::transaction::{CommitBuilder, CommitProperties};
 use deltalake::protocol::{DeltaOperation, SaveMode};
-use deltalake::table::config::TableProperty;
-use deltalake::{DeltaTable, DeltaTableBuilder, DeltaTableError};
-use futures::TryStreamExt;
 use serde_json::{Map, Value};
-use url::Url;
 
-pub(crate) use files::{DataFile, Files};
+pub(crate) use change::{Change, now_millis};
+pub(crate) use files::{DataFile, Files, Located};
+pub(crate) use log::Gone;
 
 use crate::disk::Disk;
-use crate::schema::{MINER_ID, STAT_DATE, TableName, delta_fields};
+use crate::names::{FileName, LogName};
+use crate::schema::{TableName, delta_fields};
 use crate::store::DurableStore;
-use crate::{Error, Result, mend};
+use crate::{Error, Result, below, mend};
 
 /// Who commits, in the `txn` action.
 const APPLICATION: &str = "sectorscope";
-/// Commits between two checkpoints of the log.
-const CHECKPOINT_INTERVAL: &str = "32";
 
 /// A table, as of the version that was read last.
 pub(crate) struct Table {
     name: TableName,
+    /// The lake's directory, from the root on.
+    lake: Arc<Path>,
     directory: PathBuf,
     delta: DeltaTable,
     files: Files,
     disk: Disk,
     store: DurableStore,
-}
-
-/// A file that the table had and has no more.
-#[derive(Clone, Debug)]
-pub(crate) struct Gone {
-    /// Name within the table's directory.
-    pub(crate) name: String,
-    /// When it was taken out, in Unix milliseconds.
-    pub(crate) at: i64,
+    /// Newer commits that are passed over, because files that they name are missing.
+    passed: Vec<(u64, Mark)>,
 }
 
 /// By what a file is known again: another file in its place has another one.
@@ -65,91 +59,79 @@ impl Mark {
     }
 }
 
-/// What a commit does.
-#[derive(Debug, Default)]
-pub(crate) struct Change {
-    /// Files taken out.
-    pub(crate) remove: Vec<DataFile>,
-    /// Files put in. They are on disk, flushed, and nothing names them yet.
-    pub(crate) add: Vec<DataFile>,
-    /// Goes into the commit's information.
-    pub(crate) notes: Map<String, Value>,
-    /// Whether only the way changes in which the same rows are kept.
-    pub(crate) same_rows: bool,
-}
-
 impl Table {
     /// Whether there is such a table in the lake.
-    pub(crate) async fn exists(lake: &Path, name: TableName) -> Result<bool> {
-        let directory = lake.join(name.name());
-        if !directory.is_dir() {
-            return Ok(false);
-        }
-        let store = DurableStore::new(Disk::default());
-        let delta = handle(&directory, name, &store)?;
-        delta.verify_deltatable_existence().await.map_err(Error::delta(name.name(), "look for it"))
+    ///
+    /// # Errors
+    /// If something else has its name.
+    pub(crate) fn exists(lake: &Path, name: TableName) -> Result<bool> {
+        mend::is_begun(lake, name.name())
     }
 
     /// Opens the table for reading, at its newest version or at the given one. What a crash has torn is passed over:
     /// its writer has died, and the next one removes it.
     pub(crate) async fn open(lake: &Path, name: TableName, version: Option<u64>) -> Result<Self> {
-        let directory = lake.join(name.name());
-        let store = DurableStore::new(Disk::default());
-        store.hide(mend::torn(&directory));
-        let mut delta = handle(&directory, name, &store)?;
+        let opened = Self::begin(lake, name, &Disk::default())?;
+        opened.store.hide(mend::torn(&opened.directory)?);
+        let mut delta = log::handle(&opened.directory, name, &opened.store)?;
         let loaded = match version {
             None => delta.load().await,
             Some(version) => delta.load_version(version).await,
         };
         loaded.map_err(Error::delta(name.name(), "open it"))?;
-        Self::loaded(directory, name, delta, Disk::default(), store)
+        opened.loaded(name, delta, Disk::default()).await
     }
 
     /// Opens the table for writing, or makes it where there is none; clears away what a crash has torn. Only the
     /// holder of the lake's lock may.
     pub(crate) async fn open_or_create(lake: &Path, name: TableName, disk: &Disk) -> Result<Self> {
-        let directory = lake.join(name.name());
-        std::fs::create_dir_all(&directory).map_err(Error::io(&directory))?;
-        mend::log(disk, &directory)?;
-        let store = DurableStore::new(disk.clone());
-        let mut delta = handle(&directory, name, &store)?;
-        if Self::exists(lake, name).await? {
+        below::make_directory(lake, &[name.name()]).map_err(Error::io(lake.join(name.name())))?;
+        let opened = Self::begin(lake, name, disk)?;
+        mend::log(disk, &opened.directory)?;
+        let mut delta = log::handle(&opened.directory, name, &opened.store)?;
+        if Self::exists(lake, name)? {
             delta.load().await.map_err(Error::delta(name.name(), "open it"))?;
         } else {
-            delta = create(name, &delta).await?;
+            delta = log::create(name, &delta).await?;
         }
-        Self::loaded(directory, name, delta, disk.clone(), store)
+        opened.loaded(name, delta, disk.clone()).await
     }
 
-    fn loaded(
-        directory: PathBuf,
-        name: TableName,
-        delta: DeltaTable,
-        disk: Disk,
-        store: DurableStore,
-    ) -> Result<Self> {
-        check_schema(name, &delta)?;
-        let files = files(name, &delta)?;
-        Ok(Self { name, directory, delta, files, disk, store })
+    fn begin(lake: &Path, name: TableName, disk: &Disk) -> Result<Opening> {
+        let lake = lake.canonicalize().map_err(Error::io(lake))?;
+        let directory = lake.join(name.name());
+        // A link in the place of the table leads elsewhere.
+        below::is_directory(&lake, &[name.name()]).map_err(Error::io(&directory))?;
+        let failed = |error: deltalake::ObjectStoreError| Error::delta(name.name(), "open it")(error.into());
+        let store = DurableStore::new(&directory, disk.clone()).map_err(failed)?;
+        Ok(Opening { lake: lake.into(), directory, store })
     }
 
     /// Removes the files that no version names.
     pub(crate) async fn sweep(&self) -> Result<()> {
-        let mut known: HashSet<String> = self.files.iter().map(|file| file.name.clone()).collect();
+        let mut known: HashSet<FileName> = self.files.iter().map(|file| file.name.clone()).collect();
         known.extend(self.gone().await?.into_iter().map(|file| file.name));
         mend::orphans(&self.disk, &self.directory, &known)
     }
 
     /// The files that it had and has no more, which readers of older versions may still read.
     pub(crate) async fn gone(&self) -> Result<Vec<Gone>> {
-        let failed = || Error::delta(self.name.name(), "list the files it had");
-        let state = self.delta.snapshot().map_err(failed())?;
-        let log = self.delta.log_store();
-        let gone = state.all_tombstones(&*log).map_ok(|file| Gone {
-            name: file.path().into_owned(),
-            at: file.deletion_timestamp().unwrap_or_default(),
-        });
-        gone.try_collect().await.map_err(failed())
+        log::gone(&self.directory, self.name, &self.delta).await
+    }
+
+    /// Names of its files that are not there.
+    ///
+    /// # Errors
+    /// If something else has the name of one.
+    pub(crate) fn missing(&self) -> Result<Vec<FileName>> {
+        let mut missing = Vec::new();
+        for file in self.files.iter() {
+            let about = below::about(&self.lake, &[self.name.name(), file.name.as_str()]);
+            if about.map_err(Error::io(file.name.within(&self.directory)))?.is_none() {
+                missing.push(file.name.clone());
+            }
+        }
+        Ok(missing)
     }
 
     /// Which table it is.
@@ -172,9 +154,9 @@ impl Table {
         &self.directory
     }
 
-    /// Where a file lies.
-    pub(crate) fn path(&self, file: &DataFile) -> PathBuf {
-        self.directory.join(&file.name)
+    /// A file of it, to be opened.
+    pub(crate) fn located(&self, file: &DataFile) -> Located {
+        Located { lake: Arc::clone(&self.lake), table: self.name, file: file.clone() }
     }
 
     /// The notes of the newest commit that has the one called `key`: that of this version, unless another program has
@@ -204,10 +186,29 @@ impl Table {
         let failed = || Error::delta(self.name.name(), "look for a newer version");
         let next = self.version().saturating_add(1);
         if self.store.hides() || mend::commit(&self.directory, next).is_file() {
-            self.store.hide(mend::torn(&self.directory));
+            self.hide()?;
         }
         let newer = self.delta.log_store().read_commit_entry(next).await.map_err(failed())?;
         Ok(newer.is_some())
+    }
+
+    /// Passes over a newer commit, as long as it is the same.
+    pub(crate) fn pass_over(&mut self, version: u64) -> Result<()> {
+        self.passed.push((version, self.mark_of(version)?));
+        self.hide()
+    }
+
+    /// Hides what is torn, and what is passed over.
+    fn hide(&self) -> Result<()> {
+        let mut hidden = mend::torn(&self.directory)?;
+        for (version, mark) in &self.passed {
+            if self.mark_of(*version).is_ok_and(|now| now == *mark) {
+                hidden.insert(LogName::commit(*version).to_string());
+                hidden.insert(LogName { version: *version, is_checkpoint: true }.to_string());
+            }
+        }
+        self.store.hide(hidden);
+        Ok(())
     }
 
     /// By what the commit of this version is known again.
@@ -215,18 +216,22 @@ impl Table {
     /// # Errors
     /// If it is not there.
     pub(crate) fn mark(&self) -> Result<Mark> {
-        let path = mend::commit(&self.directory, self.version());
-        let about = std::fs::metadata(&path).map_err(Error::io(&path))?;
+        self.mark_of(self.version())
+    }
+
+    fn mark_of(&self, version: u64) -> Result<Mark> {
+        let path = mend::commit(&self.directory, version);
+        let about = std::fs::symlink_metadata(&path).map_err(Error::io(&path))?;
         Ok(Mark::of(&about))
     }
 
-    /// Takes the last commit back, which stands on something that is lost, and reads the version before it.
-    pub(crate) async fn take_back(&mut self) -> Result<()> {
+    /// Takes the last commit back, and reads the version before it; `why` says so in the words of a log line.
+    pub(crate) async fn take_back(&mut self, why: &str) -> Result<()> {
         let failed = || Error::delta(self.name.name(), "read the version before the last");
-        mend::take_back(&self.disk, &self.directory, self.version())?;
-        let mut delta = handle(&self.directory, self.name, &self.store)?;
+        mend::take_back(&self.disk, &self.directory, self.version(), why)?;
+        let mut delta = log::handle(&self.directory, self.name, &self.store)?;
         delta.load().await.map_err(failed())?;
-        self.files = files(self.name, &delta)?;
+        self.files = log::files(&self.directory, self.name, &delta)?;
         self.delta = delta;
         Ok(())
     }
@@ -234,15 +239,15 @@ impl Table {
     /// Commits that the table has the files again that it had at an older version. Does nothing if it has them.
     pub(crate) async fn restore(&mut self, version: u64) -> Result<()> {
         let failed = || Error::delta(self.name.name(), "read an older version");
-        let mut old = handle(&self.directory, self.name, &self.store)?;
+        let mut old = log::handle(&self.directory, self.name, &self.store)?;
         old.load_version(version).await.map_err(failed())?;
-        let old = files(self.name, &old)?;
+        let old = log::files(&self.directory, self.name, &old)?;
         if old == self.files {
             return Ok(());
         }
         let missing = |of: &Files, from: &Files| -> Vec<DataFile> {
-            let known: HashSet<&str> = from.iter().map(|file| file.name.as_str()).collect();
-            of.iter().filter(|file| !known.contains(file.name.as_str())).cloned().collect()
+            let known: HashSet<&FileName> = from.iter().map(|file| &file.name).collect();
+            of.iter().filter(|file| !known.contains(&file.name)).cloned().collect()
         };
         let change = Change {
             remove: missing(&self.files, &old),
@@ -259,30 +264,29 @@ impl Table {
         // The files' bytes have been flushed; now their names, before the log speaks of them.
         self.disk.sync_directory(&self.directory).map_err(Error::io(&self.directory))?;
         let now = now_millis();
-        let Change { remove, add, notes, same_rows } = change;
-        let mut last = self.files.last();
-        let mode = if remove.is_empty() { SaveMode::Append } else { SaveMode::Overwrite };
-        let mut actions: Vec<Action> = remove.iter().map(|file| taken_out(file, now, same_rows)).collect();
-        actions.extend(add.iter().map(|file| put_in(file, now, same_rows)));
-        last = add.iter().map(|file| file.days.1).max().or(last);
+        let mode = if change.remove.is_empty() { SaveMode::Append } else { SaveMode::Overwrite };
+        let actions = change.actions(now);
+        let last = change.add.iter().map(|file| file.days.1).max().or(self.files.last());
 
         // No retries: with one writer to a lake a conflict means that the balances closed on may be stale.
-        let mut properties = CommitProperties::default().with_max_retries(0).with_metadata(notes);
+        let mut properties = CommitProperties::default().with_max_retries(0).with_metadata(change.notes);
         if let Some(last) = last {
             let last = i64::from(last.unix_days());
             let transaction = Transaction::new_with_last_update(APPLICATION, last, Some(now));
             properties = properties.with_application_transaction(transaction);
         }
         let operation = DeltaOperation::Write { mode, partition_by: None, predicate: None };
-        let failed = |error| failed_commit(self.name.name(), error);
+        let failed = |error| change::failed(self.name.name(), error);
         let state = self.delta.snapshot().map_err(failed)?;
+        // Looked at once more when the commit gets its name; here it is said in plain words.
+        self.disk.check_lock().map_err(Error::io(&*self.lake))?;
         let commit = CommitBuilder::from(properties)
             .with_actions(actions)
             .build(Some(state), self.delta.log_store(), operation)
             .await
             .map_err(failed)?;
         self.delta.state = Some(commit.snapshot());
-        self.files = files(self.name, &self.delta)?;
+        self.files = log::files(&self.directory, self.name, &self.delta)?;
         Ok(commit.version())
     }
 
@@ -305,122 +309,27 @@ impl Table {
         let has = state.schema().fields().count();
         let lacking: Vec<_> = delta_fields(self.name).unwrap_or_default().into_iter().skip(has).collect();
         let delta = self.delta.clone().add_columns().with_fields(lacking).await.map_err(failed())?;
-        self.files = files(self.name, &delta)?;
+        self.files = log::files(&self.directory, self.name, &delta)?;
         self.delta = delta;
         Ok(())
     }
 }
 
-async fn create(name: TableName, delta: &DeltaTable) -> Result<DeltaTable> {
-    let fields = delta_fields(name)
-        .ok_or_else(|| Error::Registry { what: format!("Delta type for {}", name.name()) })?;
-    // Statistics on the two columns that files are looked for by; on all of them the log would be the larger part.
-    let indexed = if name.has_miners() { format!("{STAT_DATE},{MINER_ID}") } else { STAT_DATE.to_owned() };
-    CreateBuilder::new()
-        .with_log_store(delta.log_store())
-        .with_table_name(name.name())
-        .with_comment(name.description())
-        .with_columns(fields)
-        .with_configuration_property(TableProperty::DataSkippingStatsColumns, Some(indexed))
-        .with_configuration_property(TableProperty::CheckpointInterval, Some(CHECKPOINT_INTERVAL))
-        .await
-        .map_err(Error::delta(name.name(), "make it"))
+/// A table that is about to be read.
+struct Opening {
+    lake: Arc<Path>,
+    directory: PathBuf,
+    store: DurableStore,
 }
 
-/// The Delta library's handle on the table, nothing read yet.
-fn handle(directory: &Path, name: TableName, store: &DurableStore) -> Result<DeltaTable> {
-    let absolute = directory.canonicalize().map_err(Error::io(directory))?;
-    let url = Url::from_directory_path(&absolute).map_err(|()| Error::Table {
-        table: name.name(),
-        problem: format!("{} cannot be written as an address", absolute.display()),
-        advice: "put the lake into another directory",
-    })?;
-    let failed = || Error::delta(name.name(), "open it");
-    let builder = DeltaTableBuilder::from_url(url.clone()).map_err(failed())?;
-    builder.with_storage_backend(Arc::new(store.clone()), url).build().map_err(failed())
-}
-
-/// The table's columns must be those that this version writes; of an older layout it may lack the last ones.
-fn check_schema(name: TableName, delta: &DeltaTable) -> Result<()> {
-    let state = delta.snapshot().map_err(Error::delta(name.name(), "read its columns"))?;
-    let stored = state.schema();
-    let stored: Vec<_> = stored.fields().map(|field| (field.name(), field.data_type())).collect();
-    let expected = delta_fields(name).unwrap_or_default();
-    let expected: Vec<_> =
-        expected.iter().map(|field| (field.name(), field.data_type(), field.is_nullable())).collect();
-    let known = stored.len() <= expected.len()
-        && stored.iter().zip(&expected).all(|(stored, (name, kind, _))| *stored == (*name, *kind))
-        && expected.iter().skip(stored.len()).all(|(_, _, nullable)| *nullable);
-    if known {
-        return Ok(());
+impl Opening {
+    /// What is read of it is held against what this program writes.
+    async fn loaded(self, name: TableName, delta: DeltaTable, disk: Disk) -> Result<Table> {
+        let Self { lake, directory, store } = self;
+        log::check_schema(name, &delta)?;
+        let files = log::files(&directory, name, &delta)?;
+        // What it had may be removed one day, by whoever writes to it then.
+        log::gone(&directory, name, &delta).await?;
+        Ok(Table { name, lake, directory, delta, files, disk, store, passed: Vec::new() })
     }
-    Err(Error::Table {
-        table: name.name(),
-        problem: "its columns are not those that this version of the program writes".to_owned(),
-        advice: "use the version that made the lake, or ingest into a new one",
-    })
-}
-
-/// The table's files by day, by their statistics.
-fn files(name: TableName, delta: &DeltaTable) -> Result<Files> {
-    let state = delta.snapshot().map_err(Error::delta(name.name(), "list its files"))?;
-    let mut files = Files::default();
-    for file in state.log_data().iter() {
-        let path = file.path().into_owned();
-        let foreign = |problem: String| Error::Table {
-            table: name.name(),
-            problem,
-            advice: "another program has rewritten it: ingest into a new lake",
-        };
-        let stored = file.stats().and_then(|stats| DataFile::from_stats(path.clone(), file.size(), &stats));
-        let stored =
-            stored.ok_or_else(|| foreign(format!("file {path} does not say which days it holds")))?;
-        let days = stored.days;
-        files.insert(stored).map_err(|other| {
-            foreign(format!(
-                "a day from {} to {} is in more than one file, one is {}",
-                days.0, days.1, other.name
-            ))
-        })?;
-    }
-    Ok(files)
-}
-
-fn put_in(file: &DataFile, now: i64, same_rows: bool) -> Action {
-    Action::Add(Add {
-        path: file.name.clone(),
-        size: file.size,
-        modification_time: now,
-        data_change: !same_rows,
-        stats: Some(file.stats()),
-        ..Add::default()
-    })
-}
-
-fn taken_out(file: &DataFile, now: i64, same_rows: bool) -> Action {
-    Action::Remove(Remove {
-        path: file.name.clone(),
-        data_change: !same_rows,
-        deletion_timestamp: Some(now),
-        extended_file_metadata: Some(true),
-        partition_values: Some(HashMap::new()),
-        size: Some(file.size),
-        ..Remove::default()
-    })
-}
-
-fn failed_commit(table: &'static str, error: DeltaTableError) -> Error {
-    match error {
-        DeltaTableError::VersionAlreadyExists(_)
-        | DeltaTableError::Transaction {
-            source: TransactionError::MaxCommitAttempts(_) | TransactionError::CommitConflict(_),
-        } => Error::OtherWriter { table },
-        other => Error::delta(table, "commit to it")(other),
-    }
-}
-
-/// Delta wants to know when files came and went. Nothing of ours depends on it.
-pub(crate) fn now_millis() -> i64 {
-    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
-    now.ok().and_then(|now| i64::try_from(now.as_millis()).ok()).unwrap_or_default()
 }

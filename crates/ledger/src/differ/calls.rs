@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use chain::state::{Codes, Op, StateTree};
-use chain::{Executed, MinerId, Result};
+use chain::{Executed, MinerId, Result, work};
 
 use super::inside::{Inside, asked};
 
@@ -26,6 +26,16 @@ pub(super) struct Calls {
     by_miner: BTreeMap<MinerId, Vec<Call>>,
 }
 
+/// What keeping what a call asks counts for.
+fn work_of(op: &Op) -> u64 {
+    4 * work::ITEM * (1 + op.items())
+}
+
+/// How much there is to look through in some calls.
+pub(super) fn items<'c>(calls: impl IntoIterator<Item = &'c Call>) -> u64 {
+    calls.into_iter().map(|call| 1 + call.op.items()).sum()
+}
+
 impl Calls {
     /// Decodes them. Receivers are resolved in the state before, or else after.
     pub(super) fn of(
@@ -41,6 +51,8 @@ impl Calls {
             if executed.failed() {
                 continue;
             }
+            let store = before.store();
+            store.spend(work::BITS * message.params.len() as u64)?;
             let (receiver, method, op) = match asked(message.method, &message.params, executed.returned()) {
                 Some(op) => (inside.resolve(&message.to)?, message.method, op),
                 None => match inside.follow(executed)? {
@@ -50,6 +62,7 @@ impl Calls {
             };
             if let Some(miner) = receiver.map(MinerId) {
                 let certain = executed.receipt.is_some();
+                store.spend(work_of(&op))?;
                 by_miner.entry(miner).or_default().push(Call { index, method, op, certain });
             }
         }

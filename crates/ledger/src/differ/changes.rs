@@ -4,9 +4,10 @@ use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet};
 
 use chain::state::{ChangedPartition, DueSectors, Miner, Partition, Place, Precommit, Sector, SectorRef};
-use chain::{EPOCHS_PER_DAY, Epoch, Error, Result, SectorNumber, SectorSet, Transition};
+use chain::{EPOCHS_PER_DAY, Epoch, Error, Result, SectorNumber, SectorSet, Transition, work};
 
 use super::closings::{Closings, PERIOD};
+use super::standing::Standing;
 use super::terms::Terms;
 use crate::event::Status;
 
@@ -16,82 +17,6 @@ use crate::event::Status;
 const REPLACES_AT_ONCE: std::ops::RangeInclusive<u8> = 2..=6;
 /// More sectors than a miner ever changes in a tipset, far above `SECTORS_MAX` of one proving period's faults.
 const MOST_CHANGED: u64 = 1 << 26;
-
-/// Partitions held at once while all of a miner's are read. One block may stand for very many of them, whose sets
-/// would fill the memory, while their union is no larger than one.
-const HELD_PARTITIONS: usize = 256;
-
-/// Where the sectors of some partitions stand. The sets are unions over partitions: compaction renumbers
-/// partitions and may move them, so they are never compared one by one.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Standing {
-    pub(super) active: SectorSet,
-    pub(super) faulty: SectorSet,
-    pub(super) unproven: SectorSet,
-    pub(super) recovering: SectorSet,
-}
-
-impl Standing {
-    /// Of all partitions of a miner.
-    pub(crate) fn of(miner: &Miner<'_>) -> Result<Self> {
-        let (mut all, mut partitions) = (Self::default(), Vec::new());
-        miner.for_each_partition(&mut |_, _, partition| {
-            partitions.push(partition);
-            if partitions.len() == HELD_PARTITIONS {
-                all = all.with(&Self::over(partitions.iter()));
-                partitions.clear();
-            }
-            Ok(())
-        })?;
-        Ok(all.with(&Self::over(partitions.iter())))
-    }
-
-    /// Of its own partitions and those of another.
-    fn with(&self, other: &Self) -> Self {
-        let (faulty, unproven) = (self.faulty.union(&other.faulty), self.unproven.union(&other.unproven));
-        let active = self.active.union(&other.active).difference(&faulty).difference(&unproven);
-        Self { active, faulty, unproven, recovering: self.recovering.union(&other.recovering) }
-    }
-
-    fn over<'p>(partitions: impl Iterator<Item = &'p Partition> + Clone) -> Self {
-        let live = SectorSet::union_of(partitions.clone().map(Partition::live).collect::<Vec<_>>().iter());
-        let faulty =
-            SectorSet::union_of(partitions.clone().map(|partition| &partition.faults)).intersection(&live);
-        let unproven =
-            SectorSet::union_of(partitions.clone().map(|partition| &partition.unproven)).intersection(&live);
-        let recovering = SectorSet::union_of(partitions.map(|partition| &partition.recoveries));
-        Self { active: live.difference(&faulty).difference(&unproven), faulty, unproven, recovering }
-    }
-
-    /// How many sectors live.
-    pub(crate) fn live(&self) -> u64 {
-        [&self.active, &self.faulty, &self.unproven]
-            .map(SectorSet::len)
-            .into_iter()
-            .fold(0, u64::saturating_add)
-    }
-
-    /// Where one sector stands.
-    pub(crate) fn status(&self, sector: SectorNumber) -> Status {
-        if self.active.contains(sector.0) {
-            Status::Active
-        } else if self.faulty.contains(sector.0) {
-            Status::Faulty
-        } else if self.unproven.contains(sector.0) {
-            Status::Unproven
-        } else {
-            Status::None
-        }
-    }
-
-    fn moved_to(&self, after: &Self) -> SectorSet {
-        SectorSet::union_of([
-            &self.active.symmetric_difference(&after.active),
-            &self.faulty.symmetric_difference(&after.faulty),
-            &self.unproven.symmetric_difference(&after.unproven),
-        ])
-    }
-}
 
 /// What events tell of a sector: not how it will be extended.
 fn meant<'b>(found: &Option<SectorRef<'b>>) -> Option<SectorRef<'b>> {
@@ -186,11 +111,13 @@ impl<'s> MinerChanges<'s> {
             if meant(&old) != meant(&new) {
                 let old = old.as_ref().map(Terms::of).transpose()?;
                 let new = new.as_ref().map(Terms::of).transpose()?;
+                self.spend(work::KEPT)?;
                 self.sectors.insert(number, (old, new));
             }
             Ok(())
         })?;
         new.diff_precommits(old, &mut |number, old, new| {
+            self.spend(work::KEPT)?;
             self.precommits.insert(number, (old, new));
             Ok(())
         })?;
@@ -209,20 +136,36 @@ impl<'s> MinerChanges<'s> {
         fn sides<T>(found: T, gone: bool) -> (Option<T>, Option<T>) {
             if gone { (Some(found), None) } else { (None, Some(found)) }
         }
-        miner.for_each_partition(&mut |deadline, index, partition| {
+        for (deadline, index, partition) in miner.all_partitions()? {
             let (before, after) = sides(partition, gone);
             let change = ChangedPartition { deadline, index, before, after };
             self.partitions.push(PartitionChange::of(change, gone.then(|| miner.clone())));
-            Ok(())
-        })?;
+        }
         miner.for_each_sector(&mut |found| {
+            self.spend(work::KEPT)?;
             self.sectors.insert(found.sector.number, sides(Terms::of(&found)?, gone));
             Ok(())
         })?;
         miner.for_each_precommit(&mut |precommit| {
+            self.spend(work::KEPT)?;
             self.precommits.insert(precommit.number, sides(precommit, gone));
             Ok(())
         })
+    }
+
+    /// Counts work that is done for it.
+    ///
+    /// # Errors
+    /// If it is more than the chain's files can need.
+    pub(super) fn spend(&self, work: u64) -> Result<()> {
+        self.before.as_ref().or(self.after.as_ref()).map_or(Ok(()), |miner| miner.store().spend(work))
+    }
+
+    /// Work of telling one sector that is there, beside what it asks for: among its partitions it is looked for several
+    /// times, and each end of its deadline may have done something to it.
+    pub(super) fn work_of_sector(&self) -> u64 {
+        let ends = self.closings.periods();
+        work::ITEM + work::LOOK * (16 * self.partitions.len() as u64).saturating_add(8 * ends)
     }
 
     /// Whether the miner itself is gone.
@@ -356,6 +299,7 @@ impl<'s> MinerChanges<'s> {
             let (mut moved, mut terms) = (self.changed()?, BTreeMap::new());
             moved = moved.difference(&SectorSet::from_numbers(self.sectors.keys().map(|of| of.0).collect()));
             miner.for_each_sector_in(&moved, &mut |found| {
+                self.spend(work::KEPT)?;
                 terms.insert(found.sector.number, Terms::of(&found)?);
                 Ok(())
             })?;
@@ -424,6 +368,7 @@ impl<'s> MinerChanges<'s> {
             };
             let _ = found.due.set(due);
         }
+        self.spend(work::LOOK * found.due.get().map_or(0, Vec::len) as u64)?;
         let due = |entry: &DueSectors| match sector.0 {
             sector if entry.on_time.contains(sector) => Some((entry.epoch, Due::OnTime)),
             sector if entry.early.contains(sector) => Some((entry.epoch, Due::Early)),

@@ -62,6 +62,12 @@ impl Closings {
             .take_while(move |epoch| *epoch <= self.last && *epoch >= self.first)
     }
 
+    /// How often each deadline ended, at most.
+    pub(super) fn periods(self) -> u64 {
+        let epochs = u64::try_from(self.last - self.first).unwrap_or(0);
+        (epochs / PERIOD as u64 + 1).min(MOST_PERIODS as u64)
+    }
+
     /// Whether a deadline ended at all.
     pub(super) fn ended(self, deadline: u64) -> bool {
         self.of(deadline).next().is_some()

@@ -7,7 +7,7 @@
 use std::collections::HashMap;
 
 use chain::state::{Answer, Codes, Multisig, MultisigCall, Op, StateTree, Transaction};
-use chain::{Address, Executed, Message, Result};
+use chain::{Address, Executed, Message, Result, work};
 
 use super::members::Members;
 
@@ -71,6 +71,8 @@ impl<'a, 's> Inside<'a, 's> {
     /// come in order of execution.
     pub(super) fn follow(&mut self, executed: &Executed) -> Result<Option<Reached>> {
         let message = &executed.message;
+        let returned = executed.returned().len() as u64;
+        self.before.store().spend(work::ITEM + work::BITS * returned)?;
         match &executed.receipt {
             Some(receipt) if receipt.exit_code == 0 => self.answered(message, &receipt.returned),
             Some(_) => Ok(None),
@@ -109,7 +111,7 @@ impl<'a, 's> Inside<'a, 's> {
                 }
                 _ => return Ok(None),
             };
-            if !self.reads(&transaction) {
+            if !self.reads(&transaction)? {
                 return Ok(None);
             }
             if let Some(op) = asked(transaction.method, transaction.params(), answer.returned) {
@@ -133,7 +135,7 @@ impl<'a, 's> Inside<'a, 's> {
         for _ in 0..DEEPEST {
             let Some(members) = self.members(to)? else { return Ok(None) };
             let Some(transaction) = members.run(caller, call)? else { return Ok(None) };
-            if !self.reads(&transaction) {
+            if !self.reads(&transaction)? {
                 return Ok(None);
             }
             let Some(next) = self.resolve(&transaction.to)? else { return Ok(None) };
@@ -211,10 +213,11 @@ impl<'a, 's> Inside<'a, 's> {
     }
 
     /// Counts a call that is read; `false` once that is more than a tipset can hold.
-    fn reads(&mut self, transaction: &Transaction) -> bool {
+    fn reads(&mut self, transaction: &Transaction) -> Result<bool> {
+        self.before.store().spend(transaction.work())?;
         let left = self.left.checked_sub(transaction.params().len() + CALL);
         self.left = left.unwrap_or(0);
-        left.is_some()
+        Ok(left.is_some())
     }
 }
 

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use chain::state::{Actor, Multisig, MultisigCall, StateTree, Transaction};
-use chain::{Address, Result};
+use chain::{Address, Result, work};
 
 /// A multisig, as the calls of a tipset go by.
 pub(super) struct Members<'s> {
@@ -58,6 +58,7 @@ impl<'s> Members<'s> {
     /// The transaction of that id, if it waits.
     pub(super) fn pending(&mut self, id: i64) -> Result<Option<Transaction>> {
         if let Some(changed) = self.changed.get(&id) {
+            self.after.store().spend(changed.as_ref().map_or(0, Transaction::work))?;
             return Ok(changed.clone());
         }
         if self.before.is_none()
@@ -71,7 +72,9 @@ impl<'s> Members<'s> {
     /// What the caller's call leads to, by the signers and approvals so far: the transaction that is now executed.
     pub(super) fn run(&mut self, caller: u64, call: MultisigCall) -> Result<Option<Transaction>> {
         let caller = Address::id(caller);
+        let store = self.after.store();
         let Some(signing) = self.signing()? else { return Ok(None) };
+        store.spend(work::ITEM + work::LOOK * signing.signers.len() as u64)?;
         if !signing.signers.contains(&caller) {
             return Ok(None);
         }
@@ -140,6 +143,8 @@ impl<'s> Members<'s> {
         if let Some(signing) = &self.signing
             && !signing.purged.is_empty()
         {
+            let looks = (pending.approved.len() as u64).saturating_mul(signing.purged.len() as u64);
+            self.after.store().spend(work::LOOK.saturating_mul(looks))?;
             pending.approved.retain(|signer| !signing.purged.contains(signer));
         }
         Ok(Some(pending).filter(|pending| !pending.approved.is_empty()))

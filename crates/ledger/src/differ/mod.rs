@@ -16,6 +16,7 @@ mod members;
 mod reckoning;
 mod refute;
 mod registers;
+mod standing;
 mod story;
 mod tale;
 mod terms;
@@ -37,7 +38,7 @@ use changes::MinerChanges;
 use registers::{BothRegisters, Registers};
 
 pub(crate) use activations::Unsettled;
-pub(crate) use changes::Standing;
+pub(crate) use standing::Standing;
 pub(crate) use terms::Terms;
 
 /// Turns the transitions of one chain, in order, into events; the miners of a transition are compared on all cores.

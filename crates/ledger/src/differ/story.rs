@@ -9,9 +9,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use chain::state::{Op, Place, Precommit};
-use chain::{Epoch, Executed, MinerId, Result, SectorNumber, Transition};
+use chain::{Epoch, Executed, MinerId, Result, SectorNumber, Transition, work};
 
-use super::calls::Call;
+use super::calls::{Call, items};
 use super::changes::MinerChanges;
 use super::registers::BothRegisters;
 use super::tale::Tale;
@@ -99,14 +99,20 @@ pub(super) fn tell<'s>(
     let scene = Scene::of(miner, changes, calls, registers, transition.height)?;
     let sectors = changes.changed()?.union(&scene.vanished()?);
     let mut told = Told::default();
+    // Each sector is led through all calls, some of which are looked through several times.
+    let looks = work::LOOK * 4 * items(calls);
+    let each = changes.work_of_sector().saturating_add(looks);
     for sector in sectors.iter().map(SectorNumber) {
+        changes.spend(each)?;
         if let Some(tale) = Tale::begin(&scene, sector)? {
             let (mut steps, overwritten) = tale.tell()?;
+            changes.spend(work::KEPT * steps.len() as u64)?;
             told.steps.append(&mut steps);
             told.overwritten.extend(overwritten.map(|before| (miner, sector, before)));
         }
     }
     for (number, (before, after)) in &changes.precommits {
+        changes.spend(work::KEPT + looks)?;
         scene.precommit(*number, before.as_ref(), after.as_ref(), &mut told.steps)?;
     }
     Ok(told)

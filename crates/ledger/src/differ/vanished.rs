@@ -1,7 +1,7 @@
 //! Sectors that come and go within one tipset: onboarded, terminated and compacted away, so that no state shows them.
 
 use chain::state::{Activation, Op, Place};
-use chain::{AttoFil, Bytes, Result, SectorNumber, SectorSet};
+use chain::{AttoFil, Bytes, Result, SectorNumber, SectorSet, work};
 
 use super::calls::Call;
 use super::registers::Registers;
@@ -19,6 +19,8 @@ impl Scene<'_, '_> {
                     proven.extend(activations.iter().map(|activation| activation.sector));
                 }
                 Op::Terminate(places) => {
+                    let looks = (proven.len() as u64).saturating_mul(places.len() as u64);
+                    self.changes.spend(work::LOOK.saturating_mul(looks))?;
                     let named =
                         |sector: &&SectorNumber| places.iter().any(|at| at.sectors.contains(sector.0));
                     for sector in proven.iter().filter(named) {

@@ -17,6 +17,11 @@ impl BlockStore for Blocks {
 }
 
 impl Blocks {
+    /// All of them, in no order.
+    pub fn iter(&self) -> impl Iterator<Item = (&Cid, &Vec<u8>)> {
+        self.0.iter()
+    }
+
     /// Keeps a block and links it.
     pub fn put(&mut self, block: Vec<u8>) -> Vec<u8> {
         let cid = message_cid(&block);

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use chain::{Day, Epoch, MinerId, SectorNumber};
+use chain::{Clock, Day, Epoch, MinerId, SectorNumber};
 use ledger::{Cause, Event, Kind, Status};
 use serde_json::Value;
 
@@ -15,10 +15,21 @@ pub fn holds(name: &str) {
     }
 }
 
+/// Chains that are parts of one: each event of each, and each day of all.
+pub fn holds_in_parts(whole: &str, parts: &[&str]) {
+    let replays: Vec<_> = parts.iter().filter_map(|part| Some((part, replay(part)?))).collect();
+    let Some((_, Replay { clock, .. })) = replays.first() else { return };
+    for (part, replay) in &replays {
+        events_equal_the_truth(part, replay);
+    }
+    let events: Vec<Event> = replays.iter().flat_map(|(_, replay)| replay.events.clone()).collect();
+    day_sums_equal_the_truth(whole, &events, *clock);
+}
+
 /// Each event and each day of a chain that was replayed.
 pub fn equals_the_truth(name: &str, replay: &Replay) {
     events_equal_the_truth(name, replay);
-    day_sums_equal_the_truth(name, replay);
+    day_sums_equal_the_truth(name, &replay.events, replay.clock);
     balances_equal_the_truth(name, replay);
 }
 
@@ -32,7 +43,7 @@ fn events_equal_the_truth(name: &str, replay: &Replay) {
     assert_eq!(found.len(), expected.len(), "{name}: number of events");
 }
 
-fn day_sums_equal_the_truth(name: &str, replay: &Replay) {
+fn day_sums_equal_the_truth(name: &str, events: &[Event], clock: Clock) {
     type Sums = BTreeMap<(Day, String, String), (i128, i128, i128)>;
     let mut expected = Sums::new();
     for line in lines(&format!("{name}.daily_events.jsonl")) {
@@ -64,7 +75,7 @@ fn day_sums_equal_the_truth(name: &str, replay: &Replay) {
         }
     }
     let mut found = Sums::new();
-    for event in &replay.events {
+    for event in events {
         let kind = match (event.kind, event.cause) {
             (Kind::Onboard, Some(Cause::Genesis)) | (Kind::Precommit | Kind::Extend | Kind::Adjust, _) => {
                 continue;
@@ -72,7 +83,7 @@ fn day_sums_equal_the_truth(name: &str, replay: &Replay) {
             (Kind::Terminate, Some(cause)) => format!("terminate {cause}"),
             (kind, _) => kind.to_string(),
         };
-        let sum = found.entry((replay.clock.day_of(event.epoch), event.miner.to_string(), kind)).or_default();
+        let sum = found.entry((clock.day_of(event.epoch), event.miner.to_string(), kind)).or_default();
         sum.0 += 1;
         sum.1 += event.sector_size.0;
         sum.2 += if event.kind == Kind::PrecommitExpired { 0 } else { event.qap().0 };

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use chain::{Day, Epoch, MinerId};
 use clap::{Args, Subcommand, ValueEnum};
 
-use super::{DataDir, LookFormat, epoch};
+use super::{DataDir, EmptyRounds, LookFormat, epoch};
 
 #[derive(Debug, Args)]
 pub(crate) struct Ingest {
@@ -28,6 +28,8 @@ Examples:
         /// Read up to this height only, as if the newest tipset at or below it were the head
         #[arg(long, value_name = "EPOCH", value_parser = epoch)]
         head: Option<Epoch>,
+        #[command(flatten)]
+        rounds: EmptyRounds,
         /// Close days again from this one on, YYYY-MM-DD, in the place of what is closed; days after the source's last
         /// one are made anew from their own events
         #[arg(long, value_name = "DAY")]

@@ -2,10 +2,10 @@
 
 use std::path::PathBuf;
 
-use chain::{Cid, Day, Epoch, MinerId};
+use chain::{Cid, Day, Epoch, MinerId, Way};
 use clap::{Args, Subcommand, ValueEnum};
 
-use super::{DataDir, epoch};
+use super::{DataDir, epoch, rounds};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Car {
@@ -45,9 +45,33 @@ pub(crate) struct At {
     /// The state before the newest tipset at or below this height [default: the head]
     #[arg(long, value_name = "EPOCH", value_parser = epoch)]
     pub(crate) head: Option<Epoch>,
+    #[command(flatten)]
+    pub(crate) rounds: EmptyRounds,
     /// The state under this root, whether or not the files hold a chain
     #[arg(long, value_name = "CID", conflicts_with = "head")]
     pub(crate) state_root: Option<Cid>,
+}
+
+/// How long a chain may stand still.
+#[derive(Clone, Copy, Debug, Args)]
+pub(crate) struct EmptyRounds {
+    /// Most empty rounds between two tipsets; more are taken for damage, but right above genesis
+    #[arg(long, value_name = "N", value_parser = rounds, default_value_t = Way::EMPTY_ROUNDS)]
+    pub(crate) empty_rounds: i64,
+}
+
+impl EmptyRounds {
+    /// How to read a chain up to its head, or to a lower tipset.
+    pub(crate) const fn to(self, head: Option<Epoch>) -> Way {
+        Way { head, empty_rounds: self.empty_rounds }
+    }
+}
+
+impl At {
+    /// How to read the chain.
+    pub(crate) const fn way(&self) -> Way {
+        self.rounds.to(self.head)
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -82,6 +106,8 @@ pub(crate) struct Events {
     /// Read up to this height only, as if the newest tipset at or below it were the head
     #[arg(long, value_name = "EPOCH", value_parser = epoch)]
     pub(crate) head: Option<Epoch>,
+    #[command(flatten)]
+    pub(crate) rounds: EmptyRounds,
     /// Only this provider's, such as f01000
     #[arg(long)]
     pub(crate) miner: Option<MinerId>,

@@ -19,7 +19,9 @@ pub(crate) use asking::{
 pub(crate) use keeping::{
     Backup, Compact, FindingFormat, Ingest, Reconcile, Restore, Source, Status, Vacuum,
 };
-pub(crate) use looking::{At, Car, ColumnFormat, Columns, EventFormat, Events, Look, LookFormat, Miner};
+pub(crate) use looking::{
+    At, Car, ColumnFormat, Columns, EmptyRounds, EventFormat, Events, Look, LookFormat, Miner,
+};
 pub(crate) use serving::{Keys, Limit, Listen, Serve, Up};
 
 const EXAMPLES: &str = "\
@@ -245,6 +247,14 @@ impl DataDir {
     /// The bundled chain, once it is unpacked.
     pub(crate) fn samples(&self) -> anyhow::Result<PathBuf> {
         Ok(self.root()?.join("samples"))
+    }
+}
+
+/// A number of empty rounds.
+fn rounds(text: &str) -> Result<i64, String> {
+    match text.parse() {
+        Ok(rounds @ 0..) => Ok(rounds),
+        _ => Err("expected a number of rounds: a whole number from 0 on".to_owned()),
     }
 }
 

@@ -5,7 +5,7 @@ use std::num::{NonZeroU32, NonZeroUsize};
 use std::path::PathBuf;
 
 use api::keys::{Quota, Scope, Span, TermError, valid_name};
-use api::{Rate, RateError};
+use api::{Pages, Rate, RateError};
 use clap::{Args, Subcommand};
 
 use super::{DataDir, LookFormat};
@@ -25,7 +25,7 @@ pub(crate) struct Listen {
     /// How many requests a key may make in a second or minute, or `off`
     #[arg(long, value_name = "N/s", default_value = "100/s", value_parser = limit)]
     pub(crate) key_rate: Limit,
-    /// How many an address may make without a key, or `off` [default: 50/s, and off on loopback without keys]
+    /// How many an address may make without a key, or `off` [default: 50/s, and off on loopback as long as there are no keys]
     #[arg(long, value_name = "N/s", value_parser = limit)]
     pub(crate) address_rate: Option<Limit>,
     /// Take a client's address from the last entry of x-forwarded-for, as a proxy in front sets it
@@ -34,9 +34,19 @@ pub(crate) struct Listen {
     /// Connections there may be at once [default: as many as the system's limit on open files leaves room for]
     #[arg(long, value_name = "N")]
     pub(crate) max_connections: Option<NonZeroUsize>,
+    /// Connections that one address may have at once; those from this machine, and with --behind-proxy, are not counted
+    #[arg(long, value_name = "N", default_value = "256")]
+    pub(crate) max_connections_per_address: NonZeroUsize,
+    /// Pages that may read answers in a browser: those of an origin such as https://example.org, or `*` [default: *, and
+    /// none on loopback as long as there are no keys]
+    #[arg(long, value_name = "ORIGIN")]
+    pub(crate) cors: Option<Pages>,
     /// Memory for rendered answers, plain and compressed; a day of 6,000 providers takes some 30 MiB
     #[arg(long, value_name = "MIB", default_value_t = 128)]
     pub(crate) answers_memory: usize,
+    /// Memory for answers that are made and not sent yet; an address gets a quarter of it
+    #[arg(long, value_name = "MIB", default_value = "128")]
+    pub(crate) unsent_memory: NonZeroUsize,
 }
 
 /// A rate, or none.

@@ -7,7 +7,7 @@ use chain::{Cars, Chain, Clock};
 use ledger::{Backing, Event, Reading};
 use serde::Serialize;
 
-use super::in_files;
+use super::{in_files, warn_if_ahead};
 use crate::bars::Bars;
 use crate::cli::{EventFormat, Events};
 use crate::human;
@@ -16,7 +16,9 @@ use crate::output::{self, Align};
 pub(crate) fn run(arguments: Events) -> anyhow::Result<()> {
     let cars = Cars::open(&arguments.cars, &arguments.data.cache()?, &Bars::default())?;
     let files = &arguments.cars;
-    let chain = in_files(Chain::open_at(&cars, cars.roots(), arguments.head), files)?;
+    let way = arguments.rounds.to(arguments.head);
+    let chain = in_files(Chain::open_at(&cars, cars.roots(), way), files)?;
+    warn_if_ahead(&chain);
     let clock = chain.clock();
     let wanted = |event: &Event| {
         arguments.miner.is_none_or(|miner| event.miner == miner)
@@ -47,14 +49,14 @@ pub(crate) fn run(arguments: Events) -> anyhow::Result<()> {
             out.flush()?;
         }
         EventFormat::Table => {
-            let mut lines = Vec::new();
+            let mut table = output::Rows::under(&HEADER);
             each_event(&chain, files, &mut |event| {
                 if wanted(event) {
-                    lines.push(line(event, clock));
+                    table.add(line(event, clock))?;
                 }
                 Ok(())
             })?;
-            output::table(&HEADER, lines)?;
+            table.end()?;
         }
     }
     Ok(())

@@ -3,12 +3,12 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use chain::{Cars, Day, Epoch};
+use chain::{Cars, Chain, Day, Way};
 use ingest::{Options, Report};
 use lake::{ColumnChange, DayChange, EventChange, Lake, Later};
 use serde::Serialize;
 
-use super::in_files;
+use super::{in_files, warn_if_ahead};
 use crate::bars::Bars;
 use crate::cli::{DataDir, Ingest, LookFormat, Source};
 use crate::output::{self, Align};
@@ -18,9 +18,10 @@ const RETAINED: Duration = Duration::from_hours(7 * 24);
 
 pub(crate) async fn run(arguments: Ingest) -> anyhow::Result<()> {
     match arguments.source {
-        Source::Car { files, head, from, drop_later, no_compact, format, data } => {
-            let options = Options { from, drop_later };
-            let (report, last_closed) = take_in(&data, &files, head, options, !no_compact).await?;
+        Source::Car { files, head, rounds, from, drop_later, no_compact, format, data } => {
+            let (options, way) = (Options { from, drop_later }, rounds.to(head));
+            let (report, last_closed) =
+                take_in(&data, &files, way, options, !no_compact, &warn_if_ahead).await?;
             match format {
                 LookFormat::Json => output::json(&Told::of(&report))?,
                 LookFormat::Table => {
@@ -35,30 +36,33 @@ pub(crate) async fn run(arguments: Ingest) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Takes in snapshot files and says in a sentence what that did.
+/// Takes in snapshot files that came with the program and says in a sentence what that did.
 pub(crate) async fn cars(
     data: &DataDir,
     files: &[PathBuf],
-    head: Option<Epoch>,
     options: Options,
     compact: bool,
 ) -> anyhow::Result<String> {
-    let (report, last_closed) = take_in(data, files, head, options, compact).await?;
+    let (report, last_closed) = take_in(data, files, Way::default(), options, compact, &|_| {}).await?;
     Ok(said(&report, last_closed))
 }
 
 /// Takes in snapshot files; what that did, and the last closed day. The chain is opened before the lake is, so that bad
-/// files leave no trace.
+/// files leave no trace; `opened` is told of it.
 async fn take_in(
     data: &DataDir,
     files: &[PathBuf],
-    head: Option<Epoch>,
+    way: Way,
     options: Options,
     compact: bool,
+    opened: &dyn Fn(&Chain<'_>),
 ) -> anyhow::Result<(Report, Option<Day>)> {
     let bars = Bars::default();
     let cars = Cars::open(files, &data.cache()?, &bars)?;
-    let source = in_files(ingest::Source::open(&cars, files, head), files)?;
+    let source = in_files(ingest::Source::open(&cars, files, way), files)?;
+    if let Some(chain) = source.newest() {
+        opened(chain);
+    }
     let mut lake = Lake::open(&data.lake()?).await?;
     let report = match ingest::cars(&mut lake, source, options, &bars).await {
         Ok(report) => report,

@@ -1,7 +1,7 @@
 //! `sectorscope keys`
 
 use anyhow::{Context, bail};
-use api::keys::{DayUsage, Store, Stored, Terms, digest, new_token, now};
+use api::keys::{DayUsage, Store, Stored, Terms, Unreadable, Used, digest, new_token, now};
 use chain::Day;
 use serde::Serialize;
 
@@ -27,7 +27,8 @@ pub(crate) fn run(arguments: Keys) -> anyhow::Result<()> {
 struct Told {
     name: String,
     state: &'static str,
-    created_at: i64,
+    /// Of one that cannot be read nothing else is known.
+    created_at: Option<i64>,
     expires_at: Option<i64>,
     revoked_at: Option<i64>,
     quota: Option<String>,
@@ -40,26 +41,46 @@ struct Told {
 }
 
 impl Told {
-    fn of(key: &Stored, now: i64) -> Self {
+    /// A key and what it was used for.
+    fn of(key: &Stored, used: Used, now: i64) -> Self {
         let state = match (key.revoked_at, key.terms.expires_at) {
             (Some(_), _) => "revoked",
             (None, Some(end)) if end <= now => "expired",
             _ => "good",
         };
-        let used = key.quota_used(now);
+        let of_quota = key.terms.quota.map(|quota| used.of_quota(quota, now));
         Self {
             name: key.name.clone(),
             state,
-            created_at: key.created_at,
+            created_at: Some(key.created_at),
             expires_at: key.terms.expires_at,
             revoked_at: key.revoked_at,
             quota: key.terms.quota.map(|quota| quota.to_string()),
-            quota_used: used.map(|(used, _)| used),
-            quota_resets_at: used.map(|(_, resets_at)| resets_at),
+            quota_used: of_quota.map(|(used, _)| used),
+            quota_resets_at: of_quota.map(|(_, resets_at)| resets_at),
             history_days: key.terms.history_days.map(u32::from),
             scope: key.terms.scope.as_ref().map(ToString::to_string),
-            last_used_at: key.last_used_at,
-            requests: key.requests,
+            last_used_at: used.last_at,
+            requests: used.requests,
+        }
+    }
+
+    /// A key that lets nobody in, because it cannot be read.
+    fn unreadable(key: &Unreadable) -> Self {
+        let name = if key.name.is_empty() { format!("number {}", key.id) } else { key.name.clone() };
+        Self {
+            name,
+            state: "unreadable",
+            created_at: None,
+            expires_at: None,
+            revoked_at: None,
+            quota: None,
+            quota_used: None,
+            quota_resets_at: None,
+            history_days: None,
+            scope: None,
+            last_used_at: None,
+            requests: 0,
         }
     }
 
@@ -103,12 +124,10 @@ fn create(name: &str, terms: &Terms, format: LookFormat, data: &DataDir) -> anyh
 }
 
 fn list(format: LookFormat, data: &DataDir) -> anyhow::Result<()> {
-    let keys = match Store::open(&data.keys()?)? {
-        Some(store) => store.keys()?,
+    let told = match Store::open(&data.keys()?)? {
+        Some(store) => all(&store)?,
         None => Vec::new(),
     };
-    let now = now();
-    let told: Vec<_> = keys.iter().map(|key| Told::of(key, now)).collect();
     if format == LookFormat::Json {
         return output::json(&told);
     }
@@ -145,6 +164,18 @@ fn list(format: LookFormat, data: &DataDir) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// All keys: by name, and then those that cannot be read, each of which is said.
+fn all(store: &Store) -> anyhow::Result<Vec<Told>> {
+    let used = store.counts()?.map(|counts| counts.all()).transpose()?.unwrap_or_default();
+    let (keys, now) = (store.keys()?, now());
+    let of = |key: &Stored| Told::of(key, used.get(&key.mark()).copied().unwrap_or_default(), now);
+    for Unreadable { id, name, what } in &keys.unreadable {
+        tracing::warn!(id, name, "{what} of this key cannot be read: it lets nobody in");
+    }
+    let unreadable = keys.unreadable.iter().map(Told::unreadable);
+    Ok(keys.readable.iter().map(of).chain(unreadable).collect())
+}
+
 fn revoke(name: &str, data: &DataDir) -> anyhow::Result<()> {
     if store(data)?.revoke(name, now())? {
         output::say(format_args!("{name} is revoked; running servers notice within two seconds"));
@@ -157,9 +188,9 @@ fn revoke(name: &str, data: &DataDir) -> anyhow::Result<()> {
 fn usage(name: &str, format: LookFormat, data: &DataDir) -> anyhow::Result<()> {
     let store = store(data)?;
     let days = store.usage(name)?;
-    let keys = store.keys()?;
-    let key = keys.iter().find(|key| key.name == name).map(|key| Told::of(key, now()));
-    let Some(key) = key else { bail!("the key {name:?} is gone from the file of keys") };
+    let Some(key) = all(&store)?.into_iter().find(|key| key.name == name) else {
+        bail!("the key {name:?} is gone from the file of keys")
+    };
     let days: Vec<ToldDay> = days.iter().map(ToldDay::from).collect();
     if format == LookFormat::Json {
         return output::json(&serde_json::json!({ "key": key, "days": days }));

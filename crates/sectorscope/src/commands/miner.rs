@@ -195,7 +195,9 @@ fn period(epoch: Epoch, clock: Option<Clock>) -> (i64, String) {
         }
         None => {
             let span = epoch.0.div_euclid(SPAN);
-            (span, format!("epochs {} to {}", span * SPAN, (span + 1) * SPAN - 1))
+            // A sector may name any epoch at all.
+            let first = span.saturating_mul(SPAN);
+            (span, format!("epochs {first} to {}", first.saturating_add(SPAN - 1)))
         }
     }
 }

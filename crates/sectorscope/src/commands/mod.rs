@@ -20,8 +20,10 @@ pub(crate) mod upkeep;
 
 use std::io::IsTerminal;
 use std::path::PathBuf;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, bail};
+use chain::Chain;
 
 /// Says which files a chain was read from: errors within it name only blocks and heights.
 fn in_files<T, E>(result: Result<T, E>, files: &[PathBuf]) -> anyhow::Result<T>
@@ -29,6 +31,21 @@ where
     E: std::error::Error + Send + Sync + 'static,
 {
     result.with_context(|| named(files))
+}
+
+/// Says so if a chain's head is ahead of this machine's clock: either may be wrong.
+fn warn_if_ahead(chain: &Chain<'_>) {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).ok();
+    let ahead = now.and_then(|now| chain.ahead_of(i64::try_from(now.as_secs()).ok()?));
+    if let (Some(seconds), Some(head)) = (ahead, chain.tipsets().last()) {
+        tracing::warn!(
+            target: "sectorscope::clock",
+            "the chain's head, at height {}, is {} days ahead of this machine's clock: the clock is wrong, or the chain is no \
+             public network's",
+            head.height,
+            seconds / 86_400
+        );
+    }
 }
 
 /// The first few of some files, and how many more there are.

@@ -4,6 +4,7 @@ use chain::state::{Codes, Miner, StateTree};
 use chain::{Cars, Chain, Cid, Clock, Epoch, MinerId};
 use ledger::ChainPowers;
 
+use super::warn_if_ahead;
 use crate::cli::At;
 
 /// One state of the chain and what reading it needs.
@@ -20,9 +21,18 @@ impl<'s> Moment<'s> {
     /// Opens the state that is meant.
     pub(crate) fn open(cars: &'s Cars, at: &At) -> chain::Result<Self> {
         match at.state_root {
-            Some(root) => Self::of(cars, root, None),
-            None => Self::at_head(cars, Chain::open_at(cars, cars.roots(), at.head)?),
+            Some(root) => Self::bare(cars, root),
+            None => {
+                let chain = Chain::open_at(cars, cars.roots(), at.way())?;
+                warn_if_ahead(&chain);
+                Self::at_head(cars, chain)
+            }
         }
+    }
+
+    /// Opens the state under a root, without a chain.
+    pub(crate) fn bare(cars: &'s Cars, root: Cid) -> chain::Result<Self> {
+        Self::of(cars, root, None)
     }
 
     /// Opens the state at the head of a chain.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use anyhow::{Context, bail};
 use api::keys::Store;
-use api::{Config, Rate};
+use api::{Config, Pages, Rate, exposure};
 use lake::Reader;
 use tokio::net::TcpListener;
 
@@ -52,15 +52,25 @@ impl Door {
             format!("cannot listen on {}; choose another address with --listen", listen.listen)
         })?;
         let address = listener.local_addr()?;
-        let usual = (public || guarded).then(|| Rate::per_second(ADDRESS_RATE));
+        let mebibytes = |of: usize| of.saturating_mul(1 << 20);
+        // What is said holds always. What is not holds where strangers reach the server, and else once there are keys:
+        // whether there are is decided at each request.
+        let strangers = public || listen.behind_proxy;
         let config = Config {
             token,
             keys: Some(keys),
             key_rate: listen.key_rate.0,
-            address_rate: listen.address_rate.map_or(usual, |Limit(rate)| rate),
+            address_rate: listen
+                .address_rate
+                .map_or(Some(Rate::per_second(ADDRESS_RATE)), |Limit(rate)| rate),
+            address_rate_when_open: strangers || listen.address_rate.is_some(),
+            pages: Some(listen.cors.clone().unwrap_or(Pages::any())),
+            pages_when_open: strangers || listen.cors.is_some(),
             behind_proxy: listen.behind_proxy,
             max_connections: places(listen),
-            rendered_bytes: listen.answers_memory.saturating_mul(1 << 20),
+            max_connections_per_address: Some(listen.max_connections_per_address),
+            rendered_bytes: mebibytes(listen.answers_memory),
+            unsent_bytes: mebibytes(listen.unsent_memory.get()),
             ..Config::default()
         };
         Ok(Self { listener, address, config })
@@ -79,10 +89,13 @@ impl Door {
 
 fn token(listen: &Listen) -> anyhow::Result<Option<String>> {
     let token = match &listen.token_file {
-        Some(path) => Some(
-            std::fs::read_to_string(path)
-                .with_context(|| format!("cannot read the token in {}", path.display()))?,
-        ),
+        Some(path) => {
+            if let Some(problem) = exposure::of(path) {
+                tracing::warn!("the token is not safe: {problem}");
+            }
+            let read = std::fs::read_to_string(path);
+            Some(read.with_context(|| format!("cannot read the token in {}", path.display()))?)
+        }
         None => std::env::var(TOKEN_VARIABLE).ok(),
     };
     match token.map(|token| token.trim().to_owned()) {

@@ -1,6 +1,6 @@
 //! `sectorscope sql`
 
-use std::io::{Read, Write, stderr, stdin, stdout};
+use std::io::{Read, stdin, stdout};
 use std::time::Duration;
 
 use anyhow::{Context, bail};
@@ -54,9 +54,21 @@ fn table(answer: &Answer, most: usize) -> anyhow::Result<()> {
     let align = |number: bool| if number { Align::Right } else { Align::Left };
     let header: Vec<_> =
         answer.columns.iter().map(|(name, number)| (name.as_str(), align(*number))).collect();
-    output::table(&header, answer.rows.iter().cloned())?;
+    output::table(&header, answer.rows.iter().flat_map(|row| lines(answer, row)))?;
     if answer.more {
-        let _ = writeln!(stderr(), "only the first {most} rows: more with --rows N, all with --format csv");
+        output::remark(format_args!("only the first {most} rows: more with --rows N, all with --format csv"));
     }
     Ok(())
+}
+
+/// A row as it is shown. A plan, which the engine tells in many lines, has a row for each.
+fn lines(answer: &Answer, row: &[String]) -> Vec<Vec<String>> {
+    let names: Vec<&str> = answer.columns.iter().map(|(name, _)| name.as_str()).collect();
+    match (&names[..], row) {
+        (["plan_type", "plan"], [kind, plan]) => {
+            let begins = std::iter::once(kind.clone()).chain(std::iter::repeat(String::new()));
+            begins.zip(plan.lines()).map(|(kind, line)| vec![kind, line.to_owned()]).collect()
+        }
+        _ => vec![row.to_vec()],
+    }
 }

@@ -1,7 +1,6 @@
 //! `sectorscope up`
 
 use std::fs;
-use std::io::{self, Write};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -35,13 +34,12 @@ pub(crate) async fn run(arguments: Up) -> anyhow::Result<()> {
     let door = Door::open(&arguments.listen, &arguments.data).await?;
     let directory = arguments.data.lake()?;
     if !has_days(&arguments.data).await? {
-        let _ = writeln!(
-            io::stderr(),
+        output::remark(format_args!(
             "no lake in {} yet: reading the bundled sample chain",
             directory.display()
-        );
+        ));
         let sample = sample(&arguments.data)?;
-        let said = cars(&arguments.data, &[sample], None, Options::default(), false).await?;
+        let said = cars(&arguments.data, &[sample], Options::default(), false).await?;
         output::say(format_args!("{said}"));
     }
     let reader = Arc::new(Reader::open(&directory).await?);

@@ -45,9 +45,29 @@ pub(crate) fn finish(mut stream: TcpStream) -> Answer {
     stream.read_to_string(&mut text).expect("an answer");
     let (head, body) = text.split_once("\r\n\r\n").expect("a head and a body");
     let status = head.split(' ').nth(1).and_then(|status| status.parse().ok()).expect("a status");
-    let length = head.lines().find_map(|line| line.strip_prefix("content-length: ")).expect("a length");
-    assert_eq!(length, body.len().to_string(), "the body is whole");
-    Answer { status, head: head.to_owned(), body: body.to_owned() }
+    let body = match head.lines().find_map(|line| line.strip_prefix("content-length: ")) {
+        Some(length) => {
+            assert_eq!(length, body.len().to_string(), "the body is whole");
+            body.to_owned()
+        }
+        None => unchunked(head, body),
+    };
+    Answer { status, head: head.to_owned(), body }
+}
+
+/// A body that came in chunks, whose last one says that it is whole.
+fn unchunked(head: &str, mut body: &str) -> String {
+    assert!(head.lines().any(|line| line == "transfer-encoding: chunked"), "{head}");
+    let mut whole = String::new();
+    loop {
+        let (size, rest) = body.split_once("\r\n").expect("a chunk's size");
+        let (chunk, rest) = rest.split_at(usize::from_str_radix(size, 16).expect("a chunk's size"));
+        whole += chunk;
+        body = rest.strip_prefix("\r\n").expect("the end of a chunk");
+        if chunk.is_empty() {
+            return whole;
+        }
+    }
 }
 
 impl Answer {

@@ -18,12 +18,17 @@ use serde_json::Value;
 /// The program under test.
 pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_sectorscope");
 
+/// What the program logs by default, but for what depends on the day on which the tests run: that the days of the test
+/// chains lie ahead.
+pub(crate) const LOGGED: &str = "warn,sectorscope::clock=error";
+
 /// The program, with nothing of the developer's own settings.
 pub(crate) fn program() -> Command {
     let mut command = Command::new(PROGRAM);
-    for variable in ["SECTORSCOPE_DATA", "SECTORSCOPE_TOKEN", "RUST_LOG"] {
+    for variable in ["SECTORSCOPE_DATA", "SECTORSCOPE_TOKEN"] {
         command.env_remove(variable);
     }
+    command.env("RUST_LOG", LOGGED);
     command
 }
 

@@ -129,6 +129,7 @@ impl Serve {
 
     fn start_with(data: &Path, arguments: &[&str], variables: &[(&str, &str)], stderr: Stdio) -> Self {
         let mut command = program();
+        command.env_remove("RUST_LOG");
         if !arguments.contains(&"--listen") {
             command.args(["serve", "--listen", "127.0.0.1:0"]);
         } else {

@@ -3,9 +3,9 @@
 use std::cell::OnceCell;
 
 use chain::state::{Op, Place};
-use chain::{Result, SectorNumber};
+use chain::{Result, SectorNumber, work};
 
-use super::super::calls::Call;
+use super::super::calls::{Call, items};
 use super::super::story::{Step, names};
 use super::Judged;
 use super::among::{asks, named, shows_alone};
@@ -17,6 +17,7 @@ pub(in super::super) fn mark(steps: &mut [Step], judged: &Judged<'_, '_>) -> Res
     let mut marked = 0;
     let (calls, Some(outcome)) = (&*judged.calls, &judged.outcome) else { return Ok(marked) };
     let doubt = Doubt { outcome, calls, confirmed: calls.iter().map(|_| OnceCell::new()).collect() };
+    outcome.changes.spend((steps.len() as u64).saturating_mul(work::LOOK * 4 * items(calls)))?;
     for step in steps {
         let (event, call) = step.caused();
         let at = call.and_then(|call| calls.iter().position(|one| (one.index, one.method) == call));

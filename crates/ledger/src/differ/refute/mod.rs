@@ -14,10 +14,10 @@ mod outcome;
 
 use std::borrow::Cow;
 
-use chain::Result;
 use chain::state::{Op, names_sectors};
+use chain::{Result, work};
 
-use super::calls::Call;
+use super::calls::{Call, items};
 use super::changes::MinerChanges;
 use crate::receipts::ReceiptCounts;
 use among::Among;
@@ -62,6 +62,8 @@ pub(super) fn judge<'c, 's>(changes: &'c MinerChanges<'s>, calls: &'c [Call]) ->
     let (mut taken, mut candidates) = (Vec::new(), 0);
     for call in known {
         candidates += u64::from(!call.certain);
+        let named = call.op.named().min(outcome::MOST_NAMED);
+        changes.spend(changes.work_of_sector().saturating_mul(1 + named))?;
         if call.certain {
             taken.push(call.clone());
         } else if !calendar.refutes(&call.op, version)
@@ -72,6 +74,7 @@ pub(super) fn judge<'c, 's>(changes: &'c MinerChanges<'s>, calls: &'c [Call]) ->
     }
     for _ in 0..MOST_ROUNDS {
         let before = taken.len();
+        changes.spend(work_among(changes, &taken))?;
         let narrowed = hold_against_each_other(&outcome, &mut taken)?;
         if !narrowed && taken.len() == before {
             break;
@@ -80,6 +83,17 @@ pub(super) fn judge<'c, 's>(changes: &'c MinerChanges<'s>, calls: &'c [Call]) ->
     put_disputes_behind_declarations(&mut taken);
     let refuted = candidates - taken.iter().filter(|call| !call.certain).count() as u64;
     Ok(Judged { calls: Cow::Owned(taken), candidates, refuted, outcome: Some(outcome) })
+}
+
+/// What it takes to hold some calls against each other: every sector that one names is looked for in all others.
+fn work_among(changes: &MinerChanges<'_>, calls: &[Call]) -> u64 {
+    let all = items(calls);
+    let of_call = |call: &Call| {
+        let (named, own) = (call.op.named().min(outcome::MOST_NAMED), 1 + call.op.items());
+        let others = all.saturating_sub(own).saturating_mul(work::LOOK);
+        (named + own).saturating_mul(others.saturating_add(changes.work_of_sector()))
+    };
+    calls.iter().filter(|call| !call.certain).map(of_call).fold(0, u64::saturating_add)
 }
 
 /// Takes out what other calls refute. Whether a call that stays lost some of its sectors.

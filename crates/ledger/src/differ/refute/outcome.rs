@@ -28,9 +28,7 @@ pub(super) struct Outcome<'a, 's> {
 impl<'a, 's> Outcome<'a, 's> {
     pub(super) fn of(changes: &'a MinerChanges<'s>) -> Self {
         let (before, after) = changes.standing();
-        let live = |of: &super::super::changes::Standing| {
-            SectorSet::union_of([&of.active, &of.faulty, &of.unproven])
-        };
+        let live = |of: &crate::differ::Standing| SectorSet::union_of([&of.active, &of.faulty, &of.unproven]);
         let sides = changes.changed_partitions().flat_map(|change| [&change.before, &change.after]);
         let seen = SectorSet::union_of(sides.flatten().map(|partition| &partition.sectors));
         Self {

@@ -1,11 +1,11 @@
 //! `sectorscope car info`: what the files are, how far the chain reads, and who is in its newest state.
 
-use chain::{CarFile, Cars, Chain, Network, Stretch};
+use chain::{CarFile, Cars, Chain, Network, Stretch, Way};
 use ledger::Portrait;
 use serde::Serialize;
 
-use super::super::in_files;
 use super::super::moment::Moment;
+use super::super::{in_files, warn_if_ahead};
 use super::good_for::{Point, Readable};
 use crate::bars::Bars;
 use crate::cli::{At, Look, LookFormat};
@@ -166,9 +166,14 @@ impl<'c> Newest<'c> {
         if let Some(root) = at.state_root {
             return Self::bare(cars, root);
         }
-        match Chain::stretches(cars, cars.roots(), at.head) {
+        let stretches = Chain::stretches(cars, cars.roots(), at.way());
+        if let Ok([newest, ..]) = stretches.as_deref() {
+            warn_if_ahead(&newest.chain);
+        }
+        match stretches {
             Err(chain::Error::HeadWithoutState { height, newest: Some(newest) }) => {
-                let stretches = Chain::stretches(cars, cars.roots(), Some(newest))?;
+                let way = Way { head: Some(newest), ..at.way() };
+                let stretches = Chain::stretches(cars, cars.roots(), way)?;
                 Self::of(cars, stretches, Some(height.0))
             }
             Err(chain::Error::BareState(root)) => Self::bare(cars, *root),
@@ -177,7 +182,7 @@ impl<'c> Newest<'c> {
     }
 
     fn bare(cars: &'c Cars, root: chain::Cid) -> chain::Result<Self> {
-        let moment = Moment::open(cars, &At { head: None, state_root: Some(root) })?;
+        let moment = Moment::bare(cars, root)?;
         let providers = Providers::of(&moment)?;
         Ok(Self { moment, providers, stretches: Vec::new(), head_without_state: None })
     }

@@ -5,8 +5,8 @@ use chain::{Cars, Chain, Epoch, Progress, Stretch, Unit};
 use ledger::{ChainPowers, Portrait, Reading};
 use serde::Serialize;
 
-use super::super::in_files;
 use super::super::moment::Moment;
+use super::super::{in_files, warn_if_ahead};
 use super::good_for::no_receipts;
 use crate::bars::Bars;
 use crate::cli::{At, Look, LookFormat};
@@ -25,6 +25,9 @@ struct Findings {
     remarks: Vec<String>,
     #[serde(skip)]
     without_receipts: usize,
+    /// Whether the files ask for more work than they can need.
+    #[serde(skip)]
+    too_much: bool,
 }
 
 /// Something that does not read, and where that was met.
@@ -58,7 +61,10 @@ fn read(cars: &Cars, at: &At, findings: &mut Findings, bars: &Bars) -> chain::Re
         look_at(&Moment::open(cars, at)?, findings);
         return Ok(());
     }
-    let stretches = Chain::stretches(cars, cars.roots(), at.head)?;
+    let stretches = Chain::stretches(cars, cars.roots(), at.way())?;
+    if let Some(Stretch { chain, .. }) = stretches.first() {
+        warn_if_ahead(chain);
+    }
     // What is missing between comes first: without it, states above are not whole either.
     for Stretch { hole, .. } in stretches.iter().rev() {
         if let Some((hole, gap)) = hole.as_ref().and_then(|hole| Some((hole.to_string(), hole.gap()?))) {
@@ -83,6 +89,9 @@ fn follow(chain: &Chain<'_>, findings: &mut Findings, bars: &Bars) {
             for batch in opening {
                 batch.map(drop).unwrap_or_else(|error| findings.note(Some(first.height), &error));
             }
+            if findings.too_much {
+                return;
+            }
             reading
         }
         Err(error) => {
@@ -104,6 +113,10 @@ fn follow(chain: &Chain<'_>, findings: &mut Findings, bars: &Bars) {
             None => {}
         }
         bars.at(done);
+        // From then on nothing is read any more.
+        if findings.too_much {
+            break;
+        }
     }
     bars.end();
 }
@@ -124,6 +137,7 @@ fn look_at(moment: &Moment<'_>, findings: &mut Findings) {
 
 impl Findings {
     fn note(&mut self, height: Option<Epoch>, error: &chain::Error) {
+        self.too_much |= matches!(error, chain::Error::TooMuchWork { .. });
         let problem = error.to_string();
         let height = height.map(|height| height.0);
         if let Some(known) = self.problems.iter_mut().find(|known| known.problem == problem) {

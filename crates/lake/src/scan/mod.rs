@@ -1,8 +1,9 @@
 //! A published version's tables as the query engine sees them.
 
+mod listed;
+
 use std::collections::HashMap;
 use std::fmt;
-use std::path::Path;
 use std::sync::Arc;
 
 use chain::Day;
@@ -30,16 +31,19 @@ use datafusion::physical_expr_adapter::{
 use datafusion::physical_optimizer::pruning::PruningPredicateBuilder;
 use datafusion::physical_plan::empty::EmptyExec;
 use datafusion::physical_plan::{ExecutionPlan, project_schema};
-use datafusion::prelude::{SessionConfig, SessionContext};
-use deltalake::logstore::object_store::local::LocalFileSystem;
+use datafusion::prelude::{DataFrame, SessionConfig, SessionContext};
 use url::Url;
 
-use crate::listing::{ListedFile, Listing};
+use crate::listing::Listing;
 use crate::schema::{STAT_DATE, TableName, absent};
+use crate::table::{DataFile, Located, Table};
 use crate::{Error, Result, form};
+use listed::{Held, Listed, called};
 
 /// Where the engine finds the lake's files. It knows no other place.
 const STORE: &str = "lake://tables";
+/// What is being done when the tables are made known.
+const OPENING: &str = "opening the tables";
 /// Catalog and schema of the tables, for those who list them.
 const CATALOG: (&str, &str) = ("sectorscope", "lake");
 
@@ -54,22 +58,43 @@ pub(crate) fn session(
     config: SessionConfig,
     runtime: Arc<RuntimeEnv>,
 ) -> Result<SessionContext> {
-    let opening = || Error::query("opening the tables");
-    let files = LocalFileSystem::new_with_prefix(listing.directory())
-        .map_err(|error| opening()(DataFusionError::ObjectStore(Box::new(error))))?;
-    let store = ObjectStoreUrl::parse(STORE).map_err(opening())?;
-    runtime.register_object_store(store.as_ref(), Arc::new(files));
-    if let Ok(everything) = Url::parse("file:///") {
-        runtime.deregister_object_store(&everything).map_err(opening())?;
-    }
     let config = config.with_default_catalog_and_schema(CATALOG.0, CATALOG.1);
-    let context = SessionContext::new_with_config_rt(config, runtime);
+    let files = TableName::ALL.into_iter().flat_map(|name| listing.located(name));
+    let (context, store, listed) = over(files.cloned(), config, runtime)?;
     for name in TableName::ALL {
-        let table = Files::of(name, listing, store.clone())?;
-        context.register_table(name.name(), Arc::new(table)).map_err(opening())?;
+        let table = Files::of(name, listing.located(name), store.clone(), listed.clone());
+        context.register_table(name.name(), Arc::new(table)).map_err(Error::query(OPENING))?;
     }
     context.register_udf(f0());
     Ok(context)
+}
+
+/// Some files of a table, for questions of the program's own.
+pub(crate) fn frame<'f>(
+    table: &Table,
+    files: impl IntoIterator<Item = &'f DataFile>,
+    config: SessionConfig,
+    runtime: Arc<RuntimeEnv>,
+) -> Result<DataFrame> {
+    let files: Vec<Located> = files.into_iter().map(|file| table.located(file)).collect();
+    let (context, store, listed) = over(files.iter().cloned(), config, runtime)?;
+    let table = Files::of(table.name(), &files, store, listed);
+    context.read_table(Arc::new(table)).map_err(Error::query(OPENING))
+}
+
+/// A session that finds these files and no others, how they are reached, and by what they are called.
+fn over(
+    files: impl Iterator<Item = Located>,
+    config: SessionConfig,
+    runtime: Arc<RuntimeEnv>,
+) -> Result<(SessionContext, ObjectStoreUrl, Listed)> {
+    let store = ObjectStoreUrl::parse(STORE).map_err(Error::query(OPENING))?;
+    let listed = Listed::new(files);
+    runtime.register_object_store(store.as_ref(), Arc::new(listed.clone()));
+    if let Ok(everything) = Url::parse("file:///") {
+        runtime.deregister_object_store(&everything).map_err(Error::query(OPENING))?;
+    }
+    Ok((SessionContext::new_with_config_rt(config, runtime), store, listed))
 }
 
 /// SQL's `f0(miner_id)`: the provider's address.
@@ -93,11 +118,12 @@ pub(crate) fn f0() -> ScalarUDF {
 struct Files {
     name: TableName,
     store: ObjectStoreUrl,
+    listed: Listed,
     files: Vec<File>,
 }
 
 struct File {
-    /// Path within the lake.
+    /// What the engine calls it.
     path: String,
     size: u64,
     rows: u64,
@@ -112,18 +138,15 @@ impl fmt::Debug for Files {
 }
 
 impl Files {
-    fn of(name: TableName, listing: &Listing, store: ObjectStoreUrl) -> Result<Self> {
-        let file = |file: &ListedFile| {
-            let inside = file.path.strip_prefix(listing.directory()).ok().and_then(Path::to_str);
-            let path = inside.map(str::to_owned).ok_or_else(|| Error::Table {
-                table: name.name(),
-                problem: format!("its file {} lies outside the lake", file.path.display()),
-                advice: "another program has rewritten it: ingest into a new lake",
-            })?;
-            let ListedFile { size, rows, first_day, last_day, .. } = *file;
-            Ok(File { path, size, rows, first_day, last_day })
+    fn of(name: TableName, files: &[Located], store: ObjectStoreUrl, listed: Listed) -> Self {
+        let file = |of: &Located| File {
+            path: called(of),
+            size: u64::try_from(of.file.size).unwrap_or_default(),
+            rows: of.file.rows,
+            first_day: of.file.days.0,
+            last_day: of.file.days.1,
         };
-        Ok(Self { name, store, files: listing.files(name).iter().map(file).collect::<Result<_>>()? })
+        Self { name, store, listed, files: files.iter().map(file).collect() }
     }
 
     /// Those files that may hold rows that pass the filters.
@@ -227,14 +250,15 @@ impl TableProvider for Files {
         let group =
             |files: &[&File]| FileGroup::new(files.iter().map(|file| file.partitioned(&schema)).collect());
         let groups = files.chunks(group_size).map(group).collect();
-        let scan =
-            FileScanConfigBuilder::new(self.store.clone(), Arc::new(ParquetSource::new(self.schema())))
-                .with_file_groups(groups)
-                .with_statistics(statistics)
-                .with_projection_indices(projection.cloned())?
-                .with_expr_adapter(Some(Arc::new(Absent)))
-                .with_limit(limit)
-                .build();
+        let source = ParquetSource::new(self.schema())
+            .with_parquet_file_reader_factory(Arc::new(Held::new(self.listed.clone())));
+        let scan = FileScanConfigBuilder::new(self.store.clone(), Arc::new(source))
+            .with_file_groups(groups)
+            .with_statistics(statistics)
+            .with_projection_indices(projection.cloned())?
+            .with_expr_adapter(Some(Arc::new(Absent)))
+            .with_limit(limit)
+            .build();
         Ok(DataSourceExec::from_data_source(scan))
     }
 }

@@ -1,0 +1,85 @@
+//! A body whose rows are written as they are taken.
+//!
+//! As columns in memory, rows take less than half of what they take as text, and a client that takes nothing holds these and
+//! one piece of text.
+
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use axum::body::{Body, Bytes};
+use hyper::body::Frame;
+use lake::Pieces;
+
+use crate::unsent::Room;
+
+/// Bytes that an answer takes beside its rows while it is sent: a piece, and what hyper gathers.
+pub(super) const BESIDE: usize = 128 << 10;
+
+/// Rows on their way.
+pub(super) struct Sending {
+    /// What goes before the next piece.
+    before: Vec<u8>,
+    pieces: Pieces,
+    /// What goes after the last piece.
+    after: Option<Vec<u8>>,
+    _room: Option<Room>,
+}
+
+impl Sending {
+    /// A body of what is written already, the pieces, and what goes after them.
+    pub(super) fn body(before: Vec<u8>, pieces: Pieces, after: Vec<u8>, room: Option<Room>) -> Body {
+        Body::new(Self { before, pieces, after: Some(after), _room: room })
+    }
+}
+
+impl hyper::body::Body for Sending {
+    type Data = Bytes;
+    type Error = lake::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, lake::Error>>> {
+        let mut bytes = std::mem::take(&mut self.before);
+        if bytes.is_empty() {
+            bytes = match self.pieces.next() {
+                Some(Ok(piece)) => piece,
+                Some(Err(error)) => {
+                    // The client sees a body that was cut off.
+                    self.after = None;
+                    let said: &(dyn std::error::Error + 'static) = &error;
+                    tracing::error!(error = said, "an answer's rows could not be written to their end");
+                    return Poll::Ready(Some(Err(error)));
+                }
+                None => match self.after.take() {
+                    Some(after) if !after.is_empty() => after,
+                    _ => return Poll::Ready(None),
+                },
+            };
+        }
+        Poll::Ready(Some(Ok(Frame::data(Bytes::from(bytes)))))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.before.is_empty() && self.pieces.is_done() && self.after.as_ref().is_none_or(Vec::is_empty)
+    }
+}
+
+/// A body that is written, and holds its room until it is sent.
+pub(super) fn written(bytes: Vec<u8>, mut room: Option<Room>) -> Body {
+    if let Some(room) = &mut room {
+        room.keep(bytes.capacity());
+    }
+    Body::from(Bytes::from_owner(Written { bytes, _room: room }))
+}
+
+struct Written {
+    bytes: Vec<u8>,
+    _room: Option<Room>,
+}
+
+impl AsRef<[u8]> for Written {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes
+    }
+}

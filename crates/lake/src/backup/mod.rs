@@ -1,0 +1,217 @@
+//! Copies of a lake: made while somebody writes to it, checked byte for byte when they are put back.
+//!
+//! A copy is a lake itself, as of one published version, and can be served as it is. `SHA256SUMS` in it lists its
+//! files in the form that `sha256sum --check` reads.
+//!
+//! A directory is taken for an older copy only by what a copy of ours has: a list that names files of a lake and nothing
+//! else, the tables' logs, and the note of the layout. What is removed from it are data files that the list names, and
+//! nothing in it is reached through a link.
+
+mod list;
+mod restore;
+
+use std::fs;
+use std::io::{self, Write};
+use std::path::Path;
+use std::sync::Arc;
+
+use chain::{Progress, Unit};
+
+use crate::disk::Disk;
+use crate::lock::{self, WriterLock};
+use crate::schema::TableName;
+use crate::snapshot::Snapshot;
+use crate::stored::blocking;
+use crate::{Error, Result, below, layout, mend};
+use list::{CopyPath, NOTES, SUMS, Sums};
+pub use restore::restore;
+
+/// How often a copy is begun anew because files were swept away under it.
+const ATTEMPTS: usize = 3;
+
+/// What was copied.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Copied {
+    /// The published version that the copy is of.
+    pub version: u64,
+    /// Files in the copy.
+    pub files: u64,
+    /// Their bytes.
+    pub bytes: u64,
+    /// Of these files, those that were copied now: an older copy in the same place has the others.
+    pub new_files: u64,
+}
+
+/// Copies the lake in `from` to `to`, as of its newest published version; writing to it may go on. `to` is made, or
+/// holds an older copy of the same lake, which is brought up to date.
+///
+/// # Errors
+/// If there is no lake, `to` holds something else, or a file cannot be read or written.
+pub async fn backup(from: &Path, to: &Path, progress: &(dyn Progress + Sync)) -> Result<Copied> {
+    // Where there is no lake, nothing is made.
+    Snapshot::open(from).await?;
+    fs::create_dir_all(to).map_err(Error::io(to))?;
+    older(from, to)?;
+    let lock = Arc::new(WriterLock::take(to)?);
+    let disk = Disk::default().under(&lock);
+    let mut attempt = 1;
+    loop {
+        match copy(&disk, from, to, progress).await {
+            // A writer has swept away what it replaced; then there is a newer version.
+            Err(Error::Io { source, path })
+                if source.kind() == io::ErrorKind::NotFound
+                    && path.starts_with(from)
+                    && attempt < ATTEMPTS =>
+            {
+                attempt += 1;
+            }
+            done => return done,
+        }
+    }
+}
+
+/// The sums of the older copy of the lake `from` that is in `to`; none of a directory with nothing in it.
+fn older(from: &Path, to: &Path) -> Result<Sums> {
+    let other = |problem: String| Error::Backup {
+        path: to.to_owned(),
+        problem: format!("it holds something that is no backup: {problem}"),
+        advice: "give an empty directory",
+    };
+    let Some(sums) = list::read(to).map_err(|error| match error {
+        Error::Backup { problem, .. } => other(format!("of {SUMS}, {problem}")),
+        error => error,
+    })?
+    else {
+        let entries = below::entries(to, &[]).map_err(Error::io(to))?;
+        return match entries.into_iter().find(|(name, _)| name != lock::NAME) {
+            None => Ok(Sums::new()),
+            Some((name, _)) => Err(other(format!("there is {name}, and no {SUMS}"))),
+        };
+    };
+    let published = sums.keys().find(|path| matches!(path, CopyPath::Log(TableName::Rows, _)));
+    let has_tables = match published {
+        Some(path) => path.length(to)?.is_some(),
+        None => false,
+    };
+    // Lakes of layout 1, and copies of these, have no note of it.
+    let noted = |dir: &Path| CopyPath::Note(layout::NAME).length(dir);
+    let marked = match sums.contains_key(&CopyPath::Note(layout::NAME)) {
+        true => noted(to)?.is_some() && layout::of(to).is_ok(),
+        false => noted(from)?.is_none(),
+    };
+    if has_tables && marked {
+        return Ok(sums);
+    }
+    Err(other(format!("there is {SUMS}, but not {} and the tables of a lake", layout::NAME)))
+}
+
+/// A file that a copy needs.
+struct Wanted {
+    path: CopyPath,
+    /// How long the table's log says a data file is.
+    size: Option<u64>,
+}
+
+async fn copy(disk: &Disk, from: &Path, to: &Path, progress: &(dyn Progress + Sync)) -> Result<Copied> {
+    let snapshot = Snapshot::open(from).await?;
+    let known = older(from, to)?;
+    let wanted = wanted(&snapshot, from)?;
+    let mut total = 0;
+    for Wanted { path, .. } in &wanted {
+        total += path.length(from)?.unwrap_or_default();
+    }
+    progress.begin("copying the lake".to_owned(), total, Unit::Bytes);
+    let mut copied = Copied { version: snapshot.version(), ..Copied::default() };
+    let mut now = Sums::new();
+    for Wanted { path, size } in &wanted {
+        let there = path.length(to)?;
+        let before = known.get(path).filter(|_| there.is_some()).cloned();
+        let (sum, length) = match (before, path, size) {
+            // Data files have new names whenever they change.
+            (Some(sum), CopyPath::Data(..), Some(size)) if there == Some(*size) => (sum, *size),
+            (Some(sum), CopyPath::Log(_, log), _) if !log.is_checkpoint => {
+                let source = path.open(from)?;
+                let at = from.join(path.to_string());
+                let found =
+                    blocking("reading a file", move || list::hash(source).map_err(Error::io(at))).await?;
+                if found != sum {
+                    return Err(Error::Backup {
+                        path: to.join(path.to_string()),
+                        problem: "it is the backup of another lake, or of a past that this one did not have"
+                            .into(),
+                        advice: "give an empty directory",
+                    });
+                }
+                (sum, there.unwrap_or_default())
+            }
+            _ => {
+                let length = path.length(from)?;
+                if let (Some(length), Some(size)) = (length, size)
+                    && length != *size
+                {
+                    let problem = format!("it has {length} bytes, and the table's log says {size}");
+                    return Err(Error::Rewritten { path: from.join(path.to_string()), problem });
+                }
+                copied.new_files += 1;
+                copy_file(disk, from, to, path).await?
+            }
+        };
+        copied.files += 1;
+        copied.bytes += length;
+        progress.at(copied.bytes);
+        now.insert(path.clone(), sum);
+    }
+    let path = to.join(SUMS);
+    disk.replace(&path, list::text(&now).as_bytes()).map_err(Error::io(&path))?;
+    for gone in known.keys().filter(|path| matches!(path, CopyPath::Data(..)) && !now.contains_key(*path)) {
+        // What cannot be removed, or is no file any more, does no harm where it is.
+        if matches!(gone.length(to), Ok(Some(_))) {
+            let _ = disk.remove(&to.join(gone.to_string()));
+        }
+    }
+    progress.end();
+    Ok(copied)
+}
+
+/// The files of a copy in the order in which they are copied: what a log names before the log, and what publishes last.
+fn wanted(snapshot: &Snapshot, lake: &Path) -> Result<Vec<Wanted>> {
+    let mut wanted = Vec::new();
+    for table in TableName::ALL.into_iter().filter_map(|name| snapshot.table(name)) {
+        let name = table.name();
+        wanted.extend(table.files().iter().map(|file| Wanted {
+            path: CopyPath::Data(name, file.name.clone()),
+            size: u64::try_from(file.size).ok(),
+        }));
+        for entry in mend::log_up_to(table.directory(), table.version())? {
+            wanted.push(Wanted { path: CopyPath::Log(name, entry), size: None });
+        }
+    }
+    for note in NOTES.map(CopyPath::Note) {
+        if note.length(lake)?.is_some() {
+            wanted.push(Wanted { path: note, size: None });
+        }
+    }
+    Ok(wanted)
+}
+
+/// Copies a file from one directory to another, flushed, whole or not at all; its sum, and how long it is.
+async fn copy_file(disk: &Disk, from: &Path, to: &Path, path: &CopyPath) -> Result<(String, u64)> {
+    let (disk, from, to, path) = (disk.clone(), from.to_owned(), to.to_owned(), path.clone());
+    blocking("copying a file", move || {
+        let mut source = path.open(&from)?;
+        let target = to.join(path.to_string());
+        let above = |names: &[&str]| below::make_directory(&to, &names[..names.len().saturating_sub(1)]);
+        path.named(above).map_err(Error::io(&target))?;
+        let (mut sum, mut length) = (String::new(), 0);
+        disk.place(&target, &mut |file| {
+            sum = list::summed(&mut source, &mut |bytes| {
+                length += bytes.len() as u64;
+                file.write_all(bytes)
+            })?;
+            Ok(())
+        })
+        .map_err(Error::io(&target))?;
+        Ok((sum, length))
+    })
+    .await
+}

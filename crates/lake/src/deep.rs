@@ -1,0 +1,59 @@
+//! What is found in the depth, where only the system's errors pass.
+
+use std::path::PathBuf;
+
+use crate::Error;
+
+/// What is found where only the system's errors pass, to be said as what it is.
+#[derive(Clone, Debug, thiserror::Error)]
+pub(crate) enum Deep {
+    /// As [`Error::NotPlain`].
+    #[error("{path} is {what}")]
+    NotPlain {
+        /// Where it is.
+        path: PathBuf,
+        /// What it is.
+        what: &'static str,
+    },
+    /// As [`Error::Rewritten`].
+    #[error("{path}: {problem}; another program has rewritten it")]
+    Rewritten {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// As [`Error::LockReplaced`].
+    #[error("{path} was removed or replaced")]
+    LockReplaced {
+        /// The lock's file.
+        path: PathBuf,
+    },
+}
+
+impl Deep {
+    /// What was found, if it is what an error comes from.
+    pub(crate) fn within(error: &(dyn std::error::Error + 'static)) -> Option<Self> {
+        let mut next = Some(error);
+        while let Some(error) = next {
+            let io = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
+            let found =
+                io.and_then(|inner| inner.downcast_ref::<Self>()).or_else(|| error.downcast_ref::<Self>());
+            if let Some(found) = found {
+                return Some(found.clone());
+            }
+            next = error.source();
+        }
+        None
+    }
+}
+
+impl From<Deep> for Error {
+    fn from(deep: Deep) -> Self {
+        match deep {
+            Deep::NotPlain { path, what } => Self::NotPlain { path, what },
+            Deep::Rewritten { path, problem } => Self::Rewritten { path, problem },
+            Deep::LockReplaced { path } => Self::LockReplaced { path },
+        }
+    }
+}
