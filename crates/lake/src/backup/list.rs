@@ -89,14 +89,18 @@ pub(super) fn read(dir: &Path) -> Result<Option<Sums>> {
     let text = String::from_utf8_lossy(&text);
     let mut sums = Sums::new();
     for (number, line) in (1..).zip(text.lines()) {
-        let Some((file, sum)) = entry(line) else {
+        // One that is named twice may be either.
+        let is_new = entry(line).is_some_and(|(file, sum)| sums.insert(file, sum).is_none());
+        if !is_new {
             return Err(Error::Backup {
                 path,
-                problem: format!("line {number} of it is no sum of a file of a copy: {}", start(line)),
+                problem: format!(
+                    "line {number} of it is no sum of a further file of a copy: {}",
+                    start(line)
+                ),
                 advice: "give a directory that `sectorscope backup` made, and that nothing else has changed",
             });
-        };
-        sums.insert(file, sum);
+        }
     }
     Ok(Some(sums))
 }
@@ -204,7 +208,8 @@ mod tests {
             format!("{sum}  lake.json\\n"),
             format!("{upper}  lake.json"),
             format!("{sum}x  lake.json"),
-            format!("  lake.json"),
+            "  lake.json".to_owned(),
+            format!("{sum}  lake.json"),
             "lake.json".to_owned(),
             format!("{sum}  ../../victim"),
         ] {

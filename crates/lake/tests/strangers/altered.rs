@@ -504,13 +504,13 @@ pub(crate) fn of_copies(sandbox: &Sandbox) -> Vec<Alteration> {
                     fs::create_dir_all(path.parent().expect("above")).expect("a directory");
                     fs::write(&path, b"{\"layout\":4}").expect("written");
                 }
-                list(copy);
+                list(copy, true);
             },
         );
     }
     all.add("a file that no log names".to_owned(), Somewhere, "extra.parquet", |copy| {
         fs::copy(newest(&copy.join("progress")), copy.join("progress/extra.parquet")).expect("copied");
-        list(copy);
+        list(copy, false);
     });
     all.add("another sum".to_owned(), Somewhere, "progress/", |copy| {
         let sums = copy.join("SHA256SUMS");
@@ -523,14 +523,14 @@ pub(crate) fn of_copies(sandbox: &Sandbox) -> Vec<Alteration> {
         let path = newest(&copy.join("sp_sector_daily"));
         let bytes = fs::read(&path).expect("a file");
         fs::write(&path, &bytes[..bytes.len() - 1]).expect("cut");
-        list(copy);
+        list(copy, false);
     });
     all.add("a file that is missing".to_owned(), Somewhere, "sp_sector_daily/", |copy| {
         fs::remove_file(newest(&copy.join("sp_sector_daily"))).expect("removed");
     });
     all.add("no note of the layout".to_owned(), Somewhere, "lake.json", |copy| {
         fs::remove_file(copy.join("lake.json")).expect("removed");
-        list(copy);
+        list(copy, false);
     });
     all.0
 }

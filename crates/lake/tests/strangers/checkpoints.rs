@@ -15,7 +15,10 @@ use crate::altered::{Alteration, Refused, newest};
 
 /// The checkpoint of a table.
 fn checkpoint(lake: &Path, table: &str) -> PathBuf {
-    lake.join(table).join("_delta_log/00000000000000000032.checkpoint.parquet")
+    let log = fs::read_dir(lake.join(table).join("_delta_log")).expect("a log");
+    let mut names = log.map(|entry| entry.expect("an entry").path());
+    let is_one = |path: &PathBuf| path.to_string_lossy().ends_with(".checkpoint.parquet");
+    names.find(is_one).expect("a table of many versions has a checkpoint")
 }
 
 /// Writes a checkpoint anew with other rows.

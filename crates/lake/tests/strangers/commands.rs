@@ -59,7 +59,7 @@ pub(crate) async fn all(sandbox: &Sandbox) -> Vec<(&'static str, Said)> {
         let back = restore(&sandbox.result("copy"), &sandbox.result("back"), &QUIET).await;
         said.push(("restore of the copy", back.map(|done| format!("{done:?}")).into()));
     }
-    list(&sandbox.lake());
+    list(&sandbox.lake(), false);
     said.push(("restore", put_back(sandbox).await));
     std::fs::remove_file(sandbox.lake().join("SHA256SUMS")).expect("removed");
     for (command, done) in [("ingest", ingest(sandbox).await), ("vacuum", vacuum(sandbox).await)] {

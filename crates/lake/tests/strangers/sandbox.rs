@@ -15,7 +15,7 @@ use crate::common::{claim, copy_tree, finished, onboard};
 /// What the files outside hold, and nothing else does.
 const CANARY: &str = "CANARY-5b0c7f3a";
 /// The provider of which only the lake outside has rows.
-const STRANGER: u64 = 777_777;
+const STRANGER: u64 = 987_654_321_012;
 /// What may lie beside the lake.
 const KNOWN: [&str; 4] = ["few", "lake", "many", "outside"];
 /// What commands may make.
@@ -103,7 +103,7 @@ impl Sandbox {
 
     /// Lists the lake's files with their sums, as a copy has them.
     pub(crate) fn lake_is_copy(&self) {
-        list(&self.lake());
+        list(&self.lake(), false);
     }
 
     /// All that is outside.
@@ -135,7 +135,7 @@ impl Sandbox {
 
     /// The canary in a text.
     pub(crate) fn canary_in(&self, text: &str) -> Option<&'static str> {
-        [CANARY, "777777"].into_iter().find(|canary| text.contains(canary))
+        [CANARY, "987654321012"].into_iter().find(|canary| text.contains(canary))
     }
 
     /// A file that a command has made and that holds what is outside.
@@ -150,7 +150,8 @@ impl Sandbox {
         files(&self.root.path().join("results"), &mut |path| {
             let bytes = std::fs::read(path).expect("a file");
             let told = String::from_utf8_lossy(&bytes).contains(CANARY);
-            if told || (!bytes.is_empty() && outside.contains(&&bytes)) {
+            let is_note = path.ends_with("lake.json");
+            if told || (!bytes.is_empty() && !is_note && outside.contains(&&bytes)) {
                 found = Some(path.to_owned());
             }
         });
@@ -171,12 +172,20 @@ pub(crate) fn files(dir: &Path, visit: &mut dyn FnMut(&Path)) {
     }
 }
 
-/// Writes the list of a directory's files anew.
-pub(crate) fn list(dir: &Path) {
+/// Writes the list of a directory's files anew; `all` of them, or those that a copy has.
+pub(crate) fn list(dir: &Path, all: bool) {
     let mut lines = Vec::new();
     files(dir, &mut |path| {
         let name = path.strip_prefix(dir).expect("below it").to_str().expect("text").to_owned();
-        if !["SHA256SUMS", "writer.lock"].contains(&name.as_str()) && !name.ends_with("_last_checkpoint") {
+        let last = name.rsplit('/').next().unwrap_or_default();
+        let is_log = name.contains("/_delta_log/");
+        let digits = last.bytes().take_while(u8::is_ascii_digit).count();
+        let version = last[..digits].parse::<u64>().is_ok() && digits == 20;
+        let of_copy = match is_log {
+            true => version && [".json", ".checkpoint.parquet"].contains(&&last[digits..]),
+            false => name.ends_with(".parquet") || ["lake.json", "gaps.json"].contains(&name.as_str()),
+        };
+        if name != "SHA256SUMS" && (all || of_copy) {
             lines.push(line(&name, path));
         }
     });
