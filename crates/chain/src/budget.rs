@@ -16,7 +16,7 @@ use crate::error::{Error, Result};
 /// to 125.
 const PER_BYTE: u64 = 1000;
 /// Units whatever the size: a test chain may be small, and have years of empty days above its genesis.
-const FLOOR: u64 = 1_200_000_000;
+const FLOOR: u64 = 1_500_000_000;
 /// What a thread spends before it is added to the sum of all.
 const QUANTUM: u64 = 1 << 18;
 /// Parts in which is counted, so that threads do not wait for each other.
@@ -42,6 +42,8 @@ pub mod work {
     pub const MESSAGE: u64 = 6400;
     /// A day that is closed: some milliseconds, most of them for files.
     pub const DAY: u64 = 5_000_000;
+    /// A provider's row of a day that is closed.
+    pub const ROW: u64 = 60_000;
     /// An empty day above genesis. There may be years of them: genesis is where a chain's files begin, its first tipset where
     /// somebody used it.
     pub const FIRST_DAY: u64 = 400_000;
@@ -137,10 +139,10 @@ mod tests {
     #[test]
     fn a_budget_is_in_proportion_to_the_files_and_once_spent_stays_so() {
         let budget = Budget::of_bytes(1_000_000);
-        assert_eq!(budget.most(), 2_200_000_000);
-        budget.spend(2_199_000_000).unwrap();
+        assert_eq!(budget.most(), 2_500_000_000);
+        budget.spend(2_499_000_000).unwrap();
         budget.spend(999_999).unwrap();
-        assert_eq!(budget.spent(), 2_199_999_999);
+        assert_eq!(budget.spent(), 2_499_999_999);
         let said = budget.spend(500_000).unwrap_err().to_string();
         assert!(said.contains("1000000 bytes"), "{said}");
         assert!(budget.spend(0).is_err());

@@ -1,5 +1,6 @@
 //! Chain snapshots: CAR files.
 
+use std::collections::BTreeSet;
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -260,6 +261,8 @@ struct DayReader<'a, 's> {
     /// The events with which the first day begins, where the ledger opens with any.
     opening: Option<Opening<'s>>,
     powers: ChainPowers,
+    /// Whom the lake has rows of by now, as far as the tipsets and powers read here tell.
+    miners: BTreeSet<MinerId>,
     /// The tipset to execute next.
     next: usize,
     /// The day that is being read.
@@ -292,6 +295,7 @@ impl<'a, 's> DayReader<'a, 's> {
             since,
             reading,
             powers: ChainPowers::default(),
+            miners: BTreeSet::new(),
             next,
             day: chain.clock().day_of(tipset.height),
             begun: matches!(start, Start::GoOn(_)) || opening.is_some(),
@@ -328,7 +332,7 @@ impl<'a, 's> DayReader<'a, 's> {
     /// # Errors
     /// If it is more than the chain's files can need.
     fn spend(&self) -> Result<()> {
-        let rows = work::KEPT.saturating_mul(self.powers.iter().count() as u64);
+        let rows = work::ROW.saturating_mul(self.miners.len() as u64);
         // Above genesis there may be years of empty rounds.
         let after_genesis = self.next.checked_sub(1).is_some_and(|parent| {
             self.chain.tipsets().get(parent).is_some_and(|parent| parent.height.0 == 0)
@@ -351,8 +355,10 @@ impl<'a, 's> DayReader<'a, 's> {
 
     fn finish(&mut self, child: &Tipset) -> Result<FinishedDay> {
         let clock = self.chain.clock();
-        self.spend()?;
         self.powers.advance(self.chain.store(), &child.parent_state_root, self.reading.codes())?;
+        self.miners.extend(self.powers.iter().map(|power| power.miner));
+        self.miners.extend(self.events.iter().map(|event| event.miner));
+        self.spend()?;
         let progress = lake::Progress {
             source: self.source.clone(),
             network: clock.network().to_owned(),
