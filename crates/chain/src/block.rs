@@ -58,10 +58,6 @@ pub trait BlockStore: Send + Sync {
         Ok(())
     }
 
-    /// Lets go of what reading has brought into memory and what can be read again, as files that are mapped: for who has
-    /// read much that is not soon needed again.
-    fn let_go(&self) {}
-
     /// Names of the files that the blocks are in, if they are in files: what is missing is told by them.
     fn file_names(&self) -> Vec<String> {
         Vec::new()

@@ -204,7 +204,6 @@ async fn read(
             let events: usize = ready.iter().map(|day| day.events.len()).sum();
             if ready.len() >= DAYS_AT_ONCE || events >= EVENTS_AT_ONCE {
                 close(lake, &mut ready, report).await?;
-                reader.chain.store().let_go();
             }
         }
     }

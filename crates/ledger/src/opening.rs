@@ -12,8 +12,6 @@ use crate::event::{Cause, Event, Kind, Status};
 
 /// Sectors that are read at once.
 const AT_ONCE: u64 = 4096;
-/// Batches of them after which what they were read from is let go.
-const LET_GO: usize = 32;
 
 /// The events of the first state that a ledger is read from, by miner and sector: every live sector is onboarded
 /// (`genesis`) if that is the state of epoch 0, and opens the ledger otherwise. They come in batches, none of which is
@@ -58,7 +56,7 @@ impl<'s> Opening<'s> {
         let most = counts.iter().fold(0, |sum: u64, count| sum.saturating_add(*count));
         let miners: Vec<_> =
             miners.into_iter().zip(counts).filter(|(_, live)| *live > 0).map(|(miner, _)| miner).collect();
-        Ok(Self::new(most, Sectors { miners: miners.into_iter(), of: None, store, epoch, since: 0 }))
+        Ok(Self::new(most, Sectors { miners: miners.into_iter(), of: None, epoch }))
     }
 
     /// How many events there are at most.
@@ -92,10 +90,7 @@ impl Iterator for Opening<'_> {
 struct Sectors<'s> {
     miners: IntoIter<(MinerId, Miner<'s>)>,
     of: Option<OfMiner<'s>>,
-    store: &'s dyn BlockStore,
     epoch: Epoch,
-    /// Batches since what was read has been let go.
-    since: usize,
 }
 
 /// The miner that is being read.
@@ -113,10 +108,7 @@ impl<'s> Sectors<'s> {
         let mut of = match self.of.take() {
             Some(of) => of,
             None => {
-                let Some((id, miner)) = self.miners.next() else {
-                    self.store.let_go();
-                    return Ok(None);
-                };
+                let Some((id, miner)) = self.miners.next() else { return Ok(None) };
                 OfMiner { id, standing: Standing::of(&miner)?, miner, place: Place::START }
             }
         };
@@ -129,12 +121,6 @@ impl<'s> Sectors<'s> {
             }
             Ok(())
         })?;
-        self.since += 1;
-        if self.since == LET_GO {
-            // Each sector is read once.
-            self.store.let_go();
-            self.since = 0;
-        }
         if !of.place.is_end() {
             self.of = Some(of);
         }

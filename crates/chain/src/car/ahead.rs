@@ -10,10 +10,8 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, OnceLock};
 use std::thread::JoinHandle;
 
-use memmap2::Advice;
-
 use super::frames::{Frame, Frames};
-use super::index::Bytes;
+use super::mapped::Bytes;
 
 /// What the system is asked for at once.
 const STRETCH: usize = 1 << 20;
@@ -102,7 +100,7 @@ impl Ahead {
         };
         if read.fetch_or(ASKED, Ordering::Relaxed) & ASKED == 0 {
             let begin = stretch * STRETCH;
-            let _ = map.advise_range(Advice::WillNeed, begin, STRETCH.min(self.frames.end() - begin));
+            map.will_need(begin..self.frames.end().min(begin + STRETCH));
         }
     }
 

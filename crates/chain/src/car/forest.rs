@@ -21,15 +21,15 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use cid::Cid;
-use memmap2::{Advice, Mmap};
 use zstd::zstd_safe;
 
 use super::ahead::Ahead;
 use super::frames::{Frame, Frames, LARGEST_FRAME, content, undecodable};
-use super::index::{Bytes, prefix};
+use super::index::prefix;
+use super::mapped::{Bytes, Mapped};
 use super::plain::{NOT_A_CAR, REPORT_EVERY, bad_hash, check, header, section, too_large};
 use super::slots::{Slots, hash_of};
-use super::stream::{Fault, PASSED, Passed, Problem, Sections, forget};
+use super::stream::{Fault, PASSED, Passed, Problem, Sections};
 use super::{CarFile, Form, task, zst};
 use crate::block::Block;
 use crate::budget::Budget;
@@ -58,10 +58,7 @@ impl ForestCar {
     pub(super) fn open(path: &Path) -> Result<Option<Self>> {
         let io = |source| Error::Io { path: path.to_owned(), source };
         let file = File::open(path).map_err(io)?;
-        // SAFETY: as for a plain CAR, the mapping is read-only and private, and nobody truncates a snapshot under us.
-        let map = unsafe { Mmap::map(&file) }.map_err(io)?;
-        let _ = map.advise(Advice::Random);
-        Self::of(Bytes::Mapped(map), path)
+        Self::of(Bytes::Mapped(Mapped::of(&file).map_err(io)?), path)
     }
 
     /// As [`ForestCar::open`], of a file's bytes.
@@ -114,7 +111,7 @@ impl ForestCar {
     /// # Errors
     /// If the frame it is in does not decompress to sections of a CAR, the hash is wrong, or the budget is spent.
     pub(super) fn get(&self, cid: &Cid, budget: &Budget) -> Result<Option<Block<'_>>> {
-        for offset in self.index.candidates(self.frames.bytes.get(), hash_of(cid)).take(MOST_CANDIDATES) {
+        for offset in self.index.candidates(&self.frames.bytes, hash_of(cid)).take(MOST_CANDIDATES) {
             let (frame, missed) = self.frames.get(offset)?;
             self.ahead.note(offset, &frame, missed);
             if missed {
@@ -155,7 +152,7 @@ impl ForestCar {
         let mut reported = 0;
         self.for_each(&mut |offset, section| {
             let hash = hash_of(&section.cid);
-            let mut led = self.index.candidates(self.frames.bytes.get(), hash).take(MOST_CANDIDATES);
+            let mut led = self.index.candidates(&self.frames.bytes, hash).take(MOST_CANDIDATES);
             if !led.any(|found| found == offset) {
                 let problem = format!("holds block {}, to which the index does not lead", section.cid);
                 return Err(self.frames.damaged(offset, &problem));
@@ -196,7 +193,7 @@ impl ForestCar {
             at += length;
             if at - kept >= PASSED {
                 if let Bytes::Mapped(map) = &self.frames.bytes {
-                    forget(map, kept..at);
+                    map.forget(kept..at);
                 }
                 kept = at;
             }

@@ -12,7 +12,8 @@ use quick_cache::Weighter;
 use quick_cache::sync::Cache;
 use zstd::zstd_safe::{self, DCtx};
 
-use super::index::{Bytes, prefix};
+use super::index::prefix;
+use super::mapped::Bytes;
 use super::plain::{FETCH_AGAIN, larger_at, section};
 use super::stream::LARGEST_BLOCK;
 use super::zst;
@@ -145,6 +146,7 @@ impl Frames {
         }
         let length = zstd_safe::find_frame_compressed_size(bytes).unwrap_or(bytes.len());
         let end = offset + length as u64;
+        self.bytes.note(offset as usize..end as usize);
         Ok(Frame { content: content.into(), sections, larger, end, ahead: AtomicBool::new(ahead) })
     }
 

@@ -23,8 +23,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::UNIX_EPOCH;
 
-use memmap2::{Advice, Mmap};
-
+use super::mapped::{Bytes, Mapped};
 use super::sort::Sorted;
 
 const MAGIC: &[u8; 8] = b"SSCIDX02";
@@ -73,24 +72,6 @@ pub(super) struct Index {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Damaged;
 
-/// A file's bytes.
-#[derive(Debug)]
-pub(super) enum Bytes {
-    /// Mapped into memory.
-    Mapped(Mmap),
-    /// Where there is no place to keep it.
-    Held(Vec<u8>),
-}
-
-impl Bytes {
-    pub(super) fn get(&self) -> &[u8] {
-        match self {
-            Self::Mapped(map) => map,
-            Self::Held(bytes) => bytes,
-        }
-    }
-}
-
 /// The part of a digest by which it is sorted and looked up.
 pub(super) fn prefix(digest: &[u8]) -> u64 {
     let mut bytes = [0; 8];
@@ -103,11 +84,7 @@ impl Index {
     /// The index kept at `path`, if it is of a file with that stamp and its first page holds.
     pub(super) fn open(path: &Path, stamp: Stamp) -> Option<Self> {
         let file = File::open(path).ok()?;
-        // SAFETY: read-only; the index is replaced by renaming, never written in place.
-        let map = unsafe { Mmap::map(&file) }.ok()?;
-        // Blocks are looked up in the order of their hashes, which is none.
-        let _ = map.advise(Advice::Random);
-        let index = Self::read(Bytes::Mapped(map), stamp);
+        let index = Self::read(Bytes::Mapped(Mapped::of(&file).ok()?), stamp);
         if index.is_none() {
             tracing::info!(index = %path.display(), "the index is of another file or damaged; making it anew");
         }
@@ -201,6 +178,7 @@ impl Index {
                 word.fetch_or(bit, Ordering::Relaxed);
             }
         }
+        self.bytes.note(range.clone());
         self.bytes.get().get(range).ok_or(Damaged)
     }
 

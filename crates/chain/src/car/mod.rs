@@ -11,6 +11,7 @@ mod frames;
 #[cfg(fuzzing)]
 pub mod fuzzing;
 mod index;
+mod mapped;
 mod plain;
 mod slots;
 mod sort;
@@ -189,14 +190,6 @@ impl Cars {
 }
 
 impl BlockStore for Cars {
-    fn let_go(&self) {
-        for file in &self.files {
-            if let OneFile::Plain { car, .. } = file {
-                car.let_go();
-            }
-        }
-    }
-
     fn get(&self, cid: &Cid) -> Result<Option<Block<'_>>> {
         for file in &self.files {
             let found = match file {

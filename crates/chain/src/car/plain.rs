@@ -24,11 +24,12 @@ use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
 use cid::Cid;
-use memmap2::{Advice, Mmap};
+use memmap2::Advice;
 
 use super::index::{self, Damaged, Index, Stamp, prefix};
+use super::mapped::Mapped;
 use super::sort::Unsorted;
-use super::stream::{Fault, LARGEST_BLOCK, Passed, Problem, Sections, Through, forget};
+use super::stream::{Fault, LARGEST_BLOCK, Passed, Problem, Sections, Through};
 use super::task;
 use super::{CarFile, Form};
 use crate::block::{cid_of, has_hash, read_cid};
@@ -46,7 +47,7 @@ const LONGEST_HEADER: u64 = 1 << 20;
 /// A plain CAR: mapped, indexed, every hash checked.
 #[derive(Debug)]
 pub(super) struct PlainCar {
-    map: Mmap,
+    map: Mapped,
     /// The file, as it was named.
     named: PathBuf,
     version: u64,
@@ -76,16 +77,14 @@ impl PlainCar {
         if about.len() == 0 {
             return Err(damaged(0, "the file is empty", NOT_A_CAR));
         }
-        // SAFETY: the mapping is read-only and private; that nobody truncates a snapshot under us is the
-        // condition every reader of mapped files lives under.
-        let map = unsafe { Mmap::map(&file) }.map_err(io)?;
-        let (version, roots, sections) = header(&map).map_err(|problem| damaged(0, &problem, NOT_A_CAR))?;
+        let map = Mapped::of(&file).map_err(io)?;
+        let (version, roots, sections) =
+            header(map.get()).map_err(|problem| damaged(0, &problem, NOT_A_CAR))?;
         let kept = (index::place(cache, path), Stamp::of(&about));
         let index = match Index::open(&kept.0, kept.1) {
             Some(index) => index,
             None => indexed(&map, sections.clone(), named, &kept, progress)?,
         };
-        let _ = map.advise(Advice::Random);
         Ok(Self {
             map,
             named: named.to_owned(),
@@ -104,7 +103,7 @@ impl PlainCar {
             path: path.to_owned(),
             version: self.version,
             form,
-            bytes: self.map.len() as u64,
+            bytes: self.map.get().len() as u64,
             blocks: self.index.len() as u64,
             roots: self.roots.clone(),
         }
@@ -113,11 +112,6 @@ impl PlainCar {
     /// Its roots.
     pub(super) fn roots(&self) -> &[Cid] {
         &self.roots
-    }
-
-    /// Lets go of the blocks that have been read: they come back when they are read again.
-    pub(super) fn let_go(&self) {
-        forget(&self.map, 0..self.map.len());
     }
 
     /// The block with that CID's digest, in place.
@@ -145,8 +139,10 @@ impl PlainCar {
 
     fn find(&self, index: &Index, cid: &Cid) -> std::result::Result<Option<&[u8]>, Damaged> {
         Ok(index.candidates(cid.hash().digest())?.find_map(|offset| {
-            let section = section(&self.map, usize::try_from(offset).ok()?).ok()?;
-            (section.cid.hash() == cid.hash()).then(|| &self.map[section.data..section.end])
+            let offset = usize::try_from(offset).ok()?;
+            let section = section(self.map.get(), offset).ok()?;
+            self.map.note(offset..section.end);
+            (section.cid.hash() == cid.hash()).then(|| &self.map.get()[section.data..section.end])
         }))
     }
 
@@ -156,9 +152,8 @@ impl PlainCar {
             index = %self.kept.0.display(), file = %self.named.display(),
             "the index is damaged: reading the file again to make it anew"
         );
-        let index = indexed(&self.map, self.sections.clone(), &self.named, &self.kept, &NoProgress);
-        let _ = self.map.advise(Advice::Random);
-        index.map_err(|error| error.to_string())
+        indexed(&self.map, self.sections.clone(), &self.named, &self.kept, &NoProgress)
+            .map_err(|error| error.to_string())
     }
 
     fn not_indexed(&self, problem: &str) -> Error {
@@ -293,22 +288,23 @@ fn decode_header(bytes: &[u8]) -> Result<(Vec<Cid>, u64)> {
 
 /// Makes the index of sections, and keeps it.
 fn indexed(
-    map: &Mmap,
+    map: &Mapped,
     sections: Range<usize>,
     named: &Path,
     (place, stamp): &(PathBuf, Stamp),
     progress: &dyn Progress,
 ) -> Result<Index> {
-    let _ = map.advise(Advice::Sequential);
+    map.advise(Advice::Sequential);
     progress.begin(task("reading", named), sections.end as u64, Unit::Bytes);
     let scanned = scan(map, sections, named, progress);
     progress.end();
+    map.advise(Advice::Random);
     let keep = |source| Error::Io { path: place.clone(), source };
     Index::make(place, *stamp, &scanned?.sorted().map_err(keep)?).map_err(keep)
 }
 
 /// Notes every section and checks every hash.
-fn scan(map: &Mmap, sections: Range<usize>, named: &Path, progress: &dyn Progress) -> Result<Unsorted> {
+fn scan(map: &Mapped, sections: Range<usize>, named: &Path, progress: &dyn Progress) -> Result<Unsorted> {
     if sections.end as u64 >= index::LARGEST {
         return Err(Error::Chain(format!("{}: a file of over a TiB; split it in several", named.display())));
     }

@@ -17,6 +17,8 @@ use std::ops::Range;
 
 use cid::Cid;
 
+use super::mapped::Bytes;
+
 /// Magic of the first kind of skippable frame, which both index and footer are.
 const SKIPPABLE: u32 = 0x184d_2a50;
 /// Magic and length of a skippable frame.
@@ -81,18 +83,19 @@ impl Slots {
         self.begin
     }
 
-    fn slot(&self, file: &[u8], at: u64) -> Option<(u64, u64)> {
+    fn slot(&self, file: &Bytes, at: u64) -> Option<(u64, u64)> {
         let part = self.parts.partition_point(|part| part.first <= at).checked_sub(1)?;
         let part = self.parts.get(part)?;
-        let slots = file.get(part.place.clone())?;
+        let slots = file.get().get(part.place.clone())?;
         let begin = usize::try_from(at - part.first).ok()?.checked_mul(SLOT)?;
+        file.note(part.place.start + begin..part.place.start + begin + SLOT);
         Some((number(slots, begin)?, number(slots, begin + 8)?))
     }
 
     /// Offsets of the frames that may hold a block with that hash.
     pub(super) fn candidates<'f>(
         &self,
-        file: &'f [u8],
+        file: &'f Bytes,
         hash: u64,
     ) -> impl Iterator<Item = u64> + use<'_, 'f> {
         // The product of two u64 fits u128, its upper half u64.
@@ -186,6 +189,7 @@ mod tests {
             let file = file(&index, ends);
             let slots = Slots::of(&file).unwrap();
             assert_eq!((slots.begin(), slots.occupied(&file)), (6, 8), "{ends:?}");
+            let file = Bytes::Held(file);
             for bucket in 0..8 {
                 let found: Vec<_> = slots.candidates(&file, bucket << 61 | 5).collect();
                 assert_eq!(found, [bucket], "{ends:?}");

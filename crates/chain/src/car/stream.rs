@@ -7,8 +7,8 @@ use std::io::{self, Read};
 use std::ops::Range;
 
 use cid::Cid;
-use memmap2::{Mmap, UncheckedAdvice};
 
+use super::mapped::Mapped;
 use crate::block::{Hashing, read_cid};
 
 /// Largest block that is held in memory: no block of a chain is over 2 MB.
@@ -147,36 +147,30 @@ const fn malformed(at: u64, problem: &'static str) -> Fault {
 
 /// Reads a part of a mapped file from start to end.
 pub(super) struct Through<'m> {
-    map: &'m Mmap,
+    map: &'m Mapped,
     left: Range<usize>,
     /// From where on it may still be in memory.
     kept: usize,
 }
 
 impl<'m> Through<'m> {
-    pub(super) const fn new(map: &'m Mmap, part: Range<usize>) -> Self {
+    pub(super) const fn new(map: &'m Mapped, part: Range<usize>) -> Self {
         Self { map, kept: part.start, left: part }
     }
 }
 
 impl Read for Through<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let bytes = self.map.get(self.left.clone()).unwrap_or_default();
+        let bytes = self.map.get().get(self.left.clone()).unwrap_or_default();
         let count = buffer.len().min(bytes.len());
         buffer[..count].copy_from_slice(&bytes[..count]);
         self.left.start += count;
         if self.left.start - self.kept >= PASSED {
-            forget(self.map, self.kept..self.left.start);
+            self.map.forget(self.kept..self.left.start);
             self.kept = self.left.start;
         }
         Ok(count)
     }
-}
-
-/// Says that a part of a mapped file need not stay in memory: it comes back when it is read.
-pub(super) fn forget(map: &Mmap, part: Range<usize>) {
-    // SAFETY: the mapping is of a file and never written to, so what is dropped is read from the file again.
-    let _ = unsafe { map.unchecked_advise_range(UncheckedAdvice::DontNeed, part.start, part.len()) };
 }
 
 #[cfg(test)]
