@@ -14,7 +14,7 @@ use memmap2::{Advice, Mmap, UncheckedAdvice};
 /// What the system maps around a byte that is read, unless it was told otherwise (`fault_around_bytes`).
 const REGION: usize = 64 << 10;
 /// How much of a file stays mapped.
-const MOST_RESIDENT: usize = 32 << 20;
+const MOST_RESIDENT: usize = 16 << 20;
 
 /// A file's bytes.
 #[derive(Debug)]
