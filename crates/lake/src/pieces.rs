@@ -93,7 +93,7 @@ mod tests {
         ]
         .into();
         let row = |at: usize| {
-            let n = if at % 3 == 0 { Cell::Absent } else { Cell::Integer(at as i128) };
+            let n = if at.is_multiple_of(3) { Cell::Absent } else { Cell::Integer(at as i128) };
             vec![Cell::Miner(chain::MinerId(at as u64)), n]
         };
         Sheet::new(headings, (0..rows).map(row)).expect("a sheet")

@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use chain::{Day, MinerId, NoProgress};
-use common::{closed, copy_tree, day, finished, network, onboard, shown};
+use common::{age, closed, copy_tree, day, finished, network, onboard, shown};
 use lake::{Disk, FinishedDay, Lake, Reader, Step};
 use ledger::columns::Endpoint;
 use ledger::testing::MadeUpOptions;
@@ -138,6 +138,8 @@ async fn whichever_write_fails_while_a_year_is_brought_together_no_row_changes()
             Err(_) => true,
         };
         assert_eq!(histories(dir.path(), day(0), day(93)).await, whole, "step {fails}");
+        // What is left of a file is removed when it is no other writer's.
+        age(dir.path());
         let mut lake = Lake::open(dir.path()).await.expect("it opens again");
         lake.compact(&NoProgress).await.expect("it goes on");
         lake.vacuum(Duration::ZERO).await.expect("what they replace is gone");

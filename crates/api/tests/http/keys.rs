@@ -44,9 +44,12 @@ impl Guarded {
 
     /// Whether the server asks for keys and knows this one; asks for what costs no quota of a key for `sector`.
     fn knows(&self, token: &str) -> bool {
+        // In this order: until there are keys anybody is answered, and nobody's use is counted.
+        if self.server.get("/metrics").status == 200 {
+            return false;
+        }
         let answer = self.get("/metrics", token);
-        let said = answer.text();
-        self.server.get("/metrics").status != 200 && answer.status != 429 && !said.contains("\"code\":10011")
+        answer.status != 429 && !answer.text().contains("\"code\":10011")
     }
 
     /// Changes the file of keys as another program may.

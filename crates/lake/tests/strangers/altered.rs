@@ -281,9 +281,14 @@ fn figures(all: &mut All) {
         let ends =
             [("9999-12-31", ByAll), ("2101-01-01", ByAll), ("2100-12-31", Perhaps), ("1970-01-01", ByAll)];
         for (day, refused) in ends {
-            all.add(format!("{table}: up to {day}"), refused, &format!("{needle}|progress/"), move |lake| {
-                edit_stats(lake, table, |stats| stats["maxValues"]["stat_date"] = json!(day));
-            });
+            all.add(
+                format!("{table}: up to {day}"),
+                refused,
+                &format!("{needle}|progress/|those of {table} "),
+                move |lake| {
+                    edit_stats(lake, table, |stats| stats["maxValues"]["stat_date"] = json!(day));
+                },
+            );
         }
         all.add(format!("{table}: no statistics"), ByAll, &needle, move |lake| {
             edit_file(lake, table, |added| added["stats"] = json!(null));

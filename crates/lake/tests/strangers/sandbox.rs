@@ -37,11 +37,14 @@ impl Sandbox {
             let mut lake = Lake::open(&root.path().join(name)).await.expect("a lake");
             for number in 0..days {
                 let sector = number as u64;
-                let day = finished(
+                let mut day = finished(
                     number,
                     vec![onboard(miner, sector, sector)],
                     vec![claim(miner, 1 + i128::from(number))],
                 );
+                if miner == STRANGER {
+                    CANARY.clone_into(&mut day.progress.source);
+                }
                 lake.close_days(&[day]).await.expect("a day");
             }
         }
