@@ -153,6 +153,7 @@ fn tipset(actors: u8, input: &[u8]) {
         verified_weight: 0,
         sealed: 1,
         full_qap: false,
+        daily_fee: 0,
     };
     let before = State {
         actors,

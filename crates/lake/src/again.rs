@@ -112,10 +112,12 @@ impl Lake {
                 let receipts = finished.progress.receipts;
                 changes.extend(self.change(day, &rows, None, receipts).await?);
                 let carried = Arc::new(Carried::from(found.anomalous, seen));
-                previous = Last { day, rows: rows.clone(), carried };
-                writing.push(
-                    self.write(day, vec![(TableName::Reconciliation, reconciled), (TableName::Rows, rows)]),
-                );
+                let quiet = finished.events.is_empty();
+                previous = Last { day, rows: rows.clone(), carried, quiet };
+                writing.push(self.write(
+                    (day, day),
+                    vec![(TableName::Reconciliation, reconciled), (TableName::Rows, rows)],
+                ));
             }
             Ok(())
         };

@@ -106,6 +106,15 @@ impl Closing {
     }
 }
 
+/// The rows of a day without events that follows another one: those of that one, with its own date. The statement does
+/// not know the day, and what it adds to balances is nothing on both.
+pub(crate) fn after_quiet(day: Day, previous: &RecordBatch) -> Result<RecordBatch> {
+    let wrong = |source| Error::Rows { table: TableName::Rows.name(), source };
+    let date: ArrayRef = Arc::new(Date32Array::from_value(day.unix_days(), previous.num_rows()));
+    let rest = previous.columns().iter().skip(1).cloned();
+    RecordBatch::try_new(previous.schema(), std::iter::once(date).chain(rest).collect()).map_err(wrong)
+}
+
 /// Puts the day's column before the statement's.
 fn dated(day: Day, batches: &[RecordBatch]) -> Result<RecordBatch> {
     let schema = TableName::Rows.schema();

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use chain::Day;
 use datafusion::arrow::array::{AsArray, RecordBatch};
 use datafusion::arrow::compute::{max, min};
-use datafusion::arrow::datatypes::Int64Type;
+use datafusion::arrow::datatypes::{Date32Type, Int64Type};
 use datafusion::parquet::arrow::ArrowWriter;
 use datafusion::parquet::basic::{Compression, Encoding, ZstdLevel};
 use datafusion::parquet::errors::ParquetError;
@@ -49,6 +49,8 @@ pub(crate) struct FileWriter {
     path: PathBuf,
     table: TableName,
     file: DataFile,
+    /// The day of the rows written last, where each day has a row group of its own.
+    day: Option<i32>,
 }
 
 impl FileWriter {
@@ -67,10 +69,10 @@ impl FileWriter {
         let writer = ArrowWriter::try_new(new, table.schema(), Some(properties(table, rows)))
             .map_err(|source| Error::Parquet { path: path.clone(), source })?;
         let file = DataFile { name, size: 0, rows: 0, days, miners: None };
-        Ok(Self { writer, path, table, file })
+        Ok(Self { writer, path, table, file, day: None })
     }
 
-    /// Adds rows; texts may be dictionaries.
+    /// Adds rows, which come by day but for those by miner; texts may be dictionaries.
     pub(crate) fn write(&mut self, rows: &RecordBatch) -> Result<()> {
         let miners = rows.column_by_name(MINER_ID).and_then(|column| column.as_primitive_opt::<Int64Type>());
         match miners {
@@ -81,7 +83,8 @@ impl FileWriter {
                     begin += miner.len();
                 }
             }
-            _ => self.writer.write(rows).map_err(failed(&self.path))?,
+            _ if self.table == TableName::Progress => self.writer.write(rows).map_err(failed(&self.path))?,
+            _ => self.write_days(rows)?,
         }
         self.file.rows += rows.num_rows() as u64;
         let miners = miners.and_then(|miners| Some((min(miners)?, max(miners)?)));
@@ -101,8 +104,25 @@ impl FileWriter {
         self.writer.write(rows).map_err(failed(&self.path))
     }
 
+    /// Adds rows day by day, each day in row groups of its own: a day's rows are what readers want of a file.
+    fn write_days(&mut self, rows: &RecordBatch) -> Result<()> {
+        let days = rows.column_by_name(STAT_DATE).and_then(|column| column.as_primitive_opt::<Date32Type>());
+        let days = days.ok_or_else(|| Error::Registry { what: STAT_DATE.to_owned() })?;
+        let mut begin = 0;
+        for day in days.values().chunk_by(|one, next| one == next) {
+            let next = day.first().copied();
+            if self.day.is_some() && self.day != next {
+                self.end_row_group()?;
+            }
+            self.day = next;
+            self.writer.write(&rows.slice(begin, day.len())).map_err(failed(&self.path))?;
+            begin += day.len();
+        }
+        Ok(())
+    }
+
     /// Lets the rows that follow begin a row group.
-    pub(crate) fn end_row_group(&mut self) -> Result<()> {
+    fn end_row_group(&mut self) -> Result<()> {
         self.writer.flush().map_err(failed(&self.path))
     }
 

@@ -137,10 +137,6 @@ impl Lake {
             let mut writer = FileWriter::begin(&disk, &directory, name, days, rows)?;
             for file in &from {
                 read::each(file, &mut |batch| writer.write(&batch))?;
-                // A day's rows are what readers want of it.
-                if name != TableName::Progress {
-                    writer.end_row_group()?;
-                }
             }
             writer.end()
         };

@@ -35,6 +35,8 @@ pub(crate) struct Pipeline<'l> {
 
 /// What a day's events come to.
 pub(crate) struct Closed {
+    /// The events, if they are held: those of a small day.
+    pub(crate) events: Vec<RecordBatch>,
     pub(crate) rows: RecordBatch,
     /// What its events fail.
     pub(crate) failed: Vec<Failure>,
@@ -46,9 +48,17 @@ pub(crate) struct Closed {
     pub(crate) counts: Option<EventCounts>,
 }
 
+impl Closed {
+    /// Of a day without events, which has these rows.
+    pub(crate) fn quiet(rows: RecordBatch) -> Self {
+        Self { events: Vec::new(), rows, failed: Vec::new(), seen: Seen::default(), opened: 0, counts: None }
+    }
+}
+
 impl Pipeline<'_> {
-    /// The day's rows and what its events fail, and the file of its events, which is being written. It must be waited
-    /// for whatever comes of the rows: nothing may still be writing when the lake's lock is let go.
+    /// The day's rows and what its events fail, and the file of its events, which is being written, unless they are
+    /// few and `held`. It must be waited for whatever comes of the rows: nothing may still be writing when the lake's
+    /// lock is let go.
     ///
     /// An opening's events come before all others of the day. They are never held: each is let go when its row is made.
     pub(crate) async fn close(
@@ -56,19 +66,24 @@ impl Pipeline<'_> {
         finished: &FinishedDay,
         opening: Option<Opening<'_>>,
         previous: RecordBatch,
-    ) -> (Result<Closed>, JoinHandle<Result<DayFiles>>) {
+        held: bool,
+    ) -> (Result<Closed>, Option<JoinHandle<Result<DayFiles>>>) {
         let (batches, mut arriving) = mpsc::channel::<RecordBatch>(WAITING);
         let (disk, directory) = (self.disk.clone(), self.directory.to_owned());
         let most = opening.as_ref().map_or(0, Opening::most);
         let count = finished.events.len().saturating_add(usize::try_from(most).unwrap_or(usize::MAX));
         let day = finished.day;
-        let writing = tokio::task::spawn_blocking(move || {
+        let write = move || {
             let mut file = FileWriter::begin(&disk, &directory, TableName::Events, (day, day), count)?;
             while let Some(batch) = arriving.blocking_recv() {
                 file.write(&batch)?;
             }
             Ok(DayFiles::of(TableName::Events, file.end()?))
-        });
+        };
+        let (writing, to) = match held {
+            true => (None, EventsTo::Held(Vec::new())),
+            false => (Some(tokio::task::spawn_blocking(write)), EventsTo::File(batches)),
+        };
         let rows = async {
             let mut feed = Feed {
                 finished,
@@ -76,7 +91,7 @@ impl Pipeline<'_> {
                 checks: DayChecks::new(finished.epochs()),
                 seen: Seen::default(),
                 counts: self.counts.then(EventCounts::new),
-                batches,
+                to,
             };
             let sorted = events::Sorted::new(day, &finished.events)?;
             let mut rest = sorted.of(&finished.events).peekable();
@@ -111,7 +126,15 @@ struct Feed<'d> {
     checks: DayChecks,
     seen: Seen,
     counts: Option<EventCounts>,
-    batches: mpsc::Sender<RecordBatch>,
+    to: EventsTo,
+}
+
+/// Where a day's events go.
+enum EventsTo {
+    /// To who writes their file.
+    File(mpsc::Sender<RecordBatch>),
+    /// Here.
+    Held(Vec<RecordBatch>),
 }
 
 impl Feed<'_> {
@@ -143,7 +166,7 @@ impl Feed<'_> {
 
     /// Hands on events, which come by miner, sector and position.
     async fn add(&mut self, rows: &[Positioned<'_>]) -> Result<()> {
-        let Self { finished, closing, checks, seen, counts, batches } = self;
+        let Self { finished, closing, checks, seen, counts, to } = self;
         let batch = events::batch(finished.day, rows, |events| {
             checks.see(events);
             events.iter().for_each(|event| seen.see(event));
@@ -152,14 +175,20 @@ impl Feed<'_> {
             changes::count(&batch, counts)?;
         }
         closing.add(&batch).await?;
-        // If the writer has gone, it says why in the end.
-        let _ = batches.send(batch).await;
+        match to {
+            // If the writer has gone, it says why in the end.
+            EventsTo::File(batches) => drop(batches.send(batch).await),
+            EventsTo::Held(held) => held.push(batch),
+        }
         Ok(())
     }
 
     async fn end(self, opened: u64) -> Result<Closed> {
-        let Self { closing, checks, seen, counts, batches, .. } = self;
-        drop(batches);
-        Ok(Closed { rows: closing.finish().await?, failed: checks.finish(), seen, opened, counts })
+        let Self { closing, checks, seen, counts, to, .. } = self;
+        let events = match to {
+            EventsTo::File(_) => Vec::new(),
+            EventsTo::Held(events) => events,
+        };
+        Ok(Closed { events, rows: closing.finish().await?, failed: checks.finish(), seen, opened, counts })
     }
 }

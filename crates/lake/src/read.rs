@@ -214,7 +214,7 @@ mod tests {
             let file = file::write(&Disk::default(), &of, table, days, rows).expect("written");
             Located { lake, table, file }
         };
-        // In one row group, and a row group a day as compaction has them.
+        // Handed over at once, and a day at a time as compaction does.
         let together = write(TableName::Rows, &all);
         let mut writer = file::FileWriter::begin(
             &Disk::default(),
@@ -226,7 +226,6 @@ mod tests {
         .expect("begun");
         for day in &days {
             writer.write(day).expect("written");
-            writer.end_row_group().expect("written");
         }
         let apart = Located { file: writer.end().expect("written"), ..together.clone() };
         let laid = write(TableName::History, &by_miner(&all));
@@ -263,7 +262,6 @@ mod tests {
                 .expect("begun");
         for number in 0..4 {
             writer.write(&rows(number)).expect("written");
-            writer.end_row_group().expect("written");
         }
         let file = writer.end().expect("written");
         let file = Located { lake, table: TableName::Rows, file };

@@ -10,8 +10,8 @@ use ledger::{Carried, ChainPower, Event, Opening};
 use tokio::task::JoinHandle;
 
 use crate::changes::DayChange;
-use crate::close::Closer;
-use crate::day_files::{self, DayBatch, DayFiles};
+use crate::close::{self, Closer};
+use crate::day_files::{self, DayBatch, DayFiles, SMALL_DAY, SmallDays};
 use crate::disk::Disk;
 use crate::failures::Held;
 use crate::gaps::{self, Gap};
@@ -51,6 +51,8 @@ pub(crate) struct Last {
     pub(crate) day: Day,
     pub(crate) rows: RecordBatch,
     pub(crate) carried: Arc<Carried>,
+    /// Whether it is known to have had no events.
+    pub(crate) quiet: bool,
 }
 
 /// The writer of a lake. There is one to a lake at a time: it holds the lake's lock until it is dropped.
@@ -180,32 +182,65 @@ impl Lake {
             counts: self.replacing.is_some(),
         };
         let (mut all_opened, mut changes) = (0, Vec::new());
+        let mut small_days = SmallDays::from(previous.day.next());
         for finished in days {
             let day = finished.day;
-            let (closed, events) = pipeline.close(finished, opening.take(), previous.rows.clone()).await;
-            writing.push(events);
-            let Closed { rows, failed, seen, opened, counts } = closed?;
+            let opening = opening.take();
+            let quiet = opening.is_none() && finished.events.is_empty();
+            let size = finished.events.len() + previous.rows.num_rows();
+            // Days that are closed again come into the place of single ones.
+            let small = opening.is_none() && size <= SMALL_DAY && self.replacing.is_none();
+            if !small || small_days.ends_before(day) {
+                writing.extend(self.write_small(std::mem::replace(&mut small_days, SmallDays::from(day)))?);
+            }
+            let (closed, events) = match quiet && previous.quiet && small {
+                true => (Ok(Closed::quiet(close::after_quiet(day, &previous.rows)?)), None),
+                false => pipeline.close(finished, opening, previous.rows.clone(), small).await,
+            };
+            writing.extend(events);
+            let Closed { events, rows, failed, seen, opened, counts } = closed?;
             all_opened += opened;
             if let Some(counts) = counts {
                 let receipts = finished.progress.receipts;
                 changes.extend(self.change(day, &rows, Some(&counts), receipts).await?);
             }
-            writing.push(self.write(day, vec![(TableName::Rows, rows.clone())]));
+            let of_day = vec![(TableName::Rows, rows.clone())];
+            if small {
+                let events = events.into_iter().map(|rows| (TableName::Events, rows));
+                small_days.add(day, of_day.into_iter().chain(events));
+            } else {
+                writing.push(self.write((day, day), of_day));
+            }
             let held = Held { finished, seen: &seen, carried: &previous.carried };
             let found = held.against(failed, &previous.rows, &rows)?;
             let reconciled = reconciliation::batch(finished, &rows, &found)?;
             let progress = progress::batch(std::slice::from_ref(&finished.progress))?;
             let others = vec![(TableName::Reconciliation, reconciled), (TableName::Progress, progress)];
-            writing.push(self.write(day, others));
-            previous = Last { day, rows, carried: Arc::new(Carried::from(found.anomalous, seen)) };
+            match small {
+                true => small_days.add(day, others),
+                false => writing.push(self.write((day, day), others)),
+            }
+            previous = Last { day, rows, carried: Arc::new(Carried::from(found.anomalous, seen)), quiet };
         }
+        writing.extend(self.write_small(small_days)?);
         Ok(InTurn { last: previous, opened: all_opened, changes })
     }
 
-    /// Writes a day's files on another core.
+    /// Writes the files of small days on another core, if there are any.
+    fn write_small(&self, days: SmallDays) -> Result<Option<JoinHandle<Result<DayFiles>>>> {
+        Ok(days.take()?.map(|(days, mut batches)| {
+            // On no day of them may there have been an event, and each table has its files of each day.
+            if !batches.iter().any(|(table, _)| *table == TableName::Events) {
+                batches.push((TableName::Events, RecordBatch::new_empty(TableName::Events.schema())));
+            }
+            self.write(days, batches)
+        }))
+    }
+
+    /// Writes the files of some days on another core.
     pub(crate) fn write(
         &self,
-        day: Day,
+        days: (Day, Day),
         batches: Vec<(TableName, RecordBatch)>,
     ) -> JoinHandle<Result<DayFiles>> {
         let disk = self.disk.clone();
@@ -215,7 +250,7 @@ impl Lake {
             rows,
         };
         let batches: Vec<DayBatch> = batches.into_iter().map(batch).collect();
-        tokio::task::spawn_blocking(move || DayFiles::write(&disk, day, &batches))
+        tokio::task::spawn_blocking(move || DayFiles::write(&disk, days, &batches))
     }
 
     /// The day that can be closed next; `None` if any can.
@@ -292,7 +327,8 @@ impl Lake {
         }
         let reconciled = self.tables.get(TableName::Reconciliation).day(before).await?;
         let carried = carried::read(before, &reconciled, self.tables.get(TableName::Events)).await?;
-        Ok(Last { day: before, rows: self.rows().day(before).await?, carried: Arc::new(carried) })
+        let rows = self.rows().day(before).await?;
+        Ok(Last { day: before, rows, carried: Arc::new(carried), quiet: false })
     }
 
     /// Drops what is remembered of the last closed day.

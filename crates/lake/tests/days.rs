@@ -3,7 +3,7 @@
 mod common;
 
 use chain::{Epoch, MinerId, SectorNumber};
-use common::{SIZE, claim, day, fault, finished, onboard};
+use common::{SIZE, claim, day, fault, finished, onboard, shown};
 use lake::{Error, FinishedDay, Lake, Reader};
 use ledger::columns::{COLUMNS, Endpoint, column};
 use ledger::{Event, Kind, Status, Value};
@@ -180,6 +180,56 @@ async fn the_publishing_commit_names_the_versions_it_stands_on() {
     assert_eq!(actions.iter().filter(|action| action.get("add").is_some()).count(), 2);
     let txn = actions.iter().find_map(|action| action.get("txn")).expect("a txn");
     assert_eq!((&txn["appId"], &txn["version"]), (&"sectorscope".into(), &19_267.into()));
+}
+
+/// Two months, most of whose days are quiet, the first ones before there is a miner.
+fn mostly_quiet() -> Vec<FinishedDay> {
+    let day = |number: i32| {
+        let events = match number {
+            3 => vec![onboard(1000, 1, 1), onboard(1001, 2, 1)],
+            20 => vec![fault(1000, 1), onboard(1001, 20, 2)],
+            21 => vec![onboard(1001, 21, 2)],
+            45 => (0..5000).map(|sector| onboard(1002, sector, 3)).collect(),
+            _ => vec![],
+        };
+        finished(number, events, vec![claim(1000, i128::from(number))])
+    };
+    (0..62).map(day).collect()
+}
+
+#[tokio::test]
+async fn days_closed_together_are_those_closed_one_by_one_and_share_files() {
+    let days = mostly_quiet();
+    let (together, mut lake) = common::closed(&days).await;
+    let files = |dir: &TempDir, table: &str| {
+        let entries = std::fs::read_dir(dir.path().join(table)).expect("a table");
+        entries.filter(|entry| entry.as_ref().is_ok_and(|entry| entry.path().is_file())).count()
+    };
+    // Twenty at a time, cut where the month ends; the large one has files of its own.
+    for table in ["sp_sector_daily", "sector_events", "reconciliation", "progress"] {
+        assert_eq!(files(&together, table), 8, "{table}");
+    }
+    let one_by_one = TempDir::new().expect("a directory");
+    for day in &days {
+        let mut lake = Lake::open(one_by_one.path()).await.expect("a lake");
+        lake.close_days(std::slice::from_ref(day)).await.expect("a day that closes");
+    }
+    assert_eq!(files(&one_by_one, "sp_sector_daily"), 62);
+    let same = async || {
+        assert_eq!(shown(together.path()).await, shown(one_by_one.path()).await);
+        for table in ["sector_events", "reconciliation", "progress"] {
+            let sql = "SELECT * FROM t ORDER BY ALL";
+            assert_eq!(query(&together, table, sql).await, query(&one_by_one, table, sql).await, "{table}");
+        }
+    };
+    same().await;
+    lake.compact(&chain::NoProgress).await.expect("months brought together");
+    same().await;
+    // A day within a file of several is closed again, and those after it stay.
+    lake.close_again(day(21)).expect("a closed day");
+    lake.close_days(&days[21..=21]).await.expect("a day that closes");
+    lake.finish_closing_again(false).await.expect("the days after it are the same");
+    same().await;
 }
 
 #[tokio::test]

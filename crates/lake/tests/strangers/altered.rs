@@ -263,12 +263,12 @@ fn figures(all: &mut All) {
     for (of, table) in TABLES.into_iter().enumerate().take(WITH_FILES) {
         let needle = format!("{table}/|table {table}");
         // Each in some tables, each table with several.
-        for size in sizes.iter().skip(of % 2).step_by(2).cloned() {
+        for size in sizes.clone().into_iter().skip(of % 2).step_by(2) {
             all.add(format!("{table}: size {size}"), Somewhere, &needle, move |lake| {
                 edit_file(lake, table, |added| added["size"] = size.clone());
             });
         }
-        for rows in counts.iter().skip(of % 2).step_by(2).cloned() {
+        for rows in counts.clone().into_iter().skip(of % 2).step_by(2) {
             all.add(
                 format!("{table}: rows {rows}"),
                 Somewhere,
