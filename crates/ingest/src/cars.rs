@@ -14,8 +14,6 @@ use ledger::{ChainPowers, Event, Opening, Reading, ReceiptCounts};
 use crate::error::{Error, Result};
 use crate::start::Start;
 
-/// Days closed with one commit per table, at most.
-const DAYS_AT_ONCE: usize = 32;
 /// Events held before they are given to the lake, at most (but for a single day's).
 const EVENTS_AT_ONCE: usize = 500_000;
 
@@ -200,9 +198,11 @@ async fn read(
                 open(lake, &day, opening, report).await?;
                 continue;
             }
+            // A month is closed with one commit per table, at most: its small days then share their files.
+            let month_ends = day.day.next().month() != day.day.month();
             ready.push(day);
             let events: usize = ready.iter().map(|day| day.events.len()).sum();
-            if ready.len() >= DAYS_AT_ONCE || events >= EVENTS_AT_ONCE {
+            if month_ends || events >= EVENTS_AT_ONCE {
                 close(lake, &mut ready, report).await?;
             }
         }

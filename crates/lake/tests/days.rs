@@ -177,7 +177,11 @@ async fn the_publishing_commit_names_the_versions_it_stands_on() {
     for table in ["sector_events", "reconciliation", "progress"] {
         assert_eq!(stands_on[table], 1, "{table}");
     }
-    assert_eq!(actions.iter().filter(|action| action.get("add").is_some()).count(), 2);
+    assert_eq!(
+        actions.iter().filter(|action| action.get("add").is_some()).count(),
+        1,
+        "days of few rows share files"
+    );
     let txn = actions.iter().find_map(|action| action.get("txn")).expect("a txn");
     assert_eq!((&txn["appId"], &txn["version"]), (&"sectorscope".into(), &19_267.into()));
 }
@@ -218,8 +222,12 @@ async fn days_closed_together_are_those_closed_one_by_one_and_share_files() {
     let same = async || {
         assert_eq!(shown(together.path()).await, shown(one_by_one.path()).await);
         for table in ["sector_events", "reconciliation", "progress"] {
-            let sql = "SELECT * FROM t ORDER BY ALL";
-            assert_eq!(query(&together, table, sql).await, query(&one_by_one, table, sql).await, "{table}");
+            let rows = async |dir| {
+                let mut rows = query(dir, table, "SELECT * FROM t").await;
+                rows.sort();
+                rows
+            };
+            assert_eq!(rows(&together).await, rows(&one_by_one).await, "{table}");
         }
     };
     same().await;
