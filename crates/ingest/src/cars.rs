@@ -14,8 +14,12 @@ use ledger::{ChainPowers, Event, Opening, Reading, ReceiptCounts};
 use crate::error::{Error, Result};
 use crate::start::Start;
 
-/// Events held before they are given to the lake, at most (but for a single day's).
-const EVENTS_AT_ONCE: usize = 500_000;
+/// Events and powers that are held before their days are given to the lake, at most (but for a single day's).
+const HELD_AT_ONCE: usize = 500_000;
+/// The same at a month's end: a commit to each table takes as long as many quiet days.
+const HELD_FOR_A_COMMIT: usize = 20_000;
+/// Days that are given to the lake at a month's end, however little is in them.
+const DAYS_AT_ONCE: usize = 335;
 
 /// How to take in a source.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -198,11 +202,12 @@ async fn read(
                 open(lake, &day, opening, report).await?;
                 continue;
             }
-            // A month is closed with one commit per table, at most: its small days then share their files.
+            // Small days of a month share their files if they are closed together.
             let month_ends = day.day.next().month() != day.day.month();
             ready.push(day);
-            let events: usize = ready.iter().map(|day| day.events.len()).sum();
-            if month_ends || events >= EVENTS_AT_ONCE {
+            let held: usize = ready.iter().map(|day| day.events.len() + day.powers.len()).sum();
+            let worth_it = held >= HELD_FOR_A_COMMIT || ready.len() >= DAYS_AT_ONCE;
+            if held >= HELD_AT_ONCE || (month_ends && worth_it) {
                 close(lake, &mut ready, report).await?;
             }
         }

@@ -6,6 +6,7 @@
 //! miner: readers take a file's rows from the one or the other.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 
 use chain::{Day, Progress, Unit};
 use datafusion::arrow::array::{AsArray, RecordBatch, UInt32Array};
@@ -22,6 +23,8 @@ use crate::{Error, Result, read};
 
 /// Rows put in order at once while a miner's days are laid together.
 const ROWS_AT_ONCE: usize = 65_536;
+/// Months that are committed together where only their rows by miner are new.
+const MONTHS_AT_ONCE: usize = 12;
 
 /// What compaction has done.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -62,6 +65,7 @@ impl Lake {
             Unit::Days,
         );
         let mut days_done = 0;
+        let mut waiting = Vec::new();
         for days in &months {
             let mut changes = BTreeMap::new();
             for name in [TableName::Events, TableName::Reconciliation, TableName::Progress, TableName::Rows] {
@@ -72,10 +76,18 @@ impl Lake {
             if !self.in_one_file(TableName::History, *days) {
                 changes.insert(TableName::History, self.by_miner(*days).await?);
             }
-            self.tables.commit(changes).await?;
+            // Months whose days share their files already change in one table: a commit takes longer than they do.
+            let alone = changes.len() == 1;
+            waiting.push(changes);
+            if !alone || waiting.len() >= MONTHS_AT_ONCE {
+                self.tables.commit(together(std::mem::take(&mut waiting))).await?;
+            }
             done.months += 1;
             days_done += count_days(days);
             progress.at(days_done);
+        }
+        if !waiting.is_empty() {
+            self.tables.commit(together(waiting)).await?;
         }
         if let Some(days) = open {
             let change = self.by_miner(days).await?;
@@ -162,6 +174,23 @@ impl Lake {
         let added = in_turn("laying a month by miner", lay).await?;
         Ok(Change { remove, add: vec![added], ..Change::default() })
     }
+}
+
+/// The changes of several months as those of one commit to each table.
+fn together(months: Vec<BTreeMap<TableName, Change>>) -> BTreeMap<TableName, Change> {
+    let mut all: BTreeMap<TableName, Change> = BTreeMap::new();
+    for (name, change) in months.into_iter().flatten() {
+        match all.entry(name) {
+            Entry::Vacant(first) => drop(first.insert(change)),
+            Entry::Occupied(mut before) => {
+                let before = before.get_mut();
+                before.remove.extend(change.remove);
+                before.add.extend(change.add);
+                before.same_rows &= change.same_rows;
+            }
+        }
+    }
+    all
 }
 
 /// Writes the rows of the batches, each ordered by miner and together by day, by miner and then by day.

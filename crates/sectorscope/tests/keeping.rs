@@ -289,11 +289,49 @@ fn a_number_is_explained_down_to_its_messages() {
     assert!(refused.stderr.contains("total_sector_rbp"), "{}", refused.stderr);
 }
 
+/// How many data files there are in a lake.
+fn data_files(lake: &Path) -> usize {
+    let tables = fs::read_dir(lake).unwrap().map(|entry| entry.unwrap().path()).filter(|path| path.is_dir());
+    let files = tables.flat_map(|table| fs::read_dir(table).unwrap()).map(|entry| entry.unwrap().path());
+    files.filter(|path| path.extension().is_some_and(|kind| kind == "parquet")).count()
+}
+
+/// What the log of a table says of a file of it.
+fn added(table: &Path, file: &Path) -> Value {
+    let mut found = Value::Null;
+    change_added(table, file, |added| found = added.clone());
+    found
+}
+
+/// Changes what the log of a table says of a file of it.
+fn change_added(table: &Path, file: &Path, mut change: impl FnMut(&mut Value)) {
+    let name = file.file_name().unwrap().to_str().unwrap();
+    for entry in fs::read_dir(table.join("_delta_log")).unwrap() {
+        let path = entry.unwrap().path();
+        let Some(commit) = fs::read_to_string(&path).ok().filter(|commit| commit.contains(name)) else {
+            continue;
+        };
+        let changed = commit.lines().map(|line| {
+            let mut action: Value = serde_json::from_str(line).unwrap();
+            if action["add"]["path"] == name {
+                change(&mut action["add"]);
+            }
+            format!("{action}\n")
+        });
+        fs::write(&path, changed.collect::<String>()).unwrap();
+    }
+}
+
 #[test]
 fn what_does_not_close_exits_with_2_and_says_what() {
     let (data, other) = (folder(), folder());
-    ingest(data.path(), &sample(), &["--head", "6160000", "--no-compact"]).printed();
-    ingest(other.path(), &sample(), &["--head", "6157000", "--no-compact"]).printed();
+    // The last two days have files of their own.
+    for head in ["6154000", "6157000", "6160000"] {
+        ingest(data.path(), &sample(), &["--head", head, "--no-compact"]).printed();
+    }
+    for head in ["6154000", "6157000"] {
+        ingest(other.path(), &sample(), &["--head", head, "--no-compact"]).printed();
+    }
     // The events of a lake that is a day behind, so that the last day's are missing.
     let (table, behind) = (data.path().join("lake/sector_events"), other.path().join("lake/sector_events"));
     let last = |table: &Path| {
@@ -303,7 +341,17 @@ fn what_does_not_close_exits_with_2_and_says_what() {
         files.sort();
         files.pop().unwrap()
     };
-    fs::copy(last(&behind), last(&table)).unwrap();
+    let (from, to) = (last(&behind), last(&table));
+    fs::copy(&from, &to).unwrap();
+    // The log says of it what it is, as footers are compared with it.
+    let other = added(&behind, &from);
+    change_added(&table, &to, |added| {
+        added["size"] = other["size"].clone();
+        let stats = |add: &Value| -> Value { serde_json::from_str(add["stats"].as_str().unwrap()).unwrap() };
+        let (mut ours, theirs) = (stats(added), stats(&other));
+        ours["numRecords"] = theirs["numRecords"].clone();
+        added["stats"] = ours.to_string().into();
+    });
     run_in(data.path(), &["reconcile"]).printed();
     let deep = run_in(data.path(), &["reconcile", "--deep"]);
     assert_eq!(deep.code, Some(2), "{}{}", deep.stdout, deep.stderr);
@@ -340,8 +388,10 @@ fn a_lake_is_copied_put_back_and_kept_tidy() {
         "nothing to do: every finished month is in one file\n"
     );
     assert_eq!(run_in(data.path(), &["vacuum"]).printed(), "removed 0 files, 0 B\n");
+    let there = data_files(&data.path().join("lake"));
     let said = run_in(data.path(), &["vacuum", "--retain-hours", "0"]).printed();
-    assert!(said.starts_with("removed 819 files, "), "{said}");
+    let removed = there - data_files(&data.path().join("lake"));
+    assert!(removed > 0 && said.starts_with(&format!("removed {removed} files, ")), "{said}");
     assert_eq!(rows(data.path()), before);
     let said = run_in(elsewhere.path(), &["restore", copy]).printed();
     assert!(said.contains(", each as it was"), "{said}");
