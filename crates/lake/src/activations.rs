@@ -10,9 +10,10 @@ use datafusion::prelude::{Expr, SessionConfig, col, lit};
 use futures::StreamExt;
 use ledger::Kind;
 
+use crate::error::{Error, Result};
+use crate::scan;
 use crate::schema::{MINER_ID, STAT_DATE};
 use crate::table::{DataFile, Table};
-use crate::{Error, Result, scan};
 
 const DOING: &str = "looking up activations";
 

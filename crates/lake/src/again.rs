@@ -11,12 +11,16 @@ use tokio::task::JoinHandle;
 use crate::changes::{self, DayChange, EventCounts};
 use crate::day::DayRows;
 use crate::day_files::{self, DayFiles};
+use crate::error::{Error, Result};
 use crate::failures::Held;
+use crate::file;
+use crate::last_day::Last;
+use crate::reconciliation;
 use crate::replacing::{Later, Replacing};
 use crate::schema::TableName;
+use crate::stored_day;
 use crate::table::Change;
-use crate::writer::{Lake, Last, written};
-use crate::{Error, Result, file, reconciliation, stored_day};
+use crate::writer::Lake;
 
 impl Lake {
     /// Begins to close days again from `from` on, a closed day or the one after the last. The days that
@@ -122,7 +126,7 @@ impl Lake {
             Ok(())
         };
         let closed: Result<()> = closing().await;
-        let files = written(writing).await;
+        let files = day_files::written(writing).await;
         closed?;
         files
     }

@@ -27,10 +27,12 @@ use tokio::runtime::Runtime;
 use tokio::task::AbortHandle;
 
 use crate::deep::Deep;
+use crate::error::{Error, Result};
 use crate::form::{self, Form};
 use crate::listing::Listing;
+use crate::private;
+use crate::scan;
 use crate::schema::TableName;
-use crate::{Error, Result, private, scan};
 
 /// How often the memory that the process holds is looked at.
 const LOOK: Duration = Duration::from_millis(20);
@@ -119,7 +121,7 @@ impl Asker {
             .with_information_schema(true)
             .with_sort_spill_reservation_bytes(limits.memory / 8);
         // Before there are threads: where this fails, they would have to be let go where nothing may wait for them.
-        let context = scan::session(&listing, config, runtime)?;
+        let context = scan::session(listing.located(), config, runtime)?;
         let threads = tokio::runtime::Builder::new_multi_thread()
             .thread_name("question")
             .thread_stack_size(STACK)

@@ -12,15 +12,17 @@ use ledger::columns::{COLUMNS, column};
 use ledger::identities::{IDENTITIES, Identity};
 use ledger::{Anomaly, Carried, Cause, Row, Seen, Tally, Value};
 
+use crate::by_miner;
+use crate::closed;
 use crate::day::DayRows;
+use crate::error::{Error, Result};
 use crate::failures::{self, Held};
-use crate::reader::since;
+use crate::finished_day::FinishedDay;
+use crate::history_start::since;
 use crate::schema::{ANOMALIES, FAILED, MINER_ID, TableName};
 use crate::snapshot::Snapshot;
 use crate::stored_day::{self, Columns};
 use crate::table::Table;
-use crate::writer::FinishedDay;
-use crate::{Error, Result, by_miner, closed};
 
 /// What to audit.
 #[derive(Clone, Debug, Default)]

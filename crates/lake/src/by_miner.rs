@@ -13,9 +13,12 @@ use datafusion::prelude::{SessionConfig, col};
 use futures::StreamExt;
 use ledger::Event;
 
+use crate::error::{Error, Result};
+use crate::private;
+use crate::scan;
 use crate::schema::{MINER_ID, STAT_DATE};
+use crate::stored_day;
 use crate::table::Table;
-use crate::{Error, Result, private, scan, stored_day};
 
 const DOING: &str = "putting events in order by miner";
 /// Bytes that sorting may hold; beyond them it spills to temporary files.

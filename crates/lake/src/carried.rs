@@ -9,11 +9,12 @@ use datafusion::common::ScalarValue;
 use datafusion::prelude::{Expr, SessionConfig, col, lit};
 use ledger::{Anomalous, Anomaly, Carried, Kind, Power, Seen};
 
+use crate::error::{Error, Result};
 use crate::read::as_table;
+use crate::scan;
 use crate::schema::{ANOMALIES, MINER_ID, STAT_DATE, TableName};
 use crate::stored_day::{self, Columns};
 use crate::table::Table;
-use crate::{Error, Result, scan};
 
 const DOING: &str = "looking up what was snapped";
 

@@ -10,9 +10,10 @@ use ledger::columns::{COLUMNS, Column};
 use ledger::{ReceiptCounts, Value};
 
 use crate::day::DayRows;
+use crate::error::{Error, Result};
+use crate::read;
 use crate::schema::TableName;
 use crate::table::Table;
-use crate::{Error, Result, read};
 
 /// How many events of each kind and cause; the cause is empty for kinds that have none.
 pub(crate) type EventCounts = BTreeMap<(String, String), u64>;
@@ -132,7 +133,7 @@ pub(crate) fn count(rows: &RecordBatch, counts: &mut EventCounts) -> Result<()> 
 pub(crate) async fn stored(events: &Table, day: Day) -> Result<EventCounts> {
     let Some(file) = events.files().of(day).cloned() else { return Ok(EventCounts::new()) };
     let located = events.located(&file);
-    crate::stored::blocking("counting a day's events", move || {
+    crate::blocking::blocking("counting a day's events", move || {
         let mut counts = EventCounts::new();
         read::each(&located, &mut |batch| {
             if file.day_count() == 1 {

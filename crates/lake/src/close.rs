@@ -20,10 +20,11 @@ use futures::{StreamExt, stream};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
+use crate::error::{Error, Result};
 use crate::fit::Fit;
 use crate::measured::{Measured, Reach};
 use crate::schema::TableName;
-use crate::{Error, Result, sql};
+use crate::sql;
 
 /// Rows handed to the engine at once.
 const SLICE: usize = 16_384;

@@ -4,7 +4,7 @@ use std::ops::RangeInclusive;
 
 use chain::Day;
 
-use crate::{Error, Result};
+use crate::error::{Error, Result};
 
 /// The days from `from` to `to` of those that are closed; a side that is not given is as far as these go. What is not
 /// known is refused: it is never served as nothing.

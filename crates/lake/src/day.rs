@@ -12,8 +12,8 @@ use datafusion::arrow::datatypes::{Decimal128Type, Float64Type, Int64Type};
 use ledger::columns::{COLUMNS, Column, Endpoint};
 use ledger::{Row, Value};
 
+use crate::error::{Error, Result};
 use crate::schema::{MINER_ID, STAT_DATE, TableName};
-use crate::{Error, Result};
 
 /// Where each column stands in the registry.
 static POSITIONS: LazyLock<HashMap<&'static str, usize>> =

@@ -15,9 +15,10 @@ use tokio::task::JoinHandle;
 
 use crate::close::Closer;
 use crate::day::DayRows;
+use crate::error::{Error, Result};
 use crate::measured::Measured;
 use crate::schema::TableName;
-use crate::{Error, Result, sql};
+use crate::sql;
 
 /// Rows read at once.
 const ROWS_AT_ONCE: usize = 16_384;

@@ -6,11 +6,13 @@ use std::path::PathBuf;
 use chain::Day;
 use datafusion::arrow::array::RecordBatch;
 use datafusion::arrow::compute::concat_batches;
+use tokio::task::JoinHandle;
 
 use crate::disk::Disk;
+use crate::error::{Error, Result};
+use crate::file;
 use crate::schema::TableName;
 use crate::table::{Change, DataFile};
-use crate::{Error, Result, file};
 
 /// Most events and rows of a day that shares files with others.
 pub(crate) const SMALL_DAY: usize = 4096;
@@ -101,4 +103,13 @@ pub(crate) fn changes(days: &[DayFiles]) -> BTreeMap<TableName, Change> {
         changes.entry(*table).or_default().add.push(file.clone());
     }
     changes
+}
+
+/// Waits for the files. Whatever went wrong, nothing may still be writing when the lake's lock is let go.
+pub(crate) async fn written(writing: Vec<JoinHandle<Result<DayFiles>>>) -> Result<Vec<DayFiles>> {
+    let mut files = Vec::with_capacity(writing.len());
+    for task in writing {
+        files.push(task.await.map_err(|source| Error::Task { doing: "writing a day's files", source }));
+    }
+    files.into_iter().map(|task| task.and_then(|files| files)).collect()
 }

@@ -2,12 +2,10 @@
 
 use std::path::PathBuf;
 
-use crate::Error;
-
 /// What is found where only the system's errors pass, to be said as what it is.
 #[derive(Clone, Debug, thiserror::Error)]
 pub(crate) enum Deep {
-    /// As [`Error::NotPlain`].
+    /// As the lake's error `NotPlain`.
     #[error("{path} is {what}")]
     NotPlain {
         /// Where it is.
@@ -15,7 +13,7 @@ pub(crate) enum Deep {
         /// What it is.
         what: &'static str,
     },
-    /// As [`Error::Rewritten`].
+    /// As the lake's error `Rewritten`.
     #[error("{path}: {problem}; another program has rewritten it")]
     Rewritten {
         /// The file.
@@ -23,7 +21,7 @@ pub(crate) enum Deep {
         /// What is wrong with it.
         problem: String,
     },
-    /// As [`Error::LockReplaced`].
+    /// As the lake's error `LockReplaced`.
     #[error("{path} was removed or replaced")]
     LockReplaced {
         /// The lock's file.
@@ -45,15 +43,5 @@ impl Deep {
             next = error.source();
         }
         None
-    }
-}
-
-impl From<Deep> for Error {
-    fn from(deep: Deep) -> Self {
-        match deep {
-            Deep::NotPlain { path, what } => Self::NotPlain { path, what },
-            Deep::Rewritten { path, problem } => Self::Rewritten { path, problem },
-            Deep::LockReplaced { path } => Self::LockReplaced { path },
-        }
     }
 }

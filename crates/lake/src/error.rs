@@ -330,6 +330,12 @@ pub enum Error {
 }
 
 impl Error {
+    /// Whether a question was given up because it passed a limit, not because something is wrong.
+    #[must_use]
+    pub fn is_limit(&self) -> bool {
+        matches!(self, Self::TooLong { .. } | Self::TooMuch { .. } | Self::Exhausted { .. })
+    }
+
     /// Wraps a Delta error with the table and what was being done.
     pub(crate) fn delta(table: &'static str, doing: &'static str) -> impl FnOnce(DeltaTableError) -> Self {
         move |source| match Deep::within(&source) {
@@ -357,6 +363,16 @@ impl Error {
         move |source| match source.downcast::<Deep>() {
             Ok(deep) => deep.into(),
             Err(source) => Self::Io { path, source },
+        }
+    }
+}
+
+impl From<Deep> for Error {
+    fn from(deep: Deep) -> Self {
+        match deep {
+            Deep::NotPlain { path, what } => Self::NotPlain { path, what },
+            Deep::Rewritten { path, problem } => Self::Rewritten { path, problem },
+            Deep::LockReplaced { path } => Self::LockReplaced { path },
         }
     }
 }

@@ -16,9 +16,9 @@ use ledger::{Backing, Cause, Content, Event, Kind, MessageRef, Status};
 use rayon::slice::ParallelSliceMut as _;
 
 use crate::cid_texts::CidTexts;
+use crate::error::{Error, Result};
 use crate::fit::Fit;
 use crate::schema::{DIGITS, TableName};
-use crate::{Error, Result};
 
 /// Rows made at once. A day is never held as rows whole: its events are there already, and rows of them all would take
 /// as much again. Of so few the events stay in the processor's cache while they are checked and made rows of, and the rows

@@ -17,11 +17,12 @@ use datafusion::prelude::{DataFrame, SessionConfig, coalesce, ident, lit};
 use datafusion::scalar::ScalarValue;
 use ledger::columns::Endpoint;
 
+use crate::error::{Error, Result};
 use crate::form::{self, Form};
 use crate::listing::Listing;
 use crate::receipts::Known;
+use crate::scan;
 use crate::schema::{MINER_ID, STAT_DATE, TableName, UNCERTAIN};
-use crate::{Error, Result, scan};
 
 /// The column that every export can have beside those of its table: how the outcomes of the day's messages are known.
 const RECEIPTS: &str = "receipts";
@@ -97,7 +98,7 @@ impl Export {
         let columns = columns(what, &selection.columns)?;
         // One partition reads days in their order, one after the other.
         let config = SessionConfig::new().with_target_partitions(1);
-        let context = scan::session(&listing, config, Arc::new(RuntimeEnv::default()))?;
+        let context = scan::session(listing.located(), config, Arc::new(RuntimeEnv::default()))?;
         let date = |day: Day| lit(ScalarValue::Date32(Some(day.unix_days())));
         let mut filter = ident(STAT_DATE).between(date(*days.start()), date(*days.end()));
         if !selection.miners.is_empty() {

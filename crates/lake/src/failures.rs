@@ -9,9 +9,9 @@ use ledger::checks::Failure;
 use ledger::identities::MinerDay;
 use ledger::{Anomalous, Carried, ChainPower, Row, Seen};
 
-use crate::Result;
 use crate::day::DayRows;
-use crate::writer::FinishedDay;
+use crate::error::Result;
+use crate::finished_day::FinishedDay;
 
 /// The names of what does not hold, by miner; a check says how.
 pub(crate) type Failures = BTreeMap<MinerId, BTreeMap<&'static str, Option<Failure>>>;

@@ -12,10 +12,10 @@ use datafusion::parquet::errors::ParquetError;
 use datafusion::parquet::file::properties::{EnabledStatistics, WriterProperties, WriterPropertiesBuilder};
 
 use crate::disk::{Disk, NewFile};
+use crate::error::{Error, Result};
 use crate::names::FileName;
 use crate::schema::{MINER_ID, STAT_DATE, TableName};
 use crate::table::DataFile;
-use crate::{Error, Result};
 
 /// Files of fewer rows are written as they are.
 const SMALL: usize = 256;

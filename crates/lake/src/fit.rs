@@ -3,8 +3,8 @@
 
 use chain::Day;
 
+use crate::error::{Error, Result};
 use crate::schema::WIDEST;
-use crate::{Error, Result};
 
 /// Checks the numbers of one day.
 #[derive(Clone, Copy)]

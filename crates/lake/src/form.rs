@@ -28,7 +28,7 @@ use datafusion::parquet::file::properties::WriterProperties;
 use futures::StreamExt;
 use ledger::Value;
 
-use crate::{Error, Result};
+use crate::error::{Error, Result};
 
 /// Rows in a row group of Parquet.
 const ROW_GROUP: usize = 131_072;

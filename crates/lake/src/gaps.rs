@@ -8,8 +8,9 @@ use std::path::Path;
 use chain::Epoch;
 use serde_json::{Value, json};
 
+use crate::below;
 use crate::disk::Disk;
-use crate::{Error, Result, below};
+use crate::error::{Error, Result};
 
 /// The file in the lake that holds them.
 pub(crate) const NAME: &str = "gaps.json";

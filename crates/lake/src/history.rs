@@ -10,8 +10,8 @@ use ledger::Value;
 use ledger::columns::{Column, Endpoint};
 
 use crate::day::{Cells, position, write_json};
+use crate::error::{Error, Result};
 use crate::schema::TableName;
-use crate::{Error, Result};
 
 /// A miner's rows, by day: one for each closed day from its first event on.
 #[derive(Debug)]

@@ -9,17 +9,15 @@
 
 use std::path::Path;
 
-use chain::Day;
 use serde_json::{Value, json};
 
+use crate::below;
 use crate::disk::Disk;
+use crate::error::{Error, Result};
 use crate::schema::TableName;
-use crate::table::{Change, Table};
-use crate::tables::Tables;
-use crate::{Error, Result, activations, below, file, progress, read};
 
 /// The layout that this version writes.
-const LAYOUT: u64 = 4;
+pub(crate) const LAYOUT: u64 = 4;
 /// The file in the lake that says its layout; lakes of layout 1 have none.
 pub(crate) const NAME: &str = "lake.json";
 /// Longest such file that is read.
@@ -68,38 +66,4 @@ pub(crate) fn mark(dir: &Path, disk: &Disk) -> Result<()> {
     }
     let said = format!("{}\n", json!({ "layout": LAYOUT }));
     disk.replace(&path, said.as_bytes()).map_err(Error::io(&path))
-}
-
-/// Makes the tables of a lake of an older layout those of this one. Each step is done once, however often it is begun; the
-/// new layout is marked when all are done.
-pub(crate) async fn migrate(tables: &mut Tables, disk: &Disk) -> Result<()> {
-    for name in TableName::ALL {
-        if tables.get(name).lacks_columns()? {
-            tables.get_mut(name).add_columns().await?;
-        }
-    }
-    if let Some(since) = since(tables.get(TableName::Events)).await? {
-        let table = tables.get_mut(TableName::Progress);
-        let mut rows = Vec::new();
-        for stored in table.files().iter() {
-            rows.extend(progress::rows(&read::whole(&table.located(stored))?)?);
-        }
-        if rows.iter().any(|row| row.history_since.is_none()) {
-            rows.iter_mut().for_each(|row| row.history_since = Some(since));
-            let days = (rows[0].day, rows[rows.len() - 1].day);
-            let batch = progress::batch(&rows)?;
-            let added = file::write(disk, table.directory(), TableName::Progress, days, &batch)?;
-            let remove = table.files().iter().cloned().collect();
-            table.commit(Change { remove, add: vec![added], ..Change::default() }).await?;
-        }
-    }
-    tables.publish(Change::default()).await?;
-    tracing::info!("the lake has layout {LAYOUT} now");
-    Ok(())
-}
-
-/// The day from which on a lake of layout 1 has events, where its first day begins with an opening.
-pub(crate) async fn since(events: &Table) -> Result<Option<Day>> {
-    let Some(first) = events.files().iter().next() else { return Ok(None) };
-    Ok(activations::opens(events, first).await?.then_some(first.days.0))
 }

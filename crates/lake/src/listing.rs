@@ -6,11 +6,12 @@ use std::path::{Path, PathBuf};
 
 use chain::Day;
 
+use crate::closed;
+use crate::error::{Error, Result};
 use crate::receipts::Known;
 use crate::schema::TableName;
 use crate::snapshot::Snapshot;
 use crate::table::{Located, Table};
-use crate::{Error, Result, closed};
 
 /// A data file: rows of one day, or of consecutive days.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -75,9 +76,9 @@ impl Listing {
         self.files.get(&table).map_or(&[], Vec::as_slice)
     }
 
-    /// A table's files, to be opened, in the order of their days.
-    pub(crate) fn located(&self, table: TableName) -> &[Located] {
-        self.located.get(&table).map_or(&[], Vec::as_slice)
+    /// Every table's files, to be opened, in the order of their days.
+    pub(crate) fn located(&self) -> &BTreeMap<TableName, Vec<Located>> {
+        &self.located
     }
 
     /// How the outcomes of the closed days' messages are known.

@@ -10,8 +10,9 @@ use std::fs::{self, File, TryLockError};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
+use crate::below;
 use crate::deep::Deep;
-use crate::{Error, Result, below};
+use crate::error::{Error, Result};
 
 pub(crate) const NAME: &str = "writer.lock";
 /// Longest description of a holder that is read.

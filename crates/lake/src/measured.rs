@@ -14,8 +14,8 @@ use datafusion::arrow::datatypes::{
 use datafusion::arrow::error::ArrowError;
 use datafusion::common::HashMap;
 
+use crate::error::{Error, Result};
 use crate::schema::{MINER_ID, TableName, WIDEST};
-use crate::{Error, Result};
 
 const MESSAGE: &str = "message";
 

@@ -13,9 +13,10 @@ use std::time::{Duration, SystemTime};
 
 use serde_json::Value;
 
+use crate::below;
 use crate::disk::{Disk, PARTIAL};
+use crate::error::{Error, Result};
 use crate::names::{FileName, LogName};
-use crate::{Error, Result, below};
 
 /// The directory of a table's log.
 pub(crate) const LOG: &str = "_delta_log";

@@ -12,13 +12,14 @@ use datafusion::arrow::array::{AsArray, RecordBatch, UInt32Array};
 use datafusion::arrow::compute::{concat_batches, take_record_batch};
 use datafusion::arrow::datatypes::Int64Type;
 
+use crate::blocking::in_turn;
 use crate::disk::Disk;
+use crate::error::{Error, Result};
 use crate::file::FileWriter;
+use crate::read;
 use crate::schema::{MINER_ID, TableName};
-use crate::stored::in_turn;
 use crate::table::{Change, DataFile, Located};
 use crate::writer::Lake;
-use crate::{Error, Result, read};
 
 /// Rows put in order at once while a miner's days are laid together.
 const ROWS_AT_ONCE: usize = 65_536;

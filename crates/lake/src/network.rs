@@ -5,7 +5,7 @@ use ledger::columns::{COLUMNS, Column, Storage};
 use ledger::{TooLarge, Value};
 
 use crate::day::{DayRows, position};
-use crate::{Error, Result};
+use crate::error::{Error, Result};
 
 /// A closed day of the whole network: each column of the registry summed over all storage providers. Quotients and
 /// statistics are reckoned anew, from the sums that they are made of.

@@ -19,10 +19,10 @@ use datafusion::parquet::file::metadata::{
 use datafusion::parquet::file::page_index::column_index::ColumnIndexMetaData;
 use datafusion::parquet::file::statistics::Statistics;
 
+use crate::error::{Error, Result};
 use crate::schema::{MINER_ID, STAT_DATE, TableName};
 use crate::source::Source;
 use crate::table::Located;
-use crate::{Error, Result};
 
 /// Most rows that room is made for at once, whatever a file says of itself.
 const MOST_ROWS: usize = 1 << 21;

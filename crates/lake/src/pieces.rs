@@ -2,9 +2,37 @@
 
 use std::fmt;
 
+use crate::error::{Error, Result};
 use crate::form::{Encoding, Form, Wide};
 use crate::sheet::{Sheet, wrong};
-use crate::{Error, Result};
+
+/// Bytes of text that a piece of the rows takes, about, and a value of one.
+const PIECE: usize = 64 << 10;
+const OF_VALUE: usize = 32;
+
+impl Sheet {
+    /// The rows in a form. Wide integers are integer tokens in JSON.
+    ///
+    /// # Errors
+    /// If the form cannot hold them.
+    pub fn encode(self, form: Form) -> Result<Vec<u8>> {
+        let rows = self.len();
+        let mut bytes = Vec::new();
+        for piece in Pieces::new(self, form, rows)? {
+            bytes.extend(piece?);
+        }
+        Ok(bytes)
+    }
+
+    /// The rows in a form, to be written piece by piece. What ends a JSON array ends no line.
+    ///
+    /// # Errors
+    /// If the form cannot hold them.
+    pub fn pieces(self, form: Form) -> Result<Pieces> {
+        let of_row = self.headings().len().max(1) * OF_VALUE;
+        Pieces::new(self, form, (PIECE / of_row).max(1))
+    }
+}
 
 /// The rows of a sheet in a form, some at a time. All pieces together are the whole.
 pub struct Pieces {

@@ -13,11 +13,11 @@ use crate::changes::{self, EventCounts};
 use crate::close::{Closer, Closing};
 use crate::day_files::DayFiles;
 use crate::disk::Disk;
+use crate::error::{Error, Result};
 use crate::events::{self, Positioned, ROWS_AT_ONCE};
 use crate::file::FileWriter;
+use crate::finished_day::FinishedDay;
 use crate::schema::TableName;
-use crate::writer::FinishedDay;
-use crate::{Error, Result};
 
 /// Batches of events that wait to be written.
 const WAITING: usize = 16;

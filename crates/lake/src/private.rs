@@ -2,7 +2,7 @@
 
 use tempfile::TempDir;
 
-use crate::{Error, Result};
+use crate::error::{Error, Result};
 
 /// A temporary directory, whose name begins so, which nobody but its owner may enter. It goes when it is let go.
 ///

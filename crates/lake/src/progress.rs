@@ -7,8 +7,8 @@ use datafusion::arrow::array::{Array, ArrayRef, AsArray, Date32Array, Int64Array
 use datafusion::arrow::datatypes::{Date32Type, Int64Type};
 use ledger::ReceiptCounts;
 
+use crate::error::{Error, Result};
 use crate::schema::{HISTORY_SINCE, STAT_DATE, TableName};
-use crate::{Error, Result};
 
 /// What a source's day came from; one row of table `progress`.
 #[derive(Clone, Debug, PartialEq, Eq)]

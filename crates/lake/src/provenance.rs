@@ -6,11 +6,13 @@ use chain::{Day, MinerId};
 use ledger::columns::Column;
 use ledger::{Anomaly, Event, Explanation, ReceiptCounts, Row, explain};
 
+use crate::carried;
 use crate::day::DayRows;
-use crate::reader::since;
+use crate::error::{Error, Result};
+use crate::history_start::since;
 use crate::schema::TableName;
 use crate::snapshot::Snapshot;
-use crate::{Error, Result, carried, stored_day};
+use crate::stored_day;
 
 /// A miner's day: its row, the row before, and the events between them.
 #[derive(Clone, Debug)]

@@ -16,9 +16,9 @@ use datafusion::arrow::datatypes::{Date32Type, Decimal128Type, Int64Type};
 use ledger::{Cause, Content, Kind, Status};
 
 use crate::ask::{Asker, Limits};
+use crate::error::Result;
 use crate::schema::{ANOMALIES, FAILED, MINER_ID, STAT_DATE, TableName, UNCERTAIN};
 use crate::sheet::{Heading, Holds, Sheet};
-use crate::{Error, Result};
 
 /// Seconds of an epoch and of a day, for statements.
 const EPOCH_SECONDS: i64 = 30;
@@ -514,12 +514,4 @@ fn wide(batch: &RecordBatch, at: usize, row: usize) -> i128 {
 fn whole(batch: &RecordBatch, at: usize, row: usize) -> i64 {
     let column = batch.column(at).as_primitive_opt::<Int64Type>();
     column.filter(|column| column.is_valid(row)).map_or(0, |column| column.value(row))
-}
-
-impl Error {
-    /// Whether a question was given up because it passed a limit, not because something is wrong.
-    #[must_use]
-    pub fn is_limit(&self) -> bool {
-        matches!(self, Self::TooLong { .. } | Self::TooMuch { .. } | Self::Exhausted { .. })
-    }
 }

@@ -11,10 +11,10 @@ use datafusion::arrow::error::ArrowError;
 use datafusion::parquet::arrow::ProjectionMask;
 use rayon::prelude::*;
 
+use crate::error::{Error, Result};
 use crate::opened::Opened;
 use crate::schema::{MINER_ID, STAT_DATE, TableName, absent};
 use crate::table::Located;
-use crate::{Error, Result};
 
 /// Rows in a batch where a file is read piece by piece.
 const AT_ONCE: usize = 8192;

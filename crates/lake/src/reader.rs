@@ -9,16 +9,19 @@ use chain::{Day, MinerId};
 use ledger::ReceiptCounts;
 use rayon::prelude::*;
 
+use crate::blocking::blocking;
 use crate::cache::{Cache, DEFAULT_BYTES};
+use crate::closed;
 use crate::day::DayRows;
 use crate::edition::Edition;
+use crate::error::{Error, Result};
 use crate::history::MinerRows;
+use crate::history_start;
+use crate::read;
 use crate::receipts::{DaysReceipts, Known};
-use crate::schema::{HISTORY_SINCE, TableName};
+use crate::schema::TableName;
 use crate::snapshot::Snapshot;
-use crate::stored::blocking;
 use crate::table::{DataFile, Files, Located, Mark, Table};
-use crate::{Error, Result, closed, layout, read};
 
 /// A reader of a lake, to be shared between requests. It sees what was published when it was opened or last
 /// refreshed, whatever a writer does meanwhile.
@@ -75,7 +78,7 @@ impl Published {
             version: snapshot.version(),
             rows: files(TableName::Rows),
             history: files(TableName::History),
-            since: since(snapshot).await?,
+            since: history_start::since(snapshot).await?,
             receipts: Known::of(snapshot, before).await?,
         })
     }
@@ -295,18 +298,4 @@ async fn read_anew(dir: &Path, known: &Known) -> Result<(Published, Watched)> {
     let published = Published::of(&snapshot, known).await?;
     let table = snapshot.into_rows().ok_or_else(|| Error::NoLake { dir: dir.to_owned() })?;
     Ok((published, Watched::of(table)?))
-}
-
-/// The day from which on a lake has events, where that is not epoch 0's.
-pub(crate) async fn since(snapshot: &Snapshot) -> Result<Option<Day>> {
-    let Some(progress) = snapshot.table(TableName::Progress) else { return Ok(None) };
-    let Some(last) = progress.files().last() else { return Ok(None) };
-    if !progress.has_column(HISTORY_SINCE)? {
-        return match snapshot.table(TableName::Events) {
-            Some(events) => layout::since(events).await,
-            None => Ok(None),
-        };
-    }
-    let rows = crate::progress::rows(&progress.day(last).await?)?;
-    Ok(rows.last().and_then(|row| row.history_since))
 }

@@ -9,11 +9,13 @@ use ledger::{ReceiptCounts, Receipts};
 use rayon::prelude::*;
 use serde::ser::{Serialize, SerializeStruct as _, Serializer};
 
+use crate::blocking::blocking;
+use crate::error::Result;
+use crate::progress;
+use crate::read;
 use crate::schema::TableName;
 use crate::snapshot::Snapshot;
-use crate::stored::blocking;
 use crate::table::{DataFile, Located};
-use crate::{Result, progress, read};
 
 /// How the outcomes of some days' messages are known. `docs/DEFINITIONS.md`, "Where receipts are missing".
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

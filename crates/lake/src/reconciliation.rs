@@ -10,11 +10,11 @@ use datafusion::arrow::array::{
 use datafusion::arrow::datatypes::{Decimal128Type, Int64Type};
 use ledger::{ChainPower, Power};
 
+use crate::error::{Error, Result};
 use crate::failures::Found;
+use crate::finished_day::FinishedDay;
 use crate::fit::Fit;
 use crate::schema::{DIGITS, MINER_ID, TableName};
-use crate::writer::FinishedDay;
-use crate::{Error, Result};
 
 /// What the ledger has of a miner's power, beside [`ChainPower`].
 #[derive(Clone, Copy, Default)]

@@ -4,7 +4,7 @@ use chain::Day;
 
 use crate::changes::DayChange;
 use crate::day_files::DayFiles;
-use crate::writer::Last;
+use crate::last_day::Last;
 
 /// Days that are being closed again. Nothing of it is seen before all of it is committed at once.
 pub(crate) struct Replacing {

@@ -18,14 +18,9 @@ use datafusion::arrow::error::ArrowError;
 use ledger::Value;
 use ledger::columns::{Column, Storage};
 
+use crate::error::{Error, Result};
 use crate::form::{self, Form};
-use crate::pieces::Pieces;
 use crate::schema::DIGITS;
-use crate::{Error, Result};
-
-/// Bytes of text that a piece of the rows takes, about, and a value of one.
-const PIECE: usize = 64 << 10;
-const OF_VALUE: usize = 32;
 
 /// What a column holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -190,28 +185,6 @@ impl Sheet {
     /// The rows' values in the columns of these names, none of which may be absent: to go on from.
     pub(crate) fn column(&self, name: &str) -> Option<&ArrayRef> {
         self.rows.column_by_name(name)
-    }
-
-    /// The rows in a form. Wide integers are integer tokens in JSON.
-    ///
-    /// # Errors
-    /// If the form cannot hold them.
-    pub fn encode(self, form: Form) -> Result<Vec<u8>> {
-        let rows = self.len();
-        let mut bytes = Vec::new();
-        for piece in Pieces::new(self, form, rows)? {
-            bytes.extend(piece?);
-        }
-        Ok(bytes)
-    }
-
-    /// The rows in a form, to be written piece by piece. What ends a JSON array ends no line.
-    ///
-    /// # Errors
-    /// If the form cannot hold them.
-    pub fn pieces(self, form: Form) -> Result<Pieces> {
-        let of_row = self.headings.len().max(1) * OF_VALUE;
-        Pieces::new(self, form, (PIECE / of_row).max(1))
     }
 
     /// Bytes of memory that the rows take.

@@ -1,14 +1,21 @@
 //! The lake's tables as of one published version.
+//!
+//! A commit names files that were flushed before it, so none is ever missing but where somebody has taken it away: who
+//! removes the lock of a writer lets another one in, which may have swept away what the first has not committed yet, and
+//! then does. Of such commits at the end, and of these alone, the days are given up and closed again: what they named is
+//! lost, and all before them is whole. Where a file of older days is missing, nothing is gained by giving up those after
+//! them, and whoever reads that day is told.
 
 use std::collections::BTreeMap;
 use std::path::Path;
 
 use serde_json::{Map, Value, json};
 
+use crate::error::{Error, Result};
+use crate::layout;
 use crate::schema::TableName;
 use crate::table::Table;
 use crate::whole::{self, Missing};
-use crate::{Error, Result, layout};
 
 /// The key in a publishing commit's information under which it names the versions of the other tables.
 const STANDS_ON: &str = "standsOn";
@@ -55,8 +62,8 @@ impl Snapshot {
                 snapshot = Self::at(dir, None).await?;
                 continue;
             }
-            if let Some(whole) = whole::before(dir, snapshot.version(), &missing).await? {
-                whole::say(dir, &missing, &whole);
+            if let Some(whole) = before(dir, snapshot.version(), &missing).await? {
+                say(dir, &missing, &whole);
                 return whole.passing_over(snapshot.version());
             }
             // Whoever reads that day is told.
@@ -131,5 +138,43 @@ impl Snapshot {
     /// The published version: that of `sp_sector_daily`.
     pub(crate) fn version(&self) -> u64 {
         self.table(TableName::Rows).map(Table::version).unwrap_or_default()
+    }
+}
+
+/// The newest version before `version` all of whose files are there, where going back to it leaves nothing behind but
+/// commits that lack files of their own; `missing` are those that `version` lacks.
+///
+/// # Errors
+/// If something that is no regular file has the name of a file.
+async fn before(dir: &Path, version: u64, missing: &Missing) -> Result<Option<Snapshot>> {
+    let mut lacking = missing.clone();
+    for earlier in (0..version).rev() {
+        // What came before the oldest commit that is kept cannot be read.
+        let Ok(snapshot) = Snapshot::at(dir, Some(earlier)).await else { return Ok(None) };
+        let lacks = snapshot.missing()?;
+        if lacks.is_empty() {
+            return Ok(Some(snapshot));
+        }
+        // The commit must have lacked some of its own, and the one before it must lack no others.
+        if lacks.len() >= lacking.len() || !lacks.is_subset(&lacking) {
+            return Ok(None);
+        }
+        lacking = lacks;
+    }
+    Ok(None)
+}
+
+/// Says that a lake is read, or taken back, as of a version before its newest one.
+fn say(dir: &Path, missing: &Missing, whole: &Snapshot) {
+    let last = whole.table(TableName::Rows).and_then(|rows| rows.files().last());
+    let upto = last
+        .map_or_else(|| "none is closed before".to_owned(), |last| format!("closed days end with {last}"));
+    if let Some((table, file)) = missing.first() {
+        tracing::warn!(
+            "{}: its last commit names {}/{file}, which is missing; the lake is taken as of the commit before it, and \
+             {upto}: the days after that will be closed again by the next ingest",
+            dir.display(),
+            table.name(),
+        );
     }
 }

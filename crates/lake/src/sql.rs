@@ -20,7 +20,7 @@
 use ledger::columns::{COLUMNS, Column, Definition, Holding, Measure, Select, Storage};
 use ledger::{Kind, Status};
 
-use crate::{Error, Result};
+use crate::error::{Error, Result};
 
 /// Exact sums: DataFusion would add 64-bit integers with wrapping.
 const WIDE: &str = "DECIMAL(38, 0)";

@@ -5,14 +5,15 @@ use std::path::{Path, PathBuf};
 
 use chain::{Day, Epoch};
 
+use crate::error::Result;
 use crate::gaps::{self, Gap};
+use crate::history_start::since;
+use crate::layout;
 use crate::lock::WriterLock;
 use crate::progress::Progress;
-use crate::reader::since;
 use crate::receipts::DaysReceipts;
 use crate::schema::TableName;
 use crate::snapshot::Snapshot;
-use crate::{Result, layout};
 
 /// A lake at a glance.
 #[derive(Clone, Debug)]

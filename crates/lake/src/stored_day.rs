@@ -10,9 +10,10 @@ use datafusion::arrow::array::{
 use datafusion::arrow::datatypes::{Decimal128Type, Int64Type};
 use ledger::{Backing, Cause, ChainPower, Content, Event, Kind, MessageRef, Power, Status};
 
+use crate::error::{Error, Result};
+use crate::finished_day::FinishedDay;
+use crate::progress::{self, Progress};
 use crate::schema::{MINER_ID, TableName, UNCERTAIN};
-use crate::writer::FinishedDay;
-use crate::{Error, Progress, Result, progress};
 
 /// The day, from its rows of `sector_events`, `reconciliation` and `progress`.
 pub(crate) fn finished(

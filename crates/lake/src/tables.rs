@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use crate::disk::Disk;
+use crate::error::Result;
 use crate::schema::TableName;
 use crate::snapshot::{Snapshot, standing_on, stands_on};
 use crate::table::{Change, Table};
-use crate::{Result, layout};
 
 /// Why a commit is taken back, in the words of a log line.
 const ON_LOST: &str = "a last commit that stands on a lost one; its days will be closed again";
@@ -23,10 +23,8 @@ pub(crate) struct Tables {
 }
 
 impl Tables {
-    /// Opens the tables, or makes them where they are absent; brings them to what was published last and to this
-    /// version's layout, and clears away what a crash has left.
+    /// Opens the tables, or makes them where they are absent, and brings them to what was published last.
     pub(crate) async fn open(dir: &Path, disk: &Disk) -> Result<Self> {
-        let older = layout::is_older(dir)?;
         let mut tables = Self {
             events: Table::open_or_create(dir, TableName::Events, disk).await?,
             reconciliation: Table::open_or_create(dir, TableName::Reconciliation, disk).await?,
@@ -35,14 +33,15 @@ impl Tables {
             rows: Table::open_or_create(dir, TableName::Rows, disk).await?,
         };
         tables.agree(dir).await?;
-        if older {
-            layout::migrate(&mut tables, disk).await?;
-        }
-        layout::mark(dir, disk)?;
-        for name in TableName::ALL {
-            tables.get(name).sweep().await?;
-        }
         Ok(tables)
+    }
+
+    /// Removes the data files that no version names.
+    pub(crate) async fn sweep(&self) -> Result<()> {
+        for name in TableName::ALL {
+            self.get(name).sweep().await?;
+        }
+        Ok(())
     }
 
     /// Brings all tables to what the newest publishing commit stands on whose files are there.

@@ -3,11 +3,12 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
+use crate::below;
+use crate::error::{Error, Result};
 use crate::names::FileName;
 use crate::schema::TableName;
 use crate::table::now_millis;
 use crate::writer::Lake;
-use crate::{Error, Result, below};
 
 /// What was removed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -1,59 +1,35 @@
 //! The writer: closes days and commits them.
 
-use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use chain::{Clock, Day, Epoch, MinerId, SectorNumber};
+use chain::{Day, Epoch, MinerId, SectorNumber};
 use datafusion::arrow::array::RecordBatch;
-use ledger::{Carried, ChainPower, Event, Opening};
+use ledger::{Carried, Opening};
 use tokio::task::JoinHandle;
 
+use crate::activations;
+use crate::carried;
 use crate::changes::DayChange;
 use crate::close::{self, Closer};
 use crate::day_files::{self, DayBatch, DayFiles, SMALL_DAY, SmallDays};
 use crate::disk::Disk;
+use crate::error::{Error, Result};
 use crate::failures::Held;
+use crate::finished_day::FinishedDay;
 use crate::gaps::{self, Gap};
+use crate::last_day::Last;
+use crate::layout;
 use crate::lock::WriterLock;
+use crate::migration;
 use crate::pipeline::{Closed, Pipeline};
+use crate::progress;
 use crate::progress::Progress;
+use crate::reconciliation;
 use crate::replacing::Replacing;
 use crate::schema::TableName;
 use crate::table::Table;
 use crate::tables::Tables;
-use crate::{Error, Result, activations, carried, progress, reconciliation};
-
-/// One finished day of the chain, as ingest hands it over.
-#[derive(Clone, Debug)]
-pub struct FinishedDay {
-    /// The day.
-    pub day: Day,
-    /// Its events in chain order, but for those of an opening that is handed over beside it ([`Lake::close_opening_day`]).
-    pub events: Vec<Event>,
-    /// What the chain states of every miner's power at the day's end.
-    pub powers: Vec<ChainPower>,
-    /// What the day came from.
-    pub progress: Progress,
-}
-
-impl FinishedDay {
-    /// The day's epochs.
-    pub(crate) fn epochs(&self) -> Range<Epoch> {
-        let clock = Clock::new(self.progress.genesis);
-        clock.first_epoch(self.day)..clock.first_epoch(self.day.next())
-    }
-}
-
-/// The last of some days, and what the next one stands on.
-#[derive(Clone)]
-pub(crate) struct Last {
-    pub(crate) day: Day,
-    pub(crate) rows: RecordBatch,
-    pub(crate) carried: Arc<Carried>,
-    /// Whether it is known to have had no events.
-    pub(crate) quiet: bool,
-}
 
 /// The writer of a lake. There is one to a lake at a time: it holds the lake's lock until it is dropped.
 pub struct Lake {
@@ -97,9 +73,16 @@ impl Lake {
         std::fs::create_dir_all(dir).map_err(Error::io(dir))?;
         let lock = Arc::new(WriterLock::take(dir)?);
         let disk = disk.under(&lock);
+        let is_older = layout::is_older(dir)?;
+        let mut tables = Tables::open(dir, &disk).await?;
+        if is_older {
+            migration::migrate(&mut tables, &disk).await?;
+        }
+        layout::mark(dir, &disk)?;
+        tables.sweep().await?;
         Ok(Self {
             directory: dir.to_owned(),
-            tables: Tables::open(dir, &disk).await?,
+            tables,
             closer: Closer::new().await?,
             last: None,
             replacing: None,
@@ -151,7 +134,7 @@ impl Lake {
         let previous = self.before(first.day).await?;
         let mut writing = Vec::with_capacity(days.len());
         let closed = self.close_in_turn(days, opening, previous, &mut writing).await;
-        let files = written(writing).await;
+        let files = day_files::written(writing).await;
         let InTurn { last: closed, opened, changes } = closed?;
         let files = files?;
         if let Some(replacing) = &mut self.replacing {
@@ -349,15 +332,6 @@ struct InTurn {
     opened: u64,
     /// What they change, where they are closed again.
     changes: Vec<DayChange>,
-}
-
-/// Waits for the files. Whatever went wrong, nothing may still be writing when the lake's lock is let go.
-pub(crate) async fn written(writing: Vec<JoinHandle<Result<DayFiles>>>) -> Result<Vec<DayFiles>> {
-    let mut files = Vec::with_capacity(writing.len());
-    for task in writing {
-        files.push(task.await.map_err(|source| Error::Task { doing: "writing a day's files", source }));
-    }
-    files.into_iter().map(|task| task.and_then(|files| files)).collect()
 }
 
 /// What can be wrong with a day before anything is counted.

@@ -11,13 +11,14 @@ use datafusion::arrow::array::{AsArray, RecordBatch};
 use datafusion::arrow::compute::concat_batches;
 use datafusion::arrow::datatypes::Int64Type;
 
+use crate::blocking::in_turn;
 use crate::disk::Disk;
+use crate::error::{Error, Result};
 use crate::file::FileWriter;
+use crate::read;
 use crate::schema::{MINER_ID, TableName};
-use crate::stored::in_turn;
 use crate::table::{Change, DataFile, Located};
 use crate::writer::Lake;
-use crate::{Error, Result, read};
 
 /// Rows of each month that are in memory at once.
 const ROWS_AT_ONCE: usize = 4096;

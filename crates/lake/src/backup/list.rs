@@ -8,10 +8,13 @@ use std::path::Path;
 
 use sha2::{Digest, Sha256};
 
+use crate::below;
+use crate::error::{Error, Result};
+use crate::gaps;
+use crate::layout;
 use crate::mend::LOG;
 use crate::names::{FileName, LogName};
 use crate::schema::TableName;
-use crate::{Error, Result, below, gaps, layout};
 
 /// The list's name.
 pub(super) const SUMS: &str = "SHA256SUMS";

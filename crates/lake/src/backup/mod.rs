@@ -17,12 +17,15 @@ use std::sync::Arc;
 
 use chain::{Progress, Unit};
 
+use crate::below;
+use crate::blocking::blocking;
 use crate::disk::Disk;
+use crate::error::{Error, Result};
+use crate::layout;
 use crate::lock::{self, WriterLock};
+use crate::mend;
 use crate::schema::TableName;
 use crate::snapshot::Snapshot;
-use crate::stored::blocking;
-use crate::{Error, Result, below, layout, mend};
 use list::{CopyPath, NOTES, SUMS, Sums};
 pub use restore::restore;
 

@@ -2,7 +2,7 @@
 
 mod listed;
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::sync::Arc;
 
@@ -34,10 +34,10 @@ use datafusion::physical_plan::{ExecutionPlan, project_schema};
 use datafusion::prelude::{DataFrame, SessionConfig, SessionContext};
 use url::Url;
 
-use crate::listing::Listing;
+use crate::error::{Error, Result};
+use crate::form;
 use crate::schema::{STAT_DATE, TableName, absent};
 use crate::table::{DataFile, Located, Table};
-use crate::{Error, Result, form};
 use listed::{Held, Listed, called};
 
 /// Where the engine finds the lake's files. It knows no other place.
@@ -54,15 +54,16 @@ pub(crate) fn qualifier() -> String {
 
 /// A session that knows the listed files as tables, the function `f0`, and nothing beside them.
 pub(crate) fn session(
-    listing: &Listing,
+    tables: &BTreeMap<TableName, Vec<Located>>,
     config: SessionConfig,
     runtime: Arc<RuntimeEnv>,
 ) -> Result<SessionContext> {
     let config = config.with_default_catalog_and_schema(CATALOG.0, CATALOG.1);
-    let files = TableName::ALL.into_iter().flat_map(|name| listing.located(name));
+    let located = |name| tables.get(&name).map_or(&[][..], Vec::as_slice);
+    let files = TableName::ALL.into_iter().flat_map(located);
     let (context, store, listed) = over(files.cloned(), config, runtime)?;
     for name in TableName::ALL {
-        let table = Files::of(name, listing.located(name), store.clone(), listed.clone());
+        let table = Files::of(name, located(name), store.clone(), listed.clone());
         context.register_table(name.name(), Arc::new(table)).map_err(Error::query(OPENING))?;
     }
     context.register_udf(f0());

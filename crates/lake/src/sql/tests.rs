@@ -9,8 +9,9 @@ use ledger::{Cause, Event, Kind, MessageRef, Status, Value};
 
 use crate::close::Closer;
 use crate::day::DayRows;
+use crate::error::{Error, Result};
+use crate::events;
 use crate::schema::{TableName, WIDEST};
-use crate::{Error, Result, events};
 
 const SIZE: i128 = 32 << 30;
 const DAY: Day = Day::from_unix_days(19_266);

@@ -8,7 +8,7 @@ use deltalake::kernel::{Action, Add, Remove};
 use serde_json::{Map, Value};
 
 use super::DataFile;
-use crate::Error;
+use crate::error::Error;
 
 /// What a commit does.
 #[derive(Debug, Default)]

@@ -10,11 +10,11 @@ use futures::TryStreamExt;
 use url::Url;
 
 use super::{DataFile, Files};
+use crate::error::{Error, Result};
 use crate::mend::LOG;
 use crate::names::FileName;
 use crate::schema::{MINER_ID, STAT_DATE, TableName, delta_fields};
 use crate::store::DurableStore;
-use crate::{Error, Result};
 
 /// Commits between two checkpoints of the log.
 const CHECKPOINT_INTERVAL: &str = "32";

@@ -18,11 +18,13 @@ pub(crate) use change::{Change, now_millis};
 pub(crate) use files::{DataFile, Files, Located};
 pub(crate) use log::Gone;
 
+use crate::below;
 use crate::disk::Disk;
+use crate::error::{Error, Result};
+use crate::mend;
 use crate::names::{FileName, LogName};
 use crate::schema::{TableName, delta_fields};
 use crate::store::DurableStore;
-use crate::{Error, Result, below, mend};
 
 /// Who commits, in the `txn` action.
 const APPLICATION: &str = "sectorscope";

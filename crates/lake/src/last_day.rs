@@ -1,0 +1,17 @@
+//! The last closed day, as the next one is closed on it.
+
+use std::sync::Arc;
+
+use chain::Day;
+use datafusion::arrow::array::RecordBatch;
+use ledger::Carried;
+
+/// The last of some days, and what the next one stands on.
+#[derive(Clone)]
+pub(crate) struct Last {
+    pub(crate) day: Day,
+    pub(crate) rows: RecordBatch,
+    pub(crate) carried: Arc<Carried>,
+    /// Whether it is known to have had no events.
+    pub(crate) quiet: bool,
+}
