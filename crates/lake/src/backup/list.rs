@@ -8,13 +8,13 @@ use std::path::Path;
 
 use sha2::{Digest, Sha256};
 
-use crate::below;
+use crate::catalog::gaps;
+use crate::catalog::layout;
+use crate::delta::recovery::LOG;
 use crate::error::{Error, Result};
-use crate::gaps;
-use crate::layout;
-use crate::mend::LOG;
-use crate::names::{FileName, LogName};
 use crate::schema::TableName;
+use crate::storage::beneath;
+use crate::storage::file_names::{FileName, LogName};
 
 /// The list's name.
 pub(super) const SUMS: &str = "SHA256SUMS";
@@ -53,14 +53,14 @@ impl CopyPath {
 
     /// How long the file is in a copy or a lake; `None` if it is not there.
     pub(super) fn length(&self, root: &Path) -> Result<Option<u64>> {
-        let about = self.named(|names| below::about(root, names));
+        let about = self.named(|names| beneath::about(root, names));
         let about = about.map_err(|error| Error::io(root.join(self.to_string()))(error))?;
         Ok(about.map(|about| about.len()))
     }
 
     /// Opens the file of a copy or a lake.
     pub(super) fn open(&self, root: &Path) -> Result<File> {
-        let opened = self.named(|names| below::open(root, names));
+        let opened = self.named(|names| beneath::open(root, names));
         opened.map_err(|error| Error::io(root.join(self.to_string()))(error))
     }
 }
@@ -84,7 +84,7 @@ pub(super) type Sums = BTreeMap<CopyPath, String>;
 /// If a line of it is no sum of a file of a copy.
 pub(super) fn read(dir: &Path) -> Result<Option<Sums>> {
     let path = dir.join(SUMS);
-    let text = match below::read(dir, &[SUMS], LONGEST) {
+    let text = match beneath::read(dir, &[SUMS], LONGEST) {
         Ok(text) => text,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(Error::io(&path)(error)),

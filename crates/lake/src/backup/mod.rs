@@ -17,15 +17,15 @@ use std::sync::Arc;
 
 use chain::{Progress, Unit};
 
-use crate::below;
-use crate::blocking::blocking;
-use crate::disk::Disk;
+use crate::catalog::layout;
+use crate::catalog::snapshot::Snapshot;
+use crate::delta::recovery;
 use crate::error::{Error, Result};
-use crate::layout;
-use crate::lock::{self, WriterLock};
-use crate::mend;
 use crate::schema::TableName;
-use crate::snapshot::Snapshot;
+use crate::storage::beneath;
+use crate::storage::blocking::blocking;
+use crate::storage::disk::Disk;
+use crate::storage::lock::{self, WriterLock};
 use list::{CopyPath, NOTES, SUMS, Sums};
 pub use restore::restore;
 
@@ -85,7 +85,7 @@ fn older(from: &Path, to: &Path) -> Result<Sums> {
         error => error,
     })?
     else {
-        let entries = below::entries(to, &[]).map_err(Error::io(to))?;
+        let entries = beneath::entries(to, &[]).map_err(Error::io(to))?;
         return match entries.into_iter().find(|(name, _)| name != lock::NAME) {
             None => Ok(Sums::new()),
             Some((name, _)) => Err(other(format!("there is {name}, and no {SUMS}"))),
@@ -185,7 +185,7 @@ fn wanted(snapshot: &Snapshot, lake: &Path) -> Result<Vec<Wanted>> {
             path: CopyPath::Data(name, file.name.clone()),
             size: u64::try_from(file.size).ok(),
         }));
-        for entry in mend::log_up_to(table.directory(), table.version())? {
+        for entry in recovery::log_up_to(table.directory(), table.version())? {
             wanted.push(Wanted { path: CopyPath::Log(name, entry), size: None });
         }
     }
@@ -203,7 +203,7 @@ async fn copy_file(disk: &Disk, from: &Path, to: &Path, path: &CopyPath) -> Resu
     blocking("copying a file", move || {
         let mut source = path.open(&from)?;
         let target = to.join(path.to_string());
-        let above = |names: &[&str]| below::make_directory(&to, &names[..names.len().saturating_sub(1)]);
+        let above = |names: &[&str]| beneath::make_directory(&to, &names[..names.len().saturating_sub(1)]);
         path.named(above).map_err(Error::io(&target))?;
         let (mut sum, mut length) = (String::new(), 0);
         disk.place(&target, &mut |file| {

@@ -9,11 +9,11 @@ use chain::{Progress, Unit};
 
 use super::list::{self, CopyPath, SUMS, Sums};
 use super::{Copied, Wanted, copy_file, wanted};
-use crate::disk::Disk;
+use crate::catalog::snapshot::Snapshot;
 use crate::error::{Error, Result};
-use crate::lock::WriterLock;
 use crate::schema::TableName;
-use crate::snapshot::Snapshot;
+use crate::storage::disk::Disk;
+use crate::storage::lock::WriterLock;
 
 /// How a lake is called that is being put back, after its name and something that is new each time.
 const RESTORING: &str = ".restoring";

@@ -1,0 +1,180 @@
+//! The lake's tables as of one published version.
+//!
+//! A commit names files that were flushed before it, so none is ever missing but where somebody has taken it away: who
+//! removes the lock of a writer lets another one in, which may have swept away what the first has not committed yet, and
+//! then does. Of such commits at the end, and of these alone, the days are given up and closed again: what they named is
+//! lost, and all before them is whole. Where a file of older days is missing, nothing is gained by giving up those after
+//! them, and whoever reads that day is told.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use serde_json::{Map, Value, json};
+
+use crate::catalog::consistency::{self, Missing};
+use crate::catalog::layout;
+use crate::delta::table::Table;
+use crate::error::{Error, Result};
+use crate::schema::TableName;
+
+/// The key in a publishing commit's information under which it names the versions of the other tables.
+const STANDS_ON: &str = "standsOn";
+
+/// The versions of the other tables that the newest publishing commit stands on. A table that it does not name was
+/// empty then, at version 0.
+pub(crate) async fn stands_on(rows: &Table) -> Result<BTreeMap<TableName, u64>> {
+    let notes = rows.notes(STANDS_ON).await?.unwrap_or_default();
+    let version = |name: TableName| notes.get(STANDS_ON)?.get(name.name())?.as_u64();
+    Ok(TableName::OTHERS.into_iter().map(|name| (name, version(name).unwrap_or_default())).collect())
+}
+
+/// Notes for a publishing commit that stands on these versions.
+pub(crate) fn standing_on(versions: [(TableName, u64); 4]) -> Map<String, Value> {
+    let versions: Map<String, Value> =
+        versions.into_iter().map(|(name, version)| (name.name().to_owned(), json!(version))).collect();
+    Map::from_iter([(STANDS_ON.to_owned(), Value::Object(versions))])
+}
+
+/// How often a lake is looked at anew because files were swept away under it.
+const ATTEMPTS: usize = 3;
+
+/// The tables, each at the version that the newest published days stand on: what a writer has committed to the others
+/// and not published yet is not seen.
+pub(crate) struct Snapshot {
+    tables: BTreeMap<TableName, Table>,
+}
+
+impl Snapshot {
+    /// Opens the lake in `dir`. A last commit that names a missing file is passed over, until the next writer takes it
+    /// back.
+    ///
+    /// # Errors
+    /// If there is no lake, it was made by another version of the program, or it cannot be read.
+    pub(crate) async fn open(dir: &Path) -> Result<Self> {
+        let mut snapshot = Self::at(dir, None).await?;
+        for _ in 0..ATTEMPTS {
+            let missing = snapshot.missing()?;
+            if missing.is_empty() {
+                break;
+            }
+            // Files that a newer version has no more may have been removed since.
+            if snapshot.need(TableName::Rows)?.has_newer().await? {
+                snapshot = Self::at(dir, None).await?;
+                continue;
+            }
+            if let Some(whole) = before(dir, snapshot.version(), &missing).await? {
+                say(dir, &missing, &whole);
+                return whole.passing_over(snapshot.version());
+            }
+            // Whoever reads that day is told.
+            break;
+        }
+        Ok(snapshot)
+    }
+
+    /// Opens the lake in `dir` at a published version, or at the newest one, whatever its files are.
+    ///
+    /// # Errors
+    /// As [`Snapshot::open`].
+    pub(crate) async fn at(dir: &Path, version: Option<u64>) -> Result<Self> {
+        if !Table::exists(dir, TableName::Rows)? {
+            return Err(Error::NoLake { dir: dir.to_owned() });
+        }
+        layout::of(dir)?;
+        let rows = Table::open(dir, TableName::Rows, version).await?;
+        let mut tables = BTreeMap::new();
+        for (name, version) in stands_on(&rows).await? {
+            // A lake of an older layout lacks tables, and one whose first writer died while making it, too.
+            if Table::exists(dir, name)? {
+                tables.insert(name, Table::open(dir, name, Some(version)).await?);
+            }
+        }
+        tables.insert(TableName::Rows, rows);
+        consistency::check_days(dir, &tables)?;
+        Ok(Self { tables })
+    }
+
+    /// Files that the tables name and that are not there.
+    ///
+    /// # Errors
+    /// If something else has the name of one.
+    pub(crate) fn missing(&self) -> Result<Missing> {
+        let mut missing = Missing::new();
+        for (name, table) in &self.tables {
+            missing.extend(table.missing()?.into_iter().map(|file| (*name, file)));
+        }
+        Ok(missing)
+    }
+
+    /// The same with newer published versions passed over, up to this one.
+    fn passing_over(mut self, newest: u64) -> Result<Self> {
+        if let Some(rows) = self.tables.get_mut(&TableName::Rows) {
+            for version in rows.version() + 1..=newest {
+                rows.pass_over(version)?;
+            }
+        }
+        Ok(self)
+    }
+
+    /// A table; `None` where the lake does not have it.
+    pub(crate) fn table(&self, name: TableName) -> Option<&Table> {
+        self.tables.get(&name)
+    }
+
+    /// A table that every lake has.
+    pub(crate) fn need(&self, name: TableName) -> Result<&Table> {
+        self.table(name).ok_or_else(|| Error::Table {
+            table: name.name(),
+            problem: "it is not there".to_owned(),
+            advice: "restore a backup, or ingest into a new lake",
+        })
+    }
+
+    /// The table that publishes, to be asked for newer versions.
+    pub(crate) fn into_rows(mut self) -> Option<Table> {
+        self.tables.remove(&TableName::Rows)
+    }
+
+    /// The published version: that of `sp_sector_daily`.
+    pub(crate) fn version(&self) -> u64 {
+        self.table(TableName::Rows).map(Table::version).unwrap_or_default()
+    }
+}
+
+/// The newest version before `version` all of whose files are there, where going back to it leaves nothing behind but
+/// commits that lack files of their own; `missing` are those that `version` lacks.
+///
+/// # Errors
+/// If something that is no regular file has the name of a file.
+async fn before(dir: &Path, version: u64, missing: &Missing) -> Result<Option<Snapshot>> {
+    let mut lacking = missing.clone();
+    for earlier in (0..version).rev() {
+        // What came before the oldest commit that is kept cannot be read.
+        let Ok(snapshot) = Snapshot::at(dir, Some(earlier)).await else { return Ok(None) };
+        let lacks = snapshot.missing()?;
+        if lacks.is_empty() {
+            return Ok(Some(snapshot));
+        }
+        // The commit must have lacked some of its own, and the one before it must lack no others.
+        if lacks.len() >= lacking.len() || !lacks.is_subset(&lacking) {
+            return Ok(None);
+        }
+        lacking = lacks;
+    }
+    Ok(None)
+}
+
+/// Says that a lake is read, or taken back, as of a version before its newest one.
+fn say(dir: &Path, missing: &Missing, whole: &Snapshot) {
+    let last = whole.table(TableName::Rows).and_then(|rows| rows.files().last());
+    let upto = last
+        .map_or_else(|| "none is closed before".to_owned(), |last| format!("closed days end with {last}"));
+    if let Some((table, file)) = missing.first() {
+        tracing::warn!(
+            "{}: its last commit names {}/{file}, which is missing; the lake is taken as of the commit before it, and \
+             {upto}: the days after that will be closed again by the next ingest",
+            dir.display(),
+            table.name(),
+        );
+    }
+}

@@ -1,0 +1,114 @@
+//! The lake's tables, open for writing and agreeing with each other.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use crate::catalog::snapshot::{Snapshot, standing_on, stands_on};
+use crate::delta::file_changes::Change;
+use crate::delta::table::Table;
+use crate::error::Result;
+use crate::schema::TableName;
+use crate::storage::disk::Disk;
+
+/// Why a commit is taken back, in the words of a log line.
+const ON_LOST: &str = "a last commit that stands on a lost one; its days will be closed again";
+const LACKING: &str = "a last commit that names a missing file; its days will be closed again";
+
+/// All tables. Only the holder of the lake's lock has them.
+pub(crate) struct Tables {
+    events: Table,
+    reconciliation: Table,
+    progress: Table,
+    history: Table,
+    rows: Table,
+}
+
+impl Tables {
+    /// Opens the tables, or makes them where they are absent, and brings them to what was published last.
+    pub(crate) async fn open(dir: &Path, disk: &Disk) -> Result<Self> {
+        let mut tables = Self {
+            events: Table::open_or_create(dir, TableName::Events, disk).await?,
+            reconciliation: Table::open_or_create(dir, TableName::Reconciliation, disk).await?,
+            progress: Table::open_or_create(dir, TableName::Progress, disk).await?,
+            history: Table::open_or_create(dir, TableName::History, disk).await?,
+            rows: Table::open_or_create(dir, TableName::Rows, disk).await?,
+        };
+        tables.agree(dir).await?;
+        Ok(tables)
+    }
+
+    /// Removes the data files that no version names.
+    pub(crate) async fn sweep(&self) -> Result<()> {
+        for name in TableName::ALL {
+            self.get(name).sweep().await?;
+        }
+        Ok(())
+    }
+
+    /// Brings all tables to what the newest publishing commit stands on whose files are there.
+    async fn agree(&mut self, dir: &Path) -> Result<()> {
+        let mut versions = stands_on(self.get(TableName::Rows)).await?;
+        // What it stands on may be torn and lost; then so is it.
+        while versions.iter().any(|(name, version)| *version > self.get(*name).version()) {
+            let rows = self.get_mut(TableName::Rows);
+            if rows.version() == 0 {
+                break;
+            }
+            rows.take_back(ON_LOST).await?;
+            versions = stands_on(rows).await?;
+        }
+        let whole = Snapshot::open(dir).await?.version();
+        let rows = self.get_mut(TableName::Rows);
+        while rows.version() > whole {
+            rows.take_back(LACKING).await?;
+            versions = stands_on(rows).await?;
+        }
+        for (name, version) in versions {
+            let table = self.get_mut(name);
+            if table.version() > version {
+                table.restore(version).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// One of the tables.
+    pub(crate) fn get(&self, name: TableName) -> &Table {
+        match name {
+            TableName::Events => &self.events,
+            TableName::Reconciliation => &self.reconciliation,
+            TableName::Progress => &self.progress,
+            TableName::History => &self.history,
+            TableName::Rows => &self.rows,
+        }
+    }
+
+    /// One of the tables, to be changed.
+    pub(crate) fn get_mut(&mut self, name: TableName) -> &mut Table {
+        match name {
+            TableName::Events => &mut self.events,
+            TableName::Reconciliation => &mut self.reconciliation,
+            TableName::Progress => &mut self.progress,
+            TableName::History => &mut self.history,
+            TableName::Rows => &mut self.rows,
+        }
+    }
+
+    /// One commit to each table that changes. The last one, to `sp_sector_daily`, publishes, and names the versions of
+    /// the others that it stands on.
+    pub(crate) async fn commit(&mut self, mut changes: BTreeMap<TableName, Change>) -> Result<()> {
+        for name in TableName::OTHERS {
+            if let Some(change) = changes.remove(&name) {
+                self.get_mut(name).commit(change).await?;
+            }
+        }
+        self.publish(changes.remove(&TableName::Rows).unwrap_or_default()).await
+    }
+
+    /// Commits to `sp_sector_daily`, naming the other tables' versions.
+    pub(crate) async fn publish(&mut self, change: Change) -> Result<()> {
+        let notes = standing_on(TableName::OTHERS.map(|name| (name, self.get(name).version())));
+        self.get_mut(TableName::Rows).commit(Change { notes, ..change }).await?;
+        Ok(())
+    }
+}

@@ -1,0 +1,186 @@
+//! Runs the day close: from the rows of the day before and a day's events to the day's rows.
+
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use chain::Day;
+use datafusion::arrow::array::{ArrayRef, Date32Array, RecordBatch};
+use datafusion::arrow::compute::concat_batches;
+use datafusion::arrow::datatypes::SchemaRef;
+use datafusion::catalog::streaming::StreamingTable;
+use datafusion::error::DataFusionError;
+use datafusion::execution::{SendableRecordBatchStream, TaskContext};
+use datafusion::physical_plan::common::collect;
+use datafusion::physical_plan::execution_plan::reset_plan_states;
+use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
+use datafusion::physical_plan::streaming::PartitionStream;
+use datafusion::physical_plan::{ExecutionPlan, execute_stream};
+use datafusion::prelude::{SessionConfig, SessionContext};
+use futures::{StreamExt, stream};
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+
+use crate::close::engine_input::{Measured, Reach};
+use crate::close::statement;
+use crate::error::{Error, Result};
+use crate::schema::TableName;
+use crate::schema::checked::Fit;
+
+/// Rows handed to the engine at once.
+const SLICE: usize = 16_384;
+/// Batches of events that wait for the engine.
+const WAITING: usize = 8;
+
+/// The day close's plan, made once and run for day after day: planning some eighty columns takes longer than adding
+/// up an ordinary day.
+pub(crate) struct Closer {
+    events: Arc<Slot>,
+    previous: Arc<Slot>,
+    plan: Arc<dyn ExecutionPlan>,
+    context: SessionContext,
+}
+
+impl Closer {
+    /// Plans the statement.
+    pub(crate) async fn new() -> Result<Self> {
+        // One partition: a day is small, and a plan that is run again must hold no state between partitions.
+        let mut config = SessionConfig::new().with_target_partitions(1).with_batch_size(SLICE);
+        config.options_mut().optimizer.enable_dynamic_filter_pushdown = false;
+        let context = SessionContext::new_with_config(config);
+        let events = Slot::register(&context, "events", Measured::schema())?;
+        let previous = Slot::register(&context, "previous", TableName::Rows.schema())?;
+        let statement = statement::day_close()?;
+        let plan = context.sql(&statement).await.map_err(Error::query("planning"))?;
+        let plan = plan.create_physical_plan().await.map_err(Error::query("planning"))?;
+        Ok(Self { events, previous, plan, context })
+    }
+
+    /// Begins to close `day` on `previous`, the rows of the day before (empty for the first day ever). The engine runs
+    /// beside the caller, on the events that it is given.
+    pub(crate) fn begin(&self, day: Day, previous: RecordBatch) -> Result<Closing> {
+        let reach = Reach::from(&previous);
+        let (events, arriving) = mpsc::channel(WAITING);
+        let arriving = stream::unfold(arriving, |mut arriving: mpsc::Receiver<RecordBatch>| async {
+            arriving.recv().await.map(|batch| (Ok(batch), arriving))
+        });
+        self.events.fill(slices(arriving));
+        self.previous.fill(slices(stream::iter([Ok(previous)])));
+        let failed = || Error::query("running");
+        let plan = reset_plan_states(Arc::clone(&self.plan)).map_err(failed())?;
+        let rows = execute_stream(plan, self.context.task_ctx()).map_err(failed())?;
+        let measured = Measured::new(day);
+        Ok(Closing { day, reach, measured, events, rows: tokio::spawn(collect(rows)) })
+    }
+}
+
+/// A day that is being closed.
+pub(crate) struct Closing {
+    day: Day,
+    reach: Reach,
+    measured: Measured,
+    events: mpsc::Sender<RecordBatch>,
+    rows: JoinHandle<std::result::Result<Vec<RecordBatch>, DataFusionError>>,
+}
+
+impl Closing {
+    /// Takes more of the day's events: rows of `sector_events`, sorted by miner, texts as such or as dictionaries.
+    pub(crate) async fn add(&mut self, events: &RecordBatch) -> Result<()> {
+        let measured = self.measured.of(events)?;
+        self.reach.add(&measured);
+        // If the engine has gone, it says why in the end.
+        let _ = self.events.send(measured).await;
+        Ok(())
+    }
+
+    /// The day's rows, ordered by miner.
+    pub(crate) async fn finish(self) -> Result<RecordBatch> {
+        drop(self.events);
+        let rows = self.rows.await.map_err(|source| Error::Task { doing: "closing a day", source })?;
+        if !self.reach.is_within() {
+            return Err(Fit(self.day).too_large(
+                "a sum over the day's events",
+                "over 10^38",
+                "38 decimal digits",
+            ));
+        }
+        dated(self.day, &rows.map_err(Error::query("running"))?)
+    }
+}
+
+/// The rows of a day without events that follows another one: those of that one, with its own date. The statement does
+/// not know the day, and what it adds to balances is nothing on both.
+pub(crate) fn after_quiet(day: Day, previous: &RecordBatch) -> Result<RecordBatch> {
+    let wrong = |source| Error::Rows { table: TableName::Rows.name(), source };
+    let date: ArrayRef = Arc::new(Date32Array::from_value(day.unix_days(), previous.num_rows()));
+    let rest = previous.columns().iter().skip(1).cloned();
+    RecordBatch::try_new(previous.schema(), std::iter::once(date).chain(rest).collect()).map_err(wrong)
+}
+
+/// Puts the day's column before the statement's.
+fn dated(day: Day, batches: &[RecordBatch]) -> Result<RecordBatch> {
+    let schema = TableName::Rows.schema();
+    let wrong = |source| Error::Rows { table: TableName::Rows.name(), source };
+    let Some(first) = batches.first() else { return Ok(RecordBatch::new_empty(schema)) };
+    let rows = concat_batches(&first.schema(), batches).map_err(wrong)?;
+    let date: ArrayRef = Arc::new(Date32Array::from_value(day.unix_days(), rows.num_rows()));
+    let columns = std::iter::once(date).chain(rows.columns().iter().cloned()).collect();
+    RecordBatch::try_new(schema, columns).map_err(wrong)
+}
+
+type Batches = stream::BoxStream<'static, std::result::Result<RecordBatch, DataFusionError>>;
+
+/// The same rows in smaller batches.
+fn slices(
+    batches: impl stream::Stream<Item = std::result::Result<RecordBatch, DataFusionError>> + Send + 'static,
+) -> Batches {
+    let slices = batches.flat_map(|batch| {
+        let slices: Vec<_> = match batch {
+            Err(error) => vec![Err(error)],
+            Ok(rows) => (0..rows.num_rows())
+                .step_by(SLICE)
+                .map(|from| Ok(rows.slice(from, SLICE.min(rows.num_rows() - from))))
+                .collect(),
+        };
+        stream::iter(slices)
+    });
+    slices.boxed()
+}
+
+/// A table of the plan whose rows are put in anew for each run.
+struct Slot {
+    schema: SchemaRef,
+    rows: Mutex<Option<Batches>>,
+}
+
+impl Slot {
+    fn register(context: &SessionContext, name: &str, schema: SchemaRef) -> Result<Arc<Self>> {
+        let slot = Arc::new(Self { schema: Arc::clone(&schema), rows: Mutex::new(None) });
+        let partition: Arc<dyn PartitionStream> = Arc::clone(&slot) as _;
+        let provider = StreamingTable::try_new(schema, vec![partition]).map_err(Error::query("planning"))?;
+        context.register_table(name, Arc::new(provider)).map_err(Error::query("planning"))?;
+        Ok(slot)
+    }
+
+    fn fill(&self, rows: Batches) {
+        *self.rows.lock().unwrap_or_else(PoisonError::into_inner) = Some(rows);
+    }
+}
+
+impl fmt::Debug for Slot {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Slot").finish_non_exhaustive()
+    }
+}
+
+impl PartitionStream for Slot {
+    fn schema(&self) -> &SchemaRef {
+        &self.schema
+    }
+
+    /// The rows of this run, once.
+    fn execute(&self, _context: Arc<TaskContext>) -> SendableRecordBatchStream {
+        let rows = self.rows.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let rows = rows.unwrap_or_else(|| stream::empty().boxed());
+        Box::pin(RecordBatchStreamAdapter::new(Arc::clone(&self.schema), rows))
+    }
+}

@@ -1,0 +1,390 @@
+//! A bounded number of rows under declared headings: what is handed to whoever asks over a network, in any form.
+//!
+//! Headings say what a column holds, in which unit, and what it tells. So an answer and its documentation come from the
+//! same declaration.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::sync::Arc;
+
+use chain::{Day, MinerId};
+use datafusion::arrow::array::{
+    Array, ArrayRef, BooleanBuilder, Date32Builder, Decimal128Builder, Float64Builder, Int64Builder,
+    RecordBatch, RecordBatchOptions, StringBuilder,
+};
+use datafusion::arrow::compute::{cast, concat_batches};
+use datafusion::arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use datafusion::arrow::error::ArrowError;
+use ledger::Value;
+use ledger::columns::{Column, Storage};
+
+use crate::error::{Error, Result};
+use crate::formats::format::{self, Form};
+use crate::schema::DIGITS;
+
+/// What a column holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Holds {
+    /// Text.
+    Text,
+    /// 64-bit integers.
+    Integer,
+    /// Integers of up to 38 decimal digits.
+    Wide,
+    /// Doubles.
+    Double,
+    /// UTC days.
+    Day,
+    /// Storage providers: `f0…` in text, their numbers in binary forms.
+    Miner,
+    /// True or false.
+    Flag,
+}
+
+/// A column's name, and what is to be known of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Heading {
+    /// Name.
+    pub name: Cow<'static, str>,
+    /// What it holds.
+    pub holds: Holds,
+    /// Whether values may be absent.
+    pub nullable: bool,
+    /// The unit; empty where there is none.
+    pub unit: &'static str,
+    /// What it tells.
+    pub doc: Cow<'static, str>,
+}
+
+impl Heading {
+    /// A heading whose every row has a value.
+    #[must_use]
+    pub const fn new(name: &'static str, holds: Holds, unit: &'static str, doc: &'static str) -> Self {
+        Self { name: Cow::Borrowed(name), holds, nullable: false, unit, doc: Cow::Borrowed(doc) }
+    }
+
+    /// The same, with values that may be absent.
+    #[must_use]
+    pub const fn or_absent(mut self) -> Self {
+        self.nullable = true;
+        self
+    }
+}
+
+impl From<&'static Column> for Heading {
+    fn from(column: &'static Column) -> Self {
+        let holds = match column.unit.storage() {
+            Storage::Integer => Holds::Integer,
+            Storage::Wide => Holds::Wide,
+            Storage::Double => Holds::Double,
+        };
+        Self::new(column.name, holds, column.unit.name(), column.doc)
+    }
+}
+
+impl Holds {
+    fn data_type(self) -> DataType {
+        match self {
+            Self::Text => DataType::Utf8,
+            Self::Integer | Self::Miner => DataType::Int64,
+            Self::Wide => DataType::Decimal128(DIGITS, 0),
+            Self::Double => DataType::Float64,
+            Self::Day => DataType::Date32,
+            Self::Flag => DataType::Boolean,
+        }
+    }
+}
+
+/// A value of a row.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Cell {
+    /// Nothing is known.
+    Absent,
+    /// Text.
+    Text(Cow<'static, str>),
+    /// An integer; in a column of 64 bits it must fit these.
+    Integer(i128),
+    /// A double.
+    Double(f64),
+    /// A day.
+    Day(Day),
+    /// A storage provider.
+    Miner(MinerId),
+    /// True or false.
+    Flag(bool),
+}
+
+impl From<Value> for Cell {
+    fn from(value: Value) -> Self {
+        match value {
+            Value::Integer(value) => Self::Integer(value),
+            Value::Double(value) => Self::Double(value),
+        }
+    }
+}
+
+/// Rows under headings.
+#[derive(Clone, Debug)]
+pub struct Sheet {
+    headings: Arc<[Heading]>,
+    rows: RecordBatch,
+}
+
+impl Sheet {
+    /// A sheet of these rows, each with a value for each heading. What does not fit its heading is absent where that is
+    /// allowed.
+    ///
+    /// # Errors
+    /// If a value does not fit its heading and may not be absent.
+    pub fn new(headings: Arc<[Heading]>, rows: impl IntoIterator<Item = Vec<Cell>>) -> Result<Self> {
+        let mut builder = SheetBuilder::new(headings);
+        rows.into_iter().for_each(|row| builder.push(row));
+        builder.finish()
+    }
+
+    /// A sheet of what the engine has answered, whose columns are the headings' in their order.
+    pub(crate) fn of(headings: Arc<[Heading]>, answered: &[RecordBatch]) -> Result<Self> {
+        let schema = schema(&headings);
+        let fitted = |batch: &RecordBatch| {
+            let columns = schema.fields().iter().zip(batch.columns());
+            let columns = columns.map(|(field, column)| cast(column, field.data_type()));
+            RecordBatch::try_new(Arc::clone(&schema), columns.collect::<Result<_, _>>()?)
+        };
+        let fitted = answered.iter().map(fitted).collect::<Result<Vec<_>, _>>().map_err(wrong)?;
+        let rows = concat_batches(&schema, &fitted).map_err(wrong)?;
+        Ok(Self { headings, rows })
+    }
+
+    /// The headings.
+    #[must_use]
+    pub fn headings(&self) -> &[Heading] {
+        &self.headings
+    }
+
+    /// How many rows there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.rows.num_rows()
+    }
+
+    /// Whether there is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The first rows.
+    #[must_use]
+    pub fn first(&self, rows: usize) -> Self {
+        Self {
+            headings: Arc::clone(&self.headings),
+            rows: self.rows.slice(0, rows.min(self.rows.num_rows())),
+        }
+    }
+
+    /// The rows' values in the columns of these names, none of which may be absent: to go on from.
+    pub(crate) fn column(&self, name: &str) -> Option<&ArrayRef> {
+        self.rows.column_by_name(name)
+    }
+
+    /// Bytes of memory that the rows take.
+    #[must_use]
+    pub fn size(&self) -> usize {
+        self.rows.get_array_memory_size()
+    }
+
+    /// Some of the rows, with storage providers as text where that is what the form wants.
+    pub(crate) fn spelled(&self, form: Form, from: usize, rows: usize) -> Result<RecordBatch, ArrowError> {
+        let part = self.rows.slice(from, rows);
+        if form.is_binary() {
+            return Ok(part);
+        }
+        let spelled = |(heading, column): (&Heading, &ArrayRef)| match heading.holds {
+            Holds::Miner => format::miners_spelled(column).unwrap_or_else(|| Arc::clone(column)),
+            _ => Arc::clone(column),
+        };
+        format::with_columns(&part, self.headings.iter().zip(part.columns()).map(spelled).collect())
+    }
+}
+
+/// A sheet that is being filled, row by row.
+pub struct SheetBuilder {
+    headings: Arc<[Heading]>,
+    columns: Vec<Filling>,
+    rows: usize,
+}
+
+impl fmt::Debug for SheetBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SheetBuilder").field("rows", &self.rows).finish_non_exhaustive()
+    }
+}
+
+impl SheetBuilder {
+    /// A sheet without rows so far.
+    #[must_use]
+    pub fn new(headings: Arc<[Heading]>) -> Self {
+        let columns = headings.iter().map(|heading| Filling::new(heading.holds)).collect();
+        Self { headings, columns, rows: 0 }
+    }
+
+    /// Adds a row with a value for each heading.
+    pub fn push(&mut self, row: impl IntoIterator<Item = Cell>) {
+        let mut cells = row.into_iter();
+        for column in &mut self.columns {
+            column.push(cells.next().unwrap_or(Cell::Absent));
+        }
+        self.rows += 1;
+    }
+
+    /// How many rows there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.rows
+    }
+
+    /// Whether there is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.rows == 0
+    }
+
+    /// The sheet. What does not fit its heading is absent where that is allowed.
+    ///
+    /// # Errors
+    /// If a value does not fit its heading and may not be absent.
+    pub fn finish(self) -> Result<Sheet> {
+        let Self { headings, columns, rows } = self;
+        let columns = columns.into_iter().map(Filling::finish).collect::<Result<Vec<_>, _>>();
+        let options = RecordBatchOptions::new().with_row_count(Some(rows));
+        let rows = columns
+            .and_then(|columns| RecordBatch::try_new_with_options(schema(&headings), columns, &options))
+            .map_err(wrong)?;
+        Ok(Sheet { headings, rows })
+    }
+}
+
+fn schema(headings: &[Heading]) -> SchemaRef {
+    let field = |of: &Heading| Field::new(of.name.as_ref(), of.holds.data_type(), of.nullable);
+    Arc::new(Schema::new(headings.iter().map(field).collect::<Vec<_>>()))
+}
+
+pub(crate) fn wrong(source: ArrowError) -> Error {
+    Error::Rows { table: "of the answer", source }
+}
+
+/// A column that is whole, without the room that was made for more: it may have to wait for long until it is taken.
+fn held(mut column: impl Array + 'static) -> ArrayRef {
+    column.shrink_to_fit();
+    Arc::new(column)
+}
+
+/// A column being filled.
+enum Filling {
+    Text(StringBuilder),
+    Integer(Int64Builder),
+    Wide(Decimal128Builder),
+    Double(Float64Builder),
+    Day(Date32Builder),
+    Flag(BooleanBuilder),
+}
+
+impl Filling {
+    fn new(holds: Holds) -> Self {
+        match holds {
+            Holds::Text => Self::Text(StringBuilder::new()),
+            Holds::Integer | Holds::Miner => Self::Integer(Int64Builder::new()),
+            Holds::Wide => Self::Wide(Decimal128Builder::new().with_data_type(holds.data_type())),
+            Holds::Double => Self::Double(Float64Builder::new()),
+            Holds::Day => Self::Day(Date32Builder::new()),
+            Holds::Flag => Self::Flag(BooleanBuilder::new()),
+        }
+    }
+
+    fn push(&mut self, cell: Cell) {
+        match (self, cell) {
+            (Self::Text(column), Cell::Text(text)) => column.append_value(text),
+            (Self::Integer(column), Cell::Integer(value)) => column.append_option(i64::try_from(value).ok()),
+            (Self::Integer(column), Cell::Miner(miner)) => column.append_option(i64::try_from(miner.0).ok()),
+            (Self::Wide(column), Cell::Integer(value)) => column.append_value(value),
+            (Self::Double(column), Cell::Double(value)) => column.append_value(value),
+            (Self::Day(column), Cell::Day(day)) => column.append_value(day.unix_days()),
+            (Self::Flag(column), Cell::Flag(value)) => column.append_value(value),
+            (Self::Text(column), _) => column.append_null(),
+            (Self::Integer(column), _) => column.append_null(),
+            (Self::Wide(column), _) => column.append_null(),
+            (Self::Double(column), _) => column.append_null(),
+            (Self::Day(column), _) => column.append_null(),
+            (Self::Flag(column), _) => column.append_null(),
+        }
+    }
+
+    fn finish(self) -> Result<ArrayRef, ArrowError> {
+        Ok(match self {
+            Self::Text(mut column) => held(column.finish()),
+            Self::Integer(mut column) => held(column.finish()),
+            Self::Wide(mut column) => held(column.finish().with_precision_and_scale(DIGITS, 0)?),
+            Self::Double(mut column) => held(column.finish()),
+            Self::Day(mut column) => held(column.finish()),
+            Self::Flag(mut column) => held(column.finish()),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sheet() -> Sheet {
+        let headings = [
+            Heading::new("miner_id", Holds::Miner, "", "Who."),
+            Heading::new("stat_date", Holds::Day, "", "When."),
+            Heading::new("rbp", Holds::Wide, "bytes", "How much."),
+            Heading::new("mean", Holds::Double, "days", "How long.").or_absent(),
+            Heading::new("why", Holds::Text, "", "Why.").or_absent(),
+            Heading::new("holds", Holds::Flag, "", "Whether."),
+        ];
+        let row = |rbp, mean, why: Option<&'static str>| {
+            vec![
+                Cell::Miner(MinerId(7)),
+                Cell::Day(Day::from_unix_days(0)),
+                Cell::Integer(rbp),
+                mean,
+                why.map_or(Cell::Absent, |why| Cell::Text(why.into())),
+                Cell::Flag(true),
+            ]
+        };
+        let rows = [row(1 << 100, Cell::Double(2.0), Some("a,\"b")), row(-1, Cell::Absent, None)];
+        Sheet::new(headings.into(), rows).expect("a sheet")
+    }
+
+    #[test]
+    fn integers_are_tokens_of_any_length_in_json_and_what_is_absent_is_null() {
+        let text = |form| String::from_utf8(sheet().encode(form).expect("text")).expect("UTF-8");
+        let first = r#"{"miner_id":"f07","stat_date":"1970-01-01","rbp":1267650600228229401496703205376,"mean":2,"why":"a,\"b","holds":true}"#;
+        let second =
+            r#"{"miner_id":"f07","stat_date":"1970-01-01","rbp":-1,"mean":null,"why":null,"holds":true}"#;
+        assert_eq!(text(Form::Ndjson), format!("{first}\n{second}\n"));
+        assert_eq!(text(Form::Json), format!("[{first},{second}]"));
+        assert_eq!(
+            text(Form::Csv),
+            "miner_id,stat_date,rbp,mean,why,holds\n\
+             f07,1970-01-01,1267650600228229401496703205376,2,\"a,\"\"b\",true\n\
+             f07,1970-01-01,-1,,,true\n"
+        );
+    }
+
+    #[test]
+    fn a_sheet_without_rows_has_its_headings_still() {
+        let empty = || sheet().first(0);
+        assert_eq!(empty().encode(Form::Json).expect("text"), b"[]");
+        assert!(empty().encode(Form::Csv).expect("text").starts_with(b"miner_id,stat_date"));
+        assert!(empty().encode(Form::Parquet).expect("bytes").starts_with(b"PAR1"));
+    }
+
+    #[test]
+    fn what_may_not_be_absent_is_an_error_if_it_is() {
+        let headings = [Heading::new("n", Holds::Integer, "", "")];
+        assert!(Sheet::new(headings.into(), [vec![Cell::Integer(i128::MAX)]]).is_err());
+    }
+}

@@ -1,0 +1,334 @@
+//! A day's events as rows of `sector_events`.
+
+use std::hint::black_box;
+use std::sync::Arc;
+
+use chain::{Bytes, Day, Epoch, MinerId};
+use datafusion::arrow::array::{
+    ArrayRef, Date32Array, Decimal128Array, DictionaryArray, Int32Array, Int64Array, RecordBatch,
+    StringArray, UInt8Array,
+};
+use datafusion::arrow::buffer::{BooleanBuffer, Buffer, NullBuffer};
+use datafusion::arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use datafusion::arrow::error::ArrowError;
+use datafusion::common::HashMap;
+use ledger::{Backing, Cause, Content, Event, Kind, MessageRef, Status};
+use rayon::slice::ParallelSliceMut as _;
+
+use crate::error::{Error, Result};
+use crate::records::cid_column::CidTexts;
+use crate::schema::checked::Fit;
+use crate::schema::{DIGITS, TableName};
+
+/// Rows made at once. A day is never held as rows whole: its events are there already, and rows of them all would take
+/// as much again. Of so few the events stay in the processor's cache while they are checked and made rows of, and the rows
+/// until they are added up and written.
+pub(crate) const ROWS_AT_ONCE: usize = 4_096;
+
+/// Events that are fetched from memory at once, and made rows of: as many as bits tell of whether their values are known.
+const AT_ONCE: usize = u64::BITS as usize;
+
+/// An event and its position: its place among the day's, in the order of execution.
+pub(crate) type Positioned<'e> = (i64, &'e Event);
+
+/// Positions of a day's events, which are given in chain order, by miner and sector, so that a sector's life lies
+/// together. Column `position` keeps the chain order: sorting by it restores the order of execution.
+pub(crate) struct Sorted(Vec<u32>);
+
+impl Sorted {
+    /// Sorts the events.
+    pub(crate) fn new(day: Day, events: &[Event]) -> Result<Self> {
+        if let Err(source) = u32::try_from(events.len()) {
+            let problem = format!("it has {} events: {source}", events.len());
+            return Err(Error::Inconsistent { day, problem });
+        }
+        // The keys themselves are sorted: looking at the events would miss the cache at each comparison. Miner and sector
+        // in one number are compared at once.
+        let key = |(position, event): (u32, &Event)| (key(event), position);
+        let mut keys: Vec<_> = (0..).zip(events).map(key).collect();
+        keys.par_sort_unstable();
+        Ok(Self(keys.into_iter().map(|(.., position)| position).collect()))
+    }
+
+    /// The events, of which these are the positions.
+    pub(crate) fn of<'e>(&self, events: &'e [Event]) -> impl ExactSizeIterator<Item = Positioned<'e>> {
+        self.0.iter().map(|position| (i64::from(*position), &events[*position as usize]))
+    }
+}
+
+/// By what a day's rows are sorted, before their position: miner and sector.
+pub(crate) fn key(event: &Event) -> u128 {
+    u128::from(event.miner.0) << u64::BITS | u128::from(event.sector.0)
+}
+
+/// Rows of these events, at most [`ROWS_AT_ONCE`]; `see` is shown some of them at a time, in that order. Sorted events lie
+/// scattered in memory, so some are fetched at a time, and column by column rows are made of them while they are near. Texts
+/// are dictionaries, since few differ; that of messages names a message once for each miner.
+pub(crate) fn batch(
+    day: Day,
+    order: &[Positioned<'_>],
+    mut see: impl FnMut(&[&Event]),
+) -> Result<RecordBatch> {
+    let mut columns = Columns::new(Fit(day), order.len());
+    let mut some = Vec::with_capacity(AT_ONCE);
+    for positions in order.chunks(AT_ONCE) {
+        some.clear();
+        some.extend(positions.iter().map(|(_, event)| *event));
+        fetch(&some);
+        see(&some);
+        columns.push(positions, &some)?;
+    }
+    let columns = columns.finish(day, order.len());
+    RecordBatch::try_new(schema(&columns), columns).map_err(wrong)
+}
+
+/// Brings events into the processor's cache, and their messages: waiting for several at once takes hardly longer than
+/// waiting for one.
+fn fetch(events: &[&Event]) {
+    let read = events.iter().map(|event| {
+        // What lies at an event's beginning, in its middle and at its end.
+        let qap = [event.qap_before, event.qap_after].map(|qap| qap.unwrap_or_default().0);
+        let pledge = event.backing_after.map_or(0, |backing| backing.pledge.0);
+        let method = event.message.as_ref().map_or(0, |message| message.method);
+        qap[0] ^ qap[1] ^ pledge ^ i128::from(event.sector.0 ^ method)
+    });
+    black_box(read.fold(0, |all, of| all ^ of));
+}
+
+/// The columns being filled, in the order of the table's schema, without the day.
+struct Columns {
+    fit: Fit,
+    position: Vec<i64>,
+    epoch: Vec<i64>,
+    miner: Vec<i64>,
+    sector: Vec<i64>,
+    kind: Vec<u8>,
+    cause: Column<u8>,
+    sector_size: Vec<i128>,
+    qap_before: Column<i128>,
+    qap_after: Column<i128>,
+    activation: Column<i64>,
+    expiration_before: Column<i64>,
+    expiration_after: Column<i64>,
+    status_before: Vec<u8>,
+    status_after: Vec<u8>,
+    message: Messages,
+    method: Column<i64>,
+    message_sectors: Column<i64>,
+    content_before: Column<u8>,
+    content_after: Column<u8>,
+    pledge_before: Column<i128>,
+    pledge_after: Column<i128>,
+    uncertain: Vec<i64>,
+    daily_fee_before: Column<i128>,
+    daily_fee_after: Column<i128>,
+}
+
+impl Columns {
+    fn new(fit: Fit, rows: usize) -> Self {
+        Self {
+            fit,
+            position: Vec::with_capacity(rows),
+            epoch: Vec::with_capacity(rows),
+            miner: Vec::with_capacity(rows),
+            sector: Vec::with_capacity(rows),
+            kind: Vec::with_capacity(rows),
+            cause: Column::new(rows),
+            sector_size: Vec::with_capacity(rows),
+            qap_before: Column::new(rows),
+            qap_after: Column::new(rows),
+            activation: Column::new(rows),
+            expiration_before: Column::new(rows),
+            expiration_after: Column::new(rows),
+            status_before: Vec::with_capacity(rows),
+            status_after: Vec::with_capacity(rows),
+            message: Messages::new(rows),
+            method: Column::new(rows),
+            message_sectors: Column::new(rows),
+            content_before: Column::new(rows),
+            content_after: Column::new(rows),
+            pledge_before: Column::new(rows),
+            pledge_after: Column::new(rows),
+            uncertain: Vec::with_capacity(rows),
+            daily_fee_before: Column::new(rows),
+            daily_fee_after: Column::new(rows),
+        }
+    }
+
+    /// Adds events; there are [`AT_ONCE`] of them, but for the last ones.
+    fn push(&mut self, positions: &[Positioned<'_>], events: &[&Event]) -> Result<()> {
+        let fit = self.fit;
+        for event in events {
+            self.miner.push(fit.integer("a storage provider's ID", event.miner.0)?);
+            self.sector.push(fit.integer("a sector number", event.sector.0)?);
+            self.sector_size.push(fit.wide("a sector's size", event.sector_size.0)?);
+        }
+        self.position.extend(positions.iter().map(|(position, _)| *position));
+        self.epoch.extend(events.iter().map(|event| event.epoch.0));
+        self.kind.extend(events.iter().map(|event| event.kind as u8));
+        self.cause.push(events, |event| Ok(event.cause.map(|cause| cause as u8)))?;
+        let qap = |value: Option<Bytes>| value.map(|value| fit.wide("a sector's QAP", value.0)).transpose();
+        self.qap_before.push(events, |event| qap(event.qap_before))?;
+        self.qap_after.push(events, |event| qap(event.qap_after))?;
+        let epoch = |epoch: Option<Epoch>| Ok(epoch.map(|epoch| epoch.0));
+        self.activation.push(events, |event| epoch(event.activation))?;
+        self.expiration_before.push(events, |event| epoch(event.expiration_before))?;
+        self.expiration_after.push(events, |event| epoch(event.expiration_after))?;
+        self.status_before.extend(events.iter().map(|event| event.status_before as u8));
+        self.status_after.extend(events.iter().map(|event| event.status_after as u8));
+        self.message.push(events)?;
+        let method = |message: &MessageRef| fit.integer("a method number", message.method);
+        self.method.push(events, |event| event.message.as_deref().map(method).transpose())?;
+        let sectors = |message: &MessageRef| i64::from(message.sectors);
+        self.message_sectors.push(events, |event| Ok(event.message.as_deref().map(sectors)))?;
+        let content = |backing: Option<Backing>| Ok(backing.map(|backing| backing.content as u8));
+        self.content_before.push(events, |event| content(event.backing_before))?;
+        self.content_after.push(events, |event| content(event.backing_after))?;
+        let pledge = |backing: Option<Backing>| {
+            backing.map(|backing| fit.wide("a sector's pledge", backing.pledge.0)).transpose()
+        };
+        self.pledge_before.push(events, |event| pledge(event.backing_before))?;
+        self.pledge_after.push(events, |event| pledge(event.backing_after))?;
+        self.uncertain.extend(events.iter().map(|event| i64::from(event.uncertain)));
+        let daily_fee = |backing: Option<Backing>| {
+            let fee = backing.and_then(|backing| backing.daily_fee);
+            fee.map(|fee| fit.wide("a sector's daily fee", fee.0)).transpose()
+        };
+        self.daily_fee_before.push(events, |event| daily_fee(event.backing_before))?;
+        self.daily_fee_after.push(events, |event| daily_fee(event.backing_after))
+    }
+
+    fn finish(self, day: Day, rows: usize) -> Vec<ArrayRef> {
+        vec![
+            Arc::new(Date32Array::from_value(day.unix_days(), rows)),
+            integers(self.position, None),
+            integers(self.epoch, None),
+            integers(self.miner, None),
+            integers(self.sector, None),
+            names(Kind::ALL, Kind::name, self.kind, None),
+            self.cause.finish(|values, known| names(Cause::ALL, Cause::name, values, known)),
+            wide(self.sector_size, None),
+            self.qap_before.finish(wide),
+            self.qap_after.finish(wide),
+            self.activation.finish(integers),
+            self.expiration_before.finish(integers),
+            self.expiration_after.finish(integers),
+            names(Status::ALL, Status::name, self.status_before, None),
+            names(Status::ALL, Status::name, self.status_after, None),
+            self.message.finish(),
+            self.method.finish(integers),
+            self.message_sectors.finish(integers),
+            self.content_before.finish(|values, known| names(Content::ALL, Content::name, values, known)),
+            self.content_after.finish(|values, known| names(Content::ALL, Content::name, values, known)),
+            self.pledge_before.finish(wide),
+            self.pledge_after.finish(wide),
+            integers(self.uncertain, None),
+            self.daily_fee_before.finish(wide),
+            self.daily_fee_after.finish(wide),
+        ]
+    }
+}
+
+/// A column of which not all values are known.
+struct Column<T> {
+    values: Vec<T>,
+    /// A bit for each value: whether it is known.
+    known: Vec<u64>,
+}
+
+impl<T: Default> Column<T> {
+    fn new(rows: usize) -> Self {
+        Self { values: Vec::with_capacity(rows), known: Vec::with_capacity(rows.div_ceil(AT_ONCE)) }
+    }
+
+    /// Adds a value of each event; there are [`AT_ONCE`] of them, but for the last ones.
+    fn push(&mut self, events: &[&Event], mut value: impl FnMut(&Event) -> Result<Option<T>>) -> Result<()> {
+        let mut known = 0;
+        for (bit, event) in events.iter().enumerate() {
+            let value = value(event)?;
+            known |= u64::from(value.is_some()) << bit;
+            self.values.push(value.unwrap_or_default());
+        }
+        self.known.push(known);
+        Ok(())
+    }
+
+    fn finish(self, array: impl FnOnce(Vec<T>, Option<NullBuffer>) -> ArrayRef) -> ArrayRef {
+        let known = BooleanBuffer::new(Buffer::from_vec(self.known), 0, self.values.len());
+        let known = Some(NullBuffer::new(known)).filter(|known| known.null_count() > 0);
+        array(self.values, known)
+    }
+}
+
+fn integers(values: Vec<i64>, known: Option<NullBuffer>) -> ArrayRef {
+    Arc::new(Int64Array::new(values.into(), known))
+}
+
+fn wide(values: Vec<i128>, known: Option<NullBuffer>) -> ArrayRef {
+    let values = Decimal128Array::new(values.into(), known);
+    Arc::new(values.with_data_type(DataType::Decimal128(DIGITS, 0)))
+}
+
+/// The table's schema, with texts as the dictionaries that these columns have.
+fn schema(columns: &[ArrayRef]) -> SchemaRef {
+    let table = TableName::Events.schema();
+    let fields = table.fields().iter().zip(columns);
+    let fields = fields.map(|(field, column)| Field::clone(field).with_data_type(column.data_type().clone()));
+    Arc::new(Schema::new(fields.collect::<Vec<_>>()))
+}
+
+/// Values of an enum that stand at these places among all of them.
+fn names<T: Copy>(
+    all: &[T],
+    name: fn(T) -> &'static str,
+    at: Vec<u8>,
+    known: Option<NullBuffer>,
+) -> ArrayRef {
+    let names = StringArray::from_iter_values(all.iter().map(|value| name(*value)));
+    Arc::new(DictionaryArray::new(UInt8Array::new(at.into(), known), Arc::new(names)))
+}
+
+/// The messages' CIDs. A miner's messages are told apart one miner at a time, so that few have to be kept in mind.
+struct Messages {
+    miner: MinerId,
+    /// Places in `texts`, by where a message lies in memory: most events of a message share it.
+    known: HashMap<usize, i32>,
+    texts: CidTexts,
+    keys: Column<i32>,
+}
+
+impl Messages {
+    fn new(rows: usize) -> Self {
+        let texts = CidTexts::default();
+        Self { miner: MinerId(0), known: HashMap::new(), texts, keys: Column::new(rows) }
+    }
+
+    /// Adds events, as [`Column::push`] does.
+    fn push(&mut self, events: &[&Event]) -> Result<()> {
+        let Self { miner, known, texts, keys } = self;
+        keys.push(events, |event| {
+            if event.miner != *miner {
+                *miner = event.miner;
+                known.clear();
+            }
+            let key = event.message.as_ref().map(|message| {
+                *known.entry(Arc::as_ptr(message).addr()).or_insert_with(|| {
+                    texts.push(&message.cid);
+                    // There are not more than rows at once.
+                    (texts.len() - 1) as i32
+                })
+            });
+            Ok(key)
+        })
+    }
+
+    fn finish(self) -> ArrayRef {
+        let texts = Arc::new(self.texts.finish());
+        let named = |keys: Vec<i32>, known| DictionaryArray::new(Int32Array::new(keys.into(), known), texts);
+        self.keys.finish(|keys, known| Arc::new(named(keys, known)))
+    }
+}
+
+fn wrong(source: ArrowError) -> Error {
+    Error::Rows { table: TableName::Events.name(), source }
+}

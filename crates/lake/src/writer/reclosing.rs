@@ -1,0 +1,31 @@
+//! Closing days again: what a replacement puts in the place of closed days, and what becomes of the days after them.
+
+use chain::Day;
+
+use crate::close::day_changes::DayChange;
+use crate::close::day_files::DayFiles;
+use crate::writer::last_day::Last;
+
+/// Days that are being closed again. Nothing of it is seen before all of it is committed at once.
+pub(crate) struct Replacing {
+    /// The first day that is closed again.
+    pub(crate) from: Day,
+    /// The files of the days closed again so far.
+    pub(crate) files: Vec<DayFiles>,
+    /// The last of these days, and its state root.
+    pub(crate) last: Option<(Last, String)>,
+    /// What it changes.
+    pub(crate) changes: Vec<DayChange>,
+}
+
+/// What closing days again has done to the days after them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Later {
+    /// Days whose rows were made anew from their own events.
+    pub kept: u64,
+    /// Days that stood on another state and were given up.
+    pub dropped: u64,
+    /// What has changed on the days closed again and on those whose rows were made anew, in their order: how messages are
+    /// known, rows or events. Days that were not closed before are not among them.
+    pub changes: Vec<DayChange>,
+}
