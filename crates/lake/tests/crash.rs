@@ -73,7 +73,7 @@ async fn broken_at(fails: usize, died: bool, whole: &[String]) -> bool {
     let dir = TempDir::new().expect("a directory");
     let steps = Arc::new(AtomicUsize::new(0));
     let count = Arc::clone(&steps);
-    let disk = Disk::watched(move |_: Step, _: &Path| {
+    let disk = Disk::with_hook(move |_: Step, _: &Path| {
         let step = count.fetch_add(1, Ordering::Relaxed);
         if step == fails || (died && step > fails) {
             return Err(io::Error::new(io::ErrorKind::StorageFull, "as if the disk were full"));

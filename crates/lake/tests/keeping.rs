@@ -515,7 +515,7 @@ async fn a_migration_that_breaks_off_is_gone_on_with() {
             let before = shown(dir.path()).await;
             let steps = Arc::new(AtomicUsize::new(0));
             let count = Arc::clone(&steps);
-            let disk = lake::Disk::watched(move |_: lake::Step, _: &Path| {
+            let disk = lake::Disk::with_hook(move |_: lake::Step, _: &Path| {
                 if count.fetch_add(1, Ordering::Relaxed) >= fails {
                     return Err(Error::new(ErrorKind::StorageFull, "as if the disk were full"));
                 }

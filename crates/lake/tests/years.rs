@@ -127,7 +127,7 @@ async fn whichever_write_fails_while_a_year_is_brought_together_no_row_changes()
         copy_tree(base.path(), dir.path());
         let steps = Arc::new(AtomicUsize::new(0));
         let count = Arc::clone(&steps);
-        let disk = Disk::watched(move |_: Step, _: &Path| {
+        let disk = Disk::with_hook(move |_: Step, _: &Path| {
             if count.fetch_add(1, Ordering::Relaxed) >= fails {
                 return Err(io::Error::new(io::ErrorKind::StorageFull, "as if the disk had died"));
             }

@@ -31,7 +31,7 @@ pub(crate) async fn each(
     visit: &mut (dyn FnMut(Day, Event) + Send),
 ) -> Result<()> {
     let files = events.files().iter().filter(|file| file.days.0 <= last);
-    let spilled = temp_dir::directory("sectorscope-audit-")?;
+    let spilled = temp_dir::create_private("sectorscope-audit-")?;
     let disk = DiskManagerBuilder::default()
         .with_mode(DiskManagerMode::Directories(vec![spilled.path().to_owned()]));
     let runtime = RuntimeEnvBuilder::new()
@@ -48,7 +48,7 @@ pub(crate) async fn each(
     while let Some(batch) = rows.next().await {
         let batch = batch.map_err(Error::query(DOING))?;
         let wrong = |source| Error::Rows { table: events.name().name(), source };
-        let batch = crate::data_files::reader::as_table(&batch, events.name()).map_err(wrong)?;
+        let batch = crate::data_files::reader::conform_to_table(&batch, events.name()).map_err(wrong)?;
         // Within a miner and day the order of positions is that of decoding.
         let keys: Vec<_> =
             [MINER_ID, STAT_DATE].iter().filter_map(|name| batch.column_by_name(name).cloned()).collect();

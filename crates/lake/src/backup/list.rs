@@ -10,7 +10,7 @@ use sha2::{Digest, Sha256};
 
 use crate::catalog::gaps;
 use crate::catalog::layout;
-use crate::delta::recovery::LOG;
+use crate::delta::recovery::LOG_DIRECTORY;
 use crate::error::{Error, Result};
 use crate::schema::TableName;
 use crate::storage::beneath;
@@ -41,7 +41,7 @@ impl CopyPath {
         match text.split('/').collect::<Vec<_>>()[..] {
             [name] => NOTES.into_iter().find(|note| *note == name).map(Self::Note),
             [of, name] => Some(Self::Data(table(of)?, FileName::parse(name)?)),
-            [of, LOG, name] => Some(Self::Log(table(of)?, LogName::parse(name)?)),
+            [of, LOG_DIRECTORY, name] => Some(Self::Log(table(of)?, LogName::parse(name)?)),
             _ => None,
         }
     }
@@ -53,7 +53,7 @@ impl CopyPath {
 
     /// How long the file is in a copy or a lake; `None` if it is not there.
     pub(super) fn length(&self, root: &Path) -> Result<Option<u64>> {
-        let about = self.named(|names| beneath::about(root, names));
+        let about = self.named(|names| beneath::metadata(root, names));
         let about = about.map_err(|error| Error::io(root.join(self.to_string()))(error))?;
         Ok(about.map(|about| about.len()))
     }
@@ -69,7 +69,7 @@ impl fmt::Display for CopyPath {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Data(table, name) => write!(f, "{}/{name}", table.name()),
-            Self::Log(table, name) => write!(f, "{}/{LOG}/{name}", table.name()),
+            Self::Log(table, name) => write!(f, "{}/{LOG_DIRECTORY}/{name}", table.name()),
             Self::Note(name) => f.write_str(name),
         }
     }

@@ -55,8 +55,8 @@ pub async fn backup(from: &Path, to: &Path, progress: &(dyn Progress + Sync)) ->
     Snapshot::open(from).await?;
     fs::create_dir_all(to).map_err(Error::io(to))?;
     older(from, to)?;
-    let lock = Arc::new(WriterLock::take(to)?);
-    let disk = Disk::default().under(&lock);
+    let lock = Arc::new(WriterLock::acquire(to)?);
+    let disk = Disk::default().guarded_by(&lock);
     let mut attempt = 1;
     loop {
         match copy(&disk, from, to, progress).await {
@@ -185,7 +185,7 @@ fn wanted(snapshot: &Snapshot, lake: &Path) -> Result<Vec<Wanted>> {
             path: CopyPath::Data(name, file.name.clone()),
             size: u64::try_from(file.size).ok(),
         }));
-        for entry in recovery::log_up_to(table.directory(), table.version())? {
+        for entry in recovery::log_files_up_to(table.directory(), table.version())? {
             wanted.push(Wanted { path: CopyPath::Log(name, entry), size: None });
         }
     }
@@ -203,7 +203,7 @@ async fn copy_file(disk: &Disk, from: &Path, to: &Path, path: &CopyPath) -> Resu
     blocking("copying a file", move || {
         let mut source = path.open(&from)?;
         let target = to.join(path.to_string());
-        let above = |names: &[&str]| beneath::make_directory(&to, &names[..names.len().saturating_sub(1)]);
+        let above = |names: &[&str]| beneath::create_directory(&to, &names[..names.len().saturating_sub(1)]);
         path.named(above).map_err(Error::io(&target))?;
         let (mut sum, mut length) = (String::new(), 0);
         disk.place(&target, &mut |file| {

@@ -97,7 +97,7 @@ fn remove_leftovers(to: &Path) {
             continue;
         }
         let path = entry.path();
-        let Ok(_lock) = WriterLock::take(&path) else { continue };
+        let Ok(_lock) = WriterLock::acquire(&path) else { continue };
         match fs::remove_dir_all(&path) {
             Ok(()) => {
                 tracing::info!(path = %path.display(), "removed what a restoring that was killed had left")
@@ -117,8 +117,8 @@ async fn put_back(
     progress: &(dyn Progress + Sync),
 ) -> Result<(Copied, Arc<WriterLock>)> {
     fs::create_dir(to).map_err(Error::io(to))?;
-    let lock = Arc::new(WriterLock::take(to)?);
-    let disk = Disk::default().under(&lock);
+    let lock = Arc::new(WriterLock::acquire(to)?);
+    let disk = Disk::default().guarded_by(&lock);
     let mut copied = Copied::default();
     let mut put = async |file: &CopyPath, sum: &str| {
         let (found, length) = copy_file(&disk, from, to, file).await?;

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use chain::Day;
 
-use crate::delta::recovery::LOG;
+use crate::delta::recovery::LOG_DIRECTORY;
 use crate::delta::table::Table;
 use crate::error::{Error, Result};
 use crate::schema::TableName;
@@ -21,8 +21,9 @@ pub(crate) type Missing = BTreeSet<(TableName, FileName)>;
 /// # Errors
 /// If a day is closed without such a row, or a table has other days.
 pub(crate) fn check_days(dir: &Path, tables: &BTreeMap<TableName, Table>) -> Result<()> {
-    let rewritten =
-        |table: TableName, problem| Err(Error::Rewritten { path: dir.join(table.name()).join(LOG), problem });
+    let rewritten = |table: TableName, problem| {
+        Err(Error::Rewritten { path: dir.join(table.name()).join(LOG_DIRECTORY), problem })
+    };
     let days = |table: TableName| tables.get(&table).and_then(|table| table.files().days());
     let closed = days(TableName::Rows);
     if let Some(progress) = tables.get(&TableName::Progress)

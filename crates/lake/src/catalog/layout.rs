@@ -60,7 +60,7 @@ pub(crate) fn is_older(dir: &Path) -> Result<bool> {
 /// Says that the lake has this version's layout.
 pub(crate) fn mark(dir: &Path, disk: &Disk) -> Result<()> {
     let path = dir.join(NAME);
-    let there = beneath::about(dir, &[NAME]).map_err(Error::io(&path))?.is_some();
+    let there = beneath::metadata(dir, &[NAME]).map_err(Error::io(&path))?.is_some();
     if there && of(dir)? == LAYOUT {
         return Ok(());
     }

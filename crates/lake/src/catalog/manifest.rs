@@ -9,7 +9,7 @@ use chain::Day;
 use crate::catalog::day_range;
 use crate::catalog::receipts::Known;
 use crate::catalog::snapshot::Snapshot;
-use crate::data_files::data_file::Located;
+use crate::data_files::data_file::LocatedFile;
 use crate::delta::table::Table;
 use crate::error::{Error, Result};
 use crate::schema::TableName;
@@ -35,7 +35,7 @@ pub struct Listing {
     directory: PathBuf,
     version: u64,
     files: BTreeMap<TableName, Vec<ListedFile>>,
-    located: BTreeMap<TableName, Vec<Located>>,
+    located: BTreeMap<TableName, Vec<LocatedFile>>,
     receipts: Known,
 }
 
@@ -47,7 +47,7 @@ impl Listing {
     pub async fn open(dir: &Path) -> Result<Self> {
         let directory = dir.canonicalize().unwrap_or_else(|_| dir.to_owned());
         let snapshot = Snapshot::open(&directory).await?;
-        let located: BTreeMap<TableName, Vec<Located>> =
+        let located: BTreeMap<TableName, Vec<LocatedFile>> =
             TableName::ALL.into_iter().map(|name| (name, located(snapshot.table(name)))).collect();
         let files = located.iter().map(|(name, files)| (*name, files.iter().map(listed).collect()));
         let files = files.collect();
@@ -78,7 +78,7 @@ impl Listing {
     }
 
     /// Every table's files, to be opened, in the order of their days.
-    pub(crate) fn located(&self) -> &BTreeMap<TableName, Vec<Located>> {
+    pub(crate) fn located(&self) -> &BTreeMap<TableName, Vec<LocatedFile>> {
         &self.located
     }
 
@@ -128,11 +128,11 @@ impl Listing {
 }
 
 /// A table's files; none of a table that the lake does not have.
-fn located(table: Option<&Table>) -> Vec<Located> {
-    table.map(|table| table.files().iter().map(|file| table.located(file)).collect()).unwrap_or_default()
+fn located(table: Option<&Table>) -> Vec<LocatedFile> {
+    table.map(|table| table.files().iter().map(|file| table.locate(file)).collect()).unwrap_or_default()
 }
 
-fn listed(of: &Located) -> ListedFile {
+fn listed(of: &LocatedFile) -> ListedFile {
     ListedFile {
         path: of.path(),
         size: u64::try_from(of.file.size).unwrap_or_default(),

@@ -5,7 +5,7 @@ use crate::catalog::layout::LAYOUT;
 use crate::catalog::tables::Tables;
 use crate::data_files::reader;
 use crate::data_files::writer;
-use crate::delta::file_changes::Change;
+use crate::delta::file_changes::FileChanges;
 use crate::error::Result;
 use crate::records::day_source;
 use crate::schema::TableName;
@@ -23,7 +23,7 @@ pub(crate) async fn migrate(tables: &mut Tables, disk: &Disk) -> Result<()> {
         let table = tables.get_mut(TableName::Progress);
         let mut rows = Vec::new();
         for stored in table.files().iter() {
-            rows.extend(day_source::rows(&reader::whole(&table.located(stored))?)?);
+            rows.extend(day_source::rows(&reader::read_all(&table.locate(stored))?)?);
         }
         if rows.iter().any(|row| row.history_since.is_none()) {
             rows.iter_mut().for_each(|row| row.history_since = Some(since));
@@ -31,10 +31,10 @@ pub(crate) async fn migrate(tables: &mut Tables, disk: &Disk) -> Result<()> {
             let batch = day_source::batch(&rows)?;
             let added = writer::write(disk, table.directory(), TableName::Progress, days, &batch)?;
             let remove = table.files().iter().cloned().collect();
-            table.commit(Change { remove, add: vec![added], ..Change::default() }).await?;
+            table.commit(FileChanges { remove, add: vec![added], ..FileChanges::default() }).await?;
         }
     }
-    tables.publish(Change::default()).await?;
+    tables.publish(FileChanges::default()).await?;
     tracing::info!("the lake has layout {LAYOUT} now");
     Ok(())
 }

@@ -10,7 +10,7 @@ use rayon::prelude::*;
 use serde::ser::{Serialize, SerializeStruct as _, Serializer};
 
 use crate::catalog::snapshot::Snapshot;
-use crate::data_files::data_file::{DataFile, Located};
+use crate::data_files::data_file::{DataFile, LocatedFile};
 use crate::data_files::reader;
 use crate::error::Result;
 use crate::records::day_source;
@@ -85,18 +85,18 @@ impl Known {
     pub(crate) async fn of(snapshot: &Snapshot, before: &Self) -> Result<Self> {
         let Some(table) = snapshot.table(TableName::Progress) else { return Ok(Self::default()) };
         let known = |file: &DataFile| before.files.get(&file.days.0).filter(|(known, _)| known == file);
-        let (mut files, mut unknown): (BTreeMap<_, _>, Vec<Located>) = Default::default();
+        let (mut files, mut unknown): (BTreeMap<_, _>, Vec<LocatedFile>) = Default::default();
         for file in table.files().iter() {
             match known(file) {
                 Some(known) => {
                     files.insert(file.days.0, known.clone());
                 }
-                None => unknown.push(table.located(file)),
+                None => unknown.push(table.locate(file)),
             }
         }
         let read = move || {
             let read = unknown.into_par_iter().map(|located| {
-                let rows = day_source::rows(&reader::whole(&located)?)?;
+                let rows = day_source::rows(&reader::read_all(&located)?)?;
                 let file = located.file;
                 let counts = rows.into_iter().map(|row| (row.day, row.receipts)).collect();
                 Ok((file.days.0, (file, Arc::new(counts))))

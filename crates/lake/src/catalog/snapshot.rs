@@ -23,7 +23,7 @@ const STANDS_ON: &str = "standsOn";
 /// The versions of the other tables that the newest publishing commit stands on. A table that it does not name was
 /// empty then, at version 0.
 pub(crate) async fn stands_on(rows: &Table) -> Result<BTreeMap<TableName, u64>> {
-    let notes = rows.notes(STANDS_ON).await?.unwrap_or_default();
+    let notes = rows.latest_commit_info(STANDS_ON).await?.unwrap_or_default();
     let version = |name: TableName| notes.get(STANDS_ON)?.get(name.name())?.as_u64();
     Ok(TableName::OTHERS.into_iter().map(|name| (name, version(name).unwrap_or_default())).collect())
 }
@@ -53,7 +53,7 @@ impl Snapshot {
     pub(crate) async fn open(dir: &Path) -> Result<Self> {
         let mut snapshot = Self::at(dir, None).await?;
         for _ in 0..ATTEMPTS {
-            let missing = snapshot.missing()?;
+            let missing = snapshot.missing_files()?;
             if missing.is_empty() {
                 break;
             }
@@ -98,10 +98,10 @@ impl Snapshot {
     ///
     /// # Errors
     /// If something else has the name of one.
-    pub(crate) fn missing(&self) -> Result<Missing> {
+    pub(crate) fn missing_files(&self) -> Result<Missing> {
         let mut missing = Missing::new();
         for (name, table) in &self.tables {
-            missing.extend(table.missing()?.into_iter().map(|file| (*name, file)));
+            missing.extend(table.missing_files()?.into_iter().map(|file| (*name, file)));
         }
         Ok(missing)
     }
@@ -151,7 +151,7 @@ async fn before(dir: &Path, version: u64, missing: &Missing) -> Result<Option<Sn
     for earlier in (0..version).rev() {
         // What came before the oldest commit that is kept cannot be read.
         let Ok(snapshot) = Snapshot::at(dir, Some(earlier)).await else { return Ok(None) };
-        let lacks = snapshot.missing()?;
+        let lacks = snapshot.missing_files()?;
         if lacks.is_empty() {
             return Ok(Some(snapshot));
         }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use crate::catalog::snapshot::{Snapshot, standing_on, stands_on};
-use crate::delta::file_changes::Change;
+use crate::delta::file_changes::FileChanges;
 use crate::delta::table::Table;
 use crate::error::Result;
 use crate::schema::TableName;
@@ -38,9 +38,9 @@ impl Tables {
     }
 
     /// Removes the data files that no version names.
-    pub(crate) async fn sweep(&self) -> Result<()> {
+    pub(crate) async fn remove_orphans(&self) -> Result<()> {
         for name in TableName::ALL {
-            self.get(name).sweep().await?;
+            self.get(name).remove_orphans().await?;
         }
         Ok(())
     }
@@ -54,19 +54,19 @@ impl Tables {
             if rows.version() == 0 {
                 break;
             }
-            rows.take_back(ON_LOST).await?;
+            rows.roll_back_last_commit(ON_LOST).await?;
             versions = stands_on(rows).await?;
         }
         let whole = Snapshot::open(dir).await?.version();
         let rows = self.get_mut(TableName::Rows);
         while rows.version() > whole {
-            rows.take_back(LACKING).await?;
+            rows.roll_back_last_commit(LACKING).await?;
             versions = stands_on(rows).await?;
         }
         for (name, version) in versions {
             let table = self.get_mut(name);
             if table.version() > version {
-                table.restore(version).await?;
+                table.restore_version(version).await?;
             }
         }
         Ok(())
@@ -96,7 +96,7 @@ impl Tables {
 
     /// One commit to each table that changes. The last one, to `sp_sector_daily`, publishes, and names the versions of
     /// the others that it stands on.
-    pub(crate) async fn commit(&mut self, mut changes: BTreeMap<TableName, Change>) -> Result<()> {
+    pub(crate) async fn commit(&mut self, mut changes: BTreeMap<TableName, FileChanges>) -> Result<()> {
         for name in TableName::OTHERS {
             if let Some(change) = changes.remove(&name) {
                 self.get_mut(name).commit(change).await?;
@@ -106,9 +106,9 @@ impl Tables {
     }
 
     /// Commits to `sp_sector_daily`, naming the other tables' versions.
-    pub(crate) async fn publish(&mut self, change: Change) -> Result<()> {
-        let notes = standing_on(TableName::OTHERS.map(|name| (name, self.get(name).version())));
-        self.get_mut(TableName::Rows).commit(Change { notes, ..change }).await?;
+    pub(crate) async fn publish(&mut self, change: FileChanges) -> Result<()> {
+        let commit_info = standing_on(TableName::OTHERS.map(|name| (name, self.get(name).version())));
+        self.get_mut(TableName::Rows).commit(FileChanges { commit_info, ..change }).await?;
         Ok(())
     }
 }

@@ -131,15 +131,15 @@ pub(crate) fn count(rows: &RecordBatch, counts: &mut EventCounts) -> Result<()> 
 
 /// Counts a stored day's events, however many they are.
 pub(crate) async fn stored(events: &Table, day: Day) -> Result<EventCounts> {
-    let Some(file) = events.files().of(day).cloned() else { return Ok(EventCounts::new()) };
-    let located = events.located(&file);
+    let Some(file) = events.files().containing(day).cloned() else { return Ok(EventCounts::new()) };
+    let located = events.locate(&file);
     crate::storage::blocking::blocking("counting a day's events", move || {
         let mut counts = EventCounts::new();
-        reader::each(&located, &mut |batch| {
+        reader::for_each_batch(&located, &mut |batch| {
             if file.day_count() == 1 {
                 return count(&batch, &mut counts);
             }
-            let rows = reader::only(&batch, day);
+            let rows = reader::filter_day(&batch, day);
             let rows = rows.map_err(|source| Error::Rows { table: TableName::Events.name(), source })?;
             count(&rows, &mut counts)
         })?;

@@ -10,7 +10,7 @@ use tokio::task::JoinHandle;
 
 use crate::data_files::data_file::DataFile;
 use crate::data_files::writer;
-use crate::delta::file_changes::Change;
+use crate::delta::file_changes::FileChanges;
 use crate::error::{Error, Result};
 use crate::schema::TableName;
 use crate::storage::disk::Disk;
@@ -98,8 +98,8 @@ impl SmallDays {
 }
 
 /// The changes that put the files of all these days in.
-pub(crate) fn changes(days: &[DayFiles]) -> BTreeMap<TableName, Change> {
-    let mut changes: BTreeMap<TableName, Change> = BTreeMap::new();
+pub(crate) fn changes(days: &[DayFiles]) -> BTreeMap<TableName, FileChanges> {
+    let mut changes: BTreeMap<TableName, FileChanges> = BTreeMap::new();
     for (table, file) in days.iter().flat_map(|day| &day.0) {
         changes.entry(*table).or_default().add.push(file.clone());
     }

@@ -24,7 +24,7 @@ use crate::close::engine_input::{Measured, Reach};
 use crate::close::statement;
 use crate::error::{Error, Result};
 use crate::schema::TableName;
-use crate::schema::checked::Fit;
+use crate::schema::checked::RangeCheck;
 
 /// Rows handed to the engine at once.
 const SLICE: usize = 16_384;
@@ -97,7 +97,7 @@ impl Closing {
         drop(self.events);
         let rows = self.rows.await.map_err(|source| Error::Task { doing: "closing a day", source })?;
         if !self.reach.is_within() {
-            return Err(Fit(self.day).too_large(
+            return Err(RangeCheck(self.day).too_large(
                 "a sum over the day's events",
                 "over 10^38",
                 "38 decimal digits",

@@ -15,7 +15,7 @@ use datafusion::arrow::error::ArrowError;
 use datafusion::common::HashMap;
 
 use crate::error::{Error, Result};
-use crate::schema::{MINER_ID, TableName, WIDEST};
+use crate::schema::{MAX_DECIMAL, MINER_ID, TableName};
 
 const MESSAGE: &str = "message";
 
@@ -195,7 +195,7 @@ impl Reach {
 
     /// Whether no sum can pass 38 digits.
     pub(crate) fn is_within(&self) -> bool {
-        self.0.is_some_and(|reach| reach <= WIDEST.unsigned_abs())
+        self.0.is_some_and(|reach| reach <= MAX_DECIMAL.unsigned_abs())
     }
 }
 

@@ -13,7 +13,7 @@ use ledger::{ChainPower, Power};
 use crate::close::failures::Found;
 use crate::error::{Error, Result};
 use crate::records::finished_day::FinishedDay;
-use crate::schema::checked::Fit;
+use crate::schema::checked::RangeCheck;
 use crate::schema::{DIGITS, MINER_ID, TableName};
 
 /// What the ledger has of a miner's power, beside [`ChainPower`].
@@ -29,13 +29,13 @@ struct LedgerPower {
 /// That is reported, and not an error: it is there to be seen.
 pub(crate) fn batch(finished: &FinishedDay, rows: &RecordBatch, found: &Found) -> Result<RecordBatch> {
     let day = finished.day;
-    let fit = Fit(day);
+    let range = RangeCheck(day);
     let mut powers: BTreeMap<i64, (LedgerPower, Option<ChainPower>)> = BTreeMap::new();
     for (miner, ledger) in ledger_powers(rows)? {
         powers.entry(miner).or_default().0 = ledger;
     }
     for chain in &finished.powers {
-        let miner = fit.integer("a storage provider's ID", chain.miner.0)?;
+        let miner = range.integer("a storage provider's ID", chain.miner.0)?;
         if powers.entry(miner).or_default().1.replace(*chain).is_some() {
             let problem = format!("the chain's power of {} is given twice", chain.miner);
             return Err(Error::Inconsistent { day, problem });
@@ -62,8 +62,8 @@ pub(crate) fn batch(finished: &FinishedDay, rows: &RecordBatch, found: &Found) -
             chain.unproven,
         ];
         for (at, power) in row.iter().enumerate() {
-            figures[2 * at].push(fit.wide("a storage provider's raw power", power.rbp.0)?);
-            figures[2 * at + 1].push(fit.wide("a storage provider's QAP", power.qap.0)?);
+            figures[2 * at].push(range.wide("a storage provider's raw power", power.rbp.0)?);
+            figures[2 * at + 1].push(range.wide("a storage provider's QAP", power.qap.0)?);
         }
         let miner = u64::try_from(*miner).ok().map(MinerId);
         let failed = miner.and_then(|miner| found.failures.get(&miner));

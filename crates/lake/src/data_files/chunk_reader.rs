@@ -16,21 +16,21 @@ const MOST_AHEAD: u64 = 64 << 20;
 
 /// What a data file is read from. The Parquet library's own way moves the one place that all handles of a file share.
 #[derive(Clone, Debug)]
-pub(crate) struct Source {
+pub(crate) struct FileChunks {
     file: Arc<File>,
     length: u64,
     /// A stretch that was read at once, and where it begins.
     ahead: Option<(u64, Bytes)>,
 }
 
-impl Source {
+impl FileChunks {
     pub(crate) fn of(file: File) -> io::Result<Self> {
         let length = file.metadata()?.len();
         Ok(Self { file: Arc::new(file), length, ahead: None })
     }
 
     /// The same file, with these bytes at hand: one look at the disk, in the place of one for each page.
-    pub(crate) fn ahead(&self, range: Range<u64>) -> Result<Self> {
+    pub(crate) fn read_ahead(&self, range: Range<u64>) -> Result<Self> {
         let length = range.end.saturating_sub(range.start);
         if length > MOST_AHEAD {
             return Ok(self.clone());
@@ -40,35 +40,35 @@ impl Source {
     }
 
     /// The bytes from that place on that are at hand.
-    fn at_hand(&self, place: u64) -> Option<Bytes> {
+    fn buffered(&self, place: u64) -> Option<Bytes> {
         let (start, bytes) = self.ahead.as_ref()?;
         let skipped = usize::try_from(place.checked_sub(*start)?).ok()?;
         (skipped < bytes.len()).then(|| bytes.slice(skipped..))
     }
 
-    fn at(&self, place: u64) -> At {
-        At { file: Arc::clone(&self.file), place }
+    fn at(&self, place: u64) -> FileCursor {
+        FileCursor { file: Arc::clone(&self.file), place }
     }
 }
 
-impl Length for Source {
+impl Length for FileChunks {
     fn len(&self) -> u64 {
         self.length
     }
 }
 
-impl ChunkReader for Source {
+impl ChunkReader for FileChunks {
     type T = Box<dyn Read>;
 
     fn get_read(&self, start: u64) -> Result<Self::T> {
-        Ok(match self.at_hand(start) {
+        Ok(match self.buffered(start) {
             Some(bytes) => Box::new(bytes.reader()),
             None => Box::new(BufReader::new(self.at(start))),
         })
     }
 
     fn get_bytes(&self, start: u64, length: usize) -> Result<Bytes> {
-        if let Some(bytes) = self.at_hand(start).filter(|bytes| bytes.len() >= length) {
+        if let Some(bytes) = self.buffered(start).filter(|bytes| bytes.len() >= length) {
             return Ok(bytes.slice(..length));
         }
         // A damaged file may claim any length.
@@ -83,12 +83,12 @@ impl ChunkReader for Source {
 }
 
 /// A file from some place on.
-struct At {
+struct FileCursor {
     file: Arc<File>,
     place: u64,
 }
 
-impl Read for At {
+impl Read for FileCursor {
     fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
         let read = read_at(&self.file, bytes, self.place)?;
         self.place = self.place.saturating_add(read as u64);
@@ -107,9 +107,9 @@ mod tests {
         let mut file = tempfile::NamedTempFile::new().expect("a file");
         let bytes: Vec<u8> = (0..200).collect();
         file.write_all(&bytes).expect("written");
-        let plain = Source::of(file.reopen().expect("a file")).expect("it opens");
+        let plain = FileChunks::of(file.reopen().expect("a file")).expect("it opens");
         assert_eq!(plain.len(), 200);
-        let ahead = plain.ahead(50..100).expect("read ahead");
+        let ahead = plain.read_ahead(50..100).expect("read ahead");
         for source in [&plain, &ahead] {
             for (start, length) in
                 [(0, 200), (50, 50), (60, 40), (60, 41), (99, 1), (100, 1), (40, 20), (200, 0)]
@@ -124,6 +124,6 @@ mod tests {
                 assert!(source.get_bytes(start, length).is_err(), "{length} at {start}");
             }
         }
-        assert!(plain.ahead(150..250).is_err());
+        assert!(plain.read_ahead(150..250).is_err());
     }
 }

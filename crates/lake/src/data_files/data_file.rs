@@ -11,7 +11,7 @@ use chain::Day;
 use datafusion::parquet::file::metadata::ParquetMetaData;
 use serde_json::{Map, Value, json};
 
-use crate::error::integrity::Deep;
+use crate::error::integrity::IntegrityError;
 use crate::schema::{MINER_ID, STAT_DATE, TableName};
 use crate::storage::beneath;
 use crate::storage::file_names::FileName;
@@ -80,7 +80,7 @@ impl DataFile {
 
 /// A data file where it lies.
 #[derive(Clone, Debug)]
-pub(crate) struct Located {
+pub(crate) struct LocatedFile {
     /// The lake's directory.
     pub(crate) lake: Arc<Path>,
     /// The table.
@@ -89,7 +89,7 @@ pub(crate) struct Located {
     pub(crate) file: DataFile,
 }
 
-impl Located {
+impl LocatedFile {
     /// The path of it, to be shown.
     pub(crate) fn path(&self) -> PathBuf {
         self.file.name.within(&self.lake.join(self.table.name()))
@@ -129,18 +129,18 @@ impl Located {
     }
 
     fn rewritten(&self, problem: String) -> io::Error {
-        io::Error::other(Deep::Rewritten { path: self.path(), problem })
+        io::Error::other(IntegrityError::Rewritten { path: self.path(), problem })
     }
 }
 
 /// Files that share no day, by their first days.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Files(BTreeMap<Day, DataFile>);
+pub(crate) struct DataFiles(BTreeMap<Day, DataFile>);
 
-impl Files {
+impl DataFiles {
     /// Puts a file in; gives back one that holds some of the same days, if there is one.
     pub(crate) fn insert(&mut self, file: DataFile) -> Result<(), DataFile> {
-        if let Some(other) = self.touching(file.days.0..=file.days.1).next() {
+        if let Some(other) = self.overlapping(file.days.0..=file.days.1).next() {
             return Err(other.clone());
         }
         self.0.insert(file.days.0, file);
@@ -148,13 +148,13 @@ impl Files {
     }
 
     /// The file that holds a day.
-    pub(crate) fn of(&self, day: Day) -> Option<&DataFile> {
+    pub(crate) fn containing(&self, day: Day) -> Option<&DataFile> {
         self.0.range(..=day).next_back().map(|(_, file)| file).filter(|file| file.days.1 >= day)
     }
 
     /// The files that hold any of these days, in their order.
-    pub(crate) fn touching(&self, days: RangeInclusive<Day>) -> impl Iterator<Item = &DataFile> {
-        let from = self.of(*days.start()).map_or(*days.start(), |file| file.days.0);
+    pub(crate) fn overlapping(&self, days: RangeInclusive<Day>) -> impl Iterator<Item = &DataFile> {
+        let from = self.containing(*days.start()).map_or(*days.start(), |file| file.days.0);
         let upto = *days.end();
         // A range that ends before it begins holds nothing.
         let range = (from <= upto).then(|| self.0.range(from..=upto));
@@ -203,16 +203,16 @@ mod tests {
 
     #[test]
     fn files_are_found_by_any_day_they_hold() {
-        let mut files = Files::default();
+        let mut files = DataFiles::default();
         for (first, last) in [(10, 19), (20, 20), (21, 30)] {
             files.insert(file(first, last)).expect("no day twice");
         }
-        assert_eq!(files.of(day(15)).map(|file| file.name.as_str()), Some("10.parquet"));
-        assert_eq!((files.of(day(9)), files.of(day(31))), (None, None));
-        assert_eq!(names(files.touching(day(19)..=day(20))), ["10.parquet", "20.parquet"]);
-        assert_eq!(names(files.touching(day(1)..=day(10))), ["10.parquet"]);
-        assert_eq!(names(files.touching(day(20)..=day(40))), ["20.parquet", "21.parquet"]);
-        assert_eq!(names(files.touching(day(31)..=day(40))), [""; 0]);
+        assert_eq!(files.containing(day(15)).map(|file| file.name.as_str()), Some("10.parquet"));
+        assert_eq!((files.containing(day(9)), files.containing(day(31))), (None, None));
+        assert_eq!(names(files.overlapping(day(19)..=day(20))), ["10.parquet", "20.parquet"]);
+        assert_eq!(names(files.overlapping(day(1)..=day(10))), ["10.parquet"]);
+        assert_eq!(names(files.overlapping(day(20)..=day(40))), ["20.parquet", "21.parquet"]);
+        assert_eq!(names(files.overlapping(day(31)..=day(40))), [""; 0]);
         assert_eq!(files.days(), Some(day(10)..=day(30)));
         let twice = file(30, 40);
         assert_eq!(files.insert(twice).map_err(|other| other.name), Err(file(21, 30).name));

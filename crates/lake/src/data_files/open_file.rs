@@ -19,8 +19,8 @@ use datafusion::parquet::file::metadata::{
 use datafusion::parquet::file::page_index::column_index::ColumnIndexMetaData;
 use datafusion::parquet::file::statistics::Statistics;
 
-use crate::data_files::chunk_reader::Source;
-use crate::data_files::data_file::Located;
+use crate::data_files::chunk_reader::FileChunks;
+use crate::data_files::data_file::LocatedFile;
 use crate::error::{Error, Result};
 use crate::schema::{MINER_ID, STAT_DATE, TableName};
 
@@ -28,20 +28,20 @@ use crate::schema::{MINER_ID, STAT_DATE, TableName};
 const MOST_ROWS: usize = 1 << 21;
 
 /// Reads what is selected of a file.
-pub(crate) type Builder = ParquetRecordBatchReaderBuilder<Source>;
+pub(crate) type Builder = ParquetRecordBatchReaderBuilder<FileChunks>;
 
 /// A data file that is open for reading, or some of its row groups. Reading blocks: do it on a thread that may.
 #[derive(Clone)]
-pub(crate) struct Opened<'p> {
-    file: &'p Located,
-    source: Source,
+pub(crate) struct OpenFile<'p> {
+    file: &'p LocatedFile,
+    source: FileChunks,
     metadata: ArrowReaderMetadata,
 }
 
-impl<'p> Opened<'p> {
+impl<'p> OpenFile<'p> {
     /// Opens a file, which has the bytes and the rows that its table's log says. Nothing of it has been decoded then.
-    pub(crate) fn open(file: &'p Located) -> Result<Self> {
-        let source = file.open().and_then(Source::of).map_err(|error| Error::io(file.path())(error))?;
+    pub(crate) fn open(file: &'p LocatedFile) -> Result<Self> {
+        let source = file.open().and_then(FileChunks::of).map_err(|error| Error::io(file.path())(error))?;
         let metadata =
             about(&source, file.table).map_err(|source| Error::Parquet { path: file.path(), source })?;
         let opened = Self { file, source, metadata };
@@ -119,7 +119,7 @@ impl<'p> Opened<'p> {
     }
 
     /// The file with the bytes of its row groups at hand.
-    pub(crate) fn ahead(&self) -> Result<Self> {
+    pub(crate) fn read_ahead(&self) -> Result<Self> {
         let mut span: Option<Range<u64>> = None;
         for column in self.parquet().row_groups().iter().flat_map(RowGroupMetaData::columns) {
             let first = column.dictionary_page_offset().unwrap_or(column.data_page_offset());
@@ -128,7 +128,7 @@ impl<'p> Opened<'p> {
             let span = span.get_or_insert(first..end);
             *span = span.start.min(first)..span.end.max(end);
         }
-        let source = self.source.ahead(span.unwrap_or_default()).map_err(self.wrong())?;
+        let source = self.source.read_ahead(span.unwrap_or_default()).map_err(self.wrong())?;
         Ok(Self { source, ..self.clone() })
     }
 
@@ -220,7 +220,7 @@ impl<'p> Opened<'p> {
 
 /// What a file says of itself. Bounds are read of the columns alone that rows are looked up by: some programs write
 /// those of all columns, and some of these files are ours of old.
-fn about(source: &Source, table: TableName) -> std::result::Result<ArrowReaderMetadata, ParquetError> {
+fn about(source: &FileChunks, table: TableName) -> std::result::Result<ArrowReaderMetadata, ParquetError> {
     let schema = table.schema();
     let places: Vec<usize> =
         [STAT_DATE, MINER_ID].iter().filter_map(|name| schema.index_of(name).ok()).collect();

@@ -11,10 +11,10 @@ use datafusion::arrow::error::ArrowError;
 use datafusion::parquet::arrow::ProjectionMask;
 use rayon::prelude::*;
 
-use crate::data_files::data_file::Located;
-use crate::data_files::open_file::Opened;
+use crate::data_files::data_file::LocatedFile;
+use crate::data_files::open_file::OpenFile;
 use crate::error::{Error, Result};
-use crate::schema::{MINER_ID, STAT_DATE, TableName, absent};
+use crate::schema::{MINER_ID, STAT_DATE, TableName, default_value};
 
 /// Rows in a batch where a file is read piece by piece.
 const AT_ONCE: usize = 8192;
@@ -25,44 +25,49 @@ const COLUMNS_AT_ONCE: usize = 8;
 const FEW: usize = 65_536;
 
 /// A whole file as the table's rows.
-pub(crate) fn whole(file: &Located) -> Result<RecordBatch> {
-    let opened = Opened::open(file)?;
+pub(crate) fn read_all(file: &LocatedFile) -> Result<RecordBatch> {
+    let opened = OpenFile::open(file)?;
     let rows = opened.read(opened.builder(), opened.rows())?;
-    as_table(&rows, file.table).map_err(wrong(file))
+    conform_to_table(&rows, file.table).map_err(rows_error(file))
 }
 
 /// A whole file as the table's rows, a batch at a time.
-pub(crate) fn each(file: &Located, visit: &mut dyn FnMut(RecordBatch) -> Result<()>) -> Result<()> {
+pub(crate) fn for_each_batch(
+    file: &LocatedFile,
+    visit: &mut dyn FnMut(RecordBatch) -> Result<()>,
+) -> Result<()> {
     batches(file, AT_ONCE)?.try_for_each(|batch| visit(batch?))
 }
 
 /// A whole file as the table's rows, in batches of so many.
 pub(crate) fn batches(
-    file: &Located,
+    file: &LocatedFile,
     rows: usize,
 ) -> Result<impl Iterator<Item = Result<RecordBatch>> + use<>> {
-    let opened = Opened::open(file)?;
+    let opened = OpenFile::open(file)?;
     let batches = opened.builder().with_batch_size(rows).build().map_err(opened.wrong())?;
     let file = file.clone();
-    Ok(batches.map(move |batch| batch.and_then(|batch| as_table(&batch, file.table)).map_err(wrong(&file))))
+    Ok(batches.map(move |batch| {
+        batch.and_then(|batch| conform_to_table(&batch, file.table)).map_err(rows_error(&file))
+    }))
 }
 
 /// The rows of one of the days that a file holds.
-pub(crate) fn day(file: &Located, day: Day) -> Result<RecordBatch> {
-    let mut opened = Opened::open(file)?;
+pub(crate) fn day(file: &LocatedFile, day: Day) -> Result<RecordBatch> {
+    let mut opened = OpenFile::open(file)?;
     if file.file.day_count() > 1 {
         opened = opened.holding(STAT_DATE, day.unix_days().into())?;
     }
-    let rows = as_table(&on_all_cores(&opened)?, file.table).map_err(wrong(file))?;
+    let rows = conform_to_table(&read_in_parallel(&opened)?, file.table).map_err(rows_error(file))?;
     if file.file.day_count() == 1 || opened.all_are(STAT_DATE, day.unix_days().into()) {
         return Ok(rows);
     }
-    only(&rows, day).map_err(wrong(file))
+    filter_day(&rows, day).map_err(rows_error(file))
 }
 
 /// All rows, the columns shared out over the cores.
-fn on_all_cores(opened: &Opened<'_>) -> Result<RecordBatch> {
-    let opened = opened.ahead()?;
+fn read_in_parallel(opened: &OpenFile<'_>) -> Result<RecordBatch> {
+    let opened = opened.read_ahead()?;
     let (rows, width) = (opened.rows(), opened.width());
     if rows.saturating_mul(width) < FEW {
         return opened.read(opened.builder(), rows);
@@ -83,10 +88,10 @@ fn on_all_cores(opened: &Opened<'_>) -> Result<RecordBatch> {
 }
 
 /// A miner's rows in a file, in the file's order; with `day`, only those of that day.
-pub(crate) fn miner(file: &Located, miner: MinerId, day: Option<Day>) -> Result<RecordBatch> {
+pub(crate) fn miner(file: &LocatedFile, miner: MinerId, day: Option<Day>) -> Result<RecordBatch> {
     let none = || Ok(RecordBatch::new_empty(file.table.schema()));
     let Ok(miner) = i64::try_from(miner.0) else { return none() };
-    let mut opened = Opened::open(file)?.holding(MINER_ID, miner)?;
+    let mut opened = OpenFile::open(file)?.holding(MINER_ID, miner)?;
     if let Some(day) = day {
         opened = opened.holding(STAT_DATE, day.unix_days().into())?;
     }
@@ -101,30 +106,33 @@ pub(crate) fn miner(file: &Located, miner: MinerId, day: Option<Day>) -> Result<
         return none();
     }
     let rows = opened.read(opened.builder().with_row_selection(places), rows)?;
-    let rows = as_table(&rows, file.table).map_err(wrong(file))?;
+    let rows = conform_to_table(&rows, file.table).map_err(rows_error(file))?;
     match day {
-        Some(day) => only(&rows, day).map_err(wrong(file)),
+        Some(day) => filter_day(&rows, day).map_err(rows_error(file)),
         None => Ok(rows),
     }
 }
 
 /// The rows of that day: a row group may hold more.
-pub(crate) fn only(rows: &RecordBatch, day: Day) -> std::result::Result<RecordBatch, ArrowError> {
+pub(crate) fn filter_day(rows: &RecordBatch, day: Day) -> std::result::Result<RecordBatch, ArrowError> {
     let wanted = Scalar::new(Date32Array::from(vec![day.unix_days()]));
     filter_record_batch(rows, &cmp::eq(rows.column(0), &wanted)?)
 }
 
 /// Says which file it was.
-fn wrong(file: &Located) -> impl FnOnce(ArrowError) -> Error + use<> {
+fn rows_error(file: &LocatedFile) -> impl FnOnce(ArrowError) -> Error + use<> {
     let path = file.path();
     move |source| Error::Parquet { path, source: source.into() }
 }
 
 /// Rows in the table's columns. A file written under an older layout lacks the last ones, which are unknown then, or were
 /// nothing yet ([`absent`]).
-pub(crate) fn as_table(rows: &RecordBatch, table: TableName) -> std::result::Result<RecordBatch, ArrowError> {
+pub(crate) fn conform_to_table(
+    rows: &RecordBatch,
+    table: TableName,
+) -> std::result::Result<RecordBatch, ArrowError> {
     let schema = table.schema();
-    let column = |field: &Arc<Field>| match (rows.column_by_name(field.name()), absent(field)) {
+    let column = |field: &Arc<Field>| match (rows.column_by_name(field.name()), default_value(field)) {
         (Some(column), Some(zero)) if column.null_count() > 0 => {
             let known = is_not_null(column)?;
             zip(&known, column, &zero.to_scalar()?)
@@ -212,7 +220,7 @@ mod tests {
             let days = (day_number(0), day_number(3));
             let (lake, of) = within(directory.path(), table);
             let file = writer::write(&Disk::default(), &of, table, days, rows).expect("written");
-            Located { lake, table, file }
+            LocatedFile { lake, table, file }
         };
         // Handed over at once, and a day at a time as compaction does.
         let together = write(TableName::Rows, &all);
@@ -227,7 +235,7 @@ mod tests {
         for day in &days {
             writer.write(day).expect("written");
         }
-        let apart = Located { file: writer.end().expect("written"), ..together.clone() };
+        let apart = LocatedFile { file: writer.end().expect("written"), ..together.clone() };
         let laid = write(TableName::History, &by_miner(&all));
         for file in [&together, &apart] {
             for (number, rows) in (0..4).zip(&days) {
@@ -247,7 +255,7 @@ mod tests {
         for id in [1, 127, 129, 3000, u64::MAX] {
             assert_eq!(miner(&laid, MinerId(id), None).expect("none").num_rows(), 0);
         }
-        assert_eq!(whole(&laid).expect("rows"), by_miner(&all));
+        assert_eq!(read_all(&laid).expect("rows"), by_miner(&all));
     }
 
     #[test]
@@ -264,7 +272,7 @@ mod tests {
             writer.write(&rows(number)).expect("written");
         }
         let file = writer.end().expect("written");
-        let file = Located { lake, table: TableName::Rows, file };
+        let file = LocatedFile { lake, table: TableName::Rows, file };
         let read = day(&file, day_number(2)).expect("a day");
         let (held, needed) = (read.get_array_memory_size(), rows(2).get_array_memory_size());
         assert!(held < needed * 3 / 2, "{held} bytes for {needed}");
@@ -276,7 +284,7 @@ mod tests {
         let days = (day_number(0), day_number(0));
         let (lake, of) = within(directory.path(), TableName::History);
         let file = writer::write(&Disk::default(), &of, TableName::History, days, &rows(0)).expect("written");
-        let whole = Located { lake, table: TableName::History, file };
+        let whole = LocatedFile { lake, table: TableName::History, file };
         let path = whole.path();
         let bytes = std::fs::read(&path).expect("a file");
         for length in (0..bytes.len()).step_by(bytes.len() / 50) {
@@ -296,13 +304,13 @@ mod tests {
         let (lake, of) = within(directory.path(), TableName::Rows);
         let days = (day_number(0), day_number(0));
         let file = writer::write(&Disk::default(), &of, TableName::Rows, days, &rows(0)).expect("written");
-        let right = Located { lake, table: TableName::Rows, file };
-        whole(&right).expect("rows");
+        let right = LocatedFile { lake, table: TableName::Rows, file };
+        read_all(&right).expect("rows");
         let (mut longer, mut fewer) = (right.clone(), right.clone());
         longer.file.size += 1;
         fewer.file.rows -= 1;
         for wrong in [longer, fewer] {
-            for read in [whole(&wrong), day(&wrong, day_number(0)), miner(&wrong, MinerId(2), None)] {
+            for read in [read_all(&wrong), day(&wrong, day_number(0)), miner(&wrong, MinerId(2), None)] {
                 let refused = read.expect_err("the log says otherwise");
                 let named = matches!(&refused, Error::Rewritten { path, .. } if *path == right.path());
                 assert!(named, "{refused}");

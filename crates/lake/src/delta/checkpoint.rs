@@ -10,7 +10,7 @@ use datafusion::parquet::arrow::ProjectionMask;
 use datafusion::parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use datafusion::parquet::errors::ParquetError;
 
-use crate::data_files::chunk_reader::Source;
+use crate::data_files::chunk_reader::FileChunks;
 
 /// What checkpoints of ours have.
 const KNOWN: [&str; 7] = ["add", "remove", "metaData", "protocol", "txn", "domainMetadata", SIDECAR];
@@ -23,12 +23,12 @@ const MOST_UNPACKED: i64 = 1 << 30;
 
 /// Looks whether a checkpoint is one of ours; else says why not.
 pub(crate) fn check(file: &File) -> Result<(), String> {
-    looked_into(file).map_err(|error| format!("as a checkpoint it does not read: {error}"))?
+    inspect(file).map_err(|error| format!("as a checkpoint it does not read: {error}"))?
 }
 
 /// The inner result is what is found, the outer one whether it could be looked for.
-fn looked_into(file: &File) -> Result<Result<(), String>, ParquetError> {
-    let source = Source::of(file.try_clone()?)?;
+fn inspect(file: &File) -> Result<Result<(), String>, ParquetError> {
+    let source = FileChunks::of(file.try_clone()?)?;
     let builder = ParquetRecordBatchReaderBuilder::try_new(source)?;
     let about = builder.metadata();
     let unknown = about.file_metadata().schema_descr().root_schema().get_fields().iter();

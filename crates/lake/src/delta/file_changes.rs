@@ -12,26 +12,26 @@ use crate::error::Error;
 
 /// What a commit does.
 #[derive(Debug, Default)]
-pub(crate) struct Change {
+pub(crate) struct FileChanges {
     /// Files taken out.
     pub(crate) remove: Vec<DataFile>,
     /// Files put in. They are on disk, flushed, and nothing names them yet.
     pub(crate) add: Vec<DataFile>,
     /// Goes into the commit's information.
-    pub(crate) notes: Map<String, Value>,
+    pub(crate) commit_info: Map<String, Value>,
     /// Whether only the way changes in which the same rows are kept.
     pub(crate) same_rows: bool,
 }
 
-impl Change {
+impl FileChanges {
     /// The same in the library's terms.
     pub(super) fn actions(&self, now: i64) -> Vec<Action> {
-        let out = self.remove.iter().map(|file| taken_out(file, now, self.same_rows));
-        out.chain(self.add.iter().map(|file| put_in(file, now, self.same_rows))).collect()
+        let out = self.remove.iter().map(|file| remove_action(file, now, self.same_rows));
+        out.chain(self.add.iter().map(|file| add_action(file, now, self.same_rows))).collect()
     }
 }
 
-fn put_in(file: &DataFile, now: i64, same_rows: bool) -> Action {
+fn add_action(file: &DataFile, now: i64, same_rows: bool) -> Action {
     Action::Add(Add {
         path: file.name.to_string(),
         size: file.size,
@@ -42,7 +42,7 @@ fn put_in(file: &DataFile, now: i64, same_rows: bool) -> Action {
     })
 }
 
-fn taken_out(file: &DataFile, now: i64, same_rows: bool) -> Action {
+fn remove_action(file: &DataFile, now: i64, same_rows: bool) -> Action {
     Action::Remove(Remove {
         path: file.name.to_string(),
         data_change: !same_rows,
@@ -55,7 +55,7 @@ fn taken_out(file: &DataFile, now: i64, same_rows: bool) -> Action {
 }
 
 /// What a commit that failed says.
-pub(super) fn failed(table: &'static str, error: DeltaTableError) -> Error {
+pub(super) fn commit_error(table: &'static str, error: DeltaTableError) -> Error {
     match error {
         DeltaTableError::VersionAlreadyExists(_)
         | DeltaTableError::Transaction {

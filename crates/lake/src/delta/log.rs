@@ -9,9 +9,9 @@ use deltalake::{DeltaTable, DeltaTableBuilder};
 use futures::TryStreamExt;
 use url::Url;
 
-use crate::data_files::data_file::{DataFile, Files};
+use crate::data_files::data_file::{DataFile, DataFiles};
 use crate::delta::object_store::DurableStore;
-use crate::delta::recovery::LOG;
+use crate::delta::recovery::LOG_DIRECTORY;
 use crate::error::{Error, Result};
 use crate::schema::{MINER_ID, STAT_DATE, TableName, delta_fields};
 use crate::storage::file_names::FileName;
@@ -24,7 +24,7 @@ const READERS: i32 = 1;
 
 /// A file that the table had and has no more.
 #[derive(Clone, Debug)]
-pub(crate) struct Gone {
+pub(crate) struct Tombstone {
     /// Its name.
     pub(crate) name: FileName,
     /// When it was taken out, in Unix milliseconds.
@@ -85,7 +85,7 @@ pub(super) fn check_schema(name: TableName, delta: &DeltaTable) -> Result<()> {
 
 /// What is said of a log that names what this program names nowhere.
 fn rewritten(directory: &Path, problem: String) -> Error {
-    Error::Rewritten { path: directory.join(LOG), problem }
+    Error::Rewritten { path: directory.join(LOG_DIRECTORY), problem }
 }
 
 /// The name of a data file, which is one plain component.
@@ -96,9 +96,9 @@ fn named(directory: &Path, path: &str) -> Result<FileName> {
 }
 
 /// The table's files by day, by their statistics.
-pub(super) fn files(directory: &Path, name: TableName, delta: &DeltaTable) -> Result<Files> {
+pub(super) fn files(directory: &Path, name: TableName, delta: &DeltaTable) -> Result<DataFiles> {
     let state = delta.snapshot().map_err(Error::delta(name.name(), "list its files"))?;
-    let mut files = Files::default();
+    let mut files = DataFiles::default();
     for file in state.log_data().iter() {
         let path = named(directory, &file.path())?;
         if file.deletion_vector_descriptor().is_some() {
@@ -118,12 +118,16 @@ pub(super) fn files(directory: &Path, name: TableName, delta: &DeltaTable) -> Re
 }
 
 /// The files that it had and has no more, which readers of older versions may still read.
-pub(super) async fn gone(directory: &Path, name: TableName, delta: &DeltaTable) -> Result<Vec<Gone>> {
+pub(super) async fn tombstones(
+    directory: &Path,
+    name: TableName,
+    delta: &DeltaTable,
+) -> Result<Vec<Tombstone>> {
     let failed = || Error::delta(name.name(), "list the files it had");
     let state = delta.snapshot().map_err(failed())?;
     let log = delta.log_store();
     let gone = state.all_tombstones(&*log);
     let gone = gone.map_ok(|file| (file.path().into_owned(), file.deletion_timestamp().unwrap_or_default()));
     let gone: Vec<(String, i64)> = gone.try_collect().await.map_err(failed())?;
-    gone.into_iter().map(|(path, at)| Ok(Gone { name: named(directory, &path)?, at })).collect()
+    gone.into_iter().map(|(path, at)| Ok(Tombstone { name: named(directory, &path)?, at })).collect()
 }

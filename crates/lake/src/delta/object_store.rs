@@ -18,8 +18,8 @@ use deltalake::logstore::object_store::{
 use futures::stream::{self, BoxStream, StreamExt};
 
 use crate::delta::checkpoint;
-use crate::delta::recovery::{LOG, MOST_BYTES};
-use crate::error::integrity::Deep;
+use crate::delta::recovery::{LOG_DIRECTORY, MAX_LOG_FILE_BYTES};
+use crate::error::integrity::IntegrityError;
 use crate::storage::beneath;
 use crate::storage::disk::Disk;
 use crate::storage::file_names::LogName;
@@ -43,7 +43,7 @@ impl DurableStore {
     /// # Errors
     /// If the directory cannot be written as an object's path.
     pub(crate) fn new(directory: &Path, disk: Disk) -> Result<Self> {
-        let log = Location::from_absolute_path(directory.join(LOG))?;
+        let log = Location::from_absolute_path(directory.join(LOG_DIRECTORY))?;
         Ok(Self { directory: directory.into(), log, disk, hidden: Arc::default() })
     }
 
@@ -67,15 +67,18 @@ impl DurableStore {
         match parts.as_deref() {
             Some([name]) => Ok(name.as_ref().to_owned()),
             _ => {
-                let path = self.directory.join(LOG);
+                let path = self.directory.join(LOG_DIRECTORY);
                 let problem = format!("what it names leads out of it, to {location}");
-                Err(object_reads::failed(location)(io::Error::other(Deep::Rewritten { path, problem })))
+                Err(object_reads::object_error(location)(io::Error::other(IntegrityError::Rewritten {
+                    path,
+                    problem,
+                })))
             }
         }
     }
 
     fn path(&self, name: &str) -> PathBuf {
-        self.directory.join(LOG).join(name)
+        self.directory.join(LOG_DIRECTORY).join(name)
     }
 
     /// A file of the log that may be read, opened.
@@ -84,10 +87,11 @@ impl DurableStore {
         let Some(of) = LogName::parse(name).filter(|_| !self.is_hidden(name)) else {
             return Err(io::ErrorKind::NotFound.into());
         };
-        let file = beneath::open(&self.directory, &[LOG, name])?;
+        let file = beneath::open(&self.directory, &[LOG_DIRECTORY, name])?;
         let length = file.metadata()?.len();
-        let rewritten = |problem| io::Error::other(Deep::Rewritten { path: self.path(name), problem });
-        if length > MOST_BYTES {
+        let rewritten =
+            |problem| io::Error::other(IntegrityError::Rewritten { path: self.path(name), problem });
+        if length > MAX_LOG_FILE_BYTES {
             return Err(rewritten(format!("its {length} bytes are more than any log of ours has")));
         }
         if of.is_checkpoint {
@@ -102,26 +106,29 @@ impl DurableStore {
         let store = self.clone();
         let put = move || {
             let bytes: Vec<u8> = payload.iter().flat_map(|part| part.iter().copied()).collect();
-            beneath::make_directory(&store.directory, &[LOG])?;
+            beneath::create_directory(&store.directory, &[LOG_DIRECTORY])?;
             match mode {
                 PutMode::Create => store.disk.create(&path, &bytes),
                 _ => store.disk.replace(&path, &bytes),
             }
         };
         let written = tokio::task::spawn_blocking(put).await;
-        written.map_err(|source| Error::JoinError { source })?.map_err(object_reads::failed(location))?;
+        written
+            .map_err(|source| Error::JoinError { source })?
+            .map_err(object_reads::object_error(location))?;
         Ok(PutResult { e_tag: None, version: None })
     }
 
     /// What is in the log.
     fn listed(&self) -> Result<Vec<ObjectMeta>> {
-        let failed = object_reads::failed(&self.log);
-        let entries = beneath::entries(&self.directory, &[LOG]).map_err(&failed)?;
+        let failed = object_reads::object_error(&self.log);
+        let entries = beneath::entries(&self.directory, &[LOG_DIRECTORY]).map_err(&failed)?;
         let names = entries.into_iter().map(|(name, _)| name);
         let mut listed = Vec::new();
         for name in names.filter(|name| LogName::parse(name).is_some() && !self.is_hidden(name)) {
             // What is gone meanwhile is not there.
-            let Some(about) = beneath::about(&self.directory, &[LOG, &name]).map_err(&failed)? else {
+            let Some(about) = beneath::metadata(&self.directory, &[LOG_DIRECTORY, &name]).map_err(&failed)?
+            else {
                 continue;
             };
             let last_modified = about.modified().map_err(&failed)?.into();
@@ -167,8 +174,8 @@ impl ObjectStore for DurableStore {
         let name = self.entry(location)?;
         let (store, location) = (self.clone(), location.clone());
         let got = move || {
-            let file = store.open(&name).map_err(object_reads::failed(&location))?;
-            object_reads::got(file, &store.path(&name), &location, &options)
+            let file = store.open(&name).map_err(object_reads::object_error(&location))?;
+            object_reads::get_result(file, &store.path(&name), &location, &options)
         };
         tokio::task::spawn_blocking(got).await.map_err(|source| Error::JoinError { source })?
     }
@@ -181,7 +188,7 @@ impl ObjectStore for DurableStore {
         let deleted = move |location: Result<Location>| {
             let location = location?;
             let path = store.path(&store.entry(&location)?);
-            store.disk.remove(&path).map_err(object_reads::failed(&location))?;
+            store.disk.remove(&path).map_err(object_reads::object_error(&location))?;
             Ok(location)
         };
         locations.map(deleted).boxed()

@@ -19,33 +19,33 @@ use crate::storage::disk::{Disk, PARTIAL};
 use crate::storage::file_names::{FileName, LogName};
 
 /// The directory of a table's log.
-pub(crate) const LOG: &str = "_delta_log";
+pub(crate) const LOG_DIRECTORY: &str = "_delta_log";
 /// Most bytes of a commit or a checkpoint: of ours, the largest names the files of some ten years anew.
-pub(crate) const MOST_BYTES: u64 = 64 << 20;
+pub(crate) const MAX_LOG_FILE_BYTES: u64 = 64 << 20;
 /// How old a file must be to be taken for one that a crash has left. A younger one may be another writer's, whose lock
 /// somebody has removed, and whose commit is still to come.
-const YOUNG: Duration = Duration::from_mins(10);
+const MIN_ORPHAN_AGE: Duration = Duration::from_mins(10);
 const LAST_CHECKPOINT: &str = "_last_checkpoint";
 /// How a Parquet file begins and ends.
 const PARQUET: &[u8; 4] = b"PAR1";
 
 /// What is torn in a table's log: names of files, and what each is, in the words of a log line.
-fn damage(table: &Path) -> Result<Vec<(String, &'static str)>> {
+fn find_damage(table: &Path) -> Result<Vec<(String, &'static str)>> {
     let mut last: Option<LogName> = None;
     let mut torn = Vec::new();
     let mut note = false;
-    for (name, _) in entries(table, &[LOG])? {
+    for (name, _) in entries(table, &[LOG_DIRECTORY])? {
         let Some(of) = LogName::parse(&name) else {
             note |= name == LAST_CHECKPOINT;
             if name.contains(".checkpoint.") && !name.ends_with(PARTIAL) {
                 let problem = "it is a checkpoint of a kind that this program writes none of".to_owned();
-                return Err(Error::Rewritten { path: table.join(LOG).join(name), problem });
+                return Err(Error::Rewritten { path: table.join(LOG_DIRECTORY).join(name), problem });
             }
             continue;
         };
         if !of.is_checkpoint {
             // Where there is anything else in its place, it is said.
-            about(table, &[LOG, &name])?;
+            about(table, &[LOG_DIRECTORY, &name])?;
             last = last.max(Some(of));
         } else if !is_parquet(table, &name)? {
             torn.push((name, "a torn checkpoint; the commits under it are read instead"));
@@ -72,20 +72,20 @@ fn damage(table: &Path) -> Result<Vec<(String, &'static str)>> {
 ///
 /// # Errors
 /// If the directory cannot be read, or something in it cannot be removed.
-pub(crate) fn log(disk: &Disk, table: &Path) -> Result<()> {
-    let mut torn = damage(table)?;
-    let partial = entries(table, &[LOG])?.into_iter().map(|(name, _)| name);
+pub(crate) fn repair_log(disk: &Disk, table: &Path) -> Result<()> {
+    let mut torn = find_damage(table)?;
+    let partial = entries(table, &[LOG_DIRECTORY])?.into_iter().map(|(name, _)| name);
     let partial: Vec<String> = partial.filter(|name| name.ends_with(PARTIAL)).collect();
     for name in partial {
-        if is_left(table, &[LOG, &name])? {
+        if is_left(table, &[LOG_DIRECTORY, &name])? {
             torn.push((name, "a file that was being written when its writer died"));
         }
     }
     for (name, what) in &torn {
-        remove(disk, &table.join(LOG).join(name), what)?;
+        remove(disk, &table.join(LOG_DIRECTORY).join(name), what)?;
     }
     if !torn.is_empty() {
-        let log = table.join(LOG);
+        let log = table.join(LOG_DIRECTORY);
         disk.sync_directory(&log).map_err(Error::io(&log))?;
     }
     Ok(())
@@ -95,22 +95,23 @@ pub(crate) fn log(disk: &Disk, table: &Path) -> Result<()> {
 ///
 /// # Errors
 /// If the log cannot be read, or something in it is none of a log.
-pub(crate) fn torn(table: &Path) -> Result<HashSet<String>> {
-    Ok(damage(table)?.into_iter().map(|(name, _)| name).collect())
+pub(crate) fn torn_files(table: &Path) -> Result<HashSet<String>> {
+    Ok(find_damage(table)?.into_iter().map(|(name, _)| name).collect())
 }
 
 /// Whether there is a log with anything in it in the directory `table` of a lake.
 ///
 /// # Errors
 /// If the directory, or the log in it, is none.
-pub(crate) fn is_begun(lake: &Path, table: &str) -> Result<bool> {
-    let names = beneath::entries(lake, &[table, LOG]).map_err(Error::io(lake.join(table).join(LOG)))?;
+pub(crate) fn has_log(lake: &Path, table: &str) -> Result<bool> {
+    let names = beneath::entries(lake, &[table, LOG_DIRECTORY])
+        .map_err(Error::io(lake.join(table).join(LOG_DIRECTORY)))?;
     Ok(names.iter().any(|(name, _)| LogName::parse(name).is_some()))
 }
 
 /// Where a table's commit of that version lies.
-pub(crate) fn commit(table: &Path, version: u64) -> PathBuf {
-    table.join(LOG).join(LogName::commit(version).to_string())
+pub(crate) fn commit_path(table: &Path, version: u64) -> PathBuf {
+    table.join(LOG_DIRECTORY).join(LogName::commit(version).to_string())
 }
 
 /// Names of a log's commits and checkpoints up to a version, in the order of their versions, checkpoints of a version
@@ -118,8 +119,8 @@ pub(crate) fn commit(table: &Path, version: u64) -> PathBuf {
 ///
 /// # Errors
 /// If the directory cannot be read.
-pub(crate) fn log_up_to(table: &Path, version: u64) -> Result<Vec<LogName>> {
-    let names = entries(table, &[LOG])?;
+pub(crate) fn log_files_up_to(table: &Path, version: u64) -> Result<Vec<LogName>> {
+    let names = entries(table, &[LOG_DIRECTORY])?;
     let mut names: Vec<LogName> = names.iter().filter_map(|(name, _)| LogName::parse(name)).collect();
     names.retain(|name| name.version <= version);
     names.sort_unstable();
@@ -130,17 +131,17 @@ pub(crate) fn log_up_to(table: &Path, version: u64) -> Result<Vec<LogName>> {
 ///
 /// # Errors
 /// If it cannot be removed.
-pub(crate) fn take_back(disk: &Disk, table: &Path, version: u64, why: &str) -> Result<()> {
-    remove(disk, &commit(table, version), why)?;
+pub(crate) fn roll_back_last_commit(disk: &Disk, table: &Path, version: u64, why: &str) -> Result<()> {
+    remove(disk, &commit_path(table, version), why)?;
     // A checkpoint of that version says the same.
-    for (name, _) in entries(table, &[LOG])? {
+    for (name, _) in entries(table, &[LOG_DIRECTORY])? {
         let of = LogName::parse(&name).filter(|of| of.is_checkpoint && of.version == version);
         if of.is_some() || name == LAST_CHECKPOINT {
-            let path = table.join(LOG).join(name);
+            let path = table.join(LOG_DIRECTORY).join(name);
             remove(disk, &path, "the checkpoint of a commit that was taken back")?;
         }
     }
-    let log = table.join(LOG);
+    let log = table.join(LOG_DIRECTORY);
     disk.sync_directory(&log).map_err(Error::io(&log))
 }
 
@@ -148,7 +149,7 @@ pub(crate) fn take_back(disk: &Disk, table: &Path, version: u64, why: &str) -> R
 ///
 /// # Errors
 /// If the directory cannot be read, or something in it cannot be removed.
-pub(crate) fn orphans(disk: &Disk, table: &Path, known: &HashSet<FileName>) -> Result<()> {
+pub(crate) fn remove_orphans(disk: &Disk, table: &Path, known: &HashSet<FileName>) -> Result<()> {
     let mut removed = 0;
     for (name, kind) in entries(table, &[])? {
         let unknown = FileName::parse(&name).is_some_and(|name| !known.contains(&name));
@@ -172,9 +173,9 @@ fn is_left(table: &Path, names: &[&str]) -> Result<bool> {
 fn is_old(about: &Metadata) -> bool {
     let Ok(written) = about.modified() else { return true };
     match SystemTime::now().duration_since(written) {
-        Ok(age) => age > YOUNG,
+        Ok(age) => age > MIN_ORPHAN_AGE,
         // A clock may be a little ahead of that of a disk; a file of next year is no younger than others.
-        Err(ahead) => ahead.duration() > YOUNG,
+        Err(ahead) => ahead.duration() > MIN_ORPHAN_AGE,
     }
 }
 
@@ -187,11 +188,12 @@ fn entries(table: &Path, names: &[&str]) -> Result<Vec<(String, std::fs::FileTyp
 }
 
 fn about(table: &Path, names: &[&str]) -> Result<Option<Metadata>> {
-    beneath::about(table, names).map_err(Error::io(path(table, names)))
+    beneath::metadata(table, names).map_err(Error::io(path(table, names)))
 }
 
 fn read(table: &Path, name: &str) -> Result<Vec<u8>> {
-    beneath::read(table, &[LOG, name], MOST_BYTES).map_err(Error::io(table.join(LOG).join(name)))
+    beneath::read(table, &[LOG_DIRECTORY, name], MAX_LOG_FILE_BYTES)
+        .map_err(Error::io(table.join(LOG_DIRECTORY).join(name)))
 }
 
 fn remove(disk: &Disk, path: &Path, what: &str) -> Result<()> {
@@ -209,7 +211,8 @@ fn is_torn_commit(text: &[u8]) -> bool {
 }
 
 fn is_parquet(table: &Path, name: &str) -> Result<bool> {
-    let file = beneath::open(table, &[LOG, name]).map_err(Error::io(table.join(LOG).join(name)))?;
+    let file = beneath::open(table, &[LOG_DIRECTORY, name])
+        .map_err(Error::io(table.join(LOG_DIRECTORY).join(name)))?;
     Ok(begins_and_ends(file).unwrap_or(false))
 }
 

@@ -10,9 +10,9 @@ use deltalake::kernel::transaction::{CommitBuilder, CommitProperties};
 use deltalake::protocol::{DeltaOperation, SaveMode};
 use serde_json::{Map, Value};
 
-use crate::data_files::data_file::{DataFile, Files, Located};
-use crate::delta::file_changes::{self, Change, now_millis};
-use crate::delta::log::{self, Gone};
+use crate::data_files::data_file::{DataFile, DataFiles, LocatedFile};
+use crate::delta::file_changes::{self, FileChanges, now_millis};
+use crate::delta::log::{self, Tombstone};
 use crate::delta::object_store::DurableStore;
 use crate::delta::recovery;
 use crate::error::{Error, Result};
@@ -31,22 +31,22 @@ pub(crate) struct Table {
     lake: Arc<Path>,
     directory: PathBuf,
     delta: DeltaTable,
-    files: Files,
+    files: DataFiles,
     disk: Disk,
     store: DurableStore,
     /// Newer commits that are passed over, because files that they name are missing.
-    passed: Vec<(u64, Mark)>,
+    passed: Vec<(u64, CommitFingerprint)>,
 }
 
 /// By what a file is known again: another file in its place has another one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Mark {
+pub(crate) struct CommitFingerprint {
     file: u64,
     length: u64,
     written: Option<std::time::SystemTime>,
 }
 
-impl Mark {
+impl CommitFingerprint {
     fn of(about: &std::fs::Metadata) -> Self {
         #[cfg(unix)]
         let file = std::os::unix::fs::MetadataExt::ino(about);
@@ -62,68 +62,68 @@ impl Table {
     /// # Errors
     /// If something else has its name.
     pub(crate) fn exists(lake: &Path, name: TableName) -> Result<bool> {
-        recovery::is_begun(lake, name.name())
+        recovery::has_log(lake, name.name())
     }
 
     /// Opens the table for reading, at its newest version or at the given one. What a crash has torn is passed over:
     /// its writer has died, and the next one removes it.
     pub(crate) async fn open(lake: &Path, name: TableName, version: Option<u64>) -> Result<Self> {
         let opened = Self::begin(lake, name, &Disk::default())?;
-        opened.store.hide(recovery::torn(&opened.directory)?);
+        opened.store.hide(recovery::torn_files(&opened.directory)?);
         let mut delta = log::handle(&opened.directory, name, &opened.store)?;
         let loaded = match version {
             None => delta.load().await,
             Some(version) => delta.load_version(version).await,
         };
         loaded.map_err(Error::delta(name.name(), "open it"))?;
-        opened.loaded(name, delta, Disk::default()).await
+        opened.load(name, delta, Disk::default()).await
     }
 
     /// Opens the table for writing, or makes it where there is none; clears away what a crash has torn. Only the
     /// holder of the lake's lock may.
     pub(crate) async fn open_or_create(lake: &Path, name: TableName, disk: &Disk) -> Result<Self> {
-        beneath::make_directory(lake, &[name.name()]).map_err(Error::io(lake.join(name.name())))?;
+        beneath::create_directory(lake, &[name.name()]).map_err(Error::io(lake.join(name.name())))?;
         let opened = Self::begin(lake, name, disk)?;
-        recovery::log(disk, &opened.directory)?;
+        recovery::repair_log(disk, &opened.directory)?;
         let mut delta = log::handle(&opened.directory, name, &opened.store)?;
         if Self::exists(lake, name)? {
             delta.load().await.map_err(Error::delta(name.name(), "open it"))?;
         } else {
             delta = log::create(name, &delta).await?;
         }
-        opened.loaded(name, delta, disk.clone()).await
+        opened.load(name, delta, disk.clone()).await
     }
 
-    fn begin(lake: &Path, name: TableName, disk: &Disk) -> Result<Opening> {
+    fn begin(lake: &Path, name: TableName, disk: &Disk) -> Result<UnloadedTable> {
         let lake = lake.canonicalize().map_err(Error::io(lake))?;
         let directory = lake.join(name.name());
         // A link in the place of the table leads elsewhere.
         beneath::is_directory(&lake, &[name.name()]).map_err(Error::io(&directory))?;
         let failed = |error: deltalake::ObjectStoreError| Error::delta(name.name(), "open it")(error.into());
         let store = DurableStore::new(&directory, disk.clone()).map_err(failed)?;
-        Ok(Opening { lake: lake.into(), directory, store })
+        Ok(UnloadedTable { lake: lake.into(), directory, store })
     }
 
     /// Removes the files that no version names.
-    pub(crate) async fn sweep(&self) -> Result<()> {
+    pub(crate) async fn remove_orphans(&self) -> Result<()> {
         let mut known: HashSet<FileName> = self.files.iter().map(|file| file.name.clone()).collect();
-        known.extend(self.gone().await?.into_iter().map(|file| file.name));
-        recovery::orphans(&self.disk, &self.directory, &known)
+        known.extend(self.tombstones().await?.into_iter().map(|file| file.name));
+        recovery::remove_orphans(&self.disk, &self.directory, &known)
     }
 
     /// The files that it had and has no more, which readers of older versions may still read.
-    pub(crate) async fn gone(&self) -> Result<Vec<Gone>> {
-        log::gone(&self.directory, self.name, &self.delta).await
+    pub(crate) async fn tombstones(&self) -> Result<Vec<Tombstone>> {
+        log::tombstones(&self.directory, self.name, &self.delta).await
     }
 
     /// Names of its files that are not there.
     ///
     /// # Errors
     /// If something else has the name of one.
-    pub(crate) fn missing(&self) -> Result<Vec<FileName>> {
+    pub(crate) fn missing_files(&self) -> Result<Vec<FileName>> {
         let mut missing = Vec::new();
         for file in self.files.iter() {
-            let about = beneath::about(&self.lake, &[self.name.name(), file.name.as_str()]);
+            let about = beneath::metadata(&self.lake, &[self.name.name(), file.name.as_str()]);
             if about.map_err(Error::io(file.name.within(&self.directory)))?.is_none() {
                 missing.push(file.name.clone());
             }
@@ -142,7 +142,7 @@ impl Table {
     }
 
     /// Its files by day.
-    pub(crate) fn files(&self) -> &Files {
+    pub(crate) fn files(&self) -> &DataFiles {
         &self.files
     }
 
@@ -152,13 +152,13 @@ impl Table {
     }
 
     /// A file of it, to be opened.
-    pub(crate) fn located(&self, file: &DataFile) -> Located {
-        Located { lake: Arc::clone(&self.lake), table: self.name, file: file.clone() }
+    pub(crate) fn locate(&self, file: &DataFile) -> LocatedFile {
+        LocatedFile { lake: Arc::clone(&self.lake), table: self.name, file: file.clone() }
     }
 
     /// The notes of the newest commit that has the one called `key`: that of this version, unless another program has
     /// committed since.
-    pub(crate) async fn notes(&self, key: &str) -> Result<Option<Map<String, Value>>> {
+    pub(crate) async fn latest_commit_info(&self, key: &str) -> Result<Option<Map<String, Value>>> {
         let failed = || Error::delta(self.name.name(), "read its commits");
         let log = self.delta.log_store();
         for version in (0..=self.version()).rev() {
@@ -182,7 +182,7 @@ impl Table {
     pub(crate) async fn has_newer(&self) -> Result<bool> {
         let failed = || Error::delta(self.name.name(), "look for a newer version");
         let next = self.version().saturating_add(1);
-        if self.store.hides() || recovery::commit(&self.directory, next).is_file() {
+        if self.store.hides() || recovery::commit_path(&self.directory, next).is_file() {
             self.hide()?;
         }
         let newer = self.delta.log_store().read_commit_entry(next).await.map_err(failed())?;
@@ -191,15 +191,15 @@ impl Table {
 
     /// Passes over a newer commit, as long as it is the same.
     pub(crate) fn pass_over(&mut self, version: u64) -> Result<()> {
-        self.passed.push((version, self.mark_of(version)?));
+        self.passed.push((version, self.fingerprint_of(version)?));
         self.hide()
     }
 
     /// Hides what is torn, and what is passed over.
     fn hide(&self) -> Result<()> {
-        let mut hidden = recovery::torn(&self.directory)?;
+        let mut hidden = recovery::torn_files(&self.directory)?;
         for (version, mark) in &self.passed {
-            if self.mark_of(*version).is_ok_and(|now| now == *mark) {
+            if self.fingerprint_of(*version).is_ok_and(|now| now == *mark) {
                 hidden.insert(LogName::commit(*version).to_string());
                 hidden.insert(LogName { version: *version, is_checkpoint: true }.to_string());
             }
@@ -212,20 +212,20 @@ impl Table {
     ///
     /// # Errors
     /// If it is not there.
-    pub(crate) fn mark(&self) -> Result<Mark> {
-        self.mark_of(self.version())
+    pub(crate) fn commit_fingerprint(&self) -> Result<CommitFingerprint> {
+        self.fingerprint_of(self.version())
     }
 
-    fn mark_of(&self, version: u64) -> Result<Mark> {
-        let path = recovery::commit(&self.directory, version);
+    fn fingerprint_of(&self, version: u64) -> Result<CommitFingerprint> {
+        let path = recovery::commit_path(&self.directory, version);
         let about = std::fs::symlink_metadata(&path).map_err(Error::io(&path))?;
-        Ok(Mark::of(&about))
+        Ok(CommitFingerprint::of(&about))
     }
 
     /// Takes the last commit back, and reads the version before it; `why` says so in the words of a log line.
-    pub(crate) async fn take_back(&mut self, why: &str) -> Result<()> {
+    pub(crate) async fn roll_back_last_commit(&mut self, why: &str) -> Result<()> {
         let failed = || Error::delta(self.name.name(), "read the version before the last");
-        recovery::take_back(&self.disk, &self.directory, self.version(), why)?;
+        recovery::roll_back_last_commit(&self.disk, &self.directory, self.version(), why)?;
         let mut delta = log::handle(&self.directory, self.name, &self.store)?;
         delta.load().await.map_err(failed())?;
         self.files = log::files(&self.directory, self.name, &delta)?;
@@ -234,7 +234,7 @@ impl Table {
     }
 
     /// Commits that the table has the files again that it had at an older version. Does nothing if it has them.
-    pub(crate) async fn restore(&mut self, version: u64) -> Result<()> {
+    pub(crate) async fn restore_version(&mut self, version: u64) -> Result<()> {
         let failed = || Error::delta(self.name.name(), "read an older version");
         let mut old = log::handle(&self.directory, self.name, &self.store)?;
         old.load_version(version).await.map_err(failed())?;
@@ -242,14 +242,14 @@ impl Table {
         if old == self.files {
             return Ok(());
         }
-        let missing = |of: &Files, from: &Files| -> Vec<DataFile> {
+        let missing = |of: &DataFiles, from: &DataFiles| -> Vec<DataFile> {
             let known: HashSet<&FileName> = from.iter().map(|file| &file.name).collect();
             of.iter().filter(|file| !known.contains(&file.name)).cloned().collect()
         };
-        let change = Change {
+        let change = FileChanges {
             remove: missing(&self.files, &old),
             add: missing(&old, &self.files),
-            ..Change::default()
+            ..FileChanges::default()
         };
         tracing::info!(table = self.name.name(), version, "took back what was never published");
         self.commit(change).await?;
@@ -257,7 +257,7 @@ impl Table {
     }
 
     /// Commits a change; the table's new version.
-    pub(crate) async fn commit(&mut self, change: Change) -> Result<u64> {
+    pub(crate) async fn commit(&mut self, change: FileChanges) -> Result<u64> {
         // The files' bytes have been flushed; now their names, before the log speaks of them.
         self.disk.sync_directory(&self.directory).map_err(Error::io(&self.directory))?;
         let now = now_millis();
@@ -266,14 +266,15 @@ impl Table {
         let last = change.add.iter().map(|file| file.days.1).max().or(self.files.last());
 
         // No retries: with one writer to a lake a conflict means that the balances closed on may be stale.
-        let mut properties = CommitProperties::default().with_max_retries(0).with_metadata(change.notes);
+        let mut properties =
+            CommitProperties::default().with_max_retries(0).with_metadata(change.commit_info);
         if let Some(last) = last {
             let last = i64::from(last.unix_days());
             let transaction = Transaction::new_with_last_update(APPLICATION, last, Some(now));
             properties = properties.with_application_transaction(transaction);
         }
         let operation = DeltaOperation::Write { mode, partition_by: None, predicate: None };
-        let failed = |error| file_changes::failed(self.name.name(), error);
+        let failed = |error| file_changes::commit_error(self.name.name(), error);
         let state = self.delta.snapshot().map_err(failed)?;
         // Looked at once more when the commit gets its name; here it is said in plain words.
         self.disk.check_lock().map_err(Error::io(&*self.lake))?;
@@ -313,20 +314,20 @@ impl Table {
 }
 
 /// A table that is about to be read.
-struct Opening {
+struct UnloadedTable {
     lake: Arc<Path>,
     directory: PathBuf,
     store: DurableStore,
 }
 
-impl Opening {
+impl UnloadedTable {
     /// What is read of it is held against what this program writes.
-    async fn loaded(self, name: TableName, delta: DeltaTable, disk: Disk) -> Result<Table> {
+    async fn load(self, name: TableName, delta: DeltaTable, disk: Disk) -> Result<Table> {
         let Self { lake, directory, store } = self;
         log::check_schema(name, &delta)?;
         let files = log::files(&directory, name, &delta)?;
         // What it had may be removed one day, by whoever writes to it then.
-        log::gone(&directory, name, &delta).await?;
+        log::tombstones(&directory, name, &delta).await?;
         Ok(Table { name, lake, directory, delta, files, disk, store, passed: Vec::new() })
     }
 }

@@ -13,30 +13,30 @@ impl Table {
     /// The rows of a day that the table holds; none of one that it does not hold.
     pub(crate) async fn day(&self, day: Day) -> Result<RecordBatch> {
         let name = self.name();
-        let Some(file) = self.files().of(day).cloned() else {
+        let Some(file) = self.files().containing(day).cloned() else {
             return Ok(RecordBatch::new_empty(name.schema()));
         };
-        let file = self.located(&file);
+        let file = self.locate(&file);
         blocking("reading a day", move || reader::day(&file, day)).await
     }
 
     /// A miner's rows of a day that the table holds, read without the other miners'.
     pub(crate) async fn miner_on(&self, miner: MinerId, day: Day) -> Result<RecordBatch> {
         let name = self.name();
-        let Some(file) = self.files().of(day).cloned() else {
+        let Some(file) = self.files().containing(day).cloned() else {
             return Ok(RecordBatch::new_empty(name.schema()));
         };
-        let file = self.located(&file);
+        let file = self.locate(&file);
         blocking("reading a day", move || reader::miner(&file, miner, Some(day))).await
     }
 
     /// The table's rows as progress, ordered by day. Only table `progress` has such rows.
     pub(crate) async fn progress(&self) -> Result<Vec<Progress>> {
-        let files: Vec<_> = self.files().iter().map(|file| self.located(file)).collect();
+        let files: Vec<_> = self.files().iter().map(|file| self.locate(file)).collect();
         blocking("reading progress", move || {
             let mut rows = Vec::new();
             for file in files {
-                rows.extend(day_source::rows(&reader::whole(&file)?)?);
+                rows.extend(day_source::rows(&reader::read_all(&file)?)?);
             }
             Ok(rows)
         })

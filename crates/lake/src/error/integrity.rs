@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 /// What is found where only the system's errors pass, to be said as what it is.
 #[derive(Clone, Debug, thiserror::Error)]
-pub(crate) enum Deep {
+pub(crate) enum IntegrityError {
     /// As the lake's error `NotPlain`.
     #[error("{path} is {what}")]
     NotPlain {
@@ -29,9 +29,9 @@ pub(crate) enum Deep {
     },
 }
 
-impl Deep {
+impl IntegrityError {
     /// What was found, if it is what an error comes from.
-    pub(crate) fn within(error: &(dyn std::error::Error + 'static)) -> Option<Self> {
+    pub(crate) fn find_in(error: &(dyn std::error::Error + 'static)) -> Option<Self> {
         let mut next = Some(error);
         while let Some(error) = next {
             let io = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);

@@ -10,7 +10,7 @@ use datafusion::error::DataFusionError;
 use datafusion::parquet::errors::ParquetError;
 use deltalake::DeltaTableError;
 
-use crate::error::integrity::Deep;
+use crate::error::integrity::IntegrityError;
 
 /// The result of using the lake.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -340,7 +340,7 @@ impl Error {
 
     /// Wraps a Delta error with the table and what was being done.
     pub(crate) fn delta(table: &'static str, doing: &'static str) -> impl FnOnce(DeltaTableError) -> Self {
-        move |source| match Deep::within(&source) {
+        move |source| match IntegrityError::find_in(&source) {
             Some(deep) => deep.into(),
             None => Self::Delta { table, doing, source: Box::new(source) },
         }
@@ -348,7 +348,7 @@ impl Error {
 
     /// Wraps an engine error with what was being done.
     pub(crate) fn query(doing: &'static str) -> impl FnOnce(DataFusionError) -> Self {
-        move |source| match Deep::within(&source) {
+        move |source| match IntegrityError::find_in(&source) {
             Some(deep) => deep.into(),
             None => Self::Query { doing, source: Box::new(source) },
         }
@@ -362,19 +362,19 @@ impl Error {
     /// Wraps an operating system error with the path.
     pub(crate) fn io(path: impl Into<PathBuf>) -> impl FnOnce(std::io::Error) -> Self {
         let path = path.into();
-        move |source| match source.downcast::<Deep>() {
+        move |source| match source.downcast::<IntegrityError>() {
             Ok(deep) => deep.into(),
             Err(source) => Self::Io { path, source },
         }
     }
 }
 
-impl From<Deep> for Error {
-    fn from(deep: Deep) -> Self {
+impl From<IntegrityError> for Error {
+    fn from(deep: IntegrityError) -> Self {
         match deep {
-            Deep::NotPlain { path, what } => Self::NotPlain { path, what },
-            Deep::Rewritten { path, problem } => Self::Rewritten { path, problem },
-            Deep::LockReplaced { path } => Self::LockReplaced { path },
+            IntegrityError::NotPlain { path, what } => Self::NotPlain { path, what },
+            IntegrityError::Rewritten { path, problem } => Self::Rewritten { path, problem },
+            IntegrityError::LockReplaced { path } => Self::LockReplaced { path },
         }
     }
 }

@@ -28,7 +28,7 @@ use tokio::task::AbortHandle;
 
 use crate::catalog::manifest::Listing;
 use crate::delta::table_provider;
-use crate::error::integrity::Deep;
+use crate::error::integrity::IntegrityError;
 use crate::error::{Error, Result};
 use crate::formats::format::{self, Form};
 use crate::schema::TableName;
@@ -107,7 +107,7 @@ impl Asker {
     /// If there is no lake, or it cannot be read.
     pub async fn open(dir: &Path, limits: Limits) -> Result<Self> {
         let listing = Listing::open(dir).await?;
-        let spilled = temp_dir::directory("sectorscope-sql-")?;
+        let spilled = temp_dir::create_private("sectorscope-sql-")?;
         let disk = DiskManagerBuilder::default()
             .with_mode(DiskManagerMode::Directories(vec![spilled.path().to_owned()]))
             .with_max_temp_directory_size(limits.disk);
@@ -283,7 +283,7 @@ impl Answer {
 impl Error {
     /// What the engine says of a question, in a line and in the words of whoever asked.
     fn asking(error: DataFusionError) -> Self {
-        if let Some(deep) = Deep::within(&error) {
+        if let Some(deep) = IntegrityError::find_in(&error) {
             return deep.into();
         }
         let root = error.find_root();

@@ -16,9 +16,9 @@ use crate::catalog::day_range;
 use crate::catalog::history_start;
 use crate::catalog::receipts::{DaysReceipts, Known};
 use crate::catalog::snapshot::Snapshot;
-use crate::data_files::data_file::{DataFile, Files, Located};
+use crate::data_files::data_file::{DataFile, DataFiles, LocatedFile};
 use crate::data_files::reader;
-use crate::delta::table::{Mark, Table};
+use crate::delta::table::{CommitFingerprint, Table};
 use crate::error::{Error, Result};
 use crate::rows::cache::{Cache, DEFAULT_BYTES};
 use crate::rows::day_rows::DayRows;
@@ -42,12 +42,12 @@ pub struct Reader {
 /// The publishing table, and by what its newest commit is known again.
 struct Watched {
     table: Table,
-    mark: Mark,
+    mark: CommitFingerprint,
 }
 
 impl Watched {
     fn of(table: Table) -> Result<Self> {
-        let mark = table.mark()?;
+        let mark = table.commit_fingerprint()?;
         Ok(Self { table, mark })
     }
 }
@@ -68,8 +68,8 @@ pub struct CacheFigures {
 #[derive(Debug)]
 pub struct Published {
     version: u64,
-    rows: Files,
-    history: Files,
+    rows: DataFiles,
+    history: DataFiles,
     since: Option<Day>,
     receipts: Known,
 }
@@ -121,13 +121,13 @@ impl Published {
     /// How many daily rows of storage providers there are on some days, or more: files are counted whole.
     #[must_use]
     pub fn rows_at_most(&self, days: &RangeInclusive<Day>) -> u64 {
-        self.rows.touching(days.clone()).map(|file| file.rows).fold(0, u64::saturating_add)
+        self.rows.overlapping(days.clone()).map(|file| file.rows).fold(0, u64::saturating_add)
     }
 
     /// The day's edition; `None` if it is not closed.
     #[must_use]
     pub fn edition(&self, day: Day) -> Option<Edition> {
-        self.rows.of(day).map(|file| Edition::of(day, file.name.as_str()))
+        self.rows.containing(day).map(|file| Edition::of(day, file.name.as_str()))
     }
 }
 
@@ -156,7 +156,7 @@ impl Reader {
     pub async fn refresh(&self) -> Result<bool> {
         let mut watched = self.watched.lock().await;
         // A commit never changes, so a changed one is another lake's: put here by hand, or from a backup.
-        let same = watched.table.mark().is_ok_and(|mark| mark == watched.mark);
+        let same = watched.table.commit_fingerprint().is_ok_and(|mark| mark == watched.mark);
         if same && !watched.table.has_newer().await? {
             return Ok(false);
         }
@@ -235,14 +235,14 @@ impl Reader {
     }
 
     async fn published_edition(&self, day: Day) -> Result<Option<(Edition, Arc<DayRows>)>> {
-        let Some(file) = self.published().rows.of(day).cloned() else { return Ok(None) };
+        let Some(file) = self.published().rows.containing(day).cloned() else { return Ok(None) };
         let edition = Edition::of(day, file.name.as_str());
         if let Some(rows) = self.cache().get(&edition) {
             self.hits.fetch_add(1, Ordering::Relaxed);
             return Ok(Some((edition, rows)));
         }
         self.misses.fetch_add(1, Ordering::Relaxed);
-        let file = self.located(TableName::Rows, &file);
+        let file = self.locate(TableName::Rows, &file);
         let read = move || DayRows::new(day, &reader::day(&file, day)?);
         let rows = Arc::new(blocking("reading a day", read).await?);
         self.cache().put(edition, &rows);
@@ -267,13 +267,13 @@ impl Reader {
 
     async fn published_miner(&self, miner: MinerId, days: RangeInclusive<Day>) -> Result<MinerRows> {
         let published = self.published();
-        let history = published.history.touching(days.clone()).map(|file| (TableName::History, file));
+        let history = published.history.overlapping(days.clone()).map(|file| (TableName::History, file));
         let covered = |file: &&DataFile| {
-            published.history.of(file.days.0).is_some_and(|laid| laid.days.1 >= file.days.1)
+            published.history.containing(file.days.0).is_some_and(|laid| laid.days.1 >= file.days.1)
         };
-        let rest = published.rows.touching(days.clone()).filter(|file| !covered(file));
+        let rest = published.rows.overlapping(days.clone()).filter(|file| !covered(file));
         let files = history.chain(rest.map(|file| (TableName::Rows, file)));
-        let files: Vec<_> = files.map(|(name, file)| self.located(name, file)).collect();
+        let files: Vec<_> = files.map(|(name, file)| self.locate(name, file)).collect();
         let read = move || {
             let each = files.par_iter().map(|file| reader::miner(file, miner, None));
             each.collect::<Result<Vec<_>>>()
@@ -282,8 +282,8 @@ impl Reader {
         MinerRows::new(miner, &batches, days)
     }
 
-    fn located(&self, table: TableName, file: &DataFile) -> Located {
-        Located { lake: Arc::clone(&self.directory), table, file: file.clone() }
+    fn locate(&self, table: TableName, file: &DataFile) -> LocatedFile {
+        LocatedFile { lake: Arc::clone(&self.directory), table, file: file.clone() }
     }
 
     /// The newest published version that was looked for.

@@ -17,7 +17,7 @@ use rayon::slice::ParallelSliceMut as _;
 
 use crate::error::{Error, Result};
 use crate::records::cid_column::CidTexts;
-use crate::schema::checked::Fit;
+use crate::schema::checked::RangeCheck;
 use crate::schema::{DIGITS, TableName};
 
 /// Rows made at once. A day is never held as rows whole: its events are there already, and rows of them all would take
@@ -69,7 +69,7 @@ pub(crate) fn batch(
     order: &[Positioned<'_>],
     mut see: impl FnMut(&[&Event]),
 ) -> Result<RecordBatch> {
-    let mut columns = Columns::new(Fit(day), order.len());
+    let mut columns = Columns::new(RangeCheck(day), order.len());
     let mut some = Vec::with_capacity(AT_ONCE);
     for positions in order.chunks(AT_ONCE) {
         some.clear();
@@ -97,7 +97,7 @@ fn fetch(events: &[&Event]) {
 
 /// The columns being filled, in the order of the table's schema, without the day.
 struct Columns {
-    fit: Fit,
+    range: RangeCheck,
     position: Vec<i64>,
     epoch: Vec<i64>,
     miner: Vec<i64>,
@@ -125,9 +125,9 @@ struct Columns {
 }
 
 impl Columns {
-    fn new(fit: Fit, rows: usize) -> Self {
+    fn new(range: RangeCheck, rows: usize) -> Self {
         Self {
-            fit,
+            range,
             position: Vec::with_capacity(rows),
             epoch: Vec::with_capacity(rows),
             miner: Vec::with_capacity(rows),
@@ -157,17 +157,17 @@ impl Columns {
 
     /// Adds events; there are [`AT_ONCE`] of them, but for the last ones.
     fn push(&mut self, positions: &[Positioned<'_>], events: &[&Event]) -> Result<()> {
-        let fit = self.fit;
+        let range = self.range;
         for event in events {
-            self.miner.push(fit.integer("a storage provider's ID", event.miner.0)?);
-            self.sector.push(fit.integer("a sector number", event.sector.0)?);
-            self.sector_size.push(fit.wide("a sector's size", event.sector_size.0)?);
+            self.miner.push(range.integer("a storage provider's ID", event.miner.0)?);
+            self.sector.push(range.integer("a sector number", event.sector.0)?);
+            self.sector_size.push(range.wide("a sector's size", event.sector_size.0)?);
         }
         self.position.extend(positions.iter().map(|(position, _)| *position));
         self.epoch.extend(events.iter().map(|event| event.epoch.0));
         self.kind.extend(events.iter().map(|event| event.kind as u8));
         self.cause.push(events, |event| Ok(event.cause.map(|cause| cause as u8)))?;
-        let qap = |value: Option<Bytes>| value.map(|value| fit.wide("a sector's QAP", value.0)).transpose();
+        let qap = |value: Option<Bytes>| value.map(|value| range.wide("a sector's QAP", value.0)).transpose();
         self.qap_before.push(events, |event| qap(event.qap_before))?;
         self.qap_after.push(events, |event| qap(event.qap_after))?;
         let epoch = |epoch: Option<Epoch>| Ok(epoch.map(|epoch| epoch.0));
@@ -177,7 +177,7 @@ impl Columns {
         self.status_before.extend(events.iter().map(|event| event.status_before as u8));
         self.status_after.extend(events.iter().map(|event| event.status_after as u8));
         self.message.push(events)?;
-        let method = |message: &MessageRef| fit.integer("a method number", message.method);
+        let method = |message: &MessageRef| range.integer("a method number", message.method);
         self.method.push(events, |event| event.message.as_deref().map(method).transpose())?;
         let sectors = |message: &MessageRef| i64::from(message.sectors);
         self.message_sectors.push(events, |event| Ok(event.message.as_deref().map(sectors)))?;
@@ -185,14 +185,14 @@ impl Columns {
         self.content_before.push(events, |event| content(event.backing_before))?;
         self.content_after.push(events, |event| content(event.backing_after))?;
         let pledge = |backing: Option<Backing>| {
-            backing.map(|backing| fit.wide("a sector's pledge", backing.pledge.0)).transpose()
+            backing.map(|backing| range.wide("a sector's pledge", backing.pledge.0)).transpose()
         };
         self.pledge_before.push(events, |event| pledge(event.backing_before))?;
         self.pledge_after.push(events, |event| pledge(event.backing_after))?;
         self.uncertain.extend(events.iter().map(|event| i64::from(event.uncertain)));
         let daily_fee = |backing: Option<Backing>| {
             let fee = backing.and_then(|backing| backing.daily_fee);
-            fee.map(|fee| fit.wide("a sector's daily fee", fee.0)).transpose()
+            fee.map(|fee| range.wide("a sector's daily fee", fee.0)).transpose()
         };
         self.daily_fee_before.push(events, |event| daily_fee(event.backing_before))?;
         self.daily_fee_after.push(events, |event| daily_fee(event.backing_after))

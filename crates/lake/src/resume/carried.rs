@@ -9,7 +9,7 @@ use datafusion::common::ScalarValue;
 use datafusion::prelude::{Expr, SessionConfig, col, lit};
 use ledger::{Anomalous, Anomaly, Carried, Kind, Power, Seen};
 
-use crate::data_files::reader::as_table;
+use crate::data_files::reader::conform_to_table;
 use crate::delta::table::Table;
 use crate::delta::table_provider;
 use crate::error::{Error, Result};
@@ -39,7 +39,7 @@ pub(crate) fn anomalous(day: Day, reconciled: &RecordBatch) -> Result<BTreeMap<M
 
 /// The day's snaps.
 async fn snaps(day: Day, events: &Table) -> Result<Seen> {
-    let Some(file) = events.files().of(day) else { return Ok(Seen::default()) };
+    let Some(file) = events.files().containing(day) else { return Ok(Seen::default()) };
     let table = table_provider::frame(events, [file], SessionConfig::new(), Arc::default())?;
     let rows = async {
         let date = Expr::Literal(ScalarValue::Date32(Some(day.unix_days())), None);
@@ -49,7 +49,7 @@ async fn snaps(day: Day, events: &Table) -> Result<Seen> {
     let mut seen = Seen::default();
     for batch in rows.await.map_err(Error::query(DOING))? {
         let wrong = |source| Error::Rows { table: TableName::Events.name(), source };
-        let batch = as_table(&batch, TableName::Events).map_err(wrong)?;
+        let batch = conform_to_table(&batch, TableName::Events).map_err(wrong)?;
         decoder::events(day, &batch)?.iter().for_each(|event| seen.see(event));
     }
     Ok(seen)

@@ -4,13 +4,13 @@
 use chain::Day;
 
 use crate::error::{Error, Result};
-use crate::schema::WIDEST;
+use crate::schema::MAX_DECIMAL;
 
 /// Checks the numbers of one day.
 #[derive(Clone, Copy)]
-pub(crate) struct Fit(pub(crate) Day);
+pub(crate) struct RangeCheck(pub(crate) Day);
 
-impl Fit {
+impl RangeCheck {
     /// A 64-bit integer.
     pub(crate) fn integer(self, what: &str, value: u64) -> Result<i64> {
         i64::try_from(value).map_err(|_| self.too_large(what, value, "a 64-bit integer"))
@@ -18,7 +18,7 @@ impl Fit {
 
     /// An integer of 38 decimal digits.
     pub(crate) fn wide(self, what: &str, value: i128) -> Result<i128> {
-        if (-WIDEST..=WIDEST).contains(&value) {
+        if (-MAX_DECIMAL..=MAX_DECIMAL).contains(&value) {
             Ok(value)
         } else {
             Err(self.too_large(what, value, "38 decimal digits"))

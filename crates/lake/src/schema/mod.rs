@@ -25,7 +25,7 @@ pub(crate) const ANOMALIES: &str = "anomalies";
 /// Decimal digits of wide integers.
 pub(crate) const DIGITS: u8 = 38;
 /// The largest wide integer, 10^38 − 1.
-pub(crate) const WIDEST: i128 = 10_i128.pow(DIGITS as u32) - 1;
+pub(crate) const MAX_DECIMAL: i128 = 10_i128.pow(DIGITS as u32) - 1;
 
 /// A table of the lake.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -172,7 +172,7 @@ fn rows() -> Vec<Field> {
 
 /// What rows of a file have in a column that the file lacks: 0 in one of the registry, since what it counts could not
 /// happen before it was there; elsewhere nothing is known.
-pub(crate) fn absent(field: &Field) -> Option<ScalarValue> {
+pub(crate) fn default_value(field: &Field) -> Option<ScalarValue> {
     SINCE_LAYOUT_4.contains(&field.name().as_str()).then(|| match field.data_type() {
         DataType::Int64 => ScalarValue::Int64(Some(0)),
         _ => ScalarValue::Decimal128(Some(0), DIGITS, 0),

@@ -8,10 +8,10 @@ use std::fs::{self, File, FileType, Metadata};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
-use crate::error::integrity::Deep;
+use crate::error::integrity::IntegrityError;
 
 fn not_plain(path: &Path, of: FileType) -> io::Error {
-    io::Error::other(Deep::NotPlain { path: path.to_owned(), what: kind(of) })
+    io::Error::other(IntegrityError::NotPlain { path: path.to_owned(), what: kind(of) })
 }
 
 fn kind(of: FileType) -> &'static str {
@@ -41,7 +41,7 @@ fn kind(of: FileType) -> &'static str {
 ///
 /// # Errors
 /// If it is something else, or one of the names before it is no directory.
-pub(crate) fn about(root: &Path, names: &[&str]) -> io::Result<Option<Metadata>> {
+pub(crate) fn metadata(root: &Path, names: &[&str]) -> io::Result<Option<Metadata>> {
     let Some(about) = last(root, names)? else { return Ok(None) };
     if about.is_file() { Ok(Some(about)) } else { Err(not_plain(&join(root, names), about.file_type())) }
 }
@@ -59,7 +59,7 @@ pub(crate) fn is_directory(root: &Path, names: &[&str]) -> io::Result<bool> {
 ///
 /// # Errors
 /// If one of the names is something else, or it cannot be made.
-pub(crate) fn make_directory(root: &Path, names: &[&str]) -> io::Result<()> {
+pub(crate) fn create_directory(root: &Path, names: &[&str]) -> io::Result<()> {
     for depth in 1..=names.len() {
         let names = &names[..depth];
         match fs::create_dir(join(root, names)) {
@@ -92,7 +92,7 @@ pub(crate) fn entries(root: &Path, names: &[&str]) -> io::Result<Vec<(String, Fi
 /// If it is not there, is something else, or one of the names before it is no directory.
 pub(crate) fn open(root: &Path, names: &[&str]) -> io::Result<File> {
     // Only looking at it first: opening a device may do something.
-    if about(root, names)?.is_none() {
+    if metadata(root, names)?.is_none() {
         return Err(io::ErrorKind::NotFound.into());
     }
     let file = way::open(root, names)?;
@@ -116,9 +116,9 @@ pub(crate) fn read(root: &Path, names: &[&str], most: u64) -> io::Result<Vec<u8>
 ///
 /// # Errors
 /// If it is something else, or cannot be made or opened.
-pub(crate) fn open_or_make(root: &Path, name: &str) -> io::Result<File> {
-    about(root, &[name])?;
-    regular(way::open_or_make(root, name)?, root, &[name])
+pub(crate) fn open_or_create(root: &Path, name: &str) -> io::Result<File> {
+    metadata(root, &[name])?;
+    regular(way::open_or_create(root, name)?, root, &[name])
 }
 
 /// What was opened must be what was looked at.
@@ -180,7 +180,7 @@ mod way {
         Ok(openat(directory(root, above)?, *name, flags, Mode::empty())?.into())
     }
 
-    pub(super) fn open_or_make(root: &Path, name: &str) -> io::Result<File> {
+    pub(super) fn open_or_create(root: &Path, name: &str) -> io::Result<File> {
         let flags = OFlags::RDWR | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
         let mode = Mode::from_raw_mode(0o666);
         Ok(openat(directory(root, &[])?, name, flags, mode)?.into())
@@ -197,7 +197,7 @@ mod way {
         File::open(super::join(root, names))
     }
 
-    pub(super) fn open_or_make(root: &Path, name: &str) -> io::Result<File> {
+    pub(super) fn open_or_create(root: &Path, name: &str) -> io::Result<File> {
         File::options().read(true).write(true).create(true).truncate(false).open(root.join(name))
     }
 }
@@ -241,19 +241,19 @@ mod tests {
         for (names, said) in refused {
             let opened = open(root, names).expect_err("it is no regular file").to_string();
             assert!(opened.ends_with(said), "{opened}");
-            let looked = about(root, names).expect_err("it is no regular file").to_string();
+            let looked = metadata(root, names).expect_err("it is no regular file").to_string();
             assert!(looked.ends_with(said), "{looked}");
         }
         for name in ["link", "dangling", "fifo", "socket", "near"] {
-            open_or_make(root, name).expect_err("it is no regular file");
+            open_or_create(root, name).expect_err("it is no regular file");
         }
         for names in [&["away"][..], &["away", "new"], &["near", "own"]] {
-            make_directory(root, names).expect_err("it leads elsewhere");
+            create_directory(root, names).expect_err("it leads elsewhere");
             entries(root, names).expect_err("it leads elsewhere");
         }
         assert!(!outside.path().join("far/new").exists() && !outside.path().join("nowhere").exists());
-        make_directory(root, &["made", "deeper"]).expect("made");
-        open_or_make(root, "new").expect("made");
+        create_directory(root, &["made", "deeper"]).expect("made");
+        open_or_create(root, "new").expect("made");
         assert_eq!(read(root, &["new"], 0).expect("a file"), b"");
     }
 }

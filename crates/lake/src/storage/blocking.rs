@@ -16,7 +16,7 @@ pub(crate) async fn blocking<T: Send + 'static>(
 
 /// As [`blocking`], on the one thread on which all upkeep is done: what one month frees there, the next one takes again,
 /// where each of many threads would keep its own.
-pub(crate) async fn in_turn<T: Send + 'static>(
+pub(crate) async fn on_maintenance_thread<T: Send + 'static>(
     doing: &'static str,
     work: impl FnOnce() -> Result<T> + Send + 'static,
 ) -> Result<T> {

@@ -34,32 +34,32 @@ pub enum Step {
     Remove,
 }
 
-type Watch = dyn Fn(Step, &Path) -> io::Result<()> + Send + Sync;
+type Hook = dyn Fn(Step, &Path) -> io::Result<()> + Send + Sync;
 
 /// The disk that a lake is written to.
 #[derive(Clone, Default)]
 pub struct Disk {
-    watch: Option<Arc<Watch>>,
+    hook: Option<Arc<Hook>>,
     /// The lock without which nothing gets a name or loses it; once its holder is gone, nothing does.
     lock: Option<Weak<WriterLock>>,
 }
 
 impl fmt::Debug for Disk {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Disk").field("watched", &self.watch.is_some()).finish()
+        f.debug_struct("Disk").field("watched", &self.hook.is_some()).finish()
     }
 }
 
 impl Disk {
-    /// A disk that asks `watch` before each step. If that is an error, the step fails with it, a write half done: the
+    /// A disk that asks `hook` before each step. If that is an error, the step fails with it, a write half done: the
     /// way to try what a failing or full disk does.
     #[must_use]
-    pub fn watched(watch: impl Fn(Step, &Path) -> io::Result<()> + Send + Sync + 'static) -> Self {
-        Self { watch: Some(Arc::new(watch)), ..Self::default() }
+    pub fn with_hook(hook: impl Fn(Step, &Path) -> io::Result<()> + Send + Sync + 'static) -> Self {
+        Self { hook: Some(Arc::new(hook)), ..Self::default() }
     }
 
     /// The same disk, on which files get names, or lose them, only as long as this lock is held and in its place.
-    pub(crate) fn under(mut self, lock: &Arc<WriterLock>) -> Self {
+    pub(crate) fn guarded_by(mut self, lock: &Arc<WriterLock>) -> Self {
         self.lock = Some(Arc::downgrade(lock));
         self
     }
@@ -76,8 +76,8 @@ impl Disk {
         }
     }
 
-    fn ask(&self, step: Step, path: &Path) -> io::Result<()> {
-        self.watch.as_ref().map_or(Ok(()), |watch| watch(step, path))?;
+    fn run_hook(&self, step: Step, path: &Path) -> io::Result<()> {
+        self.hook.as_ref().map_or(Ok(()), |hook| hook(step, path))?;
         if matches!(step, Step::Link | Step::Rename | Step::Remove) { self.check_lock() } else { Ok(()) }
     }
 
@@ -92,7 +92,7 @@ impl Disk {
     /// [`io::ErrorKind::AlreadyExists`] if something has the name.
     pub(crate) fn create(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
         self.under_name(path, &mut |file| file.write_all(bytes), |partial| {
-            self.ask(Step::Link, path)?;
+            self.run_hook(Step::Link, path)?;
             fs::hard_link(partial, path)
         })
     }
@@ -109,7 +109,7 @@ impl Disk {
         write: &mut dyn FnMut(&mut NewFile) -> io::Result<()>,
     ) -> io::Result<()> {
         self.under_name(path, write, |partial| {
-            self.ask(Step::Rename, path)?;
+            self.run_hook(Step::Rename, path)?;
             fs::rename(partial, path)
         })
     }
@@ -136,14 +136,14 @@ impl Disk {
 
     /// Flushes a directory: the names in it last.
     pub(crate) fn sync_directory(&self, directory: &Path) -> io::Result<()> {
-        self.ask(Step::SyncDirectory, directory)?;
+        self.run_hook(Step::SyncDirectory, directory)?;
         // Only Unix has directories that can be opened and flushed; elsewhere the file system does so by itself.
         if cfg!(unix) { File::open(directory)?.sync_all() } else { Ok(()) }
     }
 
     /// Removes a file.
     pub(crate) fn remove(&self, path: &Path) -> io::Result<()> {
-        self.ask(Step::Remove, path)?;
+        self.run_hook(Step::Remove, path)?;
         fs::remove_file(path)
     }
 }
@@ -158,14 +158,14 @@ pub(crate) struct NewFile {
 impl NewFile {
     /// Flushes the file. It lasts once its directory is flushed, too.
     pub(crate) fn end(&self) -> io::Result<()> {
-        self.disk.ask(Step::SyncFile, &self.path)?;
+        self.disk.run_hook(Step::SyncFile, &self.path)?;
         self.file.sync_all()
     }
 }
 
 impl Write for NewFile {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        if let Err(error) = self.disk.ask(Step::Write, &self.path) {
+        if let Err(error) = self.disk.run_hook(Step::Write, &self.path) {
             let _ = self.file.write_all(&bytes[..bytes.len() / 2]);
             return Err(error);
         }

@@ -10,7 +10,7 @@ use std::fs::{self, File, TryLockError};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
-use crate::error::integrity::Deep;
+use crate::error::integrity::IntegrityError;
 use crate::error::{Error, Result};
 use crate::storage::beneath;
 
@@ -46,10 +46,10 @@ impl WriterLock {
     ///
     /// # Errors
     /// [`Error::Locked`] if another process holds it; it says which. If it is no regular file.
-    pub(crate) fn take(dir: &Path) -> Result<Self> {
+    pub(crate) fn acquire(dir: &Path) -> Result<Self> {
         let path = dir.join(NAME);
         for _ in 0..ATTEMPTS {
-            let file = beneath::open_or_make(dir, NAME).map_err(Error::io(&path))?;
+            let file = beneath::open_or_create(dir, NAME).map_err(Error::io(&path))?;
             match file.try_lock() {
                 Ok(()) => {}
                 Err(TryLockError::WouldBlock) => {
@@ -78,7 +78,11 @@ impl WriterLock {
             Err(error) if error.kind() == io::ErrorKind::NotFound => false,
             Err(error) => return Err(error),
         };
-        if same { Ok(()) } else { Err(io::Error::other(Deep::LockReplaced { path: self.path.clone() })) }
+        if same {
+            Ok(())
+        } else {
+            Err(io::Error::other(IntegrityError::LockReplaced { path: self.path.clone() }))
+        }
     }
 
     /// Who holds the lock of the lake in `dir`, as it says itself; `None` if nobody does.
@@ -138,8 +142,8 @@ mod tests {
     #[test]
     fn the_second_writer_is_told_who_the_first_is() {
         let dir = tempfile::tempdir().expect("a directory");
-        let first = WriterLock::take(dir.path()).expect("nobody holds it");
-        match WriterLock::take(dir.path()) {
+        let first = WriterLock::acquire(dir.path()).expect("nobody holds it");
+        match WriterLock::acquire(dir.path()) {
             Err(Error::Locked { holder, .. }) => {
                 assert!(holder.starts_with(&format!("process {} (", std::process::id())), "{holder}");
             }
@@ -148,19 +152,19 @@ mod tests {
         assert!(WriterLock::holder(dir.path()).is_some_and(|holder| holder.starts_with("process ")));
         drop(first);
         assert_eq!(WriterLock::holder(dir.path()), None);
-        WriterLock::take(dir.path()).expect("nobody holds it any more");
+        WriterLock::acquire(dir.path()).expect("nobody holds it any more");
     }
 
     #[cfg(unix)]
     #[test]
     fn a_lock_that_was_replaced_is_noticed() {
         let dir = tempfile::tempdir().expect("a directory");
-        let first = WriterLock::take(dir.path()).expect("nobody holds it");
+        let first = WriterLock::acquire(dir.path()).expect("nobody holds it");
         first.check().expect("it is there");
         fs::remove_file(dir.path().join(NAME)).expect("removed");
         let gone = Error::io("")(first.check().expect_err("it is gone"));
         assert!(matches!(&gone, Error::LockReplaced { path } if path.ends_with(NAME)), "{gone}");
-        let second = WriterLock::take(dir.path()).expect("nobody holds the new one");
+        let second = WriterLock::acquire(dir.path()).expect("nobody holds the new one");
         first.check().expect_err("it is another");
         second.check().expect("it is there");
         drop(first);
@@ -175,12 +179,12 @@ mod tests {
         fs::write(&keys, b"ssh-ed25519 AAAA").expect("a file");
         let dir = tempfile::tempdir().expect("a directory");
         std::os::unix::fs::symlink(&keys, dir.path().join(NAME)).expect("a link");
-        let refused = WriterLock::take(dir.path()).expect_err("it is a link");
+        let refused = WriterLock::acquire(dir.path()).expect_err("it is a link");
         assert!(matches!(refused, Error::NotPlain { what: "a link", .. }), "{refused}");
         assert_eq!(WriterLock::holder(dir.path()), None);
         fs::remove_file(dir.path().join(NAME)).expect("removed");
         fs::hard_link(&keys, dir.path().join(NAME)).expect("a second name");
-        drop(WriterLock::take(dir.path()).expect("a file like any other"));
+        drop(WriterLock::acquire(dir.path()).expect("a file like any other"));
         assert_eq!(fs::read(&keys).expect("a file"), b"ssh-ed25519 AAAA");
     }
 }

@@ -18,7 +18,7 @@ use deltalake::logstore::object_store::{
 pub(crate) const NAME: &str = "lake";
 
 /// Says what went wrong with an object.
-pub(crate) fn failed(location: &Location) -> impl Fn(io::Error) -> Error + use<> {
+pub(crate) fn object_error(location: &Location) -> impl Fn(io::Error) -> Error + use<> {
     let path = location.to_string();
     move |error| match error.kind() {
         io::ErrorKind::NotFound => Error::NotFound { path: path.clone(), source: error.into() },
@@ -28,7 +28,7 @@ pub(crate) fn failed(location: &Location) -> impl Fn(io::Error) -> Error + use<>
 }
 
 /// What is known of an open file.
-pub(crate) fn about(file: &File, location: &Location) -> io::Result<ObjectMeta> {
+pub(crate) fn object_meta(file: &File, location: &Location) -> io::Result<ObjectMeta> {
     let about = file.metadata()?;
     Ok(ObjectMeta {
         location: location.clone(),
@@ -40,8 +40,13 @@ pub(crate) fn about(file: &File, location: &Location) -> io::Result<ObjectMeta> 
 }
 
 /// An open file as it was asked for. `path` is what errors call it.
-pub(crate) fn got(file: File, path: &Path, location: &Location, options: &GetOptions) -> Result<GetResult> {
-    let meta = about(&file, location).map_err(failed(location))?;
+pub(crate) fn get_result(
+    file: File,
+    path: &Path,
+    location: &Location,
+    options: &GetOptions,
+) -> Result<GetResult> {
+    let meta = object_meta(&file, location).map_err(object_error(location))?;
     options.check_preconditions(&meta)?;
     let whole = 0..meta.size;
     let range = options.range.as_ref().map_or(Ok(whole), |range| range.as_range(meta.size));
@@ -51,11 +56,11 @@ pub(crate) fn got(file: File, path: &Path, location: &Location, options: &GetOpt
 }
 
 /// Stretches of an open file of that length.
-pub(crate) fn ranges(file: &File, length: u64, ranges: &[Range<u64>]) -> io::Result<Vec<Bytes>> {
-    ranges.iter().map(|range| stretch(file, length, range)).collect()
+pub(crate) fn read_ranges(file: &File, length: u64, ranges: &[Range<u64>]) -> io::Result<Vec<Bytes>> {
+    ranges.iter().map(|range| read_range(file, length, range)).collect()
 }
 
-fn stretch(file: &File, length: u64, range: &Range<u64>) -> io::Result<Bytes> {
+fn read_range(file: &File, length: u64, range: &Range<u64>) -> io::Result<Bytes> {
     let inside = range.start <= range.end && range.end <= length;
     let size = range.end.checked_sub(range.start).and_then(|size| usize::try_from(size).ok());
     // A damaged file may claim any length.

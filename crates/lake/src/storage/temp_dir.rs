@@ -8,7 +8,7 @@ use crate::error::{Error, Result};
 ///
 /// # Errors
 /// If it cannot be made.
-pub(crate) fn directory(prefix: &str) -> Result<TempDir> {
+pub(crate) fn create_private(prefix: &str) -> Result<TempDir> {
     let mut made = tempfile::Builder::new();
     made.prefix(prefix);
     #[cfg(unix)]
@@ -22,7 +22,7 @@ mod tests {
 
     #[test]
     fn nobody_else_may_look_into_it() {
-        let made = super::directory("private-").expect("a directory");
+        let made = super::create_private("private-").expect("a directory");
         let mode = made.path().metadata().expect("a directory").permissions().mode();
         assert_eq!(mode & 0o777, 0o700);
     }

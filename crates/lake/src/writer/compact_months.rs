@@ -12,13 +12,13 @@ use datafusion::arrow::array::{AsArray, RecordBatch, UInt32Array};
 use datafusion::arrow::compute::{concat_batches, take_record_batch};
 use datafusion::arrow::datatypes::Int64Type;
 
-use crate::data_files::data_file::{DataFile, Located};
+use crate::data_files::data_file::{DataFile, LocatedFile};
 use crate::data_files::reader;
 use crate::data_files::writer::FileWriter;
-use crate::delta::file_changes::Change;
+use crate::delta::file_changes::FileChanges;
 use crate::error::{Error, Result};
 use crate::schema::{MINER_ID, TableName};
-use crate::storage::blocking::in_turn;
+use crate::storage::blocking::on_maintenance_thread;
 use crate::storage::disk::Disk;
 use crate::writer::lake::Lake;
 
@@ -122,47 +122,47 @@ impl Lake {
 
     /// Whether a table's rows of these days are in one file.
     fn in_one_file(&self, name: TableName, (first, last): (Day, Day)) -> bool {
-        self.tables.get(name).files().of(first).is_some_and(|file| file.days.1 >= last)
+        self.tables.get(name).files().containing(first).is_some_and(|file| file.days.1 >= last)
     }
 
     /// The change that brings a table's files of these days into one; `None` if they are.
-    async fn gather(&self, name: TableName, days: (Day, Day)) -> Result<Option<Change>> {
+    async fn gather(&self, name: TableName, days: (Day, Day)) -> Result<Option<FileChanges>> {
         let table = self.tables.get(name);
-        let files: Vec<DataFile> = table.files().touching(days.0..=days.1).cloned().collect();
+        let files: Vec<DataFile> = table.files().overlapping(days.0..=days.1).cloned().collect();
         if files.len() < 2 {
             return Ok(None);
         }
         let (disk, directory) = (self.disk.clone(), table.directory().to_owned());
-        let from: Vec<Located> = files.iter().map(|file| table.located(file)).collect();
+        let from: Vec<LocatedFile> = files.iter().map(|file| table.locate(file)).collect();
         let whole = move || {
             let rows = from.iter().map(|of| usize::try_from(of.file.rows).unwrap_or(usize::MAX)).sum();
             let mut writer = FileWriter::begin(&disk, &directory, name, days, rows)?;
             for file in &from {
-                reader::each(file, &mut |batch| writer.write(&batch))?;
+                reader::for_each_batch(file, &mut |batch| writer.write(&batch))?;
             }
             writer.end()
         };
-        let added = in_turn("compacting a month", whole).await?;
-        Ok(Some(Change { remove: files, add: vec![added], same_rows: true, ..Change::default() }))
+        let added = on_maintenance_thread("compacting a month", whole).await?;
+        Ok(Some(FileChanges { remove: files, add: vec![added], same_rows: true, ..FileChanges::default() }))
     }
 
     /// The change that lays the rows of these days by miner, in the place of what was laid so.
-    async fn by_miner(&self, days: (Day, Day)) -> Result<Change> {
+    async fn by_miner(&self, days: (Day, Day)) -> Result<FileChanges> {
         let history = self.tables.get(TableName::History);
-        let remove: Vec<DataFile> = history.files().touching(days.0..=days.1).cloned().collect();
+        let remove: Vec<DataFile> = history.files().overlapping(days.0..=days.1).cloned().collect();
         let table = self.tables.get(TableName::Rows);
-        let files = table.files().touching(days.0..=days.1);
-        let files: Vec<Located> = files.map(|file| table.located(file)).collect();
+        let files = table.files().overlapping(days.0..=days.1);
+        let files: Vec<LocatedFile> = files.map(|file| table.locate(file)).collect();
         let (disk, directory) = (self.disk.clone(), history.directory().to_owned());
         let lay = move || {
             let mut batches = Vec::new();
             for file in &files {
-                batches.push(reader::whole(file)?);
+                batches.push(reader::read_all(file)?);
             }
             write_by_miner(&disk, &directory, days, &batches)
         };
-        let added = in_turn("laying a month by miner", lay).await?;
-        Ok(Change { remove, add: vec![added], ..Change::default() })
+        let added = on_maintenance_thread("laying a month by miner", lay).await?;
+        Ok(FileChanges { remove, add: vec![added], ..FileChanges::default() })
     }
 }
 

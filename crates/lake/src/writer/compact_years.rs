@@ -11,13 +11,13 @@ use datafusion::arrow::array::{AsArray, RecordBatch};
 use datafusion::arrow::compute::concat_batches;
 use datafusion::arrow::datatypes::Int64Type;
 
-use crate::data_files::data_file::{DataFile, Located};
+use crate::data_files::data_file::{DataFile, LocatedFile};
 use crate::data_files::reader;
 use crate::data_files::writer::FileWriter;
-use crate::delta::file_changes::Change;
+use crate::delta::file_changes::FileChanges;
 use crate::error::{Error, Result};
 use crate::schema::{MINER_ID, TableName};
-use crate::storage::blocking::in_turn;
+use crate::storage::blocking::on_maintenance_thread;
 use crate::storage::disk::Disk;
 use crate::writer::lake::Lake;
 
@@ -41,17 +41,17 @@ impl Lake {
     }
 
     /// The change that brings these files, which follow each other, into one.
-    pub(crate) async fn join_year(&self, files: Vec<DataFile>) -> Result<Change> {
-        let Some((first, last)) = files.first().zip(files.last()) else { return Ok(Change::default()) };
+    pub(crate) async fn join_year(&self, files: Vec<DataFile>) -> Result<FileChanges> {
+        let Some((first, last)) = files.first().zip(files.last()) else { return Ok(FileChanges::default()) };
         let days = (first.days.0, last.days.1);
         let table = self.tables.get(TableName::History);
-        let months: Vec<Located> = files.iter().map(|file| table.located(file)).collect();
+        let months: Vec<LocatedFile> = files.iter().map(|file| table.locate(file)).collect();
         let rows = files.iter().map(|file| usize::try_from(file.rows).unwrap_or(usize::MAX));
         let rows = rows.fold(0, usize::saturating_add);
         let (disk, directory) = (self.disk.clone(), table.directory().to_owned());
         let joined = move || join(&disk, &directory, days, &months, rows);
-        let added = in_turn("bringing a year together", joined).await?;
-        Ok(Change { remove: files, add: vec![added], same_rows: true, ..Change::default() })
+        let added = on_maintenance_thread("bringing a year together", joined).await?;
+        Ok(FileChanges { remove: files, add: vec![added], same_rows: true, ..FileChanges::default() })
     }
 }
 
@@ -60,7 +60,7 @@ fn join(
     disk: &Disk,
     directory: &Path,
     days: (Day, Day),
-    months: &[Located],
+    months: &[LocatedFile],
     rows: usize,
 ) -> Result<DataFile> {
     let table = TableName::History;
@@ -86,7 +86,7 @@ struct Month {
 }
 
 impl Month {
-    fn begin(file: &Located) -> Result<Self> {
+    fn begin(file: &LocatedFile) -> Result<Self> {
         let batches = reader::batches(file, ROWS_AT_ONCE)?;
         let mut month =
             Self { batches: Box::new(batches), rows: RecordBatch::new_empty(TableName::History.schema()) };

@@ -71,15 +71,15 @@ impl Lake {
     /// As [`Lake::open`].
     pub async fn open_on(dir: &Path, disk: Disk) -> Result<Self> {
         std::fs::create_dir_all(dir).map_err(Error::io(dir))?;
-        let lock = Arc::new(WriterLock::take(dir)?);
-        let disk = disk.under(&lock);
+        let lock = Arc::new(WriterLock::acquire(dir)?);
+        let disk = disk.guarded_by(&lock);
         let is_older = layout::is_older(dir)?;
         let mut tables = Tables::open(dir, &disk).await?;
         if is_older {
             migration::migrate(&mut tables, &disk).await?;
         }
         layout::mark(dir, &disk)?;
-        tables.sweep().await?;
+        tables.remove_orphans().await?;
         Ok(Self {
             directory: dir.to_owned(),
             tables,

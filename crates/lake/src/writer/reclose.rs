@@ -13,7 +13,7 @@ use crate::close::day_files::{self, DayFiles};
 use crate::close::failures::Held;
 use crate::close::reconciliation;
 use crate::data_files::writer;
-use crate::delta::file_changes::Change;
+use crate::delta::file_changes::FileChanges;
 use crate::error::{Error, Result};
 use crate::records::decoder;
 use crate::rows::day_rows::DayRows;
@@ -140,7 +140,7 @@ impl Lake {
         events: Option<&EventCounts>,
         receipts: ReceiptCounts,
     ) -> Result<Option<DayChange>> {
-        if self.rows().files().of(day).is_none() {
+        if self.rows().files().containing(day).is_none() {
             return Ok(None);
         }
         let before = DayRows::new(day, &self.rows().day(day).await?)?;
@@ -159,10 +159,10 @@ impl Lake {
     }
 
     /// The change that takes days out of a table. A file that holds others, too, is replaced by one for each of these.
-    async fn take_out(&self, name: TableName, first: Day, last: Day) -> Result<Change> {
+    async fn take_out(&self, name: TableName, first: Day, last: Day) -> Result<FileChanges> {
         let table = self.tables.get(name);
-        let mut change = Change::default();
-        for held in table.files().touching(first..=last) {
+        let mut change = FileChanges::default();
+        for held in table.files().overlapping(first..=last) {
             change.remove.push(held.clone());
             if name == TableName::History {
                 // Its months are made anew from the daily rows when they are compacted.

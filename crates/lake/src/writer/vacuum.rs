@@ -32,10 +32,10 @@ impl Lake {
         for name in TableName::ALL {
             let table = self.tables.get(name);
             let held: HashSet<&FileName> = table.files().iter().map(|held| &held.name).collect();
-            let gone = table.gone().await?.into_iter().filter(|gone| gone.at <= before);
+            let gone = table.tombstones().await?.into_iter().filter(|gone| gone.at <= before);
             for gone in gone.filter(|gone| !held.contains(&gone.name)) {
                 let path = gone.name.within(table.directory());
-                let about = beneath::about(table.directory(), &[gone.name.as_str()]);
+                let about = beneath::metadata(table.directory(), &[gone.name.as_str()]);
                 let Some(about) = about.map_err(Error::io(&path))? else { continue };
                 self.disk.remove(&path).map_err(Error::io(&path))?;
                 vacuumed.files += 1;

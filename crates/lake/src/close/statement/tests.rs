@@ -11,7 +11,7 @@ use crate::close::engine::Closer;
 use crate::error::{Error, Result};
 use crate::records::event_encoder;
 use crate::rows::day_rows::DayRows;
-use crate::schema::{TableName, WIDEST};
+use crate::schema::{MAX_DECIMAL, TableName};
 
 const SIZE: i128 = 32 << 30;
 const DAY: Day = Day::from_unix_days(19_266);
@@ -294,11 +294,11 @@ async fn sums_past_64_bits_are_exact() {
 
 #[tokio::test]
 async fn what_does_not_fit_is_an_error_and_never_wraps() {
-    let widest = |sector| Event { qap_after: Some(Bytes(WIDEST)), ..onboard(sector, Cause::Single) };
-    let wider = Event { qap_after: Some(Bytes(WIDEST + 1)), ..onboard(1, Cause::Single) };
+    let widest = |sector| Event { qap_after: Some(Bytes(MAX_DECIMAL)), ..onboard(sector, Cause::Single) };
+    let wider = Event { qap_after: Some(Bytes(MAX_DECIMAL + 1)), ..onboard(1, Cause::Single) };
     let miner = Event { miner: MinerId(1 << 63), ..onboard(1, Cause::Single) };
     let sector = onboard(1 << 63, Cause::Single);
-    assert_eq!(integer(&close(&[&[widest(1)]]).await[0], "total_sector_qap"), WIDEST);
+    assert_eq!(integer(&close(&[&[widest(1)]]).await[0], "total_sector_qap"), MAX_DECIMAL);
     for days in [[&[widest(1), widest(2)][..], &[]], [&[widest(1)], &[widest(2)]], [&[wider], &[]]] {
         let failed = try_close(&days).await.expect_err("too large");
         assert!(matches!(failed, Error::TooLarge { .. }), "{failed}");

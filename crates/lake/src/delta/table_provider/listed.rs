@@ -25,38 +25,38 @@ use futures::FutureExt;
 use futures::future::BoxFuture;
 use futures::stream::{self, BoxStream, StreamExt};
 
-use crate::data_files::data_file::Located;
+use crate::data_files::data_file::LocatedFile;
 use crate::storage::object_reads::{self, NAME};
 
 /// Files by what the engine calls them: table, slash, name.
 #[derive(Clone)]
-pub(super) struct Listed(Arc<BTreeMap<String, Located>>);
+pub(super) struct ListedFiles(Arc<BTreeMap<String, LocatedFile>>);
 
-impl fmt::Debug for Listed {
+impl fmt::Debug for ListedFiles {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Listed").field(&self.0.len()).finish()
+        f.debug_tuple("ListedFiles").field(&self.0.len()).finish()
     }
 }
 
-impl fmt::Display for Listed {
+impl fmt::Display for ListedFiles {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(NAME)
     }
 }
 
 /// What the engine calls a file.
-pub(super) fn called(file: &Located) -> String {
+pub(super) fn object_name(file: &LocatedFile) -> String {
     format!("{}/{}", file.table.name(), file.file.name)
 }
 
-impl Listed {
-    pub(super) fn new(files: impl IntoIterator<Item = Located>) -> Self {
-        Self(Arc::new(files.into_iter().map(|file| (called(&file), file)).collect()))
+impl ListedFiles {
+    pub(super) fn new(files: impl IntoIterator<Item = LocatedFile>) -> Self {
+        Self(Arc::new(files.into_iter().map(|file| (object_name(&file), file)).collect()))
     }
 
-    fn file(&self, location: &Path) -> Result<Located> {
+    fn file(&self, location: &Path) -> Result<LocatedFile> {
         let unknown = || std::io::Error::from(std::io::ErrorKind::NotFound);
-        self.0.get(location.as_ref()).cloned().ok_or_else(|| object_reads::failed(location)(unknown()))
+        self.0.get(location.as_ref()).cloned().ok_or_else(|| object_reads::object_error(location)(unknown()))
     }
 }
 
@@ -66,7 +66,7 @@ fn refused<T>(operation: &str) -> Result<T> {
 }
 
 #[async_trait::async_trait]
-impl ObjectStore for Listed {
+impl ObjectStore for ListedFiles {
     async fn put_opts(&self, _location: &Path, _payload: PutPayload, _opts: PutOptions) -> Result<PutResult> {
         refused("writing")
     }
@@ -82,17 +82,18 @@ impl ObjectStore for Listed {
     async fn get_opts(&self, location: &Path, options: GetOptions) -> Result<GetResult> {
         let (file, location) = (self.file(location)?, location.clone());
         let got = move || {
-            let open = file.open().map_err(object_reads::failed(&location))?;
-            object_reads::got(open, &file.path(), &location, &options)
+            let open = file.open().map_err(object_reads::object_error(&location))?;
+            object_reads::get_result(open, &file.path(), &location, &options)
         };
         tokio::task::spawn_blocking(got).await.map_err(|source| Error::JoinError { source })?
     }
 
     async fn get_ranges(&self, location: &Path, ranges: &[Range<u64>]) -> Result<Vec<Bytes>> {
-        let (file, failed, ranges) = (self.file(location)?, object_reads::failed(location), ranges.to_vec());
+        let (file, failed, ranges) =
+            (self.file(location)?, object_reads::object_error(location), ranges.to_vec());
         let read = move || {
             let length = u64::try_from(file.file.size).unwrap_or_default();
-            file.open().and_then(|open| object_reads::ranges(&open, length, &ranges)).map_err(failed)
+            file.open().and_then(|open| object_reads::read_ranges(&open, length, &ranges)).map_err(failed)
         };
         tokio::task::spawn_blocking(read).await.map_err(|source| Error::JoinError { source })?
     }
@@ -120,18 +121,18 @@ impl ObjectStore for Listed {
 
 /// Opens files for the engine, and holds what each says of itself against its table's log before anything is decoded.
 #[derive(Debug)]
-pub(super) struct Held {
-    files: Listed,
+pub(super) struct CheckedReaderFactory {
+    files: ListedFiles,
     readers: DefaultParquetFileReaderFactory,
 }
 
-impl Held {
-    pub(super) fn new(files: Listed) -> Self {
+impl CheckedReaderFactory {
+    pub(super) fn new(files: ListedFiles) -> Self {
         Self { readers: DefaultParquetFileReaderFactory::new(Arc::new(files.clone())), files }
     }
 }
 
-impl ParquetFileReaderFactory for Held {
+impl ParquetFileReaderFactory for CheckedReaderFactory {
     fn create_reader(
         &self,
         partition_index: usize,
@@ -142,17 +143,17 @@ impl ParquetFileReaderFactory for Held {
         let file = self.files.file(&partitioned_file.object_meta.location)?;
         let reader =
             self.readers.create_reader(partition_index, partitioned_file, metadata_size_hint, metrics)?;
-        Ok(Box::new(HeldReader { file, reader }))
+        Ok(Box::new(CheckedReader { file, reader }))
     }
 }
 
 /// A file that the engine reads.
-struct HeldReader {
-    file: Located,
+struct CheckedReader {
+    file: LocatedFile,
     reader: Box<dyn AsyncFileReader + Send>,
 }
 
-impl AsyncFileReader for HeldReader {
+impl AsyncFileReader for CheckedReader {
     fn get_bytes(&mut self, range: Range<u64>) -> BoxFuture<'_, ParquetResult<Bytes>> {
         self.reader.get_bytes(range)
     }

@@ -34,12 +34,12 @@ use datafusion::physical_plan::{ExecutionPlan, project_schema};
 use datafusion::prelude::{DataFrame, SessionConfig, SessionContext};
 use url::Url;
 
-use crate::data_files::data_file::{DataFile, Located};
+use crate::data_files::data_file::{DataFile, LocatedFile};
 use crate::delta::table::Table;
 use crate::error::{Error, Result};
 use crate::formats::format;
-use crate::schema::{STAT_DATE, TableName, absent};
-use listed::{Held, Listed, called};
+use crate::schema::{STAT_DATE, TableName, default_value};
+use listed::{CheckedReaderFactory, ListedFiles, object_name};
 
 /// Where the engine finds the lake's files. It knows no other place.
 const STORE: &str = "lake://tables";
@@ -55,7 +55,7 @@ pub(crate) fn qualifier() -> String {
 
 /// A session that knows the listed files as tables, the function `f0`, and nothing beside them.
 pub(crate) fn session(
-    tables: &BTreeMap<TableName, Vec<Located>>,
+    tables: &BTreeMap<TableName, Vec<LocatedFile>>,
     config: SessionConfig,
     runtime: Arc<RuntimeEnv>,
 ) -> Result<SessionContext> {
@@ -64,7 +64,7 @@ pub(crate) fn session(
     let files = TableName::ALL.into_iter().flat_map(located);
     let (context, store, listed) = over(files.cloned(), config, runtime)?;
     for name in TableName::ALL {
-        let table = Files::of(name, located(name), store.clone(), listed.clone());
+        let table = TableFiles::of(name, located(name), store.clone(), listed.clone());
         context.register_table(name.name(), Arc::new(table)).map_err(Error::query(OPENING))?;
     }
     context.register_udf(f0());
@@ -78,20 +78,20 @@ pub(crate) fn frame<'f>(
     config: SessionConfig,
     runtime: Arc<RuntimeEnv>,
 ) -> Result<DataFrame> {
-    let files: Vec<Located> = files.into_iter().map(|file| table.located(file)).collect();
+    let files: Vec<LocatedFile> = files.into_iter().map(|file| table.locate(file)).collect();
     let (context, store, listed) = over(files.iter().cloned(), config, runtime)?;
-    let table = Files::of(table.name(), &files, store, listed);
+    let table = TableFiles::of(table.name(), &files, store, listed);
     context.read_table(Arc::new(table)).map_err(Error::query(OPENING))
 }
 
 /// A session that finds these files and no others, how they are reached, and by what they are called.
 fn over(
-    files: impl Iterator<Item = Located>,
+    files: impl Iterator<Item = LocatedFile>,
     config: SessionConfig,
     runtime: Arc<RuntimeEnv>,
-) -> Result<(SessionContext, ObjectStoreUrl, Listed)> {
+) -> Result<(SessionContext, ObjectStoreUrl, ListedFiles)> {
     let store = ObjectStoreUrl::parse(STORE).map_err(Error::query(OPENING))?;
-    let listed = Listed::new(files);
+    let listed = ListedFiles::new(files);
     runtime.register_object_store(store.as_ref(), Arc::new(listed.clone()));
     if let Ok(everything) = Url::parse("file:///") {
         runtime.deregister_object_store(&everything).map_err(Error::query(OPENING))?;
@@ -117,14 +117,14 @@ pub(crate) fn f0() -> ScalarUDF {
 
 /// A table's files. What the table's log says of them (rows, days) is told to the engine, so that it opens no file whose
 /// days are not asked for, and none to count rows.
-struct Files {
+struct TableFiles {
     name: TableName,
     store: ObjectStoreUrl,
-    listed: Listed,
-    files: Vec<File>,
+    listed: ListedFiles,
+    files: Vec<ScannedFile>,
 }
 
-struct File {
+struct ScannedFile {
     /// What the engine calls it.
     path: String,
     size: u64,
@@ -133,16 +133,16 @@ struct File {
     last_day: Day,
 }
 
-impl fmt::Debug for Files {
+impl fmt::Debug for TableFiles {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Files").field("table", &self.name).field("files", &self.files.len()).finish()
+        f.debug_struct("TableFiles").field("table", &self.name).field("files", &self.files.len()).finish()
     }
 }
 
-impl Files {
-    fn of(name: TableName, files: &[Located], store: ObjectStoreUrl, listed: Listed) -> Self {
-        let file = |of: &Located| File {
-            path: called(of),
+impl TableFiles {
+    fn of(name: TableName, files: &[LocatedFile], store: ObjectStoreUrl, listed: ListedFiles) -> Self {
+        let file = |of: &LocatedFile| ScannedFile {
+            path: object_name(of),
             size: u64::try_from(of.file.size).unwrap_or_default(),
             rows: of.file.rows,
             first_day: of.file.days.0,
@@ -152,7 +152,7 @@ impl Files {
     }
 
     /// Those files that may hold rows that pass the filters.
-    fn wanted(&self, state: &dyn Session, filters: &[Expr]) -> EngineResult<Vec<&File>> {
+    fn wanted(&self, state: &dyn Session, filters: &[Expr]) -> EngineResult<Vec<&ScannedFile>> {
         let all = self.files.iter();
         let Some(filter) = conjunction(filters.iter().cloned()) else { return Ok(all.collect()) };
         let schema = self.schema();
@@ -166,7 +166,7 @@ impl Files {
     }
 }
 
-impl File {
+impl ScannedFile {
     /// What is known of the file without opening it, the bounds of its days as `bound` has them.
     fn statistics(&self, schema: &Schema, bound: fn(ScalarValue) -> Precision<ScalarValue>) -> Statistics {
         let mut known = Statistics::new_unknown(schema);
@@ -193,32 +193,32 @@ impl File {
 
 /// Gives columns that a file lacks what its rows have in them ([`absent`]), where that is known, as all other reading does.
 #[derive(Debug)]
-struct Absent;
+struct DefaultValues;
 
-impl PhysicalExprAdapterFactory for Absent {
+impl PhysicalExprAdapterFactory for DefaultValues {
     fn create(&self, table: SchemaRef, file: SchemaRef) -> EngineResult<Arc<dyn PhysicalExprAdapter>> {
         let lacking = table.fields().iter().filter(|field| file.column_with_name(field.name()).is_none());
-        let known = lacking.filter_map(|field| Some((field.name().clone(), absent(field)?))).collect();
+        let known = lacking.filter_map(|field| Some((field.name().clone(), default_value(field)?))).collect();
         let others = DefaultPhysicalExprAdapterFactory.create(table, file)?;
-        Ok(Arc::new(OfFile { known, others }))
+        Ok(Arc::new(DefaultValuesAdapter { known, others }))
     }
 }
 
 /// The same for one file.
 #[derive(Debug)]
-struct OfFile {
+struct DefaultValuesAdapter {
     known: HashMap<String, ScalarValue>,
     others: Arc<dyn PhysicalExprAdapter>,
 }
 
-impl PhysicalExprAdapter for OfFile {
+impl PhysicalExprAdapter for DefaultValuesAdapter {
     fn rewrite(&self, expression: Arc<dyn PhysicalExpr>) -> EngineResult<Arc<dyn PhysicalExpr>> {
         self.others.rewrite(replace_columns_with_literals(expression, &self.known)?)
     }
 }
 
 #[async_trait::async_trait]
-impl TableProvider for Files {
+impl TableProvider for TableFiles {
     fn schema(&self) -> SchemaRef {
         self.name.schema()
     }
@@ -249,16 +249,17 @@ impl TableProvider for Files {
         statistics.num_rows = rows.map_or(Precision::Absent, Precision::Exact);
         // Days stay in order within a group, and one group reads them all in order.
         let group_size = files.len().div_ceil(state.config().target_partitions().max(1));
-        let group =
-            |files: &[&File]| FileGroup::new(files.iter().map(|file| file.partitioned(&schema)).collect());
+        let group = |files: &[&ScannedFile]| {
+            FileGroup::new(files.iter().map(|file| file.partitioned(&schema)).collect())
+        };
         let groups = files.chunks(group_size).map(group).collect();
         let source = ParquetSource::new(self.schema())
-            .with_parquet_file_reader_factory(Arc::new(Held::new(self.listed.clone())));
+            .with_parquet_file_reader_factory(Arc::new(CheckedReaderFactory::new(self.listed.clone())));
         let scan = FileScanConfigBuilder::new(self.store.clone(), Arc::new(source))
             .with_file_groups(groups)
             .with_statistics(statistics)
             .with_projection_indices(projection.cloned())?
-            .with_expr_adapter(Some(Arc::new(Absent)))
+            .with_expr_adapter(Some(Arc::new(DefaultValues)))
             .with_limit(limit)
             .build();
         Ok(DataSourceExec::from_data_source(scan))
