@@ -215,7 +215,7 @@ async fn read(
 /// Closes the first day, with the sectors that the ledger opens with.
 async fn open(lake: &mut Lake, day: &FinishedDay, opening: Opening<'_>, report: &mut Report) -> Result<()> {
     let opened = lake.close_opening_day(day, opening).await.map_err(|error| match error {
-        lake::Error::Opening { source } => Error::Chain(source),
+        lake::Error::OpeningState { source } => Error::Chain(source),
         error => error.into(),
     })?;
     report.events += opened + day.events.len() as u64;

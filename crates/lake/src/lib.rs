@@ -36,21 +36,21 @@ mod writer;
 pub use audit::{Audited, Finding, Found, Scope, audit, audit_deeply};
 pub use backup::{Copied, backup, restore};
 pub use catalog::gaps::{Gap, gaps};
-pub use catalog::manifest::{ListedFile, Listing};
-pub use catalog::receipts::DaysReceipts;
+pub use catalog::manifest::{Manifest, ManifestFile};
+pub use catalog::receipts::ReceiptSummary;
 pub use close::day_changes::{ColumnChange, DayChange, EventChange};
 pub use close::standalone::DayClose;
 pub use error::{Error, Result};
-pub use formats::encoded_chunks::Pieces;
-pub use formats::explanation::{Spelled, Told};
-pub use formats::format::Form;
-pub use formats::row_set::{Cell, Heading, Holds, Sheet, SheetBuilder};
-pub use query::export::{Export, Exported, Selection};
+pub use formats::encoded_chunks::EncodedChunks;
+pub use formats::explanation::ExplanationBody;
+pub use formats::format::{IntegerStyle, OutputFormat};
+pub use formats::row_set::{Cell, ColumnSpec, ColumnType, RowSet, RowSetBuilder};
+pub use query::export::{Dataset, Export, ExportSelection};
 pub use query::queries::{
-    Calendar, EventPlace, EventsWanted, Expiring, Life, Page, Questions, ReconciliationWanted, SectorSum,
-    event_headings, reconciliation_headings,
+    ActivePeriod, EventCursor, EventFilter, ExpirationSchedule, Page, Queries, ReconciliationFilter,
+    ScheduledExpiration, SectorSum, event_columns, reconciliation_columns,
 };
-pub use query::session::{Answer, Asker, Limits};
+pub use query::session::{QueryLimits, ResultPreview, SqlSession};
 pub use reader::provenance::Provenance;
 pub use reader::status::{SourceStatus, Status, TableStatus};
 pub use reader::{CacheFigures, Published, Reader};

@@ -10,8 +10,8 @@ use std::time::Duration;
 use chain::{Clock, Day, MAINNET_GENESIS, MinerId, NoProgress};
 use common::{closed, copy_tree, day, finished, network, onboard, opened, shown};
 use lake::{
-    Audited, Calendar, ColumnChange, Error, Finding, FinishedDay, Lake, Later, Limits, Provenance, Questions,
-    Reader, Scope, Status, audit, audit_deeply, backup, restore,
+    Audited, ColumnChange, Error, ExpirationSchedule, Finding, FinishedDay, Lake, Later, Provenance, Queries,
+    QueryLimits, Reader, Scope, Status, audit, audit_deeply, backup, restore,
 };
 use ledger::columns::{COLUMNS, Endpoint, column};
 use ledger::testing::MadeUpOptions;
@@ -181,7 +181,7 @@ async fn days_after_another_fork_are_given_up_only_if_that_is_allowed() {
     lake.close_again(day(10)).expect("a closed day");
     lake.close_days(&fork).await.expect("two days");
     let refused = lake.finish_closing_again(false).await.expect_err("later days stand on another state");
-    assert!(matches!(refused, Error::LaterDays { .. }), "{refused}");
+    assert!(matches!(refused, Error::LaterDaysDepend { .. }), "{refused}");
     assert!(refused.to_string().contains("--drop-later"), "{refused}");
     assert_eq!(shown(dir.path()).await.len(), 20, "nothing has changed");
 
@@ -361,7 +361,7 @@ async fn days_of_the_third_layout_were_read_from_receipts_and_had_no_upgrades() 
     let before = shown(dir.path()).await;
     let (closed, old) = (Reader::open(dir.path()).await.expect("a reader"), calendar(dir.path(), None).await);
     let days = closed.days().expect("closed days");
-    assert_eq!(closed.published().receipts_of(&days).receipts(), Receipts::Read);
+    assert_eq!(closed.published().receipt_summary(&days).receipts(), Receipts::Read);
     assert!(old.knows_backing && !old.knows_fees && !old.days.is_empty());
     let first = Provenance::of(dir.path(), miners(&closed).await[0], *days.end()).await.expect("a row");
     assert!(first.events.iter().all(|event| !event.uncertain));
@@ -398,12 +398,12 @@ async fn days_of_the_third_layout_were_read_from_receipts_and_had_no_upgrades() 
     assert_eq!(value(*old_miner, "total_upgrade_qap"), Value::Integer(0));
 
     // Who asks freely sees zeros, too, and days are told apart by how they are known.
-    let limits = Limits { time: Duration::from_secs(60), memory: 256 << 20, disk: 1 << 30 };
-    let asker = lake::Asker::open(dir.path(), limits).await.expect("an asker");
+    let limits = QueryLimits { time: Duration::from_secs(60), memory: 256 << 20, disk: 1 << 30 };
+    let asker = lake::SqlSession::open(dir.path(), limits).await.expect("an asker");
     let zeros = "FROM sp_sector_daily WHERE total_upgrade_count = 0 AND daily_new_upgrade_rbp = 0";
-    let answer = asker.answer(&format!("SELECT count(*), sum(total_upgrade_qap) {zeros}"), 9).await;
+    let answer = asker.preview(&format!("SELECT count(*), sum(total_upgrade_qap) {zeros}"), 9).await;
     assert_eq!(answer.expect("an answer").rows, [["20", "0"]]);
-    let answer = asker.answer("SELECT receipts, count(*) FROM progress GROUP BY 1 ORDER BY 1", 9).await;
+    let answer = asker.preview("SELECT receipts, count(*) FROM progress GROUP BY 1 ORDER BY 1", 9).await;
     let known = answer.expect("an answer").rows;
     assert_eq!(known, [["inferred", "1"], ["", "3"]]);
     let status = Status::of(dir.path()).await.expect("a status");
@@ -430,12 +430,12 @@ async fn how_a_days_messages_are_known_is_kept_with_it() {
         for (number, of) in days[..=last].iter().enumerate() {
             assert_eq!(published.receipts(day(number as i32)), of.progress.receipts);
         }
-        let word = |from: i32, to: i32| published.receipts_of(&(day(from)..=day(to))).receipts();
+        let word = |from: i32, to: i32| published.receipt_summary(&(day(from)..=day(to))).receipts();
         assert_eq!(
             (word(0, 19), word(20, 39), word(41, 44)),
             (Receipts::Read, Receipts::Inferred, Receipts::Mixed)
         );
-        let some = published.receipts_of(&(day(18)..=day(21)));
+        let some = published.receipt_summary(&(day(18)..=day(21)));
         assert_eq!((some.receipts(), some.days_read, some.days_inferred), (Receipts::Mixed, 2, 2));
         assert_eq!((some.counts.tipsets_read, some.counts.messages_inferred), (10, 41));
     };
@@ -535,11 +535,11 @@ async fn a_migration_that_breaks_off_is_gone_on_with() {
 }
 
 /// The calendar of expirations at the end of the last closed day.
-async fn calendar(lake: &Path, miner: Option<MinerId>) -> Calendar {
+async fn calendar(lake: &Path, miner: Option<MinerId>) -> ExpirationSchedule {
     let reader = Reader::open(lake).await.expect("a reader");
     let last = *reader.days().expect("closed days").end();
-    let limits = Limits { time: Duration::from_secs(60), memory: 256 << 20, disk: 1 << 30 };
-    let questions = Questions::new(lake.to_owned(), limits);
+    let limits = QueryLimits { time: Duration::from_secs(60), memory: 256 << 20, disk: 1 << 30 };
+    let questions = Queries::new(lake.to_owned(), limits);
     let clock = Clock::new(MAINNET_GENESIS);
     questions.expirations(reader.version(), clock, miner, last).await.expect("a calendar")
 }

@@ -119,7 +119,8 @@ async fn a_copy_is_not_written_through_a_link() {
     let mut lake = Lake::open(dir.path()).await.expect("a lake");
     lake.close_days(&days(3)[2..]).await.expect("another day");
     let refused = backup(dir.path(), &copy, &NoProgress).await.expect_err("a link in it");
-    let named = matches!(&refused, Error::NotPlain { path, what: "a link" } if path.ends_with("progress"));
+    let named =
+        matches!(&refused, Error::UnexpectedFileType { path, what: "a link" } if path.ends_with("progress"));
     assert!(named, "{refused}");
     assert_eq!(all_in(&outside), before);
 }

@@ -1,7 +1,7 @@
 //! `/v1/reconciliation`: the ledger held against the chain.
 
 use chain::MinerId;
-use lake::ReconciliationWanted;
+use lake::ReconciliationFilter;
 use ledger::identities::IDENTITIES;
 
 use super::answer::{Answer, Rows};
@@ -16,7 +16,7 @@ pub(super) async fn answer(question: &Question<'_>) -> Result<Answer, Problem> {
         Some(Cursor::After(day, miner)) => Some((day, MinerId(miner))),
         Some(Cursor::Offset { .. }) => return Err(Problem::StaleCursor),
     };
-    let wanted = ReconciliationWanted {
+    let wanted = ReconciliationFilter {
         days: days.clone(),
         miners: asked.miners("miner"),
         status: asked.names("status").first().copied(),

@@ -47,7 +47,7 @@ pub(super) async fn answer(
         "lag_seconds": latest.zip(now()).map(|(latest, now)| now - i64::from(latest.next().unix_days()) * 86_400),
         // Totals stand on it, so it is told whatever may be seen.
         "history_since": text(status.history_since),
-        "receipts": seen.as_ref().map_or(status.receipts, |days| published.receipts_of(days)),
+        "receipts": seen.as_ref().map_or(status.receipts, |days| published.receipt_summary(days)),
         "gaps": status.gaps.iter().filter_map(|gap| told.gap(gap)).collect::<Vec<Value>>(),
         "sources": status.sources.iter().filter_map(|of| source(of, published, window)).collect::<Vec<Value>>(),
         "version": status.version,
@@ -77,7 +77,7 @@ fn source(source: &SourceStatus, published: &Published, window: Option<&Window>)
         "tipset_key": source.tipset_key,
         "state_root": source.state_root,
         "version": source.version,
-        "receipts": if whole { source.receipts } else { published.receipts_of(&days) },
+        "receipts": if whole { source.receipts } else { published.receipt_summary(&days) },
         "closed_at": source.closed_at.map(moment),
     }))
 }

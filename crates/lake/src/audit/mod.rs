@@ -15,7 +15,7 @@ use ledger::identities::{IDENTITIES, Identity};
 use ledger::{Anomaly, Carried, Cause, Row, Seen, Tally, Value};
 
 use crate::catalog::day_range;
-use crate::catalog::history_start::since;
+use crate::catalog::history_start::history_start;
 use crate::catalog::snapshot::Snapshot;
 use crate::close::failures::{self, Held};
 use crate::delta::table::Table;
@@ -39,7 +39,7 @@ pub struct Scope {
 impl Scope {
     /// The days meant, of the closed ones.
     fn days(&self, closed: Option<RangeInclusive<Day>>) -> Result<RangeInclusive<Day>> {
-        day_range::between(closed, self.from, self.to)
+        day_range::resolve(closed, self.from, self.to)
     }
 
     fn has(&self, miner: MinerId) -> bool {
@@ -103,7 +103,7 @@ pub async fn audit(
     found: &mut Found<'_>,
 ) -> Result<Audited> {
     let snapshot = Snapshot::open(dir).await?;
-    let table = snapshot.need(TableName::Reconciliation)?;
+    let table = snapshot.require(TableName::Reconciliation)?;
     let days = scope.days(table.files().days())?;
     let mut audited = Audited::default();
     progress.begin("reconciling".to_owned(), count(&days), Unit::Days);
@@ -158,9 +158,9 @@ pub async fn audit_deeply(
     found: &mut Found<'_>,
 ) -> Result<Audited> {
     let snapshot = Snapshot::open(dir).await?;
-    let closed = snapshot.need(TableName::Rows)?.files().days();
+    let closed = snapshot.require(TableName::Rows)?.files().days();
     let days = scope.days(closed.clone())?;
-    let since = since(&snapshot).await?;
+    let since = history_start(&snapshot).await?;
     let mut audited = Audited::default();
     let upto = *closed.ok_or(Error::NothingClosed)?.start()..=*days.end();
     progress.begin("reckoning days anew".to_owned(), count(&upto), Unit::Days);
@@ -214,13 +214,13 @@ struct StoredDay {
 impl StoredDay {
     async fn read(snapshot: &Snapshot, day: Day) -> Result<Self> {
         let rows = async |name| -> Result<RecordBatch> {
-            let table: &Table = snapshot.need(name)?;
+            let table: &Table = snapshot.require(name)?;
             table.day(day).await
         };
         let reconciliation = rows(TableName::Reconciliation).await?;
         let powers = match decoder::powers(day, &reconciliation) {
             Ok(powers) => Some(powers),
-            Err(Error::ClaimsAlone { .. }) => None,
+            Err(Error::NoPartitionPower { .. }) => None,
             Err(error) => return Err(error),
         };
         Ok(Self {
@@ -240,7 +240,7 @@ impl StoredDay {
     fn reckon(&self, before: &BTreeMap<MinerId, Row>) -> Result<BTreeMap<MinerId, Row>> {
         let mut tallies: BTreeMap<MinerId, Tally> =
             before.iter().map(|(miner, row)| (*miner, Tally::after(Some(row)))).collect();
-        let too_large = |source| Error::Reckoning { day: self.finished.day, source };
+        let too_large = |source| Error::Overflow { day: self.finished.day, source };
         for event in &self.finished.events {
             let tally = tallies.entry(event.miner).or_insert_with(|| Tally::after(None));
             tally.add(event).map_err(too_large)?;
@@ -340,7 +340,7 @@ async fn follow_sectors(
     days: &RangeInclusive<Day>,
     found: &mut Found<'_>,
 ) -> Result<()> {
-    let table = snapshot.need(TableName::Events)?;
+    let table = snapshot.require(TableName::Events)?;
     let mut following: Option<(MinerId, Continuity)> = None;
     events_by_miner::each(table, *days.end(), &mut |day, event| {
         if following.as_ref().is_none_or(|(miner, _)| *miner != event.miner) {

@@ -99,7 +99,7 @@ fn older(from: &Path, to: &Path) -> Result<Sums> {
     // Lakes of layout 1, and copies of these, have no note of it.
     let noted = |dir: &Path| CopyPath::Note(layout::NAME).length(dir);
     let marked = match sums.contains_key(&CopyPath::Note(layout::NAME)) {
-        true => noted(to)?.is_some() && layout::of(to).is_ok(),
+        true => noted(to)?.is_some() && layout::read(to).is_ok(),
         false => noted(from)?.is_none(),
     };
     if has_tables && marked {
@@ -153,7 +153,7 @@ async fn copy(disk: &Disk, from: &Path, to: &Path, progress: &(dyn Progress + Sy
                     && length != *size
                 {
                     let problem = format!("it has {length} bytes, and the table's log says {size}");
-                    return Err(Error::Rewritten { path: from.join(path.to_string()), problem });
+                    return Err(Error::ExternallyModified { path: from.join(path.to_string()), problem });
                 }
                 copied.new_files += 1;
                 copy_file(disk, from, to, path).await?

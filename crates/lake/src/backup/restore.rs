@@ -165,7 +165,7 @@ async fn put_back(
         let length = path.length(from)?.unwrap_or_default();
         if length != *size {
             let problem = format!("it has {length} bytes, and the table's log says {size}");
-            return Err(Error::Rewritten { path: from.join(path.to_string()), problem });
+            return Err(Error::ExternallyModified { path: from.join(path.to_string()), problem });
         }
         put(path, sum).await?;
     }

@@ -13,7 +13,7 @@ use crate::schema::TableName;
 use crate::storage::file_names::FileName;
 
 /// Files that tables name and that are not there.
-pub(crate) type Missing = BTreeSet<(TableName, FileName)>;
+pub(crate) type MissingFiles = BTreeSet<(TableName, FileName)>;
 
 /// Each closed day has one row in `progress`, and is in every table of days: where that is not so, some other program has
 /// written what days there are. Those laid by miner are some of them.
@@ -22,7 +22,7 @@ pub(crate) type Missing = BTreeSet<(TableName, FileName)>;
 /// If a day is closed without such a row, or a table has other days.
 pub(crate) fn check_days(dir: &Path, tables: &BTreeMap<TableName, Table>) -> Result<()> {
     let rewritten = |table: TableName, problem| {
-        Err(Error::Rewritten { path: dir.join(table.name()).join(LOG_DIRECTORY), problem })
+        Err(Error::ExternallyModified { path: dir.join(table.name()).join(LOG_DIRECTORY), problem })
     };
     let days = |table: TableName| tables.get(&table).and_then(|table| table.files().days());
     let closed = days(TableName::Rows);

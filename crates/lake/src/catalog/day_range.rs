@@ -8,7 +8,7 @@ use crate::error::{Error, Result};
 
 /// The days from `from` to `to` of those that are closed; a side that is not given is as far as these go. What is not
 /// known is refused: it is never served as nothing.
-pub(crate) fn between(
+pub(crate) fn resolve(
     closed: Option<RangeInclusive<Day>>,
     from: Option<Day>,
     to: Option<Day>,
@@ -20,7 +20,7 @@ pub(crate) fn between(
         return Err(Error::DayNotClosed { day, first, last });
     }
     if from > to {
-        return Err(Error::Backwards { from, to });
+        return Err(Error::ReversedRange { from, to });
     }
     Ok(from..=to)
 }
@@ -37,13 +37,16 @@ mod tests {
     fn only_closed_days_in_their_order_are_between() {
         let (first, second, third) = (day("2022-11-01"), day("2022-11-02"), day("2022-11-03"));
         let closed = Some(first..=second);
-        assert_eq!(between(closed.clone(), None, None).expect("days"), first..=second);
-        assert_eq!(between(closed.clone(), Some(second), None).expect("days"), second..=second);
-        assert_eq!(between(closed.clone(), None, Some(first)).expect("days"), first..=first);
-        assert!(matches!(between(closed.clone(), Some(second), Some(first)), Err(Error::Backwards { .. })));
+        assert_eq!(resolve(closed.clone(), None, None).expect("days"), first..=second);
+        assert_eq!(resolve(closed.clone(), Some(second), None).expect("days"), second..=second);
+        assert_eq!(resolve(closed.clone(), None, Some(first)).expect("days"), first..=first);
+        assert!(matches!(
+            resolve(closed.clone(), Some(second), Some(first)),
+            Err(Error::ReversedRange { .. })
+        ));
         assert!(
-            matches!(between(closed, None, Some(third)), Err(Error::DayNotClosed { day, .. }) if day == third)
+            matches!(resolve(closed, None, Some(third)), Err(Error::DayNotClosed { day, .. }) if day == third)
         );
-        assert!(matches!(between(None, None, None), Err(Error::NothingClosed)));
+        assert!(matches!(resolve(None, None, None), Err(Error::NothingClosed)));
     }
 }

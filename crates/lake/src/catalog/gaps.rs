@@ -53,7 +53,10 @@ pub fn gaps(dir: &Path) -> Result<Vec<Gap>> {
     };
     let said = serde_json::from_slice::<Vec<Value>>(&text).ok();
     let gaps = said.and_then(|said| said.iter().map(gap).collect());
-    gaps.ok_or_else(|| Error::Note { path, advice: "remove it: the next ingest notes anew what is missing" })
+    gaps.ok_or_else(|| Error::InvalidNote {
+        path,
+        advice: "remove it: the next ingest notes anew what is missing",
+    })
 }
 
 /// Notes these gaps and no others.

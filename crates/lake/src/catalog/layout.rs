@@ -27,7 +27,7 @@ const LONGEST: u64 = 1 << 16;
 ///
 /// # Errors
 /// If the file that says so does not read, or names a layout that this version does not know.
-pub(crate) fn of(dir: &Path) -> Result<u64> {
+pub(crate) fn read(dir: &Path) -> Result<u64> {
     let path = dir.join(NAME);
     let text = match beneath::read(dir, &[NAME], LONGEST) {
         Ok(text) => text,
@@ -54,14 +54,14 @@ pub(crate) fn of(dir: &Path) -> Result<u64> {
 /// # Errors
 /// As [`of`].
 pub(crate) fn is_older(dir: &Path) -> Result<bool> {
-    Ok(of(dir)? < LAYOUT)
+    Ok(read(dir)? < LAYOUT)
 }
 
 /// Says that the lake has this version's layout.
-pub(crate) fn mark(dir: &Path, disk: &Disk) -> Result<()> {
+pub(crate) fn write(dir: &Path, disk: &Disk) -> Result<()> {
     let path = dir.join(NAME);
     let there = beneath::metadata(dir, &[NAME]).map_err(Error::io(&path))?.is_some();
-    if there && of(dir)? == LAYOUT {
+    if there && read(dir)? == LAYOUT {
         return Ok(());
     }
     let said = format!("{}\n", json!({ "layout": LAYOUT }));

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use chain::Day;
 
 use crate::catalog::day_range;
-use crate::catalog::receipts::Known;
+use crate::catalog::receipts::ReceiptIndex;
 use crate::catalog::snapshot::Snapshot;
 use crate::data_files::data_file::LocatedFile;
 use crate::delta::table::Table;
@@ -16,7 +16,7 @@ use crate::schema::TableName;
 
 /// A data file: rows of one day, or of consecutive days.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ListedFile {
+pub struct ManifestFile {
     /// Where it is, from the root on.
     pub path: PathBuf,
     /// Bytes.
@@ -31,15 +31,15 @@ pub struct ListedFile {
 
 /// Every table's data files as of one published version. What a writer has left behind unpublished is not among them.
 #[derive(Clone, Debug)]
-pub struct Listing {
+pub struct Manifest {
     directory: PathBuf,
     version: u64,
-    files: BTreeMap<TableName, Vec<ListedFile>>,
+    files: BTreeMap<TableName, Vec<ManifestFile>>,
     located: BTreeMap<TableName, Vec<LocatedFile>>,
-    receipts: Known,
+    receipts: ReceiptIndex,
 }
 
-impl Listing {
+impl Manifest {
     /// Lists the lake in `dir` as it is published now.
     ///
     /// # Errors
@@ -51,7 +51,7 @@ impl Listing {
             TableName::ALL.into_iter().map(|name| (name, located(snapshot.table(name)))).collect();
         let files = located.iter().map(|(name, files)| (*name, files.iter().map(listed).collect()));
         let files = files.collect();
-        let receipts = Known::of(&snapshot, &Known::default()).await?;
+        let receipts = ReceiptIndex::of(&snapshot, &ReceiptIndex::default()).await?;
         Ok(Self { version: snapshot.version(), files, located, directory, receipts })
     }
 
@@ -68,12 +68,12 @@ impl Listing {
     }
 
     /// Every table's name and files, these in the order of their days.
-    pub fn tables(&self) -> impl Iterator<Item = (&'static str, &[ListedFile])> {
+    pub fn tables(&self) -> impl Iterator<Item = (&'static str, &[ManifestFile])> {
         TableName::ALL.into_iter().map(|table| (table.name(), self.files(table)))
     }
 
     /// A table's files, in the order of their days.
-    pub(crate) fn files(&self, table: TableName) -> &[ListedFile] {
+    pub(crate) fn files(&self, table: TableName) -> &[ManifestFile] {
         self.files.get(&table).map_or(&[], Vec::as_slice)
     }
 
@@ -83,7 +83,7 @@ impl Listing {
     }
 
     /// How the outcomes of the closed days' messages are known.
-    pub(crate) fn receipts(&self) -> &Known {
+    pub(crate) fn receipts(&self) -> &ReceiptIndex {
         &self.receipts
     }
 
@@ -102,7 +102,7 @@ impl Listing {
     /// # Errors
     /// If one of them is not closed, or the last comes before the first.
     pub fn days(&self, from: Option<Day>, to: Option<Day>) -> Result<RangeInclusive<Day>> {
-        day_range::between(Some(self.closed()?), from, to)
+        day_range::resolve(Some(self.closed()?), from, to)
     }
 
     /// Checks that a table has every closed day.
@@ -132,8 +132,8 @@ fn located(table: Option<&Table>) -> Vec<LocatedFile> {
     table.map(|table| table.files().iter().map(|file| table.locate(file)).collect()).unwrap_or_default()
 }
 
-fn listed(of: &LocatedFile) -> ListedFile {
-    ListedFile {
+fn listed(of: &LocatedFile) -> ManifestFile {
+    ManifestFile {
         path: of.path(),
         size: u64::try_from(of.file.size).unwrap_or_default(),
         rows: of.file.rows,

@@ -19,7 +19,7 @@ pub(crate) async fn migrate(tables: &mut Tables, disk: &Disk) -> Result<()> {
             tables.get_mut(name).add_columns().await?;
         }
     }
-    if let Some(since) = history_start::of_events(tables.get(TableName::Events)).await? {
+    if let Some(since) = history_start::from_events(tables.get(TableName::Events)).await? {
         let table = tables.get_mut(TableName::Progress);
         let mut rows = Vec::new();
         for stored in table.files().iter() {

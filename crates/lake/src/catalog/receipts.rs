@@ -19,7 +19,7 @@ use crate::storage::blocking::blocking;
 
 /// How the outcomes of some days' messages are known. `docs/DEFINITIONS.md`, "Where receipts are missing".
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct DaysReceipts {
+pub struct ReceiptSummary {
     /// Days all of whose receipts were read.
     pub days_read: u64,
     /// Days without any receipts.
@@ -30,7 +30,7 @@ pub struct DaysReceipts {
     pub counts: ReceiptCounts,
 }
 
-impl DaysReceipts {
+impl ReceiptSummary {
     /// Adds a day.
     pub fn add(&mut self, counts: &ReceiptCounts) {
         match counts.receipts() {
@@ -52,7 +52,7 @@ impl DaysReceipts {
     }
 }
 
-impl Serialize for DaysReceipts {
+impl Serialize for ReceiptSummary {
     /// The word, the days of each kind, and the counts, under their names in `progress`.
     fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
         let counts = &self.counts;
@@ -73,11 +73,11 @@ impl Serialize for DaysReceipts {
 /// What of the closed days' messages is known in which way, by day. Held by file of `progress`, so that what has been read
 /// of one is not read again when a newer version has it, too.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Known {
+pub(crate) struct ReceiptIndex {
     files: BTreeMap<Day, (DataFile, Arc<BTreeMap<Day, ReceiptCounts>>)>,
 }
 
-impl Known {
+impl ReceiptIndex {
     /// Of a published version; `before` is what was known of an older one.
     ///
     /// # Errors
@@ -114,8 +114,8 @@ impl Known {
     }
 
     /// Of the closed ones of some days.
-    pub(crate) fn days(&self, days: &RangeInclusive<Day>) -> DaysReceipts {
-        let mut all = DaysReceipts::default();
+    pub(crate) fn days(&self, days: &RangeInclusive<Day>) -> ReceiptSummary {
+        let mut all = ReceiptSummary::default();
         let from = self.files.range(..=*days.start()).next_back().map_or(*days.start(), |(first, _)| *first);
         if from <= *days.end() {
             for (_, (_, counts)) in self.files.range(from..=*days.end()) {
@@ -141,7 +141,7 @@ mod tests {
             ..Default::default()
         };
         let told = |days: &[ReceiptCounts]| {
-            let mut all = DaysReceipts::default();
+            let mut all = ReceiptSummary::default();
             days.iter().for_each(|day| all.add(day));
             all
         };

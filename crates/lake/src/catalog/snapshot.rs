@@ -11,28 +11,28 @@ use std::path::Path;
 
 use serde_json::{Map, Value, json};
 
-use crate::catalog::consistency::{self, Missing};
+use crate::catalog::consistency::{self, MissingFiles};
 use crate::catalog::layout;
 use crate::delta::table::Table;
 use crate::error::{Error, Result};
 use crate::schema::TableName;
 
 /// The key in a publishing commit's information under which it names the versions of the other tables.
-const STANDS_ON: &str = "standsOn";
+const BASE_VERSIONS_KEY: &str = "standsOn";
 
 /// The versions of the other tables that the newest publishing commit stands on. A table that it does not name was
 /// empty then, at version 0.
-pub(crate) async fn stands_on(rows: &Table) -> Result<BTreeMap<TableName, u64>> {
-    let notes = rows.latest_commit_info(STANDS_ON).await?.unwrap_or_default();
-    let version = |name: TableName| notes.get(STANDS_ON)?.get(name.name())?.as_u64();
+pub(crate) async fn base_versions(rows: &Table) -> Result<BTreeMap<TableName, u64>> {
+    let notes = rows.latest_commit_info(BASE_VERSIONS_KEY).await?.unwrap_or_default();
+    let version = |name: TableName| notes.get(BASE_VERSIONS_KEY)?.get(name.name())?.as_u64();
     Ok(TableName::OTHERS.into_iter().map(|name| (name, version(name).unwrap_or_default())).collect())
 }
 
 /// Notes for a publishing commit that stands on these versions.
-pub(crate) fn standing_on(versions: [(TableName, u64); 4]) -> Map<String, Value> {
+pub(crate) fn base_versions_note(versions: [(TableName, u64); 4]) -> Map<String, Value> {
     let versions: Map<String, Value> =
         versions.into_iter().map(|(name, version)| (name.name().to_owned(), json!(version))).collect();
-    Map::from_iter([(STANDS_ON.to_owned(), Value::Object(versions))])
+    Map::from_iter([(BASE_VERSIONS_KEY.to_owned(), Value::Object(versions))])
 }
 
 /// How often a lake is looked at anew because files were swept away under it.
@@ -58,12 +58,12 @@ impl Snapshot {
                 break;
             }
             // Files that a newer version has no more may have been removed since.
-            if snapshot.need(TableName::Rows)?.has_newer().await? {
+            if snapshot.require(TableName::Rows)?.has_newer().await? {
                 snapshot = Self::at(dir, None).await?;
                 continue;
             }
-            if let Some(whole) = before(dir, snapshot.version(), &missing).await? {
-                say(dir, &missing, &whole);
+            if let Some(whole) = last_complete_version(dir, snapshot.version(), &missing).await? {
+                warn_rolled_back(dir, &missing, &whole);
                 return whole.passing_over(snapshot.version());
             }
             // Whoever reads that day is told.
@@ -80,10 +80,10 @@ impl Snapshot {
         if !Table::exists(dir, TableName::Rows)? {
             return Err(Error::NoLake { dir: dir.to_owned() });
         }
-        layout::of(dir)?;
+        layout::read(dir)?;
         let rows = Table::open(dir, TableName::Rows, version).await?;
         let mut tables = BTreeMap::new();
-        for (name, version) in stands_on(&rows).await? {
+        for (name, version) in base_versions(&rows).await? {
             // A lake of an older layout lacks tables, and one whose first writer died while making it, too.
             if Table::exists(dir, name)? {
                 tables.insert(name, Table::open(dir, name, Some(version)).await?);
@@ -98,8 +98,8 @@ impl Snapshot {
     ///
     /// # Errors
     /// If something else has the name of one.
-    pub(crate) fn missing_files(&self) -> Result<Missing> {
-        let mut missing = Missing::new();
+    pub(crate) fn missing_files(&self) -> Result<MissingFiles> {
+        let mut missing = MissingFiles::new();
         for (name, table) in &self.tables {
             missing.extend(table.missing_files()?.into_iter().map(|file| (*name, file)));
         }
@@ -122,7 +122,7 @@ impl Snapshot {
     }
 
     /// A table that every lake has.
-    pub(crate) fn need(&self, name: TableName) -> Result<&Table> {
+    pub(crate) fn require(&self, name: TableName) -> Result<&Table> {
         self.table(name).ok_or_else(|| Error::Table {
             table: name.name(),
             problem: "it is not there".to_owned(),
@@ -146,7 +146,7 @@ impl Snapshot {
 ///
 /// # Errors
 /// If something that is no regular file has the name of a file.
-async fn before(dir: &Path, version: u64, missing: &Missing) -> Result<Option<Snapshot>> {
+async fn last_complete_version(dir: &Path, version: u64, missing: &MissingFiles) -> Result<Option<Snapshot>> {
     let mut lacking = missing.clone();
     for earlier in (0..version).rev() {
         // What came before the oldest commit that is kept cannot be read.
@@ -165,7 +165,7 @@ async fn before(dir: &Path, version: u64, missing: &Missing) -> Result<Option<Sn
 }
 
 /// Says that a lake is read, or taken back, as of a version before its newest one.
-fn say(dir: &Path, missing: &Missing, whole: &Snapshot) {
+fn warn_rolled_back(dir: &Path, missing: &MissingFiles, whole: &Snapshot) {
     let last = whole.table(TableName::Rows).and_then(|rows| rows.files().last());
     let upto = last
         .map_or_else(|| "none is closed before".to_owned(), |last| format!("closed days end with {last}"));

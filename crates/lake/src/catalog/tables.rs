@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use crate::catalog::snapshot::{Snapshot, standing_on, stands_on};
+use crate::catalog::snapshot::{Snapshot, base_versions, base_versions_note};
 use crate::delta::file_changes::FileChanges;
 use crate::delta::table::Table;
 use crate::error::Result;
@@ -11,8 +11,8 @@ use crate::schema::TableName;
 use crate::storage::disk::Disk;
 
 /// Why a commit is taken back, in the words of a log line.
-const ON_LOST: &str = "a last commit that stands on a lost one; its days will be closed again";
-const LACKING: &str = "a last commit that names a missing file; its days will be closed again";
+const BASE_VERSION_LOST: &str = "a last commit that stands on a lost one; its days will be closed again";
+const FILE_MISSING: &str = "a last commit that names a missing file; its days will be closed again";
 
 /// All tables. Only the holder of the lake's lock has them.
 pub(crate) struct Tables {
@@ -33,7 +33,7 @@ impl Tables {
             history: Table::open_or_create(dir, TableName::History, disk).await?,
             rows: Table::open_or_create(dir, TableName::Rows, disk).await?,
         };
-        tables.agree(dir).await?;
+        tables.roll_back_unpublished(dir).await?;
         Ok(tables)
     }
 
@@ -46,22 +46,22 @@ impl Tables {
     }
 
     /// Brings all tables to what the newest publishing commit stands on whose files are there.
-    async fn agree(&mut self, dir: &Path) -> Result<()> {
-        let mut versions = stands_on(self.get(TableName::Rows)).await?;
+    async fn roll_back_unpublished(&mut self, dir: &Path) -> Result<()> {
+        let mut versions = base_versions(self.get(TableName::Rows)).await?;
         // What it stands on may be torn and lost; then so is it.
         while versions.iter().any(|(name, version)| *version > self.get(*name).version()) {
             let rows = self.get_mut(TableName::Rows);
             if rows.version() == 0 {
                 break;
             }
-            rows.roll_back_last_commit(ON_LOST).await?;
-            versions = stands_on(rows).await?;
+            rows.roll_back_last_commit(BASE_VERSION_LOST).await?;
+            versions = base_versions(rows).await?;
         }
         let whole = Snapshot::open(dir).await?.version();
         let rows = self.get_mut(TableName::Rows);
         while rows.version() > whole {
-            rows.roll_back_last_commit(LACKING).await?;
-            versions = stands_on(rows).await?;
+            rows.roll_back_last_commit(FILE_MISSING).await?;
+            versions = base_versions(rows).await?;
         }
         for (name, version) in versions {
             let table = self.get_mut(name);
@@ -107,7 +107,7 @@ impl Tables {
 
     /// Commits to `sp_sector_daily`, naming the other tables' versions.
     pub(crate) async fn publish(&mut self, change: FileChanges) -> Result<()> {
-        let commit_info = standing_on(TableName::OTHERS.map(|name| (name, self.get(name).version())));
+        let commit_info = base_versions_note(TableName::OTHERS.map(|name| (name, self.get(name).version())));
         self.get_mut(TableName::Rows).commit(FileChanges { commit_info, ..change }).await?;
         Ok(())
     }

@@ -147,7 +147,7 @@ impl Feed<'_> {
     ) -> Result<u64> {
         let (most, mut opened) = (opening.most(), 0);
         for batch in opening {
-            let batch = batch.map_err(|source| Error::Opening { source })?;
+            let batch = batch.map_err(|source| Error::OpeningState { source })?;
             let mut rows: Vec<Positioned<'_>> = Vec::with_capacity(batch.len());
             for event in &batch {
                 // What happens to a sector after it came comes after it.

@@ -129,7 +129,7 @@ impl LocatedFile {
     }
 
     fn rewritten(&self, problem: String) -> io::Error {
-        io::Error::other(IntegrityError::Rewritten { path: self.path(), problem })
+        io::Error::other(IntegrityError::ExternallyModified { path: self.path(), problem })
     }
 }
 

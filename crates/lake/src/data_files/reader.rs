@@ -312,7 +312,8 @@ mod tests {
         for wrong in [longer, fewer] {
             for read in [read_all(&wrong), day(&wrong, day_number(0)), miner(&wrong, MinerId(2), None)] {
                 let refused = read.expect_err("the log says otherwise");
-                let named = matches!(&refused, Error::Rewritten { path, .. } if *path == right.path());
+                let named =
+                    matches!(&refused, Error::ExternallyModified { path, .. } if *path == right.path());
                 assert!(named, "{refused}");
             }
         }

@@ -85,7 +85,7 @@ pub(super) fn check_schema(name: TableName, delta: &DeltaTable) -> Result<()> {
 
 /// What is said of a log that names what this program names nowhere.
 fn rewritten(directory: &Path, problem: String) -> Error {
-    Error::Rewritten { path: directory.join(LOG_DIRECTORY), problem }
+    Error::ExternallyModified { path: directory.join(LOG_DIRECTORY), problem }
 }
 
 /// The name of a data file, which is one plain component.

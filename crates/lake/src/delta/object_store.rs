@@ -69,10 +69,9 @@ impl DurableStore {
             _ => {
                 let path = self.directory.join(LOG_DIRECTORY);
                 let problem = format!("what it names leads out of it, to {location}");
-                Err(object_reads::object_error(location)(io::Error::other(IntegrityError::Rewritten {
-                    path,
-                    problem,
-                })))
+                Err(object_reads::object_error(location)(io::Error::other(
+                    IntegrityError::ExternallyModified { path, problem },
+                )))
             }
         }
     }
@@ -90,7 +89,7 @@ impl DurableStore {
         let file = beneath::open(&self.directory, &[LOG_DIRECTORY, name])?;
         let length = file.metadata()?.len();
         let rewritten =
-            |problem| io::Error::other(IntegrityError::Rewritten { path: self.path(name), problem });
+            |problem| io::Error::other(IntegrityError::ExternallyModified { path: self.path(name), problem });
         if length > MAX_LOG_FILE_BYTES {
             return Err(rewritten(format!("its {length} bytes are more than any log of ours has")));
         }

@@ -39,7 +39,10 @@ fn find_damage(table: &Path) -> Result<Vec<(String, &'static str)>> {
             note |= name == LAST_CHECKPOINT;
             if name.contains(".checkpoint.") && !name.ends_with(PARTIAL) {
                 let problem = "it is a checkpoint of a kind that this program writes none of".to_owned();
-                return Err(Error::Rewritten { path: table.join(LOG_DIRECTORY).join(name), problem });
+                return Err(Error::ExternallyModified {
+                    path: table.join(LOG_DIRECTORY).join(name),
+                    problem,
+                });
             }
             continue;
         };

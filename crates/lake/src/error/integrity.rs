@@ -5,17 +5,17 @@ use std::path::PathBuf;
 /// What is found where only the system's errors pass, to be said as what it is.
 #[derive(Clone, Debug, thiserror::Error)]
 pub(crate) enum IntegrityError {
-    /// As the lake's error `NotPlain`.
+    /// As the lake's error `UnexpectedFileType`.
     #[error("{path} is {what}")]
-    NotPlain {
+    UnexpectedFileType {
         /// Where it is.
         path: PathBuf,
         /// What it is.
         what: &'static str,
     },
-    /// As the lake's error `Rewritten`.
+    /// As the lake's error `ExternallyModified`.
     #[error("{path}: {problem}; another program has rewritten it")]
-    Rewritten {
+    ExternallyModified {
         /// The file.
         path: PathBuf,
         /// What is wrong with it.

@@ -21,7 +21,7 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 pub enum Error {
     /// The state that a ledger opens with does not read.
     #[error("the first state's sectors do not read: {source}")]
-    Opening {
+    OpeningState {
         /// Why.
         source: chain::Error,
     },
@@ -47,7 +47,7 @@ pub enum Error {
     #[error(
         "{path}: it is {what}, and nothing in a lake or in a copy of one is; another program has rewritten it: restore a backup, or ingest into a new lake"
     )]
-    NotPlain {
+    UnexpectedFileType {
         /// Where it is.
         path: PathBuf,
         /// What it is, such as a link or a device.
@@ -57,7 +57,7 @@ pub enum Error {
     #[error(
         "{path}: {problem}; another program has rewritten it: restore a backup, or ingest into a new lake"
     )]
-    Rewritten {
+    ExternallyModified {
         /// The file.
         path: PathBuf,
         /// What is wrong with it.
@@ -123,7 +123,7 @@ pub enum Error {
     #[error(
         "{day} was closed under layout 1, which kept nothing of what partitions state; close it again from its source with `sectorscope ingest car FILE --from {day}`"
     )]
-    ClaimsAlone {
+    NoPartitionPower {
         /// The day.
         day: Day,
     },
@@ -131,7 +131,7 @@ pub enum Error {
     #[error(
         "the state at the end of {last} is another one now, and the closed days {first_later} to {end} stand on the old one; take in a source that reaches {end}, or say --drop-later to give them up"
     )]
-    LaterDays {
+    LaterDaysDepend {
         /// The last day that was closed again.
         last: Day,
         /// The day after it.
@@ -164,7 +164,7 @@ pub enum Error {
     },
     /// A number of stored events passes what can be reckoned with.
     #[error("{day}: {source}")]
-    Reckoning {
+    Overflow {
         /// The day.
         day: Day,
         /// What is too large.
@@ -182,7 +182,7 @@ pub enum Error {
     },
     /// A note in the lake does not read.
     #[error("{path}: it does not read; {advice}")]
-    Note {
+    InvalidNote {
         /// The file.
         path: PathBuf,
         /// What to do.
@@ -200,7 +200,7 @@ pub enum Error {
     },
     /// A range of days ends before it begins.
     #[error("{from} is after {to}: a range of days goes from the earlier to the later")]
-    Backwards {
+    ReversedRange {
         /// Where it begins.
         from: Day,
         /// Where it ends.
@@ -216,13 +216,13 @@ pub enum Error {
     },
     /// A statement is not one that the engine understands, or fails while it is run.
     #[error("{said}")]
-    Question {
+    Sql {
         /// What the engine said.
         said: String,
     },
     /// A statement does more than read.
     #[error("only reading is allowed: SELECT, WITH, VALUES, EXPLAIN, DESCRIBE, SHOW TABLES and SHOW COLUMNS")]
-    NotReading,
+    NotReadOnly,
     /// A statement is too long to be planned.
     #[error("the statement is longer than {longest} bytes; ask in several")]
     LongStatement {
@@ -234,7 +234,7 @@ pub enum Error {
         "the question took longer than {} s; ask for less, or allow it more with --time SECONDS",
         .limit.as_secs()
     )]
-    TooLong {
+    TimeLimit {
         /// How long it may take.
         limit: std::time::Duration,
     },
@@ -243,7 +243,7 @@ pub enum Error {
         "the question holds far more memory than {} MiB; ask for less, or allow it more with --memory MIB",
         .limit >> 20
     )]
-    TooMuch {
+    MemoryLimit {
         /// Bytes that it may hold.
         limit: usize,
     },
@@ -251,7 +251,7 @@ pub enum Error {
     #[error(
         "the question needs more memory or temporary files than it may; ask for less, or allow it more with --memory MIB or --spill MIB ({said})"
     )]
-    Exhausted {
+    ResourcesExhausted {
         /// What the engine said.
         said: String,
     },
@@ -335,7 +335,7 @@ impl Error {
     /// Whether a question was given up because it passed a limit, not because something is wrong.
     #[must_use]
     pub fn is_limit(&self) -> bool {
-        matches!(self, Self::TooLong { .. } | Self::TooMuch { .. } | Self::Exhausted { .. })
+        matches!(self, Self::TimeLimit { .. } | Self::MemoryLimit { .. } | Self::ResourcesExhausted { .. })
     }
 
     /// Wraps a Delta error with the table and what was being done.
@@ -372,8 +372,10 @@ impl Error {
 impl From<IntegrityError> for Error {
     fn from(deep: IntegrityError) -> Self {
         match deep {
-            IntegrityError::NotPlain { path, what } => Self::NotPlain { path, what },
-            IntegrityError::Rewritten { path, problem } => Self::Rewritten { path, problem },
+            IntegrityError::UnexpectedFileType { path, what } => Self::UnexpectedFileType { path, what },
+            IntegrityError::ExternallyModified { path, problem } => {
+                Self::ExternallyModified { path, problem }
+            }
             IntegrityError::LockReplaced { path } => Self::LockReplaced { path },
         }
     }

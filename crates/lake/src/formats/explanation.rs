@@ -5,29 +5,22 @@ use ledger::columns::{Storage, Unit};
 use ledger::{Contribution, Explanation, Value};
 use serde::{Serialize, Serializer};
 
-/// How integers that pass 64 bits are spelled.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Spelled {
-    /// Columns of wide integers as strings of digits: for readers that hold 53 bits.
-    Digits,
-    /// As integer tokens of any length.
-    Bare,
-}
+use crate::formats::format::IntegerStyle;
 
 /// A number and what it is made of.
 #[derive(Debug, Serialize)]
-pub struct Told {
+pub struct ExplanationBody {
     column: &'static str,
     doc: &'static str,
     definition: String,
     unit: &'static str,
-    value: Figure,
-    previous: Option<Previous>,
-    contributions: Vec<Contributed>,
+    value: FormattedValue,
+    previous: Option<PreviousValue>,
+    contributions: Vec<ContributionBody>,
     /// How many there are, those that are not listed included.
     contributions_total: usize,
     /// What all of them add.
-    contributions_sum: Figure,
+    contributions_sum: FormattedValue,
     /// How many of them are of events that were inferred without receipts and are not sure.
     contributions_uncertain: usize,
     parts: Vec<Self>,
@@ -35,14 +28,14 @@ pub struct Told {
 }
 
 #[derive(Debug, Serialize)]
-struct Previous {
+struct PreviousValue {
     stat_date: String,
-    value: Figure,
+    value: FormattedValue,
 }
 
 #[derive(Debug, Serialize)]
-struct Contributed {
-    amount: Figure,
+struct ContributionBody {
+    amount: FormattedValue,
     epoch: i64,
     sector: u64,
     kind: &'static str,
@@ -55,12 +48,12 @@ struct Contributed {
 
 /// A value, as it is spelled.
 #[derive(Clone, Copy, Debug)]
-struct Figure {
+struct FormattedValue {
     value: Value,
     digits: bool,
 }
 
-impl Serialize for Figure {
+impl Serialize for FormattedValue {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self.value {
             Value::Integer(value) if self.digits => serializer.collect_str(&value),
@@ -74,17 +67,17 @@ impl Serialize for Figure {
     }
 }
 
-impl Told {
+impl ExplanationBody {
     /// What is told of the explanation of a day's number, with at most so many contributions listed in each part.
     #[must_use]
-    pub fn of(explanation: &Explanation<'_>, day: Day, spelled: Spelled, most: usize) -> Self {
+    pub fn of(explanation: &Explanation<'_>, day: Day, style: IntegerStyle, most: usize) -> Self {
         let column = explanation.column;
-        let figure = |value: Value| Figure { value, digits: in_digits(column.unit, spelled) };
+        let formatted = |value: Value| FormattedValue { value, digits: is_quoted(column.unit, style) };
         let added = explanation.contributions.iter().map(|of| of.amount).fold(0, i128::saturating_add);
-        let contributed = |of: &Contribution<'_>| {
+        let contribution = |of: &Contribution<'_>| {
             let message = of.event.message.as_deref();
-            Contributed {
-                amount: figure(Value::Integer(of.amount)),
+            ContributionBody {
+                amount: formatted(Value::Integer(of.amount)),
                 epoch: of.event.epoch.0,
                 sector: of.event.sector.0,
                 kind: of.event.kind.name(),
@@ -100,21 +93,22 @@ impl Told {
             doc: column.doc,
             definition: column.definition.to_string(),
             unit: column.unit.name(),
-            value: figure(explanation.value),
-            previous: explanation
-                .previous
-                .map(|value| Previous { stat_date: day.previous().to_string(), value: figure(value) }),
-            contributions: explanation.contributions.iter().take(most).map(contributed).collect(),
+            value: formatted(explanation.value),
+            previous: explanation.previous.map(|value| PreviousValue {
+                stat_date: day.previous().to_string(),
+                value: formatted(value),
+            }),
+            contributions: explanation.contributions.iter().take(most).map(contribution).collect(),
             contributions_total: explanation.contributions.len(),
-            contributions_sum: figure(Value::Integer(added)),
+            contributions_sum: formatted(Value::Integer(added)),
             contributions_uncertain: explanation.uncertain(),
-            parts: explanation.parts.iter().map(|part| Self::of(part, day, spelled, most)).collect(),
+            parts: explanation.parts.iter().map(|part| Self::of(part, day, style, most)).collect(),
             closes: explanation.closes(),
         }
     }
 }
 
-impl Told {
+impl ExplanationBody {
     /// The same without the totals of the day before: for those who may not see that day.
     #[must_use]
     pub fn without_previous(mut self) -> Self {
@@ -124,6 +118,6 @@ impl Told {
     }
 }
 
-fn in_digits(unit: Unit, spelled: Spelled) -> bool {
-    spelled == Spelled::Digits && unit.storage() == Storage::Wide
+fn is_quoted(unit: Unit, style: IntegerStyle) -> bool {
+    style == IntegerStyle::Quoted && unit.storage() == Storage::Wide
 }

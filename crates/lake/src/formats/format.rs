@@ -1,7 +1,7 @@
 //! How rows leave the lake for other programs.
 //!
 //! Binary forms keep the tables' types. In text, a wide integer or any other decimal is exact: bare in CSV, in JSON as
-//! [`Wide`] says. Doubles are spelled as everywhere else in this
+//! [`IntegerStyle`] says. Doubles are spelled as everywhere else in this
 //! program, and what is absent is empty or `null`.
 
 use std::io::Write;
@@ -39,7 +39,7 @@ static DISPLAY: FormatOptions<'static> = FormatOptions::new();
 
 /// How rows are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Form {
+pub enum OutputFormat {
     /// With a header line.
     Csv,
     /// A JSON object a line.
@@ -54,14 +54,14 @@ pub enum Form {
 
 /// How JSON spells integers of up to 38 digits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Wide {
+pub enum IntegerStyle {
     /// As a string of digits, since few readers of JSON hold more than 53 bits.
-    Digits,
+    Quoted,
     /// As an integer token, as the HTTP API's contract has it.
     Bare,
 }
 
-impl Form {
+impl OutputFormat {
     /// Whether it is made for programs only.
     #[must_use]
     pub const fn is_binary(self) -> bool {
@@ -73,12 +73,12 @@ impl Form {
 /// writing waits, a few batches ahead. `failed` says what it is if the engine fails. Returns the number of rows.
 pub(crate) async fn write(
     mut rows: SendableRecordBatchStream,
-    form: Form,
+    format: OutputFormat,
     mut out: Box<dyn Write + Send>,
     failed: fn(DataFusionError) -> Error,
     mut seen: impl FnMut(&RecordBatch) + Send + 'static,
 ) -> Result<u64> {
-    let mut encoding = Encoding::new(form, &rows.schema(), Wide::Digits).map_err(failed)?;
+    let mut encoding = RowEncoder::new(format, &rows.schema(), IntegerStyle::Quoted).map_err(failed)?;
     let (send, mut receive) = tokio::sync::mpsc::channel::<RecordBatch>(WAITING);
     // Output may block for as long as whoever reads it likes, which must not hold up what else the threads do.
     let writing = tokio::task::spawn_blocking(move || {
@@ -120,22 +120,26 @@ pub(crate) async fn write(
 }
 
 /// Turns batches into bytes.
-pub(crate) enum Encoding {
+pub(crate) enum RowEncoder {
     Csv { header: bool },
-    Ndjson { wide: Wide },
+    Ndjson { integers: IntegerStyle },
     Json(Writer<Vec<u8>, JsonArray>),
     Arrow(Box<StreamWriter<Vec<u8>>>),
     Parquet(Box<ArrowWriter<Vec<u8>>>),
 }
 
-impl Encoding {
-    pub(crate) fn new(form: Form, schema: &SchemaRef, wide: Wide) -> Result<Self, DataFusionError> {
-        Ok(match form {
-            Form::Csv => Self::Csv { header: true },
-            Form::Ndjson => Self::Ndjson { wide },
-            Form::Json => Self::Json(json(wide).build(Vec::new())),
-            Form::Arrow => Self::Arrow(Box::new(StreamWriter::try_new(Vec::new(), schema)?)),
-            Form::Parquet => {
+impl RowEncoder {
+    pub(crate) fn new(
+        format: OutputFormat,
+        schema: &SchemaRef,
+        integers: IntegerStyle,
+    ) -> Result<Self, DataFusionError> {
+        Ok(match format {
+            OutputFormat::Csv => Self::Csv { header: true },
+            OutputFormat::Ndjson => Self::Ndjson { integers },
+            OutputFormat::Json => Self::Json(json(integers).build(Vec::new())),
+            OutputFormat::Arrow => Self::Arrow(Box::new(StreamWriter::try_new(Vec::new(), schema)?)),
+            OutputFormat::Parquet => {
                 let properties = WriterProperties::builder()
                     .set_compression(Compression::ZSTD(ZstdLevel::default()))
                     .set_max_row_group_row_count(Some(ROW_GROUP))
@@ -152,12 +156,12 @@ impl Encoding {
             Self::Csv { header } => {
                 let mut bytes = Vec::new();
                 let mut writer = csv::WriterBuilder::new().with_header(mem::take(header)).build(&mut bytes);
-                writer.write(&texts(batch)?)?;
+                writer.write(&to_text_columns(batch)?)?;
                 drop(writer);
                 Ok(bytes)
             }
-            Self::Ndjson { wide } => {
-                let mut writer: Writer<_, LineDelimited> = json(*wide).build(Vec::new());
+            Self::Ndjson { integers } => {
+                let mut writer: Writer<_, LineDelimited> = json(*integers).build(Vec::new());
                 writer.write(batch)?;
                 Ok(writer.into_inner())
             }
@@ -191,15 +195,15 @@ impl Encoding {
     }
 }
 
-fn json(wide: Wide) -> WriterBuilder {
-    WriterBuilder::new().with_explicit_nulls(true).with_encoder_factory(Arc::new(Spelling(wide)))
+fn json(integers: IntegerStyle) -> WriterBuilder {
+    WriterBuilder::new().with_explicit_nulls(true).with_encoder_factory(Arc::new(ValueEncoders(integers)))
 }
 
 /// Where JSON spells values otherwise than the Arrow library does.
 #[derive(Debug)]
-struct Spelling(Wide);
+struct ValueEncoders(IntegerStyle);
 
-impl EncoderFactory for Spelling {
+impl EncoderFactory for ValueEncoders {
     fn make_default_encoder<'a>(
         &self,
         _field: &'a FieldRef,
@@ -207,43 +211,44 @@ impl EncoderFactory for Spelling {
         _options: &'a EncoderOptions,
     ) -> Result<Option<NullableEncoder<'a>>, ArrowError> {
         let encoder: Box<dyn Encoder + 'a> = match array.data_type() {
-            DataType::Float64 => Box::new(Doubles(array.as_primitive())),
-            decimal if decimal.is_decimal() => {
-                Box::new(Digits { value: ArrayFormatter::try_new(array, &DISPLAY)?, wide: self.0 })
-            }
+            DataType::Float64 => Box::new(DoubleEncoder(array.as_primitive())),
+            decimal if decimal.is_decimal() => Box::new(IntegerEncoder {
+                value: ArrayFormatter::try_new(array, &DISPLAY)?,
+                integers: self.0,
+            }),
             _ => return Ok(None),
         };
         Ok(Some(NullableEncoder::new(encoder, array.nulls().cloned())))
     }
 }
 
-struct Doubles<'a>(&'a Float64Array);
+struct DoubleEncoder<'a>(&'a Float64Array);
 
-impl Encoder for Doubles<'_> {
+impl Encoder for DoubleEncoder<'_> {
     fn encode(&mut self, row: usize, out: &mut Vec<u8>) {
         // Writing to a Vec cannot fail.
         let _ = write!(out, "{}", Value::Double(self.0.value(row)));
     }
 }
 
-struct Digits<'a> {
+struct IntegerEncoder<'a> {
     value: ArrayFormatter<'a>,
-    wide: Wide,
+    integers: IntegerStyle,
 }
 
-impl Encoder for Digits<'_> {
+impl Encoder for IntegerEncoder<'_> {
     fn encode(&mut self, row: usize, out: &mut Vec<u8>) {
         let value = self.value.value(row);
-        let _ = match self.wide {
-            Wide::Digits => write!(out, "\"{value}\""),
-            Wide::Bare => write!(out, "{value}"),
+        let _ = match self.integers {
+            IntegerStyle::Quoted => write!(out, "\"{value}\""),
+            IntegerStyle::Bare => write!(out, "{value}"),
         };
     }
 }
 
 /// The batch with those columns as text whose values CSV and tables spell otherwise than the Arrow library does, or
 /// that it cannot put into CSV.
-pub(crate) fn texts(batch: &RecordBatch) -> Result<RecordBatch, ArrowError> {
+pub(crate) fn to_text_columns(batch: &RecordBatch) -> Result<RecordBatch, ArrowError> {
     let spelled = |column: &ArrayRef| -> Result<ArrayRef, ArrowError> {
         if let Some(doubles) = column.as_primitive_opt::<Float64Type>() {
             let text = |double: f64| {
@@ -267,7 +272,7 @@ pub(crate) fn texts(batch: &RecordBatch) -> Result<RecordBatch, ArrowError> {
 }
 
 /// Actor numbers as `f0…`; `None` if they are not integers. What is negative is nobody's and absent.
-pub(crate) fn miners_spelled(ids: &ArrayRef) -> Option<ArrayRef> {
+pub(crate) fn miner_ids_as_text(ids: &ArrayRef) -> Option<ArrayRef> {
     let ids = ids.as_primitive_opt::<Int64Type>()?;
     let text = |id: i64| u64::try_from(id).ok().map(|id| MinerId(id).to_string());
     let spelled: StringArray = ids.iter().map(|id| id.and_then(text)).collect();

@@ -19,12 +19,12 @@ use ledger::Value;
 use ledger::columns::{Column, Storage};
 
 use crate::error::{Error, Result};
-use crate::formats::format::{self, Form};
+use crate::formats::format::{self, OutputFormat};
 use crate::schema::DIGITS;
 
 /// What a column holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Holds {
+pub enum ColumnType {
     /// Text.
     Text,
     /// 64-bit integers.
@@ -38,16 +38,16 @@ pub enum Holds {
     /// Storage providers: `f0…` in text, their numbers in binary forms.
     Miner,
     /// True or false.
-    Flag,
+    Boolean,
 }
 
 /// A column's name, and what is to be known of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Heading {
+pub struct ColumnSpec {
     /// Name.
     pub name: Cow<'static, str>,
     /// What it holds.
-    pub holds: Holds,
+    pub column_type: ColumnType,
     /// Whether values may be absent.
     pub nullable: bool,
     /// The unit; empty where there is none.
@@ -56,33 +56,38 @@ pub struct Heading {
     pub doc: Cow<'static, str>,
 }
 
-impl Heading {
+impl ColumnSpec {
     /// A heading whose every row has a value.
     #[must_use]
-    pub const fn new(name: &'static str, holds: Holds, unit: &'static str, doc: &'static str) -> Self {
-        Self { name: Cow::Borrowed(name), holds, nullable: false, unit, doc: Cow::Borrowed(doc) }
+    pub const fn new(
+        name: &'static str,
+        column_type: ColumnType,
+        unit: &'static str,
+        doc: &'static str,
+    ) -> Self {
+        Self { name: Cow::Borrowed(name), column_type, nullable: false, unit, doc: Cow::Borrowed(doc) }
     }
 
     /// The same, with values that may be absent.
     #[must_use]
-    pub const fn or_absent(mut self) -> Self {
+    pub const fn or_null(mut self) -> Self {
         self.nullable = true;
         self
     }
 }
 
-impl From<&'static Column> for Heading {
+impl From<&'static Column> for ColumnSpec {
     fn from(column: &'static Column) -> Self {
-        let holds = match column.unit.storage() {
-            Storage::Integer => Holds::Integer,
-            Storage::Wide => Holds::Wide,
-            Storage::Double => Holds::Double,
+        let column_type = match column.unit.storage() {
+            Storage::Integer => ColumnType::Integer,
+            Storage::Wide => ColumnType::Wide,
+            Storage::Double => ColumnType::Double,
         };
-        Self::new(column.name, holds, column.unit.name(), column.doc)
+        Self::new(column.name, column_type, column.unit.name(), column.doc)
     }
 }
 
-impl Holds {
+impl ColumnType {
     fn data_type(self) -> DataType {
         match self {
             Self::Text => DataType::Utf8,
@@ -90,7 +95,7 @@ impl Holds {
             Self::Wide => DataType::Decimal128(DIGITS, 0),
             Self::Double => DataType::Float64,
             Self::Day => DataType::Date32,
-            Self::Flag => DataType::Boolean,
+            Self::Boolean => DataType::Boolean,
         }
     }
 }
@@ -99,7 +104,7 @@ impl Holds {
 #[derive(Clone, Debug, PartialEq)]
 pub enum Cell {
     /// Nothing is known.
-    Absent,
+    Null,
     /// Text.
     Text(Cow<'static, str>),
     /// An integer; in a column of 64 bits it must fit these.
@@ -111,7 +116,7 @@ pub enum Cell {
     /// A storage provider.
     Miner(MinerId),
     /// True or false.
-    Flag(bool),
+    Boolean(bool),
 }
 
 impl From<Value> for Cell {
@@ -125,40 +130,40 @@ impl From<Value> for Cell {
 
 /// Rows under headings.
 #[derive(Clone, Debug)]
-pub struct Sheet {
-    headings: Arc<[Heading]>,
+pub struct RowSet {
+    columns: Arc<[ColumnSpec]>,
     rows: RecordBatch,
 }
 
-impl Sheet {
+impl RowSet {
     /// A sheet of these rows, each with a value for each heading. What does not fit its heading is absent where that is
     /// allowed.
     ///
     /// # Errors
     /// If a value does not fit its heading and may not be absent.
-    pub fn new(headings: Arc<[Heading]>, rows: impl IntoIterator<Item = Vec<Cell>>) -> Result<Self> {
-        let mut builder = SheetBuilder::new(headings);
+    pub fn new(columns: Arc<[ColumnSpec]>, rows: impl IntoIterator<Item = Vec<Cell>>) -> Result<Self> {
+        let mut builder = RowSetBuilder::new(columns);
         rows.into_iter().for_each(|row| builder.push(row));
         builder.finish()
     }
 
     /// A sheet of what the engine has answered, whose columns are the headings' in their order.
-    pub(crate) fn of(headings: Arc<[Heading]>, answered: &[RecordBatch]) -> Result<Self> {
-        let schema = schema(&headings);
+    pub(crate) fn of(columns: Arc<[ColumnSpec]>, answered: &[RecordBatch]) -> Result<Self> {
+        let schema = schema(&columns);
         let fitted = |batch: &RecordBatch| {
             let columns = schema.fields().iter().zip(batch.columns());
             let columns = columns.map(|(field, column)| cast(column, field.data_type()));
             RecordBatch::try_new(Arc::clone(&schema), columns.collect::<Result<_, _>>()?)
         };
-        let fitted = answered.iter().map(fitted).collect::<Result<Vec<_>, _>>().map_err(wrong)?;
-        let rows = concat_batches(&schema, &fitted).map_err(wrong)?;
-        Ok(Self { headings, rows })
+        let fitted = answered.iter().map(fitted).collect::<Result<Vec<_>, _>>().map_err(rows_error)?;
+        let rows = concat_batches(&schema, &fitted).map_err(rows_error)?;
+        Ok(Self { columns, rows })
     }
 
     /// The headings.
     #[must_use]
-    pub fn headings(&self) -> &[Heading] {
-        &self.headings
+    pub fn columns(&self) -> &[ColumnSpec] {
+        &self.columns
     }
 
     /// How many rows there are.
@@ -176,10 +181,7 @@ impl Sheet {
     /// The first rows.
     #[must_use]
     pub fn first(&self, rows: usize) -> Self {
-        Self {
-            headings: Arc::clone(&self.headings),
-            rows: self.rows.slice(0, rows.min(self.rows.num_rows())),
-        }
+        Self { columns: Arc::clone(&self.columns), rows: self.rows.slice(0, rows.min(self.rows.num_rows())) }
     }
 
     /// The rows' values in the columns of these names, none of which may be absent: to go on from.
@@ -194,45 +196,50 @@ impl Sheet {
     }
 
     /// Some of the rows, with storage providers as text where that is what the form wants.
-    pub(crate) fn spelled(&self, form: Form, from: usize, rows: usize) -> Result<RecordBatch, ArrowError> {
+    pub(crate) fn formatted(
+        &self,
+        format: OutputFormat,
+        from: usize,
+        rows: usize,
+    ) -> Result<RecordBatch, ArrowError> {
         let part = self.rows.slice(from, rows);
-        if form.is_binary() {
+        if format.is_binary() {
             return Ok(part);
         }
-        let spelled = |(heading, column): (&Heading, &ArrayRef)| match heading.holds {
-            Holds::Miner => format::miners_spelled(column).unwrap_or_else(|| Arc::clone(column)),
+        let formatted = |(spec, column): (&ColumnSpec, &ArrayRef)| match spec.column_type {
+            ColumnType::Miner => format::miner_ids_as_text(column).unwrap_or_else(|| Arc::clone(column)),
             _ => Arc::clone(column),
         };
-        format::with_columns(&part, self.headings.iter().zip(part.columns()).map(spelled).collect())
+        format::with_columns(&part, self.columns.iter().zip(part.columns()).map(formatted).collect())
     }
 }
 
 /// A sheet that is being filled, row by row.
-pub struct SheetBuilder {
-    headings: Arc<[Heading]>,
-    columns: Vec<Filling>,
+pub struct RowSetBuilder {
+    columns: Arc<[ColumnSpec]>,
+    builders: Vec<ColumnBuilder>,
     rows: usize,
 }
 
-impl fmt::Debug for SheetBuilder {
+impl fmt::Debug for RowSetBuilder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("SheetBuilder").field("rows", &self.rows).finish_non_exhaustive()
     }
 }
 
-impl SheetBuilder {
+impl RowSetBuilder {
     /// A sheet without rows so far.
     #[must_use]
-    pub fn new(headings: Arc<[Heading]>) -> Self {
-        let columns = headings.iter().map(|heading| Filling::new(heading.holds)).collect();
-        Self { headings, columns, rows: 0 }
+    pub fn new(columns: Arc<[ColumnSpec]>) -> Self {
+        let builders = columns.iter().map(|spec| ColumnBuilder::new(spec.column_type)).collect();
+        Self { columns, builders, rows: 0 }
     }
 
     /// Adds a row with a value for each heading.
     pub fn push(&mut self, row: impl IntoIterator<Item = Cell>) {
         let mut cells = row.into_iter();
-        for column in &mut self.columns {
-            column.push(cells.next().unwrap_or(Cell::Absent));
+        for builder in &mut self.builders {
+            builder.push(cells.next().unwrap_or(Cell::Null));
         }
         self.rows += 1;
     }
@@ -253,51 +260,51 @@ impl SheetBuilder {
     ///
     /// # Errors
     /// If a value does not fit its heading and may not be absent.
-    pub fn finish(self) -> Result<Sheet> {
-        let Self { headings, columns, rows } = self;
-        let columns = columns.into_iter().map(Filling::finish).collect::<Result<Vec<_>, _>>();
+    pub fn finish(self) -> Result<RowSet> {
+        let Self { columns, builders, rows } = self;
+        let builders = builders.into_iter().map(ColumnBuilder::finish).collect::<Result<Vec<_>, _>>();
         let options = RecordBatchOptions::new().with_row_count(Some(rows));
-        let rows = columns
-            .and_then(|columns| RecordBatch::try_new_with_options(schema(&headings), columns, &options))
-            .map_err(wrong)?;
-        Ok(Sheet { headings, rows })
+        let rows = builders
+            .and_then(|builders| RecordBatch::try_new_with_options(schema(&columns), builders, &options))
+            .map_err(rows_error)?;
+        Ok(RowSet { columns, rows })
     }
 }
 
-fn schema(headings: &[Heading]) -> SchemaRef {
-    let field = |of: &Heading| Field::new(of.name.as_ref(), of.holds.data_type(), of.nullable);
-    Arc::new(Schema::new(headings.iter().map(field).collect::<Vec<_>>()))
+fn schema(columns: &[ColumnSpec]) -> SchemaRef {
+    let field = |of: &ColumnSpec| Field::new(of.name.as_ref(), of.column_type.data_type(), of.nullable);
+    Arc::new(Schema::new(columns.iter().map(field).collect::<Vec<_>>()))
 }
 
-pub(crate) fn wrong(source: ArrowError) -> Error {
+pub(crate) fn rows_error(source: ArrowError) -> Error {
     Error::Rows { table: "of the answer", source }
 }
 
 /// A column that is whole, without the room that was made for more: it may have to wait for long until it is taken.
-fn held(mut column: impl Array + 'static) -> ArrayRef {
+fn shrunk(mut column: impl Array + 'static) -> ArrayRef {
     column.shrink_to_fit();
     Arc::new(column)
 }
 
 /// A column being filled.
-enum Filling {
+enum ColumnBuilder {
     Text(StringBuilder),
     Integer(Int64Builder),
     Wide(Decimal128Builder),
     Double(Float64Builder),
     Day(Date32Builder),
-    Flag(BooleanBuilder),
+    Boolean(BooleanBuilder),
 }
 
-impl Filling {
-    fn new(holds: Holds) -> Self {
-        match holds {
-            Holds::Text => Self::Text(StringBuilder::new()),
-            Holds::Integer | Holds::Miner => Self::Integer(Int64Builder::new()),
-            Holds::Wide => Self::Wide(Decimal128Builder::new().with_data_type(holds.data_type())),
-            Holds::Double => Self::Double(Float64Builder::new()),
-            Holds::Day => Self::Day(Date32Builder::new()),
-            Holds::Flag => Self::Flag(BooleanBuilder::new()),
+impl ColumnBuilder {
+    fn new(column_type: ColumnType) -> Self {
+        match column_type {
+            ColumnType::Text => Self::Text(StringBuilder::new()),
+            ColumnType::Integer | ColumnType::Miner => Self::Integer(Int64Builder::new()),
+            ColumnType::Wide => Self::Wide(Decimal128Builder::new().with_data_type(column_type.data_type())),
+            ColumnType::Double => Self::Double(Float64Builder::new()),
+            ColumnType::Day => Self::Day(Date32Builder::new()),
+            ColumnType::Boolean => Self::Boolean(BooleanBuilder::new()),
         }
     }
 
@@ -309,24 +316,24 @@ impl Filling {
             (Self::Wide(column), Cell::Integer(value)) => column.append_value(value),
             (Self::Double(column), Cell::Double(value)) => column.append_value(value),
             (Self::Day(column), Cell::Day(day)) => column.append_value(day.unix_days()),
-            (Self::Flag(column), Cell::Flag(value)) => column.append_value(value),
+            (Self::Boolean(column), Cell::Boolean(value)) => column.append_value(value),
             (Self::Text(column), _) => column.append_null(),
             (Self::Integer(column), _) => column.append_null(),
             (Self::Wide(column), _) => column.append_null(),
             (Self::Double(column), _) => column.append_null(),
             (Self::Day(column), _) => column.append_null(),
-            (Self::Flag(column), _) => column.append_null(),
+            (Self::Boolean(column), _) => column.append_null(),
         }
     }
 
     fn finish(self) -> Result<ArrayRef, ArrowError> {
         Ok(match self {
-            Self::Text(mut column) => held(column.finish()),
-            Self::Integer(mut column) => held(column.finish()),
-            Self::Wide(mut column) => held(column.finish().with_precision_and_scale(DIGITS, 0)?),
-            Self::Double(mut column) => held(column.finish()),
-            Self::Day(mut column) => held(column.finish()),
-            Self::Flag(mut column) => held(column.finish()),
+            Self::Text(mut column) => shrunk(column.finish()),
+            Self::Integer(mut column) => shrunk(column.finish()),
+            Self::Wide(mut column) => shrunk(column.finish().with_precision_and_scale(DIGITS, 0)?),
+            Self::Double(mut column) => shrunk(column.finish()),
+            Self::Day(mut column) => shrunk(column.finish()),
+            Self::Boolean(mut column) => shrunk(column.finish()),
         })
     }
 }
@@ -335,14 +342,14 @@ impl Filling {
 mod tests {
     use super::*;
 
-    fn sheet() -> Sheet {
-        let headings = [
-            Heading::new("miner_id", Holds::Miner, "", "Who."),
-            Heading::new("stat_date", Holds::Day, "", "When."),
-            Heading::new("rbp", Holds::Wide, "bytes", "How much."),
-            Heading::new("mean", Holds::Double, "days", "How long.").or_absent(),
-            Heading::new("why", Holds::Text, "", "Why.").or_absent(),
-            Heading::new("holds", Holds::Flag, "", "Whether."),
+    fn sheet() -> RowSet {
+        let columns = [
+            ColumnSpec::new("miner_id", ColumnType::Miner, "", "Who."),
+            ColumnSpec::new("stat_date", ColumnType::Day, "", "When."),
+            ColumnSpec::new("rbp", ColumnType::Wide, "bytes", "How much."),
+            ColumnSpec::new("mean", ColumnType::Double, "days", "How long.").or_null(),
+            ColumnSpec::new("why", ColumnType::Text, "", "Why.").or_null(),
+            ColumnSpec::new("holds", ColumnType::Boolean, "", "Whether."),
         ];
         let row = |rbp, mean, why: Option<&'static str>| {
             vec![
@@ -350,24 +357,24 @@ mod tests {
                 Cell::Day(Day::from_unix_days(0)),
                 Cell::Integer(rbp),
                 mean,
-                why.map_or(Cell::Absent, |why| Cell::Text(why.into())),
-                Cell::Flag(true),
+                why.map_or(Cell::Null, |why| Cell::Text(why.into())),
+                Cell::Boolean(true),
             ]
         };
-        let rows = [row(1 << 100, Cell::Double(2.0), Some("a,\"b")), row(-1, Cell::Absent, None)];
-        Sheet::new(headings.into(), rows).expect("a sheet")
+        let rows = [row(1 << 100, Cell::Double(2.0), Some("a,\"b")), row(-1, Cell::Null, None)];
+        RowSet::new(columns.into(), rows).expect("a sheet")
     }
 
     #[test]
     fn integers_are_tokens_of_any_length_in_json_and_what_is_absent_is_null() {
-        let text = |form| String::from_utf8(sheet().encode(form).expect("text")).expect("UTF-8");
+        let text = |format| String::from_utf8(sheet().encode(format).expect("text")).expect("UTF-8");
         let first = r#"{"miner_id":"f07","stat_date":"1970-01-01","rbp":1267650600228229401496703205376,"mean":2,"why":"a,\"b","holds":true}"#;
         let second =
             r#"{"miner_id":"f07","stat_date":"1970-01-01","rbp":-1,"mean":null,"why":null,"holds":true}"#;
-        assert_eq!(text(Form::Ndjson), format!("{first}\n{second}\n"));
-        assert_eq!(text(Form::Json), format!("[{first},{second}]"));
+        assert_eq!(text(OutputFormat::Ndjson), format!("{first}\n{second}\n"));
+        assert_eq!(text(OutputFormat::Json), format!("[{first},{second}]"));
         assert_eq!(
-            text(Form::Csv),
+            text(OutputFormat::Csv),
             "miner_id,stat_date,rbp,mean,why,holds\n\
              f07,1970-01-01,1267650600228229401496703205376,2,\"a,\"\"b\",true\n\
              f07,1970-01-01,-1,,,true\n"
@@ -377,14 +384,14 @@ mod tests {
     #[test]
     fn a_sheet_without_rows_has_its_headings_still() {
         let empty = || sheet().first(0);
-        assert_eq!(empty().encode(Form::Json).expect("text"), b"[]");
-        assert!(empty().encode(Form::Csv).expect("text").starts_with(b"miner_id,stat_date"));
-        assert!(empty().encode(Form::Parquet).expect("bytes").starts_with(b"PAR1"));
+        assert_eq!(empty().encode(OutputFormat::Json).expect("text"), b"[]");
+        assert!(empty().encode(OutputFormat::Csv).expect("text").starts_with(b"miner_id,stat_date"));
+        assert!(empty().encode(OutputFormat::Parquet).expect("bytes").starts_with(b"PAR1"));
     }
 
     #[test]
     fn what_may_not_be_absent_is_an_error_if_it_is() {
-        let headings = [Heading::new("n", Holds::Integer, "", "")];
-        assert!(Sheet::new(headings.into(), [vec![Cell::Integer(i128::MAX)]]).is_err());
+        let columns = [ColumnSpec::new("n", ColumnType::Integer, "", "")];
+        assert!(RowSet::new(columns.into(), [vec![Cell::Integer(i128::MAX)]]).is_err());
     }
 }

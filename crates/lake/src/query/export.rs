@@ -17,11 +17,11 @@ use datafusion::prelude::{DataFrame, SessionConfig, coalesce, ident, lit};
 use datafusion::scalar::ScalarValue;
 use ledger::columns::Endpoint;
 
-use crate::catalog::manifest::Listing;
-use crate::catalog::receipts::Known;
+use crate::catalog::manifest::Manifest;
+use crate::catalog::receipts::ReceiptIndex;
 use crate::delta::table_provider;
 use crate::error::{Error, Result};
-use crate::formats::format::{self, Form};
+use crate::formats::format::{self, OutputFormat};
 use crate::schema::{MINER_ID, STAT_DATE, TableName, UNCERTAIN};
 
 /// The column that every export can have beside those of its table: how the outcomes of the day's messages are known.
@@ -29,14 +29,14 @@ const RECEIPTS: &str = "receipts";
 
 /// What can be exported.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Exported {
+pub enum Dataset {
     /// Storage providers' days.
     Rows,
     /// Sector events.
     Events,
 }
 
-impl Exported {
+impl Dataset {
     /// As it is called.
     #[must_use]
     pub const fn name(self) -> &'static str {
@@ -56,9 +56,9 @@ impl Exported {
 
 /// Which of them.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Selection {
+pub struct ExportSelection {
     /// Rows or events.
-    pub what: Exported,
+    pub what: Dataset,
     /// First day; the first closed one if absent.
     pub from: Option<Day>,
     /// Last day; the last closed one if absent.
@@ -71,7 +71,7 @@ pub struct Selection {
 
 /// What was selected, checked and ready to be written.
 pub struct Export {
-    what: Exported,
+    what: Dataset,
     days: RangeInclusive<Day>,
     frame: DataFrame,
     columns: Vec<String>,
@@ -90,15 +90,15 @@ impl Export {
     ///
     /// # Errors
     /// If there is no lake, it cannot be read, a day is not closed, or there is no such column.
-    pub async fn open(dir: &Path, selection: &Selection) -> Result<Self> {
+    pub async fn open(dir: &Path, selection: &ExportSelection) -> Result<Self> {
         let what = selection.what;
-        let listing = Listing::open(dir).await?;
-        let days = listing.days(selection.from, selection.to)?;
-        listing.check_whole(what.table())?;
+        let manifest = Manifest::open(dir).await?;
+        let days = manifest.days(selection.from, selection.to)?;
+        manifest.check_whole(what.table())?;
         let columns = columns(what, &selection.columns)?;
         // One partition reads days in their order, one after the other.
         let config = SessionConfig::new().with_target_partitions(1);
-        let context = table_provider::session(listing.located(), config, Arc::new(RuntimeEnv::default()))?;
+        let context = table_provider::session(manifest.located(), config, Arc::new(RuntimeEnv::default()))?;
         let date = |day: Day| lit(ScalarValue::Date32(Some(day.unix_days())));
         let mut filter = ident(STAT_DATE).between(date(*days.start()), date(*days.end()));
         if !selection.miners.is_empty() {
@@ -108,7 +108,7 @@ impl Export {
         }
         let frame = context.table(what.table().name()).await.map_err(failed)?;
         let frame = frame.filter(filter).map_err(failed)?;
-        let receipts = Arc::new(receipts(listing.receipts().clone()));
+        let receipts = Arc::new(receipts(manifest.receipts().clone()));
         Ok(Self { what, days, frame, columns, receipts })
     }
 
@@ -119,16 +119,16 @@ impl Export {
     /// If a file cannot be read, or `out` does not take what is written.
     pub async fn write(
         self,
-        form: Form,
+        format: OutputFormat,
         out: Box<dyn Write + Send>,
         progress: Arc<dyn Progress>,
     ) -> Result<u64> {
         let start = self.days.start().unix_days();
         let total = self.days.end().unix_days() - start + 1;
         progress.begin(format!("exporting {}", self.what.name()), total.unsigned_abs().into(), Unit::Days);
-        let rows = self.rows(form).await.map_err(failed)?;
+        let rows = self.rows(format).await.map_err(failed)?;
         let bar = Arc::clone(&progress);
-        let written = format::write(rows, form, out, failed, move |batch| {
+        let written = format::write(rows, format, out, failed, move |batch| {
             if let Some(day) = last_day(batch) {
                 bar.at(day.saturating_sub(start).unsigned_abs().into());
             }
@@ -138,12 +138,14 @@ impl Export {
         written
     }
 
-    async fn rows(self, form: Form) -> Result<SendableRecordBatchStream, DataFusionError> {
+    async fn rows(self, format: OutputFormat) -> Result<SendableRecordBatchStream, DataFusionError> {
         let spelled = |name: &String| match name.as_str() {
-            MINER_ID if !form.is_binary() => table_provider::f0().call(vec![ident(MINER_ID)]).alias(MINER_ID),
+            MINER_ID if !format.is_binary() => {
+                table_provider::f0().call(vec![ident(MINER_ID)]).alias(MINER_ID)
+            }
             RECEIPTS => self.receipts.call(vec![ident(STAT_DATE)]).alias(RECEIPTS),
             // A number in the lake, whose tables hold nothing that is true or false.
-            UNCERTAIN if !form.is_binary() => {
+            UNCERTAIN if !format.is_binary() => {
                 coalesce(vec![ident(UNCERTAIN), lit(0_i64)]).not_eq(lit(0_i64)).alias(UNCERTAIN)
             }
             name => ident(name),
@@ -157,7 +159,7 @@ fn failed(error: DataFusionError) -> Error {
 }
 
 /// SQL's `receipts(stat_date)`: the word for how the outcomes of a day's messages are known.
-fn receipts(known: Known) -> ScalarUDF {
+fn receipts(known: ReceiptIndex) -> ScalarUDF {
     let told = move |arguments: &[ColumnarValue]| {
         let days = ColumnarValue::values_to_arrays(arguments)?;
         let days = days.first().and_then(|days| days.as_primitive_opt::<Date32Type>());
@@ -175,11 +177,11 @@ fn last_day(batch: &RecordBatch) -> Option<i32> {
 }
 
 /// The columns that are meant, in order, each once.
-fn columns(what: Exported, wanted: &[String]) -> Result<Vec<String>> {
+fn columns(what: Dataset, wanted: &[String]) -> Result<Vec<String>> {
     let schema = what.table().schema();
     let all: Vec<&str> =
         schema.fields().iter().map(|field| field.name().as_str()).chain([RECEIPTS]).collect();
-    let endpoint = |name: &str| Endpoint::from_name(name).filter(|_| what == Exported::Rows);
+    let endpoint = |name: &str| Endpoint::from_name(name).filter(|_| what == Dataset::Rows);
     let mut named = if wanted.is_empty() { all.clone() } else { vec![STAT_DATE, MINER_ID] };
     for name in wanted {
         match (endpoint(name), all.iter().find(|column| *column == name)) {
@@ -188,11 +190,11 @@ fn columns(what: Exported, wanted: &[String]) -> Result<Vec<String>> {
             (None, None) => {
                 let endpoints = Endpoint::ALL.iter().map(|endpoint| endpoint.name());
                 let known = match what {
-                    Exported::Rows => format!(
+                    Dataset::Rows => format!(
                         "the endpoints {}, {RECEIPTS}, and the columns that `sectorscope columns` lists",
                         endpoints.collect::<Vec<_>>().join(", ")
                     ),
-                    Exported::Events => all.join(", "),
+                    Dataset::Events => all.join(", "),
                 };
                 return Err(Error::UnknownColumn { name: name.clone(), known });
             }

@@ -26,27 +26,27 @@ use tempfile::TempDir;
 use tokio::runtime::Runtime;
 use tokio::task::AbortHandle;
 
-use crate::catalog::manifest::Listing;
+use crate::catalog::manifest::Manifest;
 use crate::delta::table_provider;
 use crate::error::integrity::IntegrityError;
 use crate::error::{Error, Result};
-use crate::formats::format::{self, Form};
+use crate::formats::format::{self, OutputFormat};
 use crate::schema::TableName;
 use crate::storage::temp_dir;
 
 /// How often the memory that the process holds is looked at.
-const LOOK: Duration = Duration::from_millis(20);
+const MEMORY_CHECK_INTERVAL: Duration = Duration::from_millis(20);
 /// What a question may hold beyond twice its memory: what decoding and planning take, which nobody counts.
-const UNCOUNTED: u64 = 256 << 20;
+const UNTRACKED_BYTES: u64 = 256 << 20;
 /// Longest statement, in bytes: planning takes time and stack by its length.
-const LONGEST: usize = 128 << 10;
+const MAX_STATEMENT_BYTES: usize = 128 << 10;
 /// Stack of the question's threads, of which only what is used is held: enough for the longest statement, were it one
 /// sum of ones.
-const STACK: usize = 512 << 20;
+const STACK_BYTES: usize = 512 << 20;
 
 /// What a question may take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Limits {
+pub struct QueryLimits {
     /// How long it may run, planning and writing included.
     pub time: Duration,
     /// Bytes of memory that sorting, grouping and joining may hold; beyond them they use temporary files.
@@ -57,7 +57,7 @@ pub struct Limits {
 
 /// The start of an answer, as text.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Answer {
+pub struct ResultPreview {
     /// Names, and whether the column holds numbers.
     pub columns: Vec<(String, bool)>,
     /// Values in the order of the columns; what is absent is empty.
@@ -67,23 +67,23 @@ pub struct Answer {
 }
 
 /// The tables of a lake, as of its newest published version, to be asked in SQL.
-pub struct Asker {
+pub struct SqlSession {
     version: u64,
     context: SessionContext,
-    limits: Limits,
+    limits: QueryLimits,
     /// Where sorting, grouping and joining put what they cannot hold.
     spilled: TempDir,
     /// The question's threads. `None` only while it is dropped.
     threads: Option<Runtime>,
 }
 
-impl fmt::Debug for Asker {
+impl fmt::Debug for SqlSession {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Asker").field("limits", &self.limits).finish_non_exhaustive()
     }
 }
 
-impl Drop for Asker {
+impl Drop for SqlSession {
     fn drop(&mut self) {
         if let Some(threads) = self.threads.take() {
             threads.shutdown_background();
@@ -100,13 +100,13 @@ impl Drop for Asker {
     }
 }
 
-impl Asker {
+impl SqlSession {
     /// Opens the lake in `dir`. Days that a writer has left behind unpublished are not seen.
     ///
     /// # Errors
     /// If there is no lake, or it cannot be read.
-    pub async fn open(dir: &Path, limits: Limits) -> Result<Self> {
-        let listing = Listing::open(dir).await?;
+    pub async fn open(dir: &Path, limits: QueryLimits) -> Result<Self> {
+        let manifest = Manifest::open(dir).await?;
         let spilled = temp_dir::create_private("sectorscope-sql-")?;
         let disk = DiskManagerBuilder::default()
             .with_mode(DiskManagerMode::Directories(vec![spilled.path().to_owned()]))
@@ -121,14 +121,14 @@ impl Asker {
             .with_information_schema(true)
             .with_sort_spill_reservation_bytes(limits.memory / 8);
         // Before there are threads: where this fails, they would have to be let go where nothing may wait for them.
-        let context = table_provider::session(listing.located(), config, runtime)?;
+        let context = table_provider::session(manifest.located(), config, runtime)?;
         let threads = tokio::runtime::Builder::new_multi_thread()
             .thread_name("question")
-            .thread_stack_size(STACK)
+            .thread_stack_size(STACK_BYTES)
             .enable_all()
             .build()
             .map_err(|source| Error::Threads { source })?;
-        Ok(Self { version: listing.version(), context, limits, spilled, threads: Some(threads) })
+        Ok(Self { version: manifest.version(), context, limits, spilled, threads: Some(threads) })
     }
 
     /// The published version that is asked.
@@ -140,35 +140,42 @@ impl Asker {
     /// Asks a question of the program's own, whose answer is known to be short.
     ///
     /// # Errors
-    /// As [`Asker::write`].
+    /// As [`SqlSession::write`].
     pub(crate) async fn collect(&self, statement: &str) -> Result<Vec<RecordBatch>> {
-        let question = Question::new(&self.context, statement)?;
-        self.watch(async move { question.ask().await?.try_collect().await.map_err(Error::asking) }).await
+        let statement = Statement::new(&self.context, statement)?;
+        self.watch(async move { statement.execute().await?.try_collect().await.map_err(Error::sql_error) })
+            .await
     }
 
     /// Asks, and writes the answer as it comes.
     ///
     /// # Errors
     /// If the statement is wrong or does more than read, passes a limit, or `out` does not take what is written.
-    pub async fn write(&self, statement: &str, form: Form, out: Box<dyn Write + Send>) -> Result<()> {
-        let question = Question::new(&self.context, statement)?;
-        let written =
-            async move { format::write(question.ask().await?, form, out, Error::asking, |_| ()).await };
+    pub async fn write(
+        &self,
+        statement: &str,
+        format: OutputFormat,
+        out: Box<dyn Write + Send>,
+    ) -> Result<()> {
+        let statement = Statement::new(&self.context, statement)?;
+        let written = async move {
+            format::write(statement.execute().await?, format, out, Error::sql_error, |_| ()).await
+        };
         self.watch(written).await.map(|_| ())
     }
 
     /// Asks, and holds the first `most` rows of the answer: for tables that people look at.
     ///
     /// # Errors
-    /// As [`Asker::write`].
-    pub async fn answer(&self, statement: &str, most: usize) -> Result<Answer> {
-        let question = Question::new(&self.context, statement)?;
+    /// As [`SqlSession::write`].
+    pub async fn preview(&self, statement: &str, most: usize) -> Result<ResultPreview> {
+        let statement = Statement::new(&self.context, statement)?;
         self.watch(async move {
-            let mut rows = question.ask().await?;
-            let mut answer = Answer::new(&rows.schema());
+            let mut rows = statement.execute().await?;
+            let mut answer = ResultPreview::new(&rows.schema());
             while let Some(batch) = rows.next().await {
-                let batch = batch.map_err(Error::asking)?;
-                answer.take(&batch, most).map_err(|error| Error::asking(error.into()))?;
+                let batch = batch.map_err(Error::sql_error)?;
+                answer.take(&batch, most).map_err(|error| Error::sql_error(error.into()))?;
                 if answer.more {
                     break;
                 }
@@ -185,11 +192,11 @@ impl Asker {
         work: impl Future<Output = Result<T>> + Send + 'static,
     ) -> Result<T> {
         let Some(threads) = &self.threads else {
-            return Err(Error::TooLong { limit: self.limits.time });
+            return Err(Error::TimeLimit { limit: self.limits.time });
         };
-        let most = (self.limits.memory as u64).saturating_mul(2).saturating_add(UNCOUNTED);
-        let most = resident().unwrap_or(0).saturating_add(most);
-        let mut look = tokio::time::interval(LOOK);
+        let most = (self.limits.memory as u64).saturating_mul(2).saturating_add(UNTRACKED_BYTES);
+        let most = resident_bytes().unwrap_or(0).saturating_add(most);
+        let mut look = tokio::time::interval(MEMORY_CHECK_INTERVAL);
         let end = tokio::time::sleep(self.limits.time);
         let mut work = threads.spawn(work);
         let _abandoned = AbortOnDrop(work.abort_handle());
@@ -200,10 +207,10 @@ impl Asker {
                 done = &mut work => {
                     return done.unwrap_or_else(|source| Err(Error::Task { doing: "asking", source }));
                 }
-                () = &mut end => return Err(Error::TooLong { limit: self.limits.time }),
+                () = &mut end => return Err(Error::TimeLimit { limit: self.limits.time }),
                 _ = look.tick() => {
-                    if resident().is_some_and(|held| held > most) {
-                        return Err(Error::TooMuch { limit: self.limits.memory });
+                    if resident_bytes().is_some_and(|held| held > most) {
+                        return Err(Error::MemoryLimit { limit: self.limits.memory });
                     }
                 }
             }
@@ -221,7 +228,7 @@ impl Drop for AbortOnDrop {
 }
 
 /// Bytes of memory that the process holds; `None` where the system does not tell as Linux does.
-fn resident() -> Option<u64> {
+fn resident_bytes() -> Option<u64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
     let kibibytes: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
@@ -229,34 +236,35 @@ fn resident() -> Option<u64> {
 }
 
 /// A statement that is not planned yet.
-struct Question {
+struct Statement {
     context: SessionContext,
     statement: String,
 }
 
-impl Question {
+impl Statement {
     fn new(context: &SessionContext, statement: &str) -> Result<Self> {
-        if statement.len() > LONGEST {
-            return Err(Error::LongStatement { longest: LONGEST });
+        if statement.len() > MAX_STATEMENT_BYTES {
+            return Err(Error::LongStatement { longest: MAX_STATEMENT_BYTES });
         }
         Ok(Self { context: context.clone(), statement: statement.to_owned() })
     }
 
     /// Plans it, refuses what does more than read, and begins to run it.
-    async fn ask(self) -> Result<SendableRecordBatchStream> {
-        let plan = self.context.state().create_logical_plan(&self.statement).await.map_err(Error::asking)?;
+    async fn execute(self) -> Result<SendableRecordBatchStream> {
+        let plan =
+            self.context.state().create_logical_plan(&self.statement).await.map_err(Error::sql_error)?;
         SQLOptions::new()
             .with_allow_ddl(false)
             .with_allow_dml(false)
             .with_allow_statements(false)
             .verify_plan(&plan)
-            .map_err(|_| Error::NotReading)?;
-        let frame = self.context.execute_logical_plan(plan).await.map_err(Error::asking)?;
-        frame.execute_stream().await.map_err(Error::asking)
+            .map_err(|_| Error::NotReadOnly)?;
+        let frame = self.context.execute_logical_plan(plan).await.map_err(Error::sql_error)?;
+        frame.execute_stream().await.map_err(Error::sql_error)
     }
 }
 
-impl Answer {
+impl ResultPreview {
     fn new(schema: &SchemaRef) -> Self {
         let column = |field: &FieldRef| {
             let number = field.data_type().is_numeric() || *field.data_type() == DataType::Null;
@@ -268,7 +276,7 @@ impl Answer {
     fn take(&mut self, batch: &RecordBatch, most: usize) -> Result<(), ArrowError> {
         let rows = batch.num_rows().min(most - self.rows.len());
         self.more = rows < batch.num_rows();
-        let batch = format::texts(&batch.slice(0, rows))?;
+        let batch = format::to_text_columns(&batch.slice(0, rows))?;
         let options = FormatOptions::default();
         let columns = batch.columns().iter().map(|column| ArrayFormatter::try_new(column, &options));
         let columns = columns.collect::<Result<Vec<_>, _>>()?;
@@ -282,7 +290,7 @@ impl Answer {
 
 impl Error {
     /// What the engine says of a question, in a line and in the words of whoever asked.
-    fn asking(error: DataFusionError) -> Self {
+    fn sql_error(error: DataFusionError) -> Self {
         if let Some(deep) = IntegrityError::find_in(&error) {
             return deep.into();
         }
@@ -304,11 +312,11 @@ impl Error {
         // The engine has no kind of error of its own for too many temporary files.
         let exhausted =
             matches!(root, DataFusionError::ResourcesExhausted(_)) || said.contains("spilling process");
-        if exhausted { Self::Exhausted { said: of_interest(&said) } } else { Self::Question { said } }
+        if exhausted { Self::ResourcesExhausted { said: first_sentence(&said) } } else { Self::Sql { said } }
     }
 }
 
 /// The first sentence: the others advise to set what users of ours have no way to.
-fn of_interest(said: &str) -> String {
+fn first_sentence(said: &str) -> String {
     said.split(". ").next().unwrap_or(said).trim_end_matches('.').to_owned()
 }

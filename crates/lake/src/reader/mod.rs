@@ -14,7 +14,7 @@ use rayon::prelude::*;
 
 use crate::catalog::day_range;
 use crate::catalog::history_start;
-use crate::catalog::receipts::{DaysReceipts, Known};
+use crate::catalog::receipts::{ReceiptIndex, ReceiptSummary};
 use crate::catalog::snapshot::Snapshot;
 use crate::data_files::data_file::{DataFile, DataFiles, LocatedFile};
 use crate::data_files::reader;
@@ -71,19 +71,19 @@ pub struct Published {
     rows: DataFiles,
     history: DataFiles,
     since: Option<Day>,
-    receipts: Known,
+    receipts: ReceiptIndex,
 }
 
 impl Published {
     /// `before` is what was known of an older version's receipts.
-    async fn of(snapshot: &Snapshot, before: &Known) -> Result<Self> {
+    async fn of(snapshot: &Snapshot, before: &ReceiptIndex) -> Result<Self> {
         let files = |name| snapshot.table(name).map(|table| table.files().clone()).unwrap_or_default();
         Ok(Self {
             version: snapshot.version(),
             rows: files(TableName::Rows),
             history: files(TableName::History),
-            since: history_start::since(snapshot).await?,
-            receipts: Known::of(snapshot, before).await?,
+            since: history_start::history_start(snapshot).await?,
+            receipts: ReceiptIndex::of(snapshot, before).await?,
         })
     }
 
@@ -114,7 +114,7 @@ impl Published {
 
     /// The same of some closed days together.
     #[must_use]
-    pub fn receipts_of(&self, days: &RangeInclusive<Day>) -> DaysReceipts {
+    pub fn receipt_summary(&self, days: &RangeInclusive<Day>) -> ReceiptSummary {
         self.receipts.days(days)
     }
 
@@ -137,7 +137,7 @@ impl Reader {
     /// # Errors
     /// If there is no lake, it was made by another version of the program, or it cannot be read.
     pub async fn open(dir: &Path) -> Result<Self> {
-        let (published, watched) = read_anew(dir, &Known::default()).await?;
+        let (published, watched) = read_anew(dir, &ReceiptIndex::default()).await?;
         Ok(Self {
             directory: dir.into(),
             published: RwLock::new(Arc::new(published)),
@@ -160,7 +160,7 @@ impl Reader {
         if same && !watched.table.has_newer().await? {
             return Ok(false);
         }
-        let known = if same { self.published().receipts.clone() } else { Known::default() };
+        let known = if same { self.published().receipts.clone() } else { ReceiptIndex::default() };
         let (published, anew) = read_anew(&self.directory, &known).await?;
         if !same {
             tracing::warn!(lake = %self.directory.display(), "another lake is in the place of the one before");
@@ -196,7 +196,7 @@ impl Reader {
     /// # Errors
     /// If a day is named that is not closed, or none is, or the last comes before the first.
     pub fn days_between(&self, from: Option<Day>, to: Option<Day>) -> Result<RangeInclusive<Day>> {
-        day_range::between(self.days(), from, to)
+        day_range::resolve(self.days(), from, to)
     }
 
     /// The published version of table `sp_sector_daily`: it changes whenever an answer may.
@@ -297,7 +297,7 @@ impl Reader {
 }
 
 /// The newest published version, and what to watch for newer ones; `known` is what was known of receipts before.
-async fn read_anew(dir: &Path, known: &Known) -> Result<(Published, Watched)> {
+async fn read_anew(dir: &Path, known: &ReceiptIndex) -> Result<(Published, Watched)> {
     let snapshot = Snapshot::open(dir).await?;
     let published = Published::of(&snapshot, known).await?;
     let table = snapshot.into_rows().ok_or_else(|| Error::NoLake { dir: dir.to_owned() })?;

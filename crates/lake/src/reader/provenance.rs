@@ -6,7 +6,7 @@ use chain::{Day, MinerId};
 use ledger::columns::Column;
 use ledger::{Anomaly, Event, Explanation, ReceiptCounts, Row, explain};
 
-use crate::catalog::history_start::since;
+use crate::catalog::history_start::history_start;
 use crate::catalog::snapshot::Snapshot;
 use crate::error::{Error, Result};
 use crate::records::decoder;
@@ -42,7 +42,7 @@ impl Provenance {
     /// If there is no lake, the day is not closed, the miner has no row on it, or a table does not read.
     pub async fn of(dir: &Path, miner: MinerId, day: Day) -> Result<Self> {
         let snapshot = Snapshot::open(dir).await?;
-        let rows = snapshot.need(TableName::Rows)?;
+        let rows = snapshot.require(TableName::Rows)?;
         let closed = rows.files().days().ok_or(Error::NothingClosed)?;
         if !closed.contains(&day) {
             return Err(Error::DayNotClosed { day, first: *closed.start(), last: *closed.end() });
@@ -52,9 +52,9 @@ impl Provenance {
             Ok(of_day.find(miner).and_then(|at| of_day.row(at)))
         };
         let today = row(day).await?.ok_or(Error::NoRow { miner, day })?;
-        let events = snapshot.need(TableName::Events)?.miner_on(miner, day).await?;
-        let progress = snapshot.need(TableName::Progress)?;
-        let reconciled = snapshot.need(TableName::Reconciliation)?.miner_on(miner, day).await?;
+        let events = snapshot.require(TableName::Events)?.miner_on(miner, day).await?;
+        let progress = snapshot.require(TableName::Progress)?;
+        let reconciled = snapshot.require(TableName::Reconciliation)?.miner_on(miner, day).await?;
         let anomalous = carried::anomalous(day, &reconciled)?;
         Ok(Self {
             day,
@@ -62,7 +62,7 @@ impl Provenance {
             previous: row(day.previous()).await?,
             row: today,
             events: decoder::events(day, &events)?,
-            history_since: since(&snapshot).await?,
+            history_since: history_start(&snapshot).await?,
             receipts: decoder::progress(day, &progress.day(day).await?)?.receipts,
             anomaly: anomalous.get(&miner).map(|of| of.anomaly),
         })
@@ -74,6 +74,6 @@ impl Provenance {
     /// If an event is damaged, and adds more than can be reckoned with.
     pub fn explain(&self, column: &'static Column) -> Result<Explanation<'_>> {
         explain(column, self.previous.as_ref(), &self.row, &self.events)
-            .map_err(|source| Error::Reckoning { day: self.day, source })
+            .map_err(|source| Error::Overflow { day: self.day, source })
     }
 }

@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 use chain::{Day, Epoch};
 
 use crate::catalog::gaps::{self, Gap};
-use crate::catalog::history_start::since;
+use crate::catalog::history_start::history_start;
 use crate::catalog::layout;
-use crate::catalog::receipts::DaysReceipts;
+use crate::catalog::receipts::ReceiptSummary;
 use crate::catalog::snapshot::Snapshot;
 use crate::error::Result;
 use crate::records::day_source::Progress;
@@ -29,7 +29,7 @@ pub struct Status {
     /// The day from which on events are known, where that is not the day of epoch 0.
     pub history_since: Option<Day>,
     /// How the outcomes of all closed days' messages are known.
-    pub receipts: DaysReceipts,
+    pub receipts: ReceiptSummary,
     /// What is missing before later days can close.
     pub gaps: Vec<Gap>,
     /// The tables, as published.
@@ -78,7 +78,7 @@ pub struct SourceStatus {
     /// Version of the program that closed the last of them.
     pub version: String,
     /// How the outcomes of their messages are known.
-    pub receipts: DaysReceipts,
+    pub receipts: ReceiptSummary,
     /// When, in Unix seconds.
     pub closed_at: Option<i64>,
 }
@@ -95,7 +95,7 @@ impl Status {
             Some(progress) => progress.progress().await?,
             None => Vec::new(),
         };
-        let mut receipts = DaysReceipts::default();
+        let mut receipts = ReceiptSummary::default();
         progress.iter().for_each(|row| receipts.add(&row.receipts));
         let table = |table: &&crate::delta::table::Table| TableStatus {
             name: table.name().name(),
@@ -106,10 +106,10 @@ impl Status {
         };
         Ok(Self {
             directory: dir.to_owned(),
-            layout: layout::of(dir)?,
+            layout: layout::read(dir)?,
             version: snapshot.version(),
             days: snapshot.table(TableName::Rows).and_then(|rows| rows.files().days()),
-            history_since: since(&snapshot).await?,
+            history_since: history_start(&snapshot).await?,
             receipts,
             gaps: gaps::gaps(dir)?,
             tables: tables.iter().map(table).collect(),
@@ -130,7 +130,7 @@ fn sources(progress: Vec<Progress>) -> Vec<SourceStatus> {
                 sources.pop();
                 began
             }
-            _ => (row.day, row.first_epoch, DaysReceipts::default()),
+            _ => (row.day, row.first_epoch, ReceiptSummary::default()),
         };
         receipts.add(&row.receipts);
         sources.push(SourceStatus {

@@ -136,7 +136,7 @@ impl<'r> Backings<'r> {
 /// What the chain stated at the day's end, from rows of `reconciliation`.
 ///
 /// # Errors
-/// [`Error::ClaimsAlone`] of a day that was closed under layout 1, which kept the claims alone.
+/// [`Error::NoPartitionPower`] of a day that was closed under layout 1, which kept the claims alone.
 pub(crate) fn powers(day: Day, rows: &RecordBatch) -> Result<Vec<ChainPower>> {
     let of = Columns { table: TableName::Reconciliation, day, rows };
     let miner = of.integers(MINER_ID)?;
@@ -157,7 +157,7 @@ pub(crate) fn powers(day: Day, rows: &RecordBatch) -> Result<Vec<ChainPower>> {
         })
     };
     let read: Option<Vec<ChainPower>> = (0..rows.num_rows()).map(read).collect();
-    read.ok_or(Error::ClaimsAlone { day })
+    read.ok_or(Error::NoPartitionPower { day })
 }
 
 /// A table's columns, by name and kind.

@@ -24,7 +24,7 @@ impl DayRows {
     /// If a sum passes 128 bits.
     pub fn network(&self) -> Result<NetworkDay> {
         let rows = 0..self.miners().len();
-        let too_large = |column: &'static Column| Error::Reckoning {
+        let too_large = |column: &'static Column| Error::Overflow {
             day: self.day(),
             source: TooLarge { column: column.name },
         };

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use crate::error::integrity::IntegrityError;
 
 fn not_plain(path: &Path, of: FileType) -> io::Error {
-    io::Error::other(IntegrityError::NotPlain { path: path.to_owned(), what: kind(of) })
+    io::Error::other(IntegrityError::UnexpectedFileType { path: path.to_owned(), what: kind(of) })
 }
 
 fn kind(of: FileType) -> &'static str {

@@ -180,7 +180,7 @@ mod tests {
         let dir = tempfile::tempdir().expect("a directory");
         std::os::unix::fs::symlink(&keys, dir.path().join(NAME)).expect("a link");
         let refused = WriterLock::acquire(dir.path()).expect_err("it is a link");
-        assert!(matches!(refused, Error::NotPlain { what: "a link", .. }), "{refused}");
+        assert!(matches!(refused, Error::UnexpectedFileType { what: "a link", .. }), "{refused}");
         assert_eq!(WriterLock::holder(dir.path()), None);
         fs::remove_file(dir.path().join(NAME)).expect("removed");
         fs::hard_link(&keys, dir.path().join(NAME)).expect("a second name");

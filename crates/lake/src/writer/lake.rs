@@ -78,7 +78,7 @@ impl Lake {
         if is_older {
             migration::migrate(&mut tables, &disk).await?;
         }
-        layout::mark(dir, &disk)?;
+        layout::write(dir, &disk)?;
         tables.remove_orphans().await?;
         Ok(Self {
             directory: dir.to_owned(),

@@ -62,7 +62,7 @@ impl Lake {
             } else if give_up {
                 later.dropped = count;
             } else {
-                return Err(Error::LaterDays { last, first_later: last.next(), end });
+                return Err(Error::LaterDaysDepend { last, first_later: last.next(), end });
             }
         }
         let kept = later.kept > 0;

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use chain::{MinerId, NoProgress};
 use lake::{
-    Asker, Export, Exported, Form, Lake, Limits, Listing, Reader, Result, Scope, Selection, Status,
-    audit_deeply, backup, restore,
+    Dataset, Export, ExportSelection, Lake, Manifest, OutputFormat, QueryLimits, Reader, Result, Scope,
+    SqlSession, Status, audit_deeply, backup, restore,
 };
 use ledger::columns::Endpoint;
 
@@ -48,8 +48,8 @@ pub(crate) async fn all(sandbox: &Sandbox) -> Vec<(&'static str, Said)> {
         ("status", status(sandbox).await.into()),
         ("files", files(sandbox).await.into()),
         ("sql", sql(sandbox).await.into()),
-        ("export rows", export(sandbox, Exported::Rows).await.into()),
-        ("export events", export(sandbox, Exported::Events).await.into()),
+        ("export rows", export(sandbox, Dataset::Rows).await.into()),
+        ("export events", export(sandbox, Dataset::Events).await.into()),
         ("reconcile --deep", audit(sandbox).await.into()),
     ];
     let copied: Said = copy(sandbox).await.into();
@@ -100,15 +100,15 @@ async fn status(sandbox: &Sandbox) -> Result<String> {
 }
 
 async fn files(sandbox: &Sandbox) -> Result<String> {
-    Ok(format!("{:?}", Listing::open(&sandbox.lake()).await?))
+    Ok(format!("{:?}", Manifest::open(&sandbox.lake()).await?))
 }
 
 async fn sql(sandbox: &Sandbox) -> Result<String> {
-    let limits = Limits { time: Duration::from_secs(60), memory: 64 << 20, disk: 1 << 20 };
-    let asker = Asker::open(&sandbox.lake(), limits).await?;
+    let limits = QueryLimits { time: Duration::from_secs(60), memory: 64 << 20, disk: 1 << 20 };
+    let asker = SqlSession::open(&sandbox.lake(), limits).await?;
     let mut text = String::new();
     for table in TABLES {
-        let answer = asker.answer(&format!("SELECT * FROM {table}"), 1000).await?;
+        let answer = asker.preview(&format!("SELECT * FROM {table}"), 1000).await?;
         text.push_str(&format!("{:?}", answer.rows));
     }
     Ok(text)
@@ -128,11 +128,12 @@ impl Write for Written {
     }
 }
 
-async fn export(sandbox: &Sandbox, what: Exported) -> Result<String> {
-    let selection = Selection { what, from: None, to: None, miners: Default::default(), columns: Vec::new() };
+async fn export(sandbox: &Sandbox, what: Dataset) -> Result<String> {
+    let selection =
+        ExportSelection { what, from: None, to: None, miners: Default::default(), columns: Vec::new() };
     let written = Written::default();
     let export = Export::open(&sandbox.lake(), &selection).await?;
-    export.write(Form::Csv, Box::new(written.clone()), Arc::new(NoProgress)).await?;
+    export.write(OutputFormat::Csv, Box::new(written.clone()), Arc::new(NoProgress)).await?;
     let bytes = written.0.lock().expect("nobody panics").clone();
     Ok(String::from_utf8_lossy(&bytes).into_owned())
 }

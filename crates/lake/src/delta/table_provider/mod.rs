@@ -103,7 +103,7 @@ fn over(
 pub(crate) fn f0() -> ScalarUDF {
     let spelled = |arguments: &[ColumnarValue]| {
         let arrays = ColumnarValue::values_to_arrays(arguments)?;
-        let spelled = arrays.first().and_then(format::miners_spelled);
+        let spelled = arrays.first().and_then(format::miner_ids_as_text);
         let spelled = spelled.ok_or_else(|| DataFusionError::Plan("f0 takes a miner's number".to_owned()))?;
         match arguments {
             [ColumnarValue::Scalar(_)] => {
