@@ -8,7 +8,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use chain::{
     Cars, Chain, Clock, Day, Epoch, MinerId, Progress, SectorNumber, Stretch, Tipset, Unit, Way, work,
 };
-use lake::{FinishedDay, Gap, Lake, Later};
+use lake::{FinishedDay, Gap, Lake, LaterDays};
 use ledger::{ChainPowers, Event, Opening, Reading, ReceiptCounts};
 
 use crate::error::{Error, Result};
@@ -40,7 +40,7 @@ pub struct Report {
     /// The day of the chain's head, which is not finished.
     pub unfinished: Day,
     /// What became of closed days after these, where days were closed again.
-    pub later: Later,
+    pub later: LaterDays,
 }
 
 /// The chain of some snapshot files.
@@ -102,7 +102,7 @@ pub async fn cars(
             closed: None,
             events: 0,
             unfinished: head,
-            later: Later::default(),
+            later: LaterDays::default(),
         };
         let Some(start) = start else {
             nothing = Some(report);
@@ -159,7 +159,7 @@ async fn take_in(
 ) -> Result<Report> {
     let (clock, source) = (chain.clock(), report.source.clone());
     if let Some(from) = options.from {
-        lake.close_again(from)?;
+        lake.begin_reclose(from)?;
     }
     let activations = match start {
         Start::Open(_) => Vec::new(),
@@ -174,10 +174,10 @@ async fn take_in(
         return Err(error);
     }
     if options.from.is_some() {
-        report.later = lake.finish_closing_again(options.drop_later).await?;
+        report.later = lake.commit_reclose(options.drop_later).await?;
     }
     if let Some(closed) = lake.last_closed() {
-        lake.closed_over(clock.first_epoch(closed.next()) + -1)?;
+        lake.clear_gaps(clock.first_epoch(closed.next()) + -1)?;
     }
     Ok(report)
 }
@@ -247,7 +247,7 @@ async fn history_since(lake: &Lake, chain: &Chain<'_>, start: Start) -> Result<O
             let opens_at = chain.tipsets().get(index).map(|tipset| tipset.height);
             Ok(opens_at.filter(|height| height.0 > 0).map(|height| chain.clock().day_of(height)))
         }
-        Start::GoOn(_) => Ok(lake.progress().await?.last().and_then(|row| row.history_since)),
+        Start::GoOn(_) => Ok(lake.day_sources().await?.last().and_then(|row| row.history_since)),
     }
 }
 
@@ -358,7 +358,7 @@ impl<'a, 's> DayReader<'a, 's> {
         self.miners.extend(self.powers.iter().map(|power| power.miner));
         self.miners.extend(self.events.iter().map(|event| event.miner));
         self.spend()?;
-        let progress = lake::Progress {
+        let source = lake::DaySource {
             source: self.source.clone(),
             network: clock.network().to_owned(),
             genesis: clock.genesis(),
@@ -376,7 +376,7 @@ impl<'a, 's> DayReader<'a, 's> {
             day: self.day,
             events: std::mem::take(&mut self.events),
             powers: self.powers.iter().collect(),
-            progress,
+            source,
         })
     }
 }

@@ -10,8 +10,8 @@ use std::time::Duration;
 use chain::{Clock, Day, MAINNET_GENESIS, MinerId, NoProgress};
 use common::{closed, copy_tree, day, finished, network, onboard, opened, shown};
 use lake::{
-    Audited, ColumnChange, Error, ExpirationSchedule, Finding, FinishedDay, Lake, Later, Provenance, Queries,
-    QueryLimits, Reader, Scope, Status, audit, audit_deeply, backup, restore,
+    AuditReport, AuditScope, ColumnChange, Error, ExpirationSchedule, Finding, FinishedDay, Lake, LaterDays,
+    Provenance, Queries, QueryLimits, Reader, Status, audit, backup, deep_audit, restore,
 };
 use ledger::columns::{COLUMNS, Endpoint, column};
 use ledger::testing::MadeUpOptions;
@@ -28,7 +28,7 @@ fn days(standing: usize) -> Vec<FinishedDay> {
 }
 
 /// What a lake shows and what it finds in itself, read in every way there is.
-async fn everything(dir: &Path) -> (Vec<String>, BTreeMap<MinerId, String>, Audited) {
+async fn everything(dir: &Path) -> (Vec<String>, BTreeMap<MinerId, String>, AuditReport) {
     let reader = Reader::open(dir).await.expect("a reader");
     let closed = reader.days().expect("closed days");
     let mut histories = BTreeMap::new();
@@ -46,12 +46,12 @@ async fn everything(dir: &Path) -> (Vec<String>, BTreeMap<MinerId, String>, Audi
     (shown(dir).await, histories, audited)
 }
 
-async fn audited(dir: &Path, deep: bool) -> (Audited, Vec<Finding>) {
+async fn audited(dir: &Path, deep: bool) -> (AuditReport, Vec<Finding>) {
     let findings = Mutex::new(Vec::new());
     let mut found = |finding| findings.lock().expect("nobody panics").push(finding);
-    let scope = Scope::default();
+    let scope = AuditScope::default();
     let audited = if deep {
-        audit_deeply(dir, &scope, &NoProgress, &mut found).await
+        deep_audit(dir, &scope, &NoProgress, &mut found).await
     } else {
         audit(dir, &scope, &NoProgress, &mut found).await
     };
@@ -134,10 +134,10 @@ async fn days_closed_again_replace_the_old_ones_and_what_stands_on_them() {
     assert_ne!(shown(dir.path()).await, expected.0);
     assert!(audited(dir.path(), false).await.0.findings > 0);
 
-    lake.close_again(day(10)).expect("a closed day");
+    lake.begin_reclose(day(10)).expect("a closed day");
     lake.close_days(&days[10..12]).await.expect("two days");
     assert_ne!(shown(dir.path()).await, expected.0, "nothing is seen before all of it is committed");
-    let later = lake.finish_closing_again(false).await.expect("the days after them stand on the same states");
+    let later = lake.commit_reclose(false).await.expect("the days after them stand on the same states");
     assert_eq!((later.kept, later.dropped), (DAYS as u64 - 12, 0));
     // What was wrong is told: the proving that was missing, and what came of it on every day since.
     let proven = &later.changes[0];
@@ -161,7 +161,7 @@ async fn a_replacement_that_breaks_off_changes_nothing() {
     let days = days(0);
     let (dir, mut lake) = closed(&days).await;
     let before = everything(dir.path()).await;
-    lake.close_again(day(5)).expect("a closed day");
+    lake.begin_reclose(day(5)).expect("a closed day");
     let mut other = days[5].clone();
     other.events.clear();
     lake.close_days(&[other]).await.expect("a day");
@@ -177,20 +177,20 @@ async fn days_after_another_fork_are_given_up_only_if_that_is_allowed() {
     let days = days(0);
     let (dir, mut lake) = closed(&days[..20]).await;
     let mut fork = days[10..12].to_vec();
-    fork[1].progress.state_root = "another".to_owned();
-    lake.close_again(day(10)).expect("a closed day");
+    fork[1].source.state_root = "another".to_owned();
+    lake.begin_reclose(day(10)).expect("a closed day");
     lake.close_days(&fork).await.expect("two days");
-    let refused = lake.finish_closing_again(false).await.expect_err("later days stand on another state");
+    let refused = lake.commit_reclose(false).await.expect_err("later days stand on another state");
     assert!(matches!(refused, Error::LaterDaysDepend { .. }), "{refused}");
     assert!(refused.to_string().contains("--drop-later"), "{refused}");
     assert_eq!(shown(dir.path()).await.len(), 20, "nothing has changed");
 
-    lake.close_again(day(10)).expect("a closed day");
+    lake.begin_reclose(day(10)).expect("a closed day");
     lake.close_days(&fork).await.expect("two days");
-    let later = lake.finish_closing_again(true).await.expect("they may go");
-    assert_eq!(later, Later { kept: 0, dropped: 8, changes: Vec::new() });
+    let later = lake.commit_reclose(true).await.expect("they may go");
+    assert_eq!(later, LaterDays { kept: 0, dropped: 8, changes: Vec::new() });
     assert_eq!((lake.last_closed(), shown(dir.path()).await.len()), (Some(day(11)), 12));
-    let refused = lake.close_again(day(14)).expect_err("a day that is not closed");
+    let refused = lake.begin_reclose(day(14)).expect_err("a day that is not closed");
     assert!(matches!(refused, Error::NotConsecutive { .. }), "{refused}");
 }
 
@@ -327,7 +327,7 @@ async fn a_lake_of_the_first_layout_is_read_as_it_is_and_migrated_by_the_first_w
     let status = Status::of(dir.path()).await.expect("a status");
     assert_eq!((status.layout, status.history_since), (NEWEST, None));
     assert_eq!(shown(dir.path()).await, before);
-    let progress = lake.progress().await.expect("progress");
+    let progress = lake.day_sources().await.expect("progress");
     assert_eq!(progress.len(), 3);
     assert!(progress.iter().all(|row| row.closed_at.is_none() && row.history_since.is_none()));
     for deep in [false, true] {
@@ -341,10 +341,10 @@ async fn a_lake_of_the_first_layout_is_read_as_it_is_and_migrated_by_the_first_w
 
     let next = progress[2].day.next();
     let mut more = finished(0, vec![], vec![]);
-    (more.day, more.progress.day) = (next, next);
+    (more.day, more.source.day) = (next, next);
     lake.close_days(&[more]).await.expect("it goes on");
     assert_eq!(shown(dir.path()).await[..3], before);
-    let again = lake.close_again(progress[0].day);
+    let again = lake.begin_reclose(progress[0].day);
     again.expect("a closed day");
     drop(lake);
 
@@ -384,8 +384,8 @@ async fn days_of_the_third_layout_were_read_from_receipts_and_had_no_upgrades() 
         ..onboard(5000, 1, 2)
     };
     let mut more = finished(0, vec![onboard(5000, 1, 1), upgraded], vec![]);
-    (more.day, more.progress.day) = (next, next);
-    more.progress.receipts = inferred(3);
+    (more.day, more.source.day) = (next, next);
+    more.source.receipts = inferred(3);
     lake.close_days(&[more]).await.expect("it goes on");
     let rows = day_of(dir.path(), next).await;
     let value = |miner: MinerId, name: &str| {
@@ -409,16 +409,16 @@ async fn days_of_the_third_layout_were_read_from_receipts_and_had_no_upgrades() 
     let status = Status::of(dir.path()).await.expect("a status");
     assert_eq!((status.receipts.days_read, status.receipts.days_inferred), (3, 1));
     assert_eq!(status.receipts.counts.messages_inferred, 3);
-    assert_eq!(lake.progress().await.expect("progress")[3].receipts, inferred(3));
+    assert_eq!(lake.day_sources().await.expect("progress")[3].receipts, inferred(3));
     lake.compact(&NoProgress).await.expect("brought together");
-    assert_eq!(lake.progress().await.expect("progress")[3].receipts, inferred(3));
+    assert_eq!(lake.day_sources().await.expect("progress")[3].receipts, inferred(3));
 }
 
 #[tokio::test]
 async fn how_a_days_messages_are_known_is_kept_with_it() {
     let mut days = days(0);
     for (number, day) in days.iter_mut().enumerate() {
-        day.progress.receipts = match number {
+        day.source.receipts = match number {
             0..20 => ReceiptCounts { tipsets_read: 5, ..Default::default() },
             20..40 => inferred(number as u64),
             _ => ReceiptCounts { tipsets_read: 1, ..inferred(7) },
@@ -426,9 +426,9 @@ async fn how_a_days_messages_are_known_is_kept_with_it() {
     }
     let (dir, mut lake) = closed(&days[..45]).await;
     let reader = Reader::open(dir.path()).await.expect("a reader");
-    let check = |published: &lake::Published, last: usize| {
+    let check = |published: &lake::PublishedVersion, last: usize| {
         for (number, of) in days[..=last].iter().enumerate() {
-            assert_eq!(published.receipts(day(number as i32)), of.progress.receipts);
+            assert_eq!(published.receipts(day(number as i32)), of.source.receipts);
         }
         let word = |from: i32, to: i32| published.receipt_summary(&(day(from)..=day(to))).receipts();
         assert_eq!(
@@ -450,11 +450,11 @@ async fn how_a_days_messages_are_known_is_kept_with_it() {
     assert_eq!(provenance.receipts, inferred(33));
 
     // Closed again with receipts, a day says so, and what that changes.
-    lake.close_again(day(20)).expect("a closed day");
+    lake.begin_reclose(day(20)).expect("a closed day");
     let mut again = days[20].clone();
-    again.progress.receipts = ReceiptCounts { tipsets_read: 2, ..Default::default() };
+    again.source.receipts = ReceiptCounts { tipsets_read: 2, ..Default::default() };
     lake.close_days(&[again]).await.expect("a day");
-    let later = lake.finish_closing_again(false).await.expect("closed again");
+    let later = lake.commit_reclose(false).await.expect("closed again");
     let changed: Vec<_> =
         later.changes.iter().map(|of| (of.day, of.receipts.0, of.receipts.1.receipts())).collect();
     assert_eq!(changed, [(day(20), inferred(20), Receipts::Read)]);
@@ -556,9 +556,9 @@ async fn what_sectors_hold_is_unknown_where_days_of_the_second_layout_did_not_ke
     let (audited, findings) = audited(dir.path(), true).await;
     assert_eq!((audited.miner_days, findings), (15, vec![]));
 
-    let next = lake.progress().await.expect("progress")[2].day.next();
+    let next = lake.day_sources().await.expect("progress")[2].day.next();
     let mut more = finished(0, vec![onboard(5000, 1, 1)], vec![]);
-    (more.day, more.progress.day) = (next, next);
+    (more.day, more.source.day) = (next, next);
     lake.close_days(&[more]).await.expect("it goes on");
     assert!(!calendar(dir.path(), None).await.knows_backing);
     let of_new = calendar(dir.path(), Some(MinerId(5000))).await;

@@ -102,9 +102,9 @@ async fn a_day_of_a_year_that_is_together_can_be_closed_again() {
     let (dir, mut lake) = closed(&wrong).await;
     lake.compact(&NoProgress).await.expect("brought together");
     assert_ne!(histories(dir.path(), day(0), day(96)).await, expected);
-    lake.close_again(days[again].day).expect("a closed day");
+    lake.begin_reclose(days[again].day).expect("a closed day");
     lake.close_days(&days[again..=again]).await.expect("a day that closes");
-    lake.finish_closing_again(false).await.expect("the days after it stand on the same states");
+    lake.commit_reclose(false).await.expect("the days after it stand on the same states");
     assert_eq!(histories(dir.path(), day(0), day(96)).await, expected);
     let compacted = lake.compact(&NoProgress).await.expect("brought together again");
     assert_eq!((compacted.months, compacted.open_days, compacted.years), (3, 5, 1));

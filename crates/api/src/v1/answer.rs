@@ -7,7 +7,7 @@ use axum::http::header::{CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_TYPE, ETAG,
 use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri};
 use axum::response::Response;
 use chain::Day;
-use lake::{OutputFormat, Published, RowSet};
+use lake::{OutputFormat, PublishedVersion, RowSet};
 use serde_json::{Map, Value};
 use sha2::{Digest as _, Sha256};
 
@@ -59,7 +59,7 @@ impl Rows {
 
     /// The same, with what is known of the days of its numbers: since when there are events, and how the outcomes of these
     /// days' messages are known.
-    pub(super) fn known(self, published: &Published, days: &RangeInclusive<Day>) -> Self {
+    pub(super) fn known(self, published: &PublishedVersion, days: &RangeInclusive<Day>) -> Self {
         let receipts = published.receipt_summary(days);
         let counts = receipts.counts;
         self.with("history_since", published.history_since().map(|since| since.to_string()))

@@ -34,7 +34,7 @@ use axum::routing::get;
 use axum::{Extension, Router, middleware};
 use chain::{Clock, Day, MinerId};
 use futures::FutureExt as _;
-use lake::{ActivePeriod, ExpirationSchedule, NetworkDay, Published, Queries, QueryLimits, Reader};
+use lake::{ActivePeriod, ExpirationSchedule, NetworkDay, PublishedVersion, Queries, QueryLimits, Reader};
 use quick_cache::sync::Cache;
 use tokio::sync::{Semaphore, SemaphorePermit};
 
@@ -184,7 +184,7 @@ async fn answer(
     operation: &'static Operation,
     asked: &Asked,
     format: Format,
-    published: Arc<Published>,
+    published: Arc<PublishedVersion>,
     window: Window,
     request: &Request<'_>,
 ) -> Result<Response, Problem> {

@@ -6,7 +6,7 @@ use axum::http::HeaderValue;
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, VARY};
 use axum::response::Response;
 use chain::{Clock, Day, EPOCHS_PER_DAY};
-use lake::{Published, SourceStatus};
+use lake::{PublishedVersion, SourceStatus};
 use serde_json::{Value, json};
 
 use super::V1;
@@ -22,7 +22,7 @@ const FINALITY: i64 = 900;
 /// answer has no tag.
 pub(super) async fn answer(
     v1: &V1,
-    published: &Published,
+    published: &PublishedVersion,
     window: Option<&Window>,
 ) -> Result<Response, Problem> {
     let status = {
@@ -63,7 +63,7 @@ pub(super) async fn answer(
 }
 
 /// What is told of a source: of the days that came from it, those that may be seen; `None` if that is none of them.
-fn source(source: &SourceStatus, published: &Published, window: Option<&Window>) -> Option<Value> {
+fn source(source: &SourceStatus, published: &PublishedVersion, window: Option<&Window>) -> Option<Value> {
     let days = window.map_or_else(|| Some(source.days.clone()), |window| window.part(&source.days))?;
     let whole = days == source.days;
     let first =

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use api::Config;
 use chain::{AttoFil, Bytes, Clock, Day, MAINNET_GENESIS, MinerId, SectorNumber};
-use lake::{Disk, FinishedDay, Lake, Progress, Reader};
+use lake::{DaySource, Disk, FinishedDay, Lake, Reader};
 use ledger::{Backing, Cause, Content, Event, Kind, ReceiptCounts, Status};
 use tempfile::TempDir;
 use tokio::net::TcpListener;
@@ -195,7 +195,7 @@ pub(crate) fn finished_day(day: Day, events: Vec<Event>) -> FinishedDay {
         day,
         events,
         powers: Vec::new(),
-        progress: Progress {
+        source: DaySource {
             source: "test".to_owned(),
             network: "mainnet".to_owned(),
             genesis: MAINNET_GENESIS,

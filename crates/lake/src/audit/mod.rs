@@ -17,17 +17,17 @@ use ledger::{Anomaly, Carried, Cause, Row, Seen, Tally, Value};
 use crate::catalog::day_range;
 use crate::catalog::history_start::history_start;
 use crate::catalog::snapshot::Snapshot;
-use crate::close::failures::{self, Held};
+use crate::close::failures::{self, CheckInput};
 use crate::delta::table::Table;
 use crate::error::{Error, Result};
-use crate::records::decoder::{self, Columns};
+use crate::records::decoder::{self, TypedColumns};
 use crate::records::finished_day::FinishedDay;
 use crate::rows::day_rows::DayRows;
 use crate::schema::{ANOMALIES, FAILED, MINER_ID, TableName};
 
 /// What to audit.
 #[derive(Clone, Debug, Default)]
-pub struct Scope {
+pub struct AuditScope {
     /// The first day; the first closed one if absent.
     pub from: Option<Day>,
     /// The last day; the last closed one if absent.
@@ -36,7 +36,7 @@ pub struct Scope {
     pub miners: BTreeSet<MinerId>,
 }
 
-impl Scope {
+impl AuditScope {
     /// The days meant, of the closed ones.
     fn days(&self, closed: Option<RangeInclusive<Day>>) -> Result<RangeInclusive<Day>> {
         day_range::resolve(closed, self.from, self.to)
@@ -64,7 +64,7 @@ pub struct Finding {
 
 /// What was audited.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Audited {
+pub struct AuditReport {
     /// Days.
     pub days: u64,
     /// Miners' days.
@@ -79,7 +79,7 @@ pub struct Audited {
     pub anomalies: u64,
 }
 
-impl Audited {
+impl AuditReport {
     fn note(&mut self, finding: &Finding) {
         if finding.anomaly {
             self.anomalies += 1;
@@ -90,7 +90,7 @@ impl Audited {
 }
 
 /// Told of each finding.
-pub type Found<'f> = dyn FnMut(Finding) + Send + 'f;
+pub type OnFinding<'f> = dyn FnMut(Finding) + Send + 'f;
 
 /// Looks through what was found when the days were closed.
 ///
@@ -98,18 +98,18 @@ pub type Found<'f> = dyn FnMut(Finding) + Send + 'f;
 /// If there is no lake, a day of `scope` is not closed, or a table does not read.
 pub async fn audit(
     dir: &Path,
-    scope: &Scope,
+    scope: &AuditScope,
     progress: &(dyn Progress + Sync),
-    found: &mut Found<'_>,
-) -> Result<Audited> {
+    found: &mut OnFinding<'_>,
+) -> Result<AuditReport> {
     let snapshot = Snapshot::open(dir).await?;
     let table = snapshot.require(TableName::Reconciliation)?;
     let days = scope.days(table.files().days())?;
-    let mut audited = Audited::default();
+    let mut audited = AuditReport::default();
     progress.begin("reconciling".to_owned(), count(&days), Unit::Days);
     for day in each(days) {
         let rows = table.day(day).await?;
-        let reconciled = Reconciled::of(day, &rows)?;
+        let reconciled = ReconciliationRows::of(day, &rows)?;
         for row in 0..rows.num_rows() {
             let miner = reconciled.miner(row)?;
             if !scope.has(miner) {
@@ -151,17 +151,17 @@ pub async fn audit(
 ///
 /// # Errors
 /// As [`audit`]; or if a number of the events does not fit.
-pub async fn audit_deeply(
+pub async fn deep_audit(
     dir: &Path,
-    scope: &Scope,
+    scope: &AuditScope,
     progress: &(dyn Progress + Sync),
-    found: &mut Found<'_>,
-) -> Result<Audited> {
+    found: &mut OnFinding<'_>,
+) -> Result<AuditReport> {
     let snapshot = Snapshot::open(dir).await?;
     let closed = snapshot.require(TableName::Rows)?.files().days();
     let days = scope.days(closed.clone())?;
     let since = history_start(&snapshot).await?;
-    let mut audited = Audited::default();
+    let mut audited = AuditReport::default();
     let upto = *closed.ok_or(Error::NothingClosed)?.start()..=*days.end();
     progress.begin("reckoning days anew".to_owned(), count(&upto), Unit::Days);
     let (mut before, mut carried): (BTreeMap<MinerId, Row>, _) = (BTreeMap::new(), Carried::default());
@@ -170,9 +170,9 @@ pub async fn audit_deeply(
     for day in each(upto) {
         let of_day = StoredDay::read(&snapshot, day).await?;
         whole &= !of_day.finished.events.iter().any(|event| event.cause == Some(Cause::Genesis));
-        let reckoned = of_day.reckon(&before)?;
+        let computed = of_day.compute_rows(&before)?;
         if days.contains(&day) {
-            let miners: BTreeSet<MinerId> = reckoned
+            let miners: BTreeSet<MinerId> = computed
                 .keys()
                 .chain(of_day.rows.miners())
                 .copied()
@@ -182,19 +182,19 @@ pub async fn audit_deeply(
             audited.events += of_day.finished.events.len() as u64;
             audited.days += 1;
             let findings;
-            (findings, carried) = of_day.differences(&before, &reckoned, &miners, &carried)?;
+            (findings, carried) = of_day.differences(&before, &computed, &miners, &carried)?;
             for finding in findings {
                 audited.note(&finding);
                 found(finding);
             }
         } else {
-            (_, carried) = of_day.differences(&before, &reckoned, &BTreeSet::new(), &carried)?;
+            (_, carried) = of_day.differences(&before, &computed, &BTreeSet::new(), &carried)?;
         }
-        before = reckoned;
+        before = computed;
         progress.at(audited.days);
     }
     progress.end();
-    follow_sectors(&snapshot, whole, scope, &days, &mut |finding| {
+    check_continuity(&snapshot, whole, scope, &days, &mut |finding| {
         audited.note(&finding);
         found(finding);
     })
@@ -229,7 +229,7 @@ impl StoredDay {
                 day,
                 events: decoder::events(day, &rows(TableName::Events).await?)?,
                 powers: powers.unwrap_or_default(),
-                progress: decoder::progress(day, &rows(TableName::Progress).await?)?,
+                source: decoder::day_source(day, &rows(TableName::Progress).await?)?,
             },
             rows: DayRows::new(day, &rows(TableName::Rows).await?)?,
             reconciliation,
@@ -237,7 +237,7 @@ impl StoredDay {
     }
 
     /// The day's rows, from those of the day before and the events.
-    fn reckon(&self, before: &BTreeMap<MinerId, Row>) -> Result<BTreeMap<MinerId, Row>> {
+    fn compute_rows(&self, before: &BTreeMap<MinerId, Row>) -> Result<BTreeMap<MinerId, Row>> {
         let mut tallies: BTreeMap<MinerId, Tally> =
             before.iter().map(|(miner, row)| (*miner, Tally::after(Some(row)))).collect();
         let too_large = |source| Error::Overflow { day: self.finished.day, source };
@@ -252,7 +252,7 @@ impl StoredDay {
     fn differences(
         &self,
         before: &BTreeMap<MinerId, Row>,
-        reckoned: &BTreeMap<MinerId, Row>,
+        computed: &BTreeMap<MinerId, Row>,
         miners: &BTreeSet<MinerId>,
         carried: &Carried,
     ) -> Result<(Vec<Finding>, Carried)> {
@@ -263,13 +263,13 @@ impl StoredDay {
         };
         for miner in miners {
             let stored = self.rows.find(*miner).and_then(|at| self.rows.row(at));
-            match (stored, reckoned.get(miner)) {
-                (Some(stored), Some(reckoned)) => {
-                    for ((column, stored), reckoned) in
-                        COLUMNS.iter().zip(stored.values()).zip(reckoned.values())
+            match (stored, computed.get(miner)) {
+                (Some(stored), Some(computed)) => {
+                    for ((column, stored), computed) in
+                        COLUMNS.iter().zip(stored.values()).zip(computed.values())
                     {
-                        if !same(stored, reckoned) {
-                            note(*miner, column.name, format!("stored {stored}, from the events {reckoned}"));
+                        if !same(stored, computed) {
+                            note(*miner, column.name, format!("stored {stored}, from the events {computed}"));
                         }
                     }
                 }
@@ -279,14 +279,17 @@ impl StoredDay {
             }
         }
         let mut anomalies = Vec::new();
-        let reconciled = Reconciled::of(day, &self.reconciliation)?;
+        let reconciled = ReconciliationRows::of(day, &self.reconciliation)?;
         let failed = check_day(&self.finished.events, self.finished.epochs());
         let seen = Seen::of(&self.finished.events);
-        let held = Held { finished: &self.finished, seen: &seen, carried };
+        let input = CheckInput { finished: &self.finished, seen: &seen, carried };
         let now = if self.has_powers {
-            held.against_rows(failed, before, reckoned)
+            input.findings_of_rows(failed, before, computed)
         } else {
-            failures::Found { failures: failures::of_events(failed), ..failures::Found::default() }
+            failures::DayFindings {
+                failures: failures::event_failures(failed),
+                ..failures::DayFindings::default()
+            }
         };
         for row in 0..self.reconciliation.num_rows() {
             let miner = reconciled.miner(row)?;
@@ -333,12 +336,12 @@ impl StoredDay {
 }
 
 /// Follows every sector's story across days, a miner at a time. `whole`: no pre-commit was there before the events.
-async fn follow_sectors(
+async fn check_continuity(
     snapshot: &Snapshot,
     whole: bool,
-    scope: &Scope,
+    scope: &AuditScope,
     days: &RangeInclusive<Day>,
-    found: &mut Found<'_>,
+    found: &mut OnFinding<'_>,
 ) -> Result<()> {
     let table = snapshot.require(TableName::Events)?;
     let mut following: Option<(MinerId, Continuity)> = None;
@@ -359,23 +362,23 @@ async fn follow_sectors(
 }
 
 /// Doubles are the same to the last bit.
-fn same(stored: &Value, reckoned: &Value) -> bool {
-    match (stored, reckoned) {
-        (Value::Integer(stored), Value::Integer(reckoned)) => stored == reckoned,
-        (Value::Double(stored), Value::Double(reckoned)) => stored.to_bits() == reckoned.to_bits(),
+fn same(stored: &Value, computed: &Value) -> bool {
+    match (stored, computed) {
+        (Value::Integer(stored), Value::Integer(computed)) => stored == computed,
+        (Value::Double(stored), Value::Double(computed)) => stored.to_bits() == computed.to_bits(),
         _ => false,
     }
 }
 
 /// A day's rows of `reconciliation`.
-struct Reconciled<'r> {
-    columns: Columns<'r>,
+struct ReconciliationRows<'r> {
+    columns: TypedColumns<'r>,
     rows: &'r RecordBatch,
 }
 
-impl<'r> Reconciled<'r> {
+impl<'r> ReconciliationRows<'r> {
     fn of(day: Day, rows: &'r RecordBatch) -> Result<Self> {
-        Ok(Self { columns: Columns { table: TableName::Reconciliation, day, rows }, rows })
+        Ok(Self { columns: TypedColumns { table: TableName::Reconciliation, day, rows }, rows })
     }
 
     fn miner(&self, row: usize) -> Result<MinerId> {

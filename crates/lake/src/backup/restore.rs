@@ -7,8 +7,8 @@ use std::sync::Arc;
 
 use chain::{Progress, Unit};
 
-use super::list::{self, CopyPath, SUMS, Sums};
-use super::{Copied, Wanted, copy_file, wanted};
+use super::list::{self, BackupPath, CHECKSUMS, Checksums};
+use super::{BackupFile, BackupReport, copy_file, files_to_copy};
 use crate::catalog::snapshot::Snapshot;
 use crate::error::{Error, Result};
 use crate::schema::TableName;
@@ -26,12 +26,12 @@ const DIGITS: usize = 32;
 ///
 /// # Errors
 /// If `from` is no copy or a file of it is not what it was, there is something at `to`, or the disk fails.
-pub async fn restore(from: &Path, to: &Path, progress: &(dyn Progress + Sync)) -> Result<Copied> {
+pub async fn restore(from: &Path, to: &Path, progress: &(dyn Progress + Sync)) -> Result<BackupReport> {
     remove_leftovers(to);
     let Some(sums) = list::read(from)? else {
         return Err(Error::Backup {
             path: from.to_owned(),
-            problem: format!("there is no {SUMS} in it"),
+            problem: format!("there is no {CHECKSUMS} in it"),
             advice: "give a directory that `sectorscope backup` made to its end",
         });
     };
@@ -55,7 +55,7 @@ pub async fn restore(from: &Path, to: &Path, progress: &(dyn Progress + Sync)) -
     let mut partial = to.as_os_str().to_owned();
     partial.push(format!(".{}{RESTORING}", uuid::Uuid::new_v4().simple()));
     let partial = PathBuf::from(partial);
-    let restored = put_back(from, &partial, &sums, progress).await;
+    let restored = copy_files(from, &partial, &sums, progress).await;
     let named = match restored {
         Ok((mut restored, _lock)) => {
             // Where the target is an empty directory, renaming puts the lake in its place.
@@ -110,22 +110,22 @@ fn remove_leftovers(to: &Path) {
 }
 
 /// Copies all files of a copy: first the logs, then what these name.
-async fn put_back(
+async fn copy_files(
     from: &Path,
     to: &Path,
-    sums: &Sums,
+    sums: &Checksums,
     progress: &(dyn Progress + Sync),
-) -> Result<(Copied, Arc<WriterLock>)> {
+) -> Result<(BackupReport, Arc<WriterLock>)> {
     fs::create_dir(to).map_err(Error::io(to))?;
     let lock = Arc::new(WriterLock::acquire(to)?);
     let disk = Disk::default().guarded_by(&lock);
-    let mut copied = Copied::default();
-    let mut put = async |file: &CopyPath, sum: &str| {
+    let mut copied = BackupReport::default();
+    let mut put = async |file: &BackupPath, sum: &str| {
         let (found, length) = copy_file(&disk, from, to, file).await?;
         if found != sum {
             return Err(Error::Backup {
                 path: from.join(file.to_string()),
-                problem: format!("its SHA-256 is {found}, and {SUMS} says {sum}"),
+                problem: format!("its SHA-256 is {found}, and {CHECKSUMS} says {sum}"),
                 advice: "it is damaged: take another backup",
             });
         }
@@ -135,7 +135,7 @@ async fn put_back(
         progress.at(copied.bytes);
         Ok(())
     };
-    let is_data = |file: &CopyPath| matches!(file, CopyPath::Data(..));
+    let is_data = |file: &BackupPath| matches!(file, BackupPath::Data(..));
     for (file, sum) in sums.iter().filter(|(file, _)| !is_data(file)) {
         put(file, sum).await?;
     }
@@ -149,13 +149,14 @@ async fn put_back(
         error => error,
     })?;
     let snapshot = Snapshot::at(to, None).await?;
-    let wanted = wanted(&snapshot, to)?;
-    let names: BTreeSet<&CopyPath> = wanted.iter().map(|wanted| &wanted.path).collect();
+    let files_to_copy = files_to_copy(&snapshot, to)?;
+    let names: BTreeSet<&BackupPath> =
+        files_to_copy.iter().map(|files_to_copy| &files_to_copy.path).collect();
     if let Some(other) = sums.keys().find(|file| !names.contains(file)) {
-        let problem = format!("{SUMS} names {other}, and the copy's log does not");
+        let problem = format!("{CHECKSUMS} names {other}, and the copy's log does not");
         return Err(Error::Backup { path: from.to_owned(), problem, advice: "take another backup" });
     }
-    for Wanted { path, size } in &wanted {
+    for BackupFile { path, size } in &files_to_copy {
         // A copy that lacks what its log names is no lake.
         let Some(sum) = sums.get(path) else {
             let problem = format!("{path} is missing, which the copy's log names");

@@ -64,7 +64,7 @@ impl DayChange {
 }
 
 /// The columns in which two editions of a day's rows differ.
-pub(crate) fn of_rows(before: &DayRows, now: &DayRows) -> Vec<ColumnChange> {
+pub(crate) fn changed_columns(before: &DayRows, now: &DayRows) -> Vec<ColumnChange> {
     let miners: BTreeSet<MinerId> = before.miners().iter().chain(now.miners()).copied().collect();
     let places: Vec<_> = miners.iter().map(|miner| (before.find(*miner), now.find(*miner))).collect();
     let change = |column: &'static Column| {
@@ -101,7 +101,7 @@ fn number(value: Option<Value>) -> i128 {
 }
 
 /// The kinds and causes of which there are more or fewer.
-pub(crate) fn of_events(before: &EventCounts, now: &EventCounts) -> Vec<EventChange> {
+pub(crate) fn changed_events(before: &EventCounts, now: &EventCounts) -> Vec<EventChange> {
     let keys: BTreeSet<_> = before.keys().chain(now.keys()).collect();
     let counted = |counts: &EventCounts, key| counts.get(key).copied().unwrap_or_default();
     let changes = keys.into_iter().map(|key| EventChange {
@@ -114,7 +114,7 @@ pub(crate) fn of_events(before: &EventCounts, now: &EventCounts) -> Vec<EventCha
 }
 
 /// Counts the events in rows of `sector_events`, texts as such or as dictionaries.
-pub(crate) fn count(rows: &RecordBatch, counts: &mut EventCounts) -> Result<()> {
+pub(crate) fn count_events(rows: &RecordBatch, counts: &mut EventCounts) -> Result<()> {
     let texts = |name: &str| {
         let column = rows.column_by_name(name).ok_or_else(|| Error::Registry { what: name.to_owned() })?;
         let text = cast(column, &DataType::Utf8);
@@ -130,18 +130,18 @@ pub(crate) fn count(rows: &RecordBatch, counts: &mut EventCounts) -> Result<()> 
 }
 
 /// Counts a stored day's events, however many they are.
-pub(crate) async fn stored(events: &Table, day: Day) -> Result<EventCounts> {
+pub(crate) async fn count_stored_events(events: &Table, day: Day) -> Result<EventCounts> {
     let Some(file) = events.files().containing(day).cloned() else { return Ok(EventCounts::new()) };
     let located = events.locate(&file);
     crate::storage::blocking::blocking("counting a day's events", move || {
         let mut counts = EventCounts::new();
         reader::for_each_batch(&located, &mut |batch| {
             if file.day_count() == 1 {
-                return count(&batch, &mut counts);
+                return count_events(&batch, &mut counts);
             }
             let rows = reader::filter_day(&batch, day);
             let rows = rows.map_err(|source| Error::Rows { table: TableName::Events.name(), source })?;
-            count(&rows, &mut counts)
+            count_events(&rows, &mut counts)
         })?;
         Ok(counts)
     })

@@ -18,7 +18,7 @@ use crate::storage::disk::Disk;
 /// Most events and rows of a day that shares files with others.
 pub(crate) const SMALL_DAY: usize = 4096;
 /// Rows of small days that are written together.
-const TOGETHER: usize = 65_536;
+const MAX_SHARED_ROWS: usize = 65_536;
 
 /// Files of a day, or of small ones together, at most one to a table.
 #[derive(Clone, Debug)]
@@ -64,7 +64,7 @@ impl SmallDays {
 
     /// Whether `day`, which is the next one, must begin files of its own.
     pub(crate) fn ends_before(&self, day: Day) -> bool {
-        !self.batches.is_empty() && (self.rows >= TOGETHER || self.days.1.month() != day.month())
+        !self.batches.is_empty() && (self.rows >= MAX_SHARED_ROWS || self.days.1.month() != day.month())
     }
 
     /// Adds a day's rows.
@@ -98,7 +98,7 @@ impl SmallDays {
 }
 
 /// The changes that put the files of all these days in.
-pub(crate) fn changes(days: &[DayFiles]) -> BTreeMap<TableName, FileChanges> {
+pub(crate) fn file_changes(days: &[DayFiles]) -> BTreeMap<TableName, FileChanges> {
     let mut changes: BTreeMap<TableName, FileChanges> = BTreeMap::new();
     for (table, file) in days.iter().flat_map(|day| &day.0) {
         changes.entry(*table).or_default().add.push(file.clone());
@@ -107,7 +107,7 @@ pub(crate) fn changes(days: &[DayFiles]) -> BTreeMap<TableName, FileChanges> {
 }
 
 /// Waits for the files. Whatever went wrong, nothing may still be writing when the lake's lock is let go.
-pub(crate) async fn written(writing: Vec<JoinHandle<Result<DayFiles>>>) -> Result<Vec<DayFiles>> {
+pub(crate) async fn await_files(writing: Vec<JoinHandle<Result<DayFiles>>>) -> Result<Vec<DayFiles>> {
     let mut files = Vec::with_capacity(writing.len());
     for task in writing {
         files.push(task.await.map_err(|source| Error::Task { doing: "writing a day's files", source }));

@@ -20,35 +20,35 @@ use futures::{StreamExt, stream};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
-use crate::close::engine_input::{Measured, Reach};
+use crate::close::engine_input::{EngineInput, SumBound};
 use crate::close::statement;
 use crate::error::{Error, Result};
 use crate::schema::TableName;
 use crate::schema::checked::RangeCheck;
 
 /// Rows handed to the engine at once.
-const SLICE: usize = 16_384;
+const BATCH_ROWS: usize = 16_384;
 /// Batches of events that wait for the engine.
-const WAITING: usize = 8;
+const QUEUED_BATCHES: usize = 8;
 
 /// The day close's plan, made once and run for day after day: planning some eighty columns takes longer than adding
 /// up an ordinary day.
-pub(crate) struct Closer {
-    events: Arc<Slot>,
-    previous: Arc<Slot>,
+pub(crate) struct DayCloseEngine {
+    events: Arc<StreamInput>,
+    previous: Arc<StreamInput>,
     plan: Arc<dyn ExecutionPlan>,
     context: SessionContext,
 }
 
-impl Closer {
+impl DayCloseEngine {
     /// Plans the statement.
     pub(crate) async fn new() -> Result<Self> {
         // One partition: a day is small, and a plan that is run again must hold no state between partitions.
-        let mut config = SessionConfig::new().with_target_partitions(1).with_batch_size(SLICE);
+        let mut config = SessionConfig::new().with_target_partitions(1).with_batch_size(BATCH_ROWS);
         config.options_mut().optimizer.enable_dynamic_filter_pushdown = false;
         let context = SessionContext::new_with_config(config);
-        let events = Slot::register(&context, "events", Measured::schema())?;
-        let previous = Slot::register(&context, "previous", TableName::Rows.schema())?;
+        let events = StreamInput::register(&context, "events", EngineInput::schema())?;
+        let previous = StreamInput::register(&context, "previous", TableName::Rows.schema())?;
         let statement = statement::day_close()?;
         let plan = context.sql(&statement).await.map_err(Error::query("planning"))?;
         let plan = plan.create_physical_plan().await.map_err(Error::query("planning"))?;
@@ -57,9 +57,9 @@ impl Closer {
 
     /// Begins to close `day` on `previous`, the rows of the day before (empty for the first day ever). The engine runs
     /// beside the caller, on the events that it is given.
-    pub(crate) fn begin(&self, day: Day, previous: RecordBatch) -> Result<Closing> {
-        let reach = Reach::from(&previous);
-        let (events, arriving) = mpsc::channel(WAITING);
+    pub(crate) fn begin(&self, day: Day, previous: RecordBatch) -> Result<DayCloseRun> {
+        let bound = SumBound::from(&previous);
+        let (events, arriving) = mpsc::channel(QUEUED_BATCHES);
         let arriving = stream::unfold(arriving, |mut arriving: mpsc::Receiver<RecordBatch>| async {
             arriving.recv().await.map(|batch| (Ok(batch), arriving))
         });
@@ -68,27 +68,27 @@ impl Closer {
         let failed = || Error::query("running");
         let plan = reset_plan_states(Arc::clone(&self.plan)).map_err(failed())?;
         let rows = execute_stream(plan, self.context.task_ctx()).map_err(failed())?;
-        let measured = Measured::new(day);
-        Ok(Closing { day, reach, measured, events, rows: tokio::spawn(collect(rows)) })
+        let input = EngineInput::new(day);
+        Ok(DayCloseRun { day, bound, input, events, rows: tokio::spawn(collect(rows)) })
     }
 }
 
 /// A day that is being closed.
-pub(crate) struct Closing {
+pub(crate) struct DayCloseRun {
     day: Day,
-    reach: Reach,
-    measured: Measured,
+    bound: SumBound,
+    input: EngineInput,
     events: mpsc::Sender<RecordBatch>,
     rows: JoinHandle<std::result::Result<Vec<RecordBatch>, DataFusionError>>,
 }
 
-impl Closing {
+impl DayCloseRun {
     /// Takes more of the day's events: rows of `sector_events`, sorted by miner, texts as such or as dictionaries.
     pub(crate) async fn add(&mut self, events: &RecordBatch) -> Result<()> {
-        let measured = self.measured.of(events)?;
-        self.reach.add(&measured);
+        let input = self.input.convert(events)?;
+        self.bound.add(&input);
         // If the engine has gone, it says why in the end.
-        let _ = self.events.send(measured).await;
+        let _ = self.events.send(input).await;
         Ok(())
     }
 
@@ -96,20 +96,20 @@ impl Closing {
     pub(crate) async fn finish(self) -> Result<RecordBatch> {
         drop(self.events);
         let rows = self.rows.await.map_err(|source| Error::Task { doing: "closing a day", source })?;
-        if !self.reach.is_within() {
+        if !self.bound.is_within() {
             return Err(RangeCheck(self.day).too_large(
                 "a sum over the day's events",
                 "over 10^38",
                 "38 decimal digits",
             ));
         }
-        dated(self.day, &rows.map_err(Error::query("running"))?)
+        with_date(self.day, &rows.map_err(Error::query("running"))?)
     }
 }
 
 /// The rows of a day without events that follows another one: those of that one, with its own date. The statement does
 /// not know the day, and what it adds to balances is nothing on both.
-pub(crate) fn after_quiet(day: Day, previous: &RecordBatch) -> Result<RecordBatch> {
+pub(crate) fn repeat_rows(day: Day, previous: &RecordBatch) -> Result<RecordBatch> {
     let wrong = |source| Error::Rows { table: TableName::Rows.name(), source };
     let date: ArrayRef = Arc::new(Date32Array::from_value(day.unix_days(), previous.num_rows()));
     let rest = previous.columns().iter().skip(1).cloned();
@@ -117,7 +117,7 @@ pub(crate) fn after_quiet(day: Day, previous: &RecordBatch) -> Result<RecordBatc
 }
 
 /// Puts the day's column before the statement's.
-fn dated(day: Day, batches: &[RecordBatch]) -> Result<RecordBatch> {
+fn with_date(day: Day, batches: &[RecordBatch]) -> Result<RecordBatch> {
     let schema = TableName::Rows.schema();
     let wrong = |source| Error::Rows { table: TableName::Rows.name(), source };
     let Some(first) = batches.first() else { return Ok(RecordBatch::new_empty(schema)) };
@@ -137,8 +137,8 @@ fn slices(
         let slices: Vec<_> = match batch {
             Err(error) => vec![Err(error)],
             Ok(rows) => (0..rows.num_rows())
-                .step_by(SLICE)
-                .map(|from| Ok(rows.slice(from, SLICE.min(rows.num_rows() - from))))
+                .step_by(BATCH_ROWS)
+                .map(|from| Ok(rows.slice(from, BATCH_ROWS.min(rows.num_rows() - from))))
                 .collect(),
         };
         stream::iter(slices)
@@ -147,18 +147,18 @@ fn slices(
 }
 
 /// A table of the plan whose rows are put in anew for each run.
-struct Slot {
+struct StreamInput {
     schema: SchemaRef,
     rows: Mutex<Option<Batches>>,
 }
 
-impl Slot {
+impl StreamInput {
     fn register(context: &SessionContext, name: &str, schema: SchemaRef) -> Result<Arc<Self>> {
-        let slot = Arc::new(Self { schema: Arc::clone(&schema), rows: Mutex::new(None) });
-        let partition: Arc<dyn PartitionStream> = Arc::clone(&slot) as _;
+        let input = Arc::new(Self { schema: Arc::clone(&schema), rows: Mutex::new(None) });
+        let partition: Arc<dyn PartitionStream> = Arc::clone(&input) as _;
         let provider = StreamingTable::try_new(schema, vec![partition]).map_err(Error::query("planning"))?;
         context.register_table(name, Arc::new(provider)).map_err(Error::query("planning"))?;
-        Ok(slot)
+        Ok(input)
     }
 
     fn fill(&self, rows: Batches) {
@@ -166,13 +166,13 @@ impl Slot {
     }
 }
 
-impl fmt::Debug for Slot {
+impl fmt::Debug for StreamInput {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Slot").finish_non_exhaustive()
     }
 }
 
-impl PartitionStream for Slot {
+impl PartitionStream for StreamInput {
     fn schema(&self) -> &SchemaRef {
         &self.schema
     }

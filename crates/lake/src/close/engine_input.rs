@@ -21,7 +21,7 @@ const MESSAGE: &str = "message";
 
 /// Turns rows of `sector_events` into what the day close reads: its columns, names as views, and messages as numbers,
 /// which are counted faster than texts. Within a miner each message has its number; the day close counts by miner.
-pub(crate) struct Measured {
+pub(crate) struct EngineInput {
     day: Day,
     miner: i64,
     /// The miner's messages so far.
@@ -29,7 +29,7 @@ pub(crate) struct Measured {
     next: i32,
 }
 
-impl Measured {
+impl EngineInput {
     pub(crate) fn new(day: Day) -> Self {
         Self { day, miner: i64::MIN, numbers: HashMap::new(), next: 0 }
     }
@@ -66,7 +66,7 @@ impl Measured {
     }
 
     /// The next rows of the day.
-    pub(crate) fn of(&mut self, events: &RecordBatch) -> Result<RecordBatch> {
+    pub(crate) fn convert(&mut self, events: &RecordBatch) -> Result<RecordBatch> {
         let schema = Self::schema();
         let column = |name: &str| {
             let column = events.column_by_name(name);
@@ -156,9 +156,9 @@ fn wrong(source: ArrowError) -> Error {
 }
 
 /// How far any sum of the day can reach, whichever events it adds up: DataFusion's sums wrap silently.
-pub(crate) struct Reach(Option<u128>);
+pub(crate) struct SumBound(Option<u128>);
 
-impl Reach {
+impl SumBound {
     /// What the rows of the day before reach.
     pub(crate) fn from(previous: &RecordBatch) -> Self {
         let wide = previous.columns().iter().filter_map(|column| column.as_primitive_opt::<Decimal128Type>());

@@ -18,7 +18,7 @@ pub(crate) type Failures = BTreeMap<MinerId, BTreeMap<&'static str, Option<Failu
 
 /// What was found of a day.
 #[derive(Debug, Default)]
-pub(crate) struct Found {
+pub(crate) struct DayFindings {
     /// What does not hold and is not explained.
     pub(crate) failures: Failures,
     /// Where the chain itself does not close.
@@ -27,7 +27,7 @@ pub(crate) struct Found {
 
 /// What a day is held against, beside its rows.
 #[derive(Clone, Copy)]
-pub(crate) struct Held<'d> {
+pub(crate) struct CheckInput<'d> {
     pub(crate) finished: &'d FinishedDay,
     /// What its events say that anomalies can begin with, and whose ledger they open.
     pub(crate) seen: &'d Seen,
@@ -35,14 +35,14 @@ pub(crate) struct Held<'d> {
     pub(crate) carried: &'d Carried,
 }
 
-impl Held<'_> {
+impl CheckInput<'_> {
     /// What is found of the day, whose events fail this, by its rows and those of the day before.
-    pub(crate) fn against(
+    pub(crate) fn findings(
         self,
         failed: Vec<Failure>,
         previous: &RecordBatch,
         rows: &RecordBatch,
-    ) -> Result<Found> {
+    ) -> Result<DayFindings> {
         let by_miner = |batch: &RecordBatch| -> Result<BTreeMap<MinerId, Row>> {
             let rows = DayRows::new(self.finished.day, batch)?;
             Ok(rows
@@ -52,20 +52,20 @@ impl Held<'_> {
                 .filter_map(|(at, miner)| Some((*miner, rows.row(at)?)))
                 .collect())
         };
-        Ok(self.against_rows(failed, &by_miner(previous)?, &by_miner(rows)?))
+        Ok(self.findings_of_rows(failed, &by_miner(previous)?, &by_miner(rows)?))
     }
 
     /// The same, by rows that are at hand. Names of what does not hold are of identities
     /// ([`ledger::identities::IDENTITIES`]), checks of the events ([`ledger::checks::Check`]), and columns that do not come
     /// out of the row's others.
-    pub(crate) fn against_rows(
+    pub(crate) fn findings_of_rows(
         self,
         failed: Vec<Failure>,
         previous: &BTreeMap<MinerId, Row>,
         rows: &BTreeMap<MinerId, Row>,
-    ) -> Found {
+    ) -> DayFindings {
         let Self { finished, seen, carried } = self;
-        let mut found = Found { failures: of_events(failed), anomalous: BTreeMap::new() };
+        let mut found = DayFindings { failures: event_failures(failed), anomalous: BTreeMap::new() };
         let powers: BTreeMap<MinerId, ChainPower> =
             finished.powers.iter().map(|power| (power.miner, *power)).collect();
         let miners: BTreeSet<MinerId> =
@@ -97,7 +97,7 @@ impl Held<'_> {
 }
 
 /// What the events alone fail.
-pub(crate) fn of_events(failed: Vec<Failure>) -> Failures {
+pub(crate) fn event_failures(failed: Vec<Failure>) -> Failures {
     let mut failures = Failures::new();
     for failure in failed {
         failures.entry(failure.miner).or_default().insert(failure.check.name(), Some(failure));

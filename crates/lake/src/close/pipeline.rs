@@ -11,21 +11,21 @@ use tokio::task::JoinHandle;
 
 use crate::close::day_changes::{self, EventCounts};
 use crate::close::day_files::DayFiles;
-use crate::close::engine::{Closer, Closing};
+use crate::close::engine::{DayCloseEngine, DayCloseRun};
 use crate::data_files::writer::FileWriter;
 use crate::error::{Error, Result};
-use crate::records::event_encoder::{self, Positioned, ROWS_AT_ONCE};
+use crate::records::event_encoder::{self, PositionedEvent, ROWS_AT_ONCE};
 use crate::records::finished_day::FinishedDay;
 use crate::schema::TableName;
 use crate::storage::disk::Disk;
 
 /// Batches of events that wait to be written.
-const WAITING: usize = 16;
+const QUEUED_BATCHES: usize = 16;
 
 /// Checks a day's events, makes rows of them, adds them up, and compresses them, all at once, some batches at a time, so
 /// that a day is never held twice.
 pub(crate) struct Pipeline<'l> {
-    pub(crate) closer: &'l Closer,
+    pub(crate) engine: &'l DayCloseEngine,
     pub(crate) disk: &'l Disk,
     /// The directory of the events' files.
     pub(crate) directory: &'l Path,
@@ -34,7 +34,7 @@ pub(crate) struct Pipeline<'l> {
 }
 
 /// What a day's events come to.
-pub(crate) struct Closed {
+pub(crate) struct ClosedDay {
     /// The events, if they are held: those of a small day.
     pub(crate) events: Vec<RecordBatch>,
     pub(crate) rows: RecordBatch,
@@ -48,7 +48,7 @@ pub(crate) struct Closed {
     pub(crate) counts: Option<EventCounts>,
 }
 
-impl Closed {
+impl ClosedDay {
     /// Of a day without events, which has these rows.
     pub(crate) fn quiet(rows: RecordBatch) -> Self {
         Self { events: Vec::new(), rows, failed: Vec::new(), seen: Seen::default(), opened: 0, counts: None }
@@ -67,8 +67,8 @@ impl Pipeline<'_> {
         opening: Option<Opening<'_>>,
         previous: RecordBatch,
         held: bool,
-    ) -> (Result<Closed>, Option<JoinHandle<Result<DayFiles>>>) {
-        let (batches, mut arriving) = mpsc::channel::<RecordBatch>(WAITING);
+    ) -> (Result<ClosedDay>, Option<JoinHandle<Result<DayFiles>>>) {
+        let (batches, mut arriving) = mpsc::channel::<RecordBatch>(QUEUED_BATCHES);
         let (disk, directory) = (self.disk.clone(), self.directory.to_owned());
         let most = opening.as_ref().map_or(0, Opening::most);
         let count = finished.events.len().saturating_add(usize::try_from(most).unwrap_or(usize::MAX));
@@ -81,19 +81,19 @@ impl Pipeline<'_> {
             Ok(DayFiles::of(TableName::Events, file.end()?))
         };
         let (writing, to) = match held {
-            true => (None, EventsTo::Held(Vec::new())),
-            false => (Some(tokio::task::spawn_blocking(write)), EventsTo::File(batches)),
+            true => (None, EventSink::Held(Vec::new())),
+            false => (Some(tokio::task::spawn_blocking(write)), EventSink::File(batches)),
         };
         let rows = async {
-            let mut feed = Feed {
+            let mut feed = EventFeed {
                 finished,
-                closing: self.closer.begin(day, previous)?,
+                run: self.engine.begin(day, previous)?,
                 checks: DayChecks::new(finished.epochs()),
                 seen: Seen::default(),
                 counts: self.counts.then(EventCounts::new),
                 to,
             };
-            let sorted = event_encoder::Sorted::new(day, &finished.events)?;
+            let sorted = event_encoder::EventOrder::new(day, &finished.events)?;
             let mut rest = sorted.of(&finished.events).peekable();
             let opened = match opening {
                 Some(opening) => feed.open(opening, &mut rest).await?,
@@ -102,7 +102,7 @@ impl Pipeline<'_> {
             let mut rows = Vec::with_capacity(ROWS_AT_ONCE);
             loop {
                 rows.clear();
-                rows.extend(rest.by_ref().take(ROWS_AT_ONCE).map(|row| after(most, row)));
+                rows.extend(rest.by_ref().take(ROWS_AT_ONCE).map(|row| shifted(most, row)));
                 if rows.is_empty() {
                     break;
                 }
@@ -115,46 +115,46 @@ impl Pipeline<'_> {
 }
 
 /// An event that comes after an opening of that many.
-fn after(most: u64, (position, event): Positioned<'_>) -> Positioned<'_> {
+fn shifted(most: u64, (position, event): PositionedEvent<'_>) -> PositionedEvent<'_> {
     (position.saturating_add(i64::try_from(most).unwrap_or(i64::MAX)), event)
 }
 
 /// Hands a day's events on.
-struct Feed<'d> {
+struct EventFeed<'d> {
     finished: &'d FinishedDay,
-    closing: Closing,
+    run: DayCloseRun,
     checks: DayChecks,
     seen: Seen,
     counts: Option<EventCounts>,
-    to: EventsTo,
+    to: EventSink,
 }
 
 /// Where a day's events go.
-enum EventsTo {
+enum EventSink {
     /// To who writes their file.
     File(mpsc::Sender<RecordBatch>),
     /// Here.
     Held(Vec<RecordBatch>),
 }
 
-impl Feed<'_> {
+impl EventFeed<'_> {
     /// Hands on an opening's events and, in their places by miner and sector, the `rest` of the day's; how many the opening
     /// had.
     async fn open<'e>(
         &mut self,
         opening: Opening<'_>,
-        rest: &mut Peekable<impl Iterator<Item = Positioned<'e>>>,
+        rest: &mut Peekable<impl Iterator<Item = PositionedEvent<'e>>>,
     ) -> Result<u64> {
         let (most, mut opened) = (opening.most(), 0);
         for batch in opening {
             let batch = batch.map_err(|source| Error::OpeningState { source })?;
-            let mut rows: Vec<Positioned<'_>> = Vec::with_capacity(batch.len());
+            let mut rows: Vec<PositionedEvent<'_>> = Vec::with_capacity(batch.len());
             for event in &batch {
                 // What happens to a sector after it came comes after it.
                 while let Some(before) =
-                    rest.next_if(|(_, other)| event_encoder::key(other) < event_encoder::key(event))
+                    rest.next_if(|(_, other)| event_encoder::sort_key(other) < event_encoder::sort_key(event))
                 {
-                    rows.push(after(most, before));
+                    rows.push(shifted(most, before));
                 }
                 rows.push((opened, event));
                 opened += 1;
@@ -167,30 +167,30 @@ impl Feed<'_> {
     }
 
     /// Hands on events, which come by miner, sector and position.
-    async fn add(&mut self, rows: &[Positioned<'_>]) -> Result<()> {
-        let Self { finished, closing, checks, seen, counts, to } = self;
+    async fn add(&mut self, rows: &[PositionedEvent<'_>]) -> Result<()> {
+        let Self { finished, run, checks, seen, counts, to } = self;
         let batch = event_encoder::batch(finished.day, rows, |events| {
             checks.see(events);
             events.iter().for_each(|event| seen.see(event));
         })?;
         if let Some(counts) = counts {
-            day_changes::count(&batch, counts)?;
+            day_changes::count_events(&batch, counts)?;
         }
-        closing.add(&batch).await?;
+        run.add(&batch).await?;
         match to {
             // If the writer has gone, it says why in the end.
-            EventsTo::File(batches) => drop(batches.send(batch).await),
-            EventsTo::Held(held) => held.push(batch),
+            EventSink::File(batches) => drop(batches.send(batch).await),
+            EventSink::Held(held) => held.push(batch),
         }
         Ok(())
     }
 
-    async fn end(self, opened: u64) -> Result<Closed> {
-        let Self { closing, checks, seen, counts, to, .. } = self;
+    async fn end(self, opened: u64) -> Result<ClosedDay> {
+        let Self { run, checks, seen, counts, to, .. } = self;
         let events = match to {
-            EventsTo::File(_) => Vec::new(),
-            EventsTo::Held(events) => events,
+            EventSink::File(_) => Vec::new(),
+            EventSink::Held(events) => events,
         };
-        Ok(Closed { events, rows: closing.finish().await?, failed: checks.finish(), seen, opened, counts })
+        Ok(ClosedDay { events, rows: run.finish().await?, failed: checks.finish(), seen, opened, counts })
     }
 }

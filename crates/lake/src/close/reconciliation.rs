@@ -10,7 +10,7 @@ use datafusion::arrow::array::{
 use datafusion::arrow::datatypes::{Decimal128Type, Int64Type};
 use ledger::{ChainPower, Power};
 
-use crate::close::failures::Found;
+use crate::close::failures::DayFindings;
 use crate::error::{Error, Result};
 use crate::records::finished_day::FinishedDay;
 use crate::schema::checked::RangeCheck;
@@ -27,7 +27,7 @@ struct LedgerPower {
 
 /// The day's reconciliation, ordered by miner: from its rows, the chain's powers at its end, and what was found not to hold.
 /// That is reported, and not an error: it is there to be seen.
-pub(crate) fn batch(finished: &FinishedDay, rows: &RecordBatch, found: &Found) -> Result<RecordBatch> {
+pub(crate) fn batch(finished: &FinishedDay, rows: &RecordBatch, found: &DayFindings) -> Result<RecordBatch> {
     let day = finished.day;
     let range = RangeCheck(day);
     let mut powers: BTreeMap<i64, (LedgerPower, Option<ChainPower>)> = BTreeMap::new();

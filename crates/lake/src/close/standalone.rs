@@ -13,8 +13,8 @@ use datafusion::parquet::errors::ParquetError;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
-use crate::close::engine::Closer;
-use crate::close::engine_input::Measured;
+use crate::close::engine::DayCloseEngine;
+use crate::close::engine_input::EngineInput;
 use crate::close::statement;
 use crate::error::{Error, Result};
 use crate::rows::day_rows::DayRows;
@@ -23,27 +23,27 @@ use crate::schema::TableName;
 /// Rows read at once.
 const ROWS_AT_ONCE: usize = 16_384;
 /// Batches that wait to be added up.
-const WAITING: usize = 16;
+const QUEUED_BATCHES: usize = 16;
 
 /// Closes day after day from files of `sector_events`, in memory: what a day's rows are made of, apart from a lake.
 pub struct DayClose {
-    closer: Closer,
+    engine: DayCloseEngine,
     previous: RecordBatch,
     /// The file that is to be closed next, if it is being read already.
-    ahead: Option<Reading>,
+    prefetched: Option<EventFileReader>,
 }
 
 /// A file of events that is being read.
-struct Reading {
+struct EventFileReader {
     path: PathBuf,
     arriving: mpsc::Receiver<RecordBatch>,
     task: JoinHandle<Result<()>>,
 }
 
-impl Reading {
+impl EventFileReader {
     fn begin(path: &Path) -> Self {
         let path = path.to_owned();
-        let (batches, arriving) = mpsc::channel(WAITING);
+        let (batches, arriving) = mpsc::channel(QUEUED_BATCHES);
         let from = path.clone();
         let task = tokio::task::spawn_blocking(move || read(&from, &batches));
         Self { path, arriving, task }
@@ -65,7 +65,7 @@ impl DayClose {
     /// If the statement cannot be planned.
     pub async fn new() -> Result<Self> {
         let previous = RecordBatch::new_empty(TableName::Rows.schema());
-        Ok(Self { closer: Closer::new().await?, previous, ahead: None })
+        Ok(Self { engine: DayCloseEngine::new().await?, previous, prefetched: None })
     }
 
     /// The rows of the next day, from its file of `sector_events`. `next` is the file of the day after it, whose reading
@@ -74,15 +74,15 @@ impl DayClose {
     /// # Errors
     /// If the file cannot be read or holds something impossible.
     pub async fn close(&mut self, day: Day, events: &Path, next: Option<&Path>) -> Result<DayRows> {
-        let ahead = self.ahead.take().filter(|ahead| ahead.path == events);
-        let mut reading = ahead.unwrap_or_else(|| Reading::begin(events));
-        let mut closing = self.closer.begin(day, self.previous.clone())?;
-        while let Some(batch) = reading.arriving.recv().await {
-            closing.add(&batch).await?;
+        let prefetched = self.prefetched.take().filter(|prefetched| prefetched.path == events);
+        let mut reader = prefetched.unwrap_or_else(|| EventFileReader::begin(events));
+        let mut run = self.engine.begin(day, self.previous.clone())?;
+        while let Some(batch) = reader.arriving.recv().await {
+            run.add(&batch).await?;
         }
-        reading.task.await.map_err(|source| Error::Task { doing: "reading events", source })??;
-        self.ahead = next.map(Reading::begin);
-        self.previous = closing.finish().await?;
+        reader.task.await.map_err(|source| Error::Task { doing: "reading events", source })??;
+        self.prefetched = next.map(EventFileReader::begin);
+        self.previous = run.finish().await?;
         DayRows::new(day, &self.previous)
     }
 }
@@ -94,7 +94,7 @@ fn read(path: &Path, batches: &mpsc::Sender<RecordBatch>) -> Result<()> {
     let dictionaries = ArrowReaderOptions::new().with_schema(Arc::new(dictionaries()));
     let builder =
         ParquetRecordBatchReaderBuilder::try_new_with_options(file, dictionaries).map_err(parquet)?;
-    let wanted = Measured::schema();
+    let wanted = EngineInput::schema();
     let wanted = wanted.fields().iter().map(|field| field.name().as_str());
     let mask = ProjectionMask::columns(builder.parquet_schema(), wanted);
     let reader = builder.with_projection(mask).with_batch_size(ROWS_AT_ONCE).build().map_err(parquet)?;

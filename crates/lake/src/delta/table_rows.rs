@@ -6,7 +6,7 @@ use datafusion::arrow::array::RecordBatch;
 use crate::data_files::reader;
 use crate::delta::table::Table;
 use crate::error::Result;
-use crate::records::day_source::{self, Progress};
+use crate::records::day_source::{self, DaySource};
 use crate::storage::blocking::blocking;
 
 impl Table {
@@ -31,7 +31,7 @@ impl Table {
     }
 
     /// The table's rows as progress, ordered by day. Only table `progress` has such rows.
-    pub(crate) async fn progress(&self) -> Result<Vec<Progress>> {
+    pub(crate) async fn day_sources(&self) -> Result<Vec<DaySource>> {
         let files: Vec<_> = self.files().iter().map(|file| self.locate(file)).collect();
         blocking("reading progress", move || {
             let mut rows = Vec::new();

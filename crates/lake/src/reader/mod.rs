@@ -22,7 +22,7 @@ use crate::delta::table::{CommitFingerprint, Table};
 use crate::error::{Error, Result};
 use crate::rows::cache::{Cache, DEFAULT_BYTES};
 use crate::rows::day_rows::DayRows;
-use crate::rows::day_version::Edition;
+use crate::rows::day_version::DayVersion;
 use crate::rows::miner_rows::MinerRows;
 use crate::schema::TableName;
 use crate::storage::blocking::blocking;
@@ -32,20 +32,20 @@ use crate::storage::blocking::blocking;
 pub struct Reader {
     directory: Arc<Path>,
     /// Held only while looking for newer versions; requests do not wait for it.
-    watched: tokio::sync::Mutex<Watched>,
-    published: RwLock<Arc<Published>>,
+    watched: tokio::sync::Mutex<CommitWatch>,
+    published: RwLock<Arc<PublishedVersion>>,
     cache: Mutex<Cache>,
     hits: AtomicU64,
     misses: AtomicU64,
 }
 
 /// The publishing table, and by what its newest commit is known again.
-struct Watched {
+struct CommitWatch {
     table: Table,
     mark: CommitFingerprint,
 }
 
-impl Watched {
+impl CommitWatch {
     fn of(table: Table) -> Result<Self> {
         let mark = table.commit_fingerprint()?;
         Ok(Self { table, mark })
@@ -54,7 +54,7 @@ impl Watched {
 
 /// How often days were at hand in memory.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct CacheFigures {
+pub struct CacheStats {
     /// Days asked for that were held.
     pub hits: u64,
     /// Days asked for that were read from their files.
@@ -66,7 +66,7 @@ pub struct CacheFigures {
 /// A published version: what a request needs to know of it. It stays as it is while newer ones are published, so
 /// whoever asks it several things gets answers that belong together.
 #[derive(Debug)]
-pub struct Published {
+pub struct PublishedVersion {
     version: u64,
     rows: DataFiles,
     history: DataFiles,
@@ -74,7 +74,7 @@ pub struct Published {
     receipts: ReceiptIndex,
 }
 
-impl Published {
+impl PublishedVersion {
     /// `before` is what was known of an older version's receipts.
     async fn of(snapshot: &Snapshot, before: &ReceiptIndex) -> Result<Self> {
         let files = |name| snapshot.table(name).map(|table| table.files().clone()).unwrap_or_default();
@@ -126,8 +126,8 @@ impl Published {
 
     /// The day's edition; `None` if it is not closed.
     #[must_use]
-    pub fn edition(&self, day: Day) -> Option<Edition> {
-        self.rows.containing(day).map(|file| Edition::of(day, file.name.as_str()))
+    pub fn day_version(&self, day: Day) -> Option<DayVersion> {
+        self.rows.containing(day).map(|file| DayVersion::of(day, file.name.as_str()))
     }
 }
 
@@ -137,7 +137,7 @@ impl Reader {
     /// # Errors
     /// If there is no lake, it was made by another version of the program, or it cannot be read.
     pub async fn open(dir: &Path) -> Result<Self> {
-        let (published, watched) = read_anew(dir, &ReceiptIndex::default()).await?;
+        let (published, watched) = read_newest(dir, &ReceiptIndex::default()).await?;
         Ok(Self {
             directory: dir.into(),
             published: RwLock::new(Arc::new(published)),
@@ -161,7 +161,7 @@ impl Reader {
             return Ok(false);
         }
         let known = if same { self.published().receipts.clone() } else { ReceiptIndex::default() };
-        let (published, anew) = read_anew(&self.directory, &known).await?;
+        let (published, anew) = read_newest(&self.directory, &known).await?;
         if !same {
             tracing::warn!(lake = %self.directory.display(), "another lake is in the place of the one before");
             self.cache().clear();
@@ -178,8 +178,8 @@ impl Reader {
     }
 
     /// How often days were at hand in memory.
-    pub fn cache_figures(&self) -> CacheFigures {
-        CacheFigures {
+    pub fn cache_stats(&self) -> CacheStats {
+        CacheStats {
             hits: self.hits.load(Ordering::Relaxed),
             misses: self.misses.load(Ordering::Relaxed),
             bytes: self.cache().held(),
@@ -216,37 +216,37 @@ impl Reader {
     /// # Errors
     /// If the day's file cannot be read.
     pub async fn day(&self, day: Day) -> Result<Option<Arc<DayRows>>> {
-        Ok(self.edition(day).await?.map(|(_, rows)| rows))
+        Ok(self.day_with_version(day).await?.map(|(_, rows)| rows))
     }
 
     /// As [`Reader::day`], with the edition that the rows are of.
     ///
     /// # Errors
     /// If the day's file cannot be read.
-    pub async fn edition(&self, day: Day) -> Result<Option<(Edition, Arc<DayRows>)>> {
-        match self.published_edition(day).await {
+    pub async fn day_with_version(&self, day: Day) -> Result<Option<(DayVersion, Arc<DayRows>)>> {
+        match self.published_day(day).await {
             // The file may be gone because it was replaced and swept away since; then there is a newer version.
             Err(Error::Io { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => {
                 self.refresh().await?;
-                self.published_edition(day).await
+                self.published_day(day).await
             }
             read => read,
         }
     }
 
-    async fn published_edition(&self, day: Day) -> Result<Option<(Edition, Arc<DayRows>)>> {
+    async fn published_day(&self, day: Day) -> Result<Option<(DayVersion, Arc<DayRows>)>> {
         let Some(file) = self.published().rows.containing(day).cloned() else { return Ok(None) };
-        let edition = Edition::of(day, file.name.as_str());
-        if let Some(rows) = self.cache().get(&edition) {
+        let version = DayVersion::of(day, file.name.as_str());
+        if let Some(rows) = self.cache().get(&version) {
             self.hits.fetch_add(1, Ordering::Relaxed);
-            return Ok(Some((edition, rows)));
+            return Ok(Some((version, rows)));
         }
         self.misses.fetch_add(1, Ordering::Relaxed);
         let file = self.locate(TableName::Rows, &file);
         let read = move || DayRows::new(day, &reader::day(&file, day)?);
         let rows = Arc::new(blocking("reading a day", read).await?);
-        self.cache().put(edition, &rows);
-        Ok(Some((edition, rows)))
+        self.cache().put(version, &rows);
+        Ok(Some((version, rows)))
     }
 
     /// A miner's rows of the closed days in that range, by day; none for days before its first event. Days that are in the
@@ -287,7 +287,7 @@ impl Reader {
     }
 
     /// The newest published version that was looked for.
-    pub fn published(&self) -> Arc<Published> {
+    pub fn published(&self) -> Arc<PublishedVersion> {
         Arc::clone(&self.published.read().unwrap_or_else(PoisonError::into_inner))
     }
 
@@ -297,9 +297,9 @@ impl Reader {
 }
 
 /// The newest published version, and what to watch for newer ones; `known` is what was known of receipts before.
-async fn read_anew(dir: &Path, known: &ReceiptIndex) -> Result<(Published, Watched)> {
+async fn read_newest(dir: &Path, known: &ReceiptIndex) -> Result<(PublishedVersion, CommitWatch)> {
     let snapshot = Snapshot::open(dir).await?;
-    let published = Published::of(&snapshot, known).await?;
+    let published = PublishedVersion::of(&snapshot, known).await?;
     let table = snapshot.into_rows().ok_or_else(|| Error::NoLake { dir: dir.to_owned() })?;
-    Ok((published, Watched::of(table)?))
+    Ok((published, CommitWatch::of(table)?))
 }

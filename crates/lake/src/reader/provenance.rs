@@ -63,7 +63,7 @@ impl Provenance {
             row: today,
             events: decoder::events(day, &events)?,
             history_since: history_start(&snapshot).await?,
-            receipts: decoder::progress(day, &progress.day(day).await?)?.receipts,
+            receipts: decoder::day_source(day, &progress.day(day).await?)?.receipts,
             anomaly: anomalous.get(&miner).map(|of| of.anomaly),
         })
     }

@@ -11,7 +11,7 @@ use crate::catalog::layout;
 use crate::catalog::receipts::ReceiptSummary;
 use crate::catalog::snapshot::Snapshot;
 use crate::error::Result;
-use crate::records::day_source::Progress;
+use crate::records::day_source::DaySource;
 use crate::schema::TableName;
 use crate::storage::lock::WriterLock;
 
@@ -92,7 +92,7 @@ impl Status {
         let snapshot = Snapshot::open(dir).await?;
         let tables: Vec<_> = TableName::ALL.into_iter().filter_map(|name| snapshot.table(name)).collect();
         let progress = match snapshot.table(TableName::Progress) {
-            Some(progress) => progress.progress().await?,
+            Some(progress) => progress.day_sources().await?,
             None => Vec::new(),
         };
         let mut receipts = ReceiptSummary::default();
@@ -121,7 +121,7 @@ impl Status {
 }
 
 /// Consecutive days of one source, brought together.
-fn sources(progress: Vec<Progress>) -> Vec<SourceStatus> {
+fn sources(progress: Vec<DaySource>) -> Vec<SourceStatus> {
     let mut sources: Vec<SourceStatus> = Vec::new();
     for row in progress {
         let (first_day, first_epoch, mut receipts) = match sources.last() {

@@ -11,13 +11,13 @@ const V1: u8 = 1;
 
 /// Texts of CIDs. They are those that [`Cid`] displays, which takes some five allocations for each.
 #[derive(Default)]
-pub(crate) struct CidTexts {
+pub(crate) struct CidColumn {
     texts: StringBuilder,
     bytes: Vec<u8>,
     text: String,
 }
 
-impl CidTexts {
+impl CidColumn {
     /// Adds a CID's text.
     pub(crate) fn push(&mut self, cid: &Cid) {
         self.bytes.clear();
@@ -57,7 +57,7 @@ mod tests {
             "bafkqaaa",
             "QmdfTbBqBPQ7VNxZEYEj14VmRuZBkqFbiwReogJgS1zR1n",
         ];
-        let mut texts = CidTexts::default();
+        let mut texts = CidColumn::default();
         for text in spelled {
             texts.push(&text.parse().unwrap());
         }

@@ -12,7 +12,7 @@ use crate::schema::{HISTORY_SINCE, STAT_DATE, TableName};
 
 /// What a source's day came from; one row of table `progress`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Progress {
+pub struct DaySource {
     /// The source, as its user would name it: a file, a node's address.
     pub source: String,
     /// The network's name, such as `mainnet`.
@@ -41,29 +41,29 @@ pub struct Progress {
 }
 
 /// Rows of the table.
-pub(crate) fn batch(progress: &[Progress]) -> Result<RecordBatch> {
-    fn text(progress: &[Progress], value: impl Fn(&Progress) -> &str) -> ArrayRef {
-        Arc::new(StringArray::from_iter_values(progress.iter().map(value)))
+pub(crate) fn batch(sources: &[DaySource]) -> Result<RecordBatch> {
+    fn text(sources: &[DaySource], value: impl Fn(&DaySource) -> &str) -> ArrayRef {
+        Arc::new(StringArray::from_iter_values(sources.iter().map(value)))
     }
-    let integer = |value: fn(&Progress) -> Option<i64>| -> ArrayRef {
-        Arc::new(progress.iter().map(value).collect::<Int64Array>())
+    let integer = |value: fn(&DaySource) -> Option<i64>| -> ArrayRef {
+        Arc::new(sources.iter().map(value).collect::<Int64Array>())
     };
-    let date = |value: fn(&Progress) -> Option<Day>| -> ArrayRef {
-        Arc::new(progress.iter().map(|row| value(row).map(Day::unix_days)).collect::<Date32Array>())
+    let date = |value: fn(&DaySource) -> Option<Day>| -> ArrayRef {
+        Arc::new(sources.iter().map(|row| value(row).map(Day::unix_days)).collect::<Date32Array>())
     };
     let columns: Vec<ArrayRef> = vec![
         date(|row| Some(row.day)),
-        text(progress, |row| &row.source),
-        text(progress, |row| &row.network),
+        text(sources, |row| &row.source),
+        text(sources, |row| &row.network),
         integer(|row| Some(row.genesis)),
         integer(|row| Some(row.first_epoch.0)),
         integer(|row| Some(row.last_epoch.0)),
-        text(progress, |row| &row.tipset_key),
-        text(progress, |row| &row.state_root),
-        text(progress, |row| &row.version),
+        text(sources, |row| &row.tipset_key),
+        text(sources, |row| &row.state_root),
+        text(sources, |row| &row.version),
         date(|row| row.history_since),
         integer(|row| row.closed_at),
-        text(progress, |row| row.receipts.receipts().name()),
+        text(sources, |row| row.receipts.receipts().name()),
         integer(|row| count(row.receipts.tipsets_read)),
         integer(|row| count(row.receipts.tipsets_inferred)),
         integer(|row| count(row.receipts.messages_inferred)),
@@ -80,7 +80,7 @@ fn count(of: u64) -> Option<i64> {
 }
 
 /// The table's rows in a batch.
-pub(crate) fn rows(batch: &RecordBatch) -> Result<Vec<Progress>> {
+pub(crate) fn rows(batch: &RecordBatch) -> Result<Vec<DaySource>> {
     let missing = |name: &str| Error::Table {
         table: TableName::Progress.name(),
         problem: format!("column {name} is missing or of another type"),
@@ -111,7 +111,7 @@ pub(crate) fn rows(batch: &RecordBatch) -> Result<Vec<Progress>> {
         integer("messages_refuted")?,
         integer("events_uncertain")?,
     ];
-    let row = |at: usize| Progress {
+    let row = |at: usize| DaySource {
         source: source.value(at).to_owned(),
         network: network.value(at).to_owned(),
         genesis: genesis.value(at),

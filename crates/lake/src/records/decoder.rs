@@ -11,7 +11,7 @@ use datafusion::arrow::datatypes::{Decimal128Type, Int64Type};
 use ledger::{Backing, Cause, ChainPower, Content, Event, Kind, MessageRef, Power, Status};
 
 use crate::error::{Error, Result};
-use crate::records::day_source::{self, Progress};
+use crate::records::day_source::{self, DaySource};
 use crate::records::finished_day::FinishedDay;
 use crate::schema::{MINER_ID, TableName, UNCERTAIN};
 
@@ -26,12 +26,12 @@ pub(crate) fn finished(
         day,
         events: events(day, stored_events)?,
         powers: powers(day, stored_powers)?,
-        progress: progress(day, stored_progress)?,
+        source: day_source(day, stored_progress)?,
     })
 }
 
 /// Where the day came from, from rows of `progress`.
-pub(crate) fn progress(day: Day, rows: &RecordBatch) -> Result<Progress> {
+pub(crate) fn day_source(day: Day, rows: &RecordBatch) -> Result<DaySource> {
     let wrong = || Error::Table {
         table: TableName::Progress.name(),
         problem: format!("{day} is not in it"),
@@ -42,7 +42,7 @@ pub(crate) fn progress(day: Day, rows: &RecordBatch) -> Result<Progress> {
 
 /// Events in chain order, from rows of `sector_events`.
 pub(crate) fn events(day: Day, rows: &RecordBatch) -> Result<Vec<Event>> {
-    let of = Columns { table: TableName::Events, day, rows };
+    let of = TypedColumns { table: TableName::Events, day, rows };
     let (position, epoch) = (of.integers("position")?, of.integers("epoch")?);
     let (miner, sector) = (of.integers(MINER_ID)?, of.integers("sector")?);
     let (kind, cause) = (of.texts("kind")?, of.texts("cause")?);
@@ -54,7 +54,8 @@ pub(crate) fn events(day: Day, rows: &RecordBatch) -> Result<Vec<Event>> {
     let (status_before, status_after) = (of.texts("status_before")?, of.texts("status_after")?);
     let (message, method) = (of.texts("message")?, of.integers("method")?);
     let message_sectors = of.integers("message_sectors")?;
-    let [backing_before, backing_after] = [Backings::of(&of, "before")?, Backings::of(&of, "after")?];
+    let [backing_before, backing_after] =
+        [BackingColumns::of(&of, "before")?, BackingColumns::of(&of, "after")?];
     let uncertain = of.integers(UNCERTAIN)?;
     let mut messages: HashMap<&str, Arc<MessageRef>> = HashMap::new();
     let mut event = |row: usize| {
@@ -108,14 +109,14 @@ pub(crate) fn events(day: Day, rows: &RecordBatch) -> Result<Vec<Event>> {
 }
 
 /// What sectors hold and what is pledged and paid for them, on one side of their events.
-struct Backings<'r> {
+struct BackingColumns<'r> {
     content: &'r StringArray,
     pledge: &'r PrimitiveArray<Decimal128Type>,
     daily_fee: &'r PrimitiveArray<Decimal128Type>,
 }
 
-impl<'r> Backings<'r> {
-    fn of(columns: &Columns<'r>, side: &str) -> Result<Self> {
+impl<'r> BackingColumns<'r> {
+    fn of(columns: &TypedColumns<'r>, side: &str) -> Result<Self> {
         Ok(Self {
             content: columns.texts(&format!("content_{side}"))?,
             pledge: columns.wides(&format!("pledge_{side}"))?,
@@ -138,7 +139,7 @@ impl<'r> Backings<'r> {
 /// # Errors
 /// [`Error::NoPartitionPower`] of a day that was closed under layout 1, which kept the claims alone.
 pub(crate) fn powers(day: Day, rows: &RecordBatch) -> Result<Vec<ChainPower>> {
-    let of = Columns { table: TableName::Reconciliation, day, rows };
+    let of = TypedColumns { table: TableName::Reconciliation, day, rows };
     let miner = of.integers(MINER_ID)?;
     let both =
         |name: &str| Ok::<_, Error>((of.wides(&format!("{name}_rbp"))?, of.wides(&format!("{name}_qap"))?));
@@ -161,13 +162,13 @@ pub(crate) fn powers(day: Day, rows: &RecordBatch) -> Result<Vec<ChainPower>> {
 }
 
 /// A table's columns, by name and kind.
-pub(crate) struct Columns<'r> {
+pub(crate) struct TypedColumns<'r> {
     pub(crate) table: TableName,
     pub(crate) day: Day,
     pub(crate) rows: &'r RecordBatch,
 }
 
-impl<'r> Columns<'r> {
+impl<'r> TypedColumns<'r> {
     pub(crate) fn integers(&self, name: &str) -> Result<&'r PrimitiveArray<Int64Type>> {
         self.column(name, |column| column.as_primitive_opt())
     }

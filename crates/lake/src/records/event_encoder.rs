@@ -16,7 +16,7 @@ use ledger::{Backing, Cause, Content, Event, Kind, MessageRef, Status};
 use rayon::slice::ParallelSliceMut as _;
 
 use crate::error::{Error, Result};
-use crate::records::cid_column::CidTexts;
+use crate::records::cid_column::CidColumn;
 use crate::schema::checked::RangeCheck;
 use crate::schema::{DIGITS, TableName};
 
@@ -26,16 +26,16 @@ use crate::schema::{DIGITS, TableName};
 pub(crate) const ROWS_AT_ONCE: usize = 4_096;
 
 /// Events that are fetched from memory at once, and made rows of: as many as bits tell of whether their values are known.
-const AT_ONCE: usize = u64::BITS as usize;
+const PREFETCH_EVENTS: usize = u64::BITS as usize;
 
 /// An event and its position: its place among the day's, in the order of execution.
-pub(crate) type Positioned<'e> = (i64, &'e Event);
+pub(crate) type PositionedEvent<'e> = (i64, &'e Event);
 
 /// Positions of a day's events, which are given in chain order, by miner and sector, so that a sector's life lies
 /// together. Column `position` keeps the chain order: sorting by it restores the order of execution.
-pub(crate) struct Sorted(Vec<u32>);
+pub(crate) struct EventOrder(Vec<u32>);
 
-impl Sorted {
+impl EventOrder {
     /// Sorts the events.
     pub(crate) fn new(day: Day, events: &[Event]) -> Result<Self> {
         if let Err(source) = u32::try_from(events.len()) {
@@ -44,20 +44,20 @@ impl Sorted {
         }
         // The keys themselves are sorted: looking at the events would miss the cache at each comparison. Miner and sector
         // in one number are compared at once.
-        let key = |(position, event): (u32, &Event)| (key(event), position);
+        let key = |(position, event): (u32, &Event)| (sort_key(event), position);
         let mut keys: Vec<_> = (0..).zip(events).map(key).collect();
         keys.par_sort_unstable();
         Ok(Self(keys.into_iter().map(|(.., position)| position).collect()))
     }
 
     /// The events, of which these are the positions.
-    pub(crate) fn of<'e>(&self, events: &'e [Event]) -> impl ExactSizeIterator<Item = Positioned<'e>> {
+    pub(crate) fn of<'e>(&self, events: &'e [Event]) -> impl ExactSizeIterator<Item = PositionedEvent<'e>> {
         self.0.iter().map(|position| (i64::from(*position), &events[*position as usize]))
     }
 }
 
 /// By what a day's rows are sorted, before their position: miner and sector.
-pub(crate) fn key(event: &Event) -> u128 {
+pub(crate) fn sort_key(event: &Event) -> u128 {
     u128::from(event.miner.0) << u64::BITS | u128::from(event.sector.0)
 }
 
@@ -66,15 +66,15 @@ pub(crate) fn key(event: &Event) -> u128 {
 /// are dictionaries, since few differ; that of messages names a message once for each miner.
 pub(crate) fn batch(
     day: Day,
-    order: &[Positioned<'_>],
+    order: &[PositionedEvent<'_>],
     mut see: impl FnMut(&[&Event]),
 ) -> Result<RecordBatch> {
-    let mut columns = Columns::new(RangeCheck(day), order.len());
-    let mut some = Vec::with_capacity(AT_ONCE);
-    for positions in order.chunks(AT_ONCE) {
+    let mut columns = EventColumns::new(RangeCheck(day), order.len());
+    let mut some = Vec::with_capacity(PREFETCH_EVENTS);
+    for positions in order.chunks(PREFETCH_EVENTS) {
         some.clear();
         some.extend(positions.iter().map(|(_, event)| *event));
-        fetch(&some);
+        prefetch(&some);
         see(&some);
         columns.push(positions, &some)?;
     }
@@ -84,7 +84,7 @@ pub(crate) fn batch(
 
 /// Brings events into the processor's cache, and their messages: waiting for several at once takes hardly longer than
 /// waiting for one.
-fn fetch(events: &[&Event]) {
+fn prefetch(events: &[&Event]) {
     let read = events.iter().map(|event| {
         // What lies at an event's beginning, in its middle and at its end.
         let qap = [event.qap_before, event.qap_after].map(|qap| qap.unwrap_or_default().0);
@@ -96,35 +96,35 @@ fn fetch(events: &[&Event]) {
 }
 
 /// The columns being filled, in the order of the table's schema, without the day.
-struct Columns {
+struct EventColumns {
     range: RangeCheck,
     position: Vec<i64>,
     epoch: Vec<i64>,
     miner: Vec<i64>,
     sector: Vec<i64>,
     kind: Vec<u8>,
-    cause: Column<u8>,
+    cause: NullableColumn<u8>,
     sector_size: Vec<i128>,
-    qap_before: Column<i128>,
-    qap_after: Column<i128>,
-    activation: Column<i64>,
-    expiration_before: Column<i64>,
-    expiration_after: Column<i64>,
+    qap_before: NullableColumn<i128>,
+    qap_after: NullableColumn<i128>,
+    activation: NullableColumn<i64>,
+    expiration_before: NullableColumn<i64>,
+    expiration_after: NullableColumn<i64>,
     status_before: Vec<u8>,
     status_after: Vec<u8>,
-    message: Messages,
-    method: Column<i64>,
-    message_sectors: Column<i64>,
-    content_before: Column<u8>,
-    content_after: Column<u8>,
-    pledge_before: Column<i128>,
-    pledge_after: Column<i128>,
+    message: MessageColumn,
+    method: NullableColumn<i64>,
+    message_sectors: NullableColumn<i64>,
+    content_before: NullableColumn<u8>,
+    content_after: NullableColumn<u8>,
+    pledge_before: NullableColumn<i128>,
+    pledge_after: NullableColumn<i128>,
     uncertain: Vec<i64>,
-    daily_fee_before: Column<i128>,
-    daily_fee_after: Column<i128>,
+    daily_fee_before: NullableColumn<i128>,
+    daily_fee_after: NullableColumn<i128>,
 }
 
-impl Columns {
+impl EventColumns {
     fn new(range: RangeCheck, rows: usize) -> Self {
         Self {
             range,
@@ -133,30 +133,30 @@ impl Columns {
             miner: Vec::with_capacity(rows),
             sector: Vec::with_capacity(rows),
             kind: Vec::with_capacity(rows),
-            cause: Column::new(rows),
+            cause: NullableColumn::new(rows),
             sector_size: Vec::with_capacity(rows),
-            qap_before: Column::new(rows),
-            qap_after: Column::new(rows),
-            activation: Column::new(rows),
-            expiration_before: Column::new(rows),
-            expiration_after: Column::new(rows),
+            qap_before: NullableColumn::new(rows),
+            qap_after: NullableColumn::new(rows),
+            activation: NullableColumn::new(rows),
+            expiration_before: NullableColumn::new(rows),
+            expiration_after: NullableColumn::new(rows),
             status_before: Vec::with_capacity(rows),
             status_after: Vec::with_capacity(rows),
-            message: Messages::new(rows),
-            method: Column::new(rows),
-            message_sectors: Column::new(rows),
-            content_before: Column::new(rows),
-            content_after: Column::new(rows),
-            pledge_before: Column::new(rows),
-            pledge_after: Column::new(rows),
+            message: MessageColumn::new(rows),
+            method: NullableColumn::new(rows),
+            message_sectors: NullableColumn::new(rows),
+            content_before: NullableColumn::new(rows),
+            content_after: NullableColumn::new(rows),
+            pledge_before: NullableColumn::new(rows),
+            pledge_after: NullableColumn::new(rows),
             uncertain: Vec::with_capacity(rows),
-            daily_fee_before: Column::new(rows),
-            daily_fee_after: Column::new(rows),
+            daily_fee_before: NullableColumn::new(rows),
+            daily_fee_after: NullableColumn::new(rows),
         }
     }
 
-    /// Adds events; there are [`AT_ONCE`] of them, but for the last ones.
-    fn push(&mut self, positions: &[Positioned<'_>], events: &[&Event]) -> Result<()> {
+    /// Adds events; there are [`PREFETCH_EVENTS`] of them, but for the last ones.
+    fn push(&mut self, positions: &[PositionedEvent<'_>], events: &[&Event]) -> Result<()> {
         let range = self.range;
         for event in events {
             self.miner.push(range.integer("a storage provider's ID", event.miner.0)?);
@@ -230,18 +230,18 @@ impl Columns {
 }
 
 /// A column of which not all values are known.
-struct Column<T> {
+struct NullableColumn<T> {
     values: Vec<T>,
     /// A bit for each value: whether it is known.
     known: Vec<u64>,
 }
 
-impl<T: Default> Column<T> {
+impl<T: Default> NullableColumn<T> {
     fn new(rows: usize) -> Self {
-        Self { values: Vec::with_capacity(rows), known: Vec::with_capacity(rows.div_ceil(AT_ONCE)) }
+        Self { values: Vec::with_capacity(rows), known: Vec::with_capacity(rows.div_ceil(PREFETCH_EVENTS)) }
     }
 
-    /// Adds a value of each event; there are [`AT_ONCE`] of them, but for the last ones.
+    /// Adds a value of each event; there are [`PREFETCH_EVENTS`] of them, but for the last ones.
     fn push(&mut self, events: &[&Event], mut value: impl FnMut(&Event) -> Result<Option<T>>) -> Result<()> {
         let mut known = 0;
         for (bit, event) in events.iter().enumerate() {
@@ -289,21 +289,21 @@ fn names<T: Copy>(
 }
 
 /// The messages' CIDs. A miner's messages are told apart one miner at a time, so that few have to be kept in mind.
-struct Messages {
+struct MessageColumn {
     miner: MinerId,
     /// Places in `texts`, by where a message lies in memory: most events of a message share it.
     known: HashMap<usize, i32>,
-    texts: CidTexts,
-    keys: Column<i32>,
+    texts: CidColumn,
+    keys: NullableColumn<i32>,
 }
 
-impl Messages {
+impl MessageColumn {
     fn new(rows: usize) -> Self {
-        let texts = CidTexts::default();
-        Self { miner: MinerId(0), known: HashMap::new(), texts, keys: Column::new(rows) }
+        let texts = CidColumn::default();
+        Self { miner: MinerId(0), known: HashMap::new(), texts, keys: NullableColumn::new(rows) }
     }
 
-    /// Adds events, as [`Column::push`] does.
+    /// Adds events, as [`NullableColumn::push`] does.
     fn push(&mut self, events: &[&Event]) -> Result<()> {
         let Self { miner, known, texts, keys } = self;
         keys.push(events, |event| {

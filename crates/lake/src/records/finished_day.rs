@@ -5,7 +5,7 @@ use std::ops::Range;
 use chain::{Clock, Day, Epoch};
 use ledger::{ChainPower, Event};
 
-use crate::records::day_source::Progress;
+use crate::records::day_source::DaySource;
 
 /// One finished day of the chain, as ingest hands it over.
 #[derive(Clone, Debug)]
@@ -17,13 +17,13 @@ pub struct FinishedDay {
     /// What the chain states of every miner's power at the day's end.
     pub powers: Vec<ChainPower>,
     /// What the day came from.
-    pub progress: Progress,
+    pub source: DaySource,
 }
 
 impl FinishedDay {
     /// The day's epochs.
     pub(crate) fn epochs(&self) -> Range<Epoch> {
-        let clock = Clock::new(self.progress.genesis);
+        let clock = Clock::new(self.source.genesis);
         clock.first_epoch(self.day)..clock.first_epoch(self.day.next())
     }
 }

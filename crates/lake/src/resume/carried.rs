@@ -13,7 +13,7 @@ use crate::data_files::reader::conform_to_table;
 use crate::delta::table::Table;
 use crate::delta::table_provider;
 use crate::error::{Error, Result};
-use crate::records::decoder::{self, Columns};
+use crate::records::decoder::{self, TypedColumns};
 use crate::schema::{ANOMALIES, MINER_ID, STAT_DATE, TableName};
 
 const DOING: &str = "looking up what was snapped";
@@ -25,7 +25,7 @@ pub(crate) async fn read(day: Day, reconciled: &RecordBatch, events: &Table) -> 
 
 /// The anomalies in a day's rows of `reconciliation`, with how far the claims are off.
 pub(crate) fn anomalous(day: Day, reconciled: &RecordBatch) -> Result<BTreeMap<MinerId, Anomalous>> {
-    let of = Columns { table: TableName::Reconciliation, day, rows: reconciled };
+    let of = TypedColumns { table: TableName::Reconciliation, day, rows: reconciled };
     let (miner, names) = (of.integers(MINER_ID)?, of.texts(ANOMALIES)?);
     let (rbp, qap) = (of.wides("difference_rbp")?, of.wides("difference_qap")?);
     let read = |row: usize| {

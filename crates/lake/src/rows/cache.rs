@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::rows::day_rows::DayRows;
-use crate::rows::day_version::Edition;
+use crate::rows::day_version::DayVersion;
 
 /// Bytes of days kept.
 pub(crate) const DEFAULT_BYTES: usize = 64 << 20;
@@ -14,7 +14,7 @@ pub(crate) struct Cache {
     limit: usize,
     held: usize,
     clock: u64,
-    days: HashMap<Edition, Entry>,
+    days: HashMap<DayVersion, Entry>,
 }
 
 struct Entry {
@@ -41,28 +41,28 @@ impl Cache {
     }
 
     /// The day, if it is held.
-    pub(crate) fn get(&mut self, edition: &Edition) -> Option<Arc<DayRows>> {
+    pub(crate) fn get(&mut self, version: &DayVersion) -> Option<Arc<DayRows>> {
         self.clock += 1;
-        let entry = self.days.get_mut(edition)?;
+        let entry = self.days.get_mut(version)?;
         entry.used = self.clock;
         Some(Arc::clone(&entry.rows))
     }
 
     /// Holds the day, and lets go of those not used for longest until all fit. A day larger than the limit is not held.
-    pub(crate) fn put(&mut self, edition: Edition, rows: &Arc<DayRows>) {
+    pub(crate) fn put(&mut self, version: DayVersion, rows: &Arc<DayRows>) {
         let size = rows.size();
         if size > self.limit {
             return;
         }
         self.clock += 1;
         let entry = Entry { rows: Arc::clone(rows), size, used: self.clock };
-        if let Some(before) = self.days.insert(edition, entry) {
+        if let Some(before) = self.days.insert(version, entry) {
             self.held -= before.size;
         }
         self.held += size;
         while self.held > self.limit {
             let oldest = self.days.iter().min_by_key(|(_, entry)| entry.used);
-            let Some(oldest) = oldest.map(|(edition, _)| *edition) else { return };
+            let Some(oldest) = oldest.map(|(version, _)| *version) else { return };
             if let Some(entry) = self.days.remove(&oldest) {
                 self.held -= entry.size;
             }
@@ -83,7 +83,7 @@ mod tests {
         let batch = RecordBatch::new_empty(TableName::Rows.schema());
         let day = Arc::new(DayRows::new(Day::from_unix_days(0), &batch).expect("an empty day"));
         let mut cache = Cache::new(day.size() * 2 + 1);
-        let key = |file: &str| Edition::of(Day::from_unix_days(0), file);
+        let key = |file: &str| DayVersion::of(Day::from_unix_days(0), file);
         cache.put(key("a"), &day);
         cache.put(key("b"), &day);
         assert!(cache.get(&key("a")).is_some());

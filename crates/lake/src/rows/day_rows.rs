@@ -25,18 +25,18 @@ static POSITIONS: LazyLock<HashMap<&'static str, usize>> =
 pub struct DayRows {
     day: Day,
     miners: Vec<MinerId>,
-    columns: Vec<Cells>,
+    columns: Vec<ColumnValues>,
 }
 
 /// A column's values, as they are held.
 #[derive(Debug)]
-pub(crate) enum Cells {
+pub(crate) enum ColumnValues {
     Integer(Int64Array),
     Wide(Decimal128Array),
     Double(Float64Array),
 }
 
-impl Cells {
+impl ColumnValues {
     /// The registry's columns in a batch of daily rows, in the registry's order; `damaged` makes an error of a problem.
     pub(crate) fn of_rows(batch: &RecordBatch, damaged: &dyn Fn(String) -> Error) -> Result<Vec<Self>> {
         let cells = |column: &Column| {
@@ -69,12 +69,12 @@ impl Cells {
 /// of them how far the text goes.
 pub(crate) fn write_json(
     endpoint: Endpoint,
-    columns: &[Cells],
+    columns: &[ColumnValues],
     rows: impl ExactSizeIterator<Item = (usize, Day, MinerId)>,
     out: &mut String,
     mut written: impl FnMut(usize),
 ) {
-    let columns: Vec<(&str, &Cells)> = endpoint
+    let columns: Vec<(&str, &ColumnValues)> = endpoint
         .columns()
         .filter_map(|column| Some((column.name, columns.get(position(column)?)?)))
         .collect();
@@ -129,7 +129,7 @@ impl DayRows {
         if !miners.is_sorted() {
             return Err(damaged(format!("rows are not ordered by {MINER_ID}")));
         }
-        let columns = Cells::of_rows(batch, &damaged)?;
+        let columns = ColumnValues::of_rows(batch, &damaged)?;
         Ok(Self { day, miners, columns })
     }
 
@@ -191,18 +191,18 @@ impl DayRows {
 
     /// Bytes that the day takes in memory.
     pub(crate) fn size(&self) -> usize {
-        let cells = |cells: &Cells| match cells {
-            Cells::Integer(values) => values.get_array_memory_size(),
-            Cells::Wide(values) => values.get_array_memory_size(),
-            Cells::Double(values) => values.get_array_memory_size(),
+        let cells = |cells: &ColumnValues| match cells {
+            ColumnValues::Integer(values) => values.get_array_memory_size(),
+            ColumnValues::Wide(values) => values.get_array_memory_size(),
+            ColumnValues::Double(values) => values.get_array_memory_size(),
         };
         size_of::<Self>()
             + self.miners.capacity() * size_of::<MinerId>()
             + self.columns.iter().map(cells).sum::<usize>()
-            + self.columns.capacity() * size_of::<Cells>()
+            + self.columns.capacity() * size_of::<ColumnValues>()
     }
 
-    fn cells(&self, column: &Column) -> Option<&Cells> {
+    fn cells(&self, column: &Column) -> Option<&ColumnValues> {
         self.columns.get(position(column)?)
     }
 }

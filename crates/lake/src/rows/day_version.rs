@@ -8,13 +8,13 @@ use sha2::{Digest as _, Sha256};
 /// Which edition of a closed day: another one whenever the day was closed again or brought into another file, so
 /// whatever was made from one edition stays true for it. Readers of the same lake have the same editions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Edition {
+pub struct DayVersion {
     day: Day,
     /// The beginning of the SHA-256 of the name of the day's file; no two files ever have the same.
     file: u128,
 }
 
-impl Edition {
+impl DayVersion {
     pub(crate) fn of(day: Day, file: &str) -> Self {
         let digest: [u8; 32] = Sha256::digest(file.as_bytes()).into();
         let file = digest.first_chunk().map_or(0, |first| u128::from_be_bytes(*first));
@@ -28,7 +28,7 @@ impl Edition {
     }
 }
 
-impl fmt::Display for Edition {
+impl fmt::Display for DayVersion {
     /// 32 hexadecimal digits, which tell editions of the same day apart.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:032x}", self.file)

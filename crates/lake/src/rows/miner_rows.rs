@@ -10,7 +10,7 @@ use ledger::Value;
 use ledger::columns::{Column, Endpoint};
 
 use crate::error::{Error, Result};
-use crate::rows::day_rows::{Cells, position, write_json};
+use crate::rows::day_rows::{ColumnValues, position, write_json};
 use crate::schema::TableName;
 
 /// A miner's rows, by day: one for each closed day from its first event on.
@@ -18,7 +18,7 @@ use crate::schema::TableName;
 pub struct MinerRows {
     miner: MinerId,
     days: Vec<Day>,
-    columns: Vec<Cells>,
+    columns: Vec<ColumnValues>,
 }
 
 impl MinerRows {
@@ -40,7 +40,7 @@ impl MinerRows {
             problem: format!("{miner}: {problem}"),
             advice: "another program has rewritten it: ingest into a new lake",
         };
-        let columns = Cells::of_rows(&rows, &damaged)?;
+        let columns = ColumnValues::of_rows(&rows, &damaged)?;
         Ok(Self { miner, days, columns })
     }
 

@@ -27,7 +27,7 @@ const ROWS_AT_ONCE: usize = 65_536;
 
 /// What compaction has done.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Compacted {
+pub struct CompactionReport {
     /// Months that were brought into one file.
     pub months: u64,
     /// Days of the month that is not finished, if they were laid by miner.
@@ -47,11 +47,11 @@ impl Lake {
     ///
     /// # Errors
     /// If a file does not read, the disk fails, or another program writes to the lake; what is done so far stays.
-    pub async fn compact(&mut self, progress: &(dyn Progress + Sync)) -> Result<Compacted> {
+    pub async fn compact(&mut self, progress: &(dyn Progress + Sync)) -> Result<CompactionReport> {
         let count = |lake: &Self| -> u64 {
             TableName::ALL.iter().map(|name| lake.tables.get(*name).files().iter().count() as u64).sum()
         };
-        let mut done = Compacted { files_before: count(self), ..Compacted::default() };
+        let mut done = CompactionReport { files_before: count(self), ..CompactionReport::default() };
         let mut months = self.months();
         let open = months.pop().filter(|days| !self.in_one_file(TableName::History, *days));
         months.retain(|days| !TableName::ALL.iter().all(|name| self.in_one_file(*name, *days)));
@@ -67,12 +67,12 @@ impl Lake {
         for days in &months {
             let mut changes = BTreeMap::new();
             for name in [TableName::Events, TableName::Reconciliation, TableName::Progress, TableName::Rows] {
-                if let Some(change) = self.gather(name, *days).await? {
+                if let Some(change) = self.compact_table(name, *days).await? {
                     changes.insert(name, change);
                 }
             }
             if !self.in_one_file(TableName::History, *days) {
-                changes.insert(TableName::History, self.by_miner(*days).await?);
+                changes.insert(TableName::History, self.cluster_by_miner(*days).await?);
             }
             self.tables.commit(changes).await?;
             done.months += 1;
@@ -80,12 +80,12 @@ impl Lake {
             progress.at(days_done);
         }
         if let Some(days) = open {
-            let change = self.by_miner(days).await?;
+            let change = self.cluster_by_miner(days).await?;
             self.tables.commit(BTreeMap::from([(TableName::History, change)])).await?;
             done.open_days = count_days(&days);
         }
         progress.end();
-        let years = self.years_to_join();
+        let years = self.years_to_compact();
         let count_days = |files: &[DataFile]| files.iter().map(DataFile::day_count).sum::<u64>();
         progress.begin(
             "bringing years together".to_owned(),
@@ -95,7 +95,7 @@ impl Lake {
         let mut days_done = 0;
         for files in years {
             days_done += count_days(&files);
-            let change = self.join_year(files).await?;
+            let change = self.compact_year(files).await?;
             self.tables.commit(BTreeMap::from([(TableName::History, change)])).await?;
             done.years += 1;
             progress.at(days_done);
@@ -126,7 +126,7 @@ impl Lake {
     }
 
     /// The change that brings a table's files of these days into one; `None` if they are.
-    async fn gather(&self, name: TableName, days: (Day, Day)) -> Result<Option<FileChanges>> {
+    async fn compact_table(&self, name: TableName, days: (Day, Day)) -> Result<Option<FileChanges>> {
         let table = self.tables.get(name);
         let files: Vec<DataFile> = table.files().overlapping(days.0..=days.1).cloned().collect();
         if files.len() < 2 {
@@ -147,7 +147,7 @@ impl Lake {
     }
 
     /// The change that lays the rows of these days by miner, in the place of what was laid so.
-    async fn by_miner(&self, days: (Day, Day)) -> Result<FileChanges> {
+    async fn cluster_by_miner(&self, days: (Day, Day)) -> Result<FileChanges> {
         let history = self.tables.get(TableName::History);
         let remove: Vec<DataFile> = history.files().overlapping(days.0..=days.1).cloned().collect();
         let table = self.tables.get(TableName::Rows);
@@ -159,7 +159,7 @@ impl Lake {
             for file in &files {
                 batches.push(reader::read_all(file)?);
             }
-            write_by_miner(&disk, &directory, days, &batches)
+            write_clustered(&disk, &directory, days, &batches)
         };
         let added = on_maintenance_thread("laying a month by miner", lay).await?;
         Ok(FileChanges { remove, add: vec![added], ..FileChanges::default() })
@@ -167,7 +167,7 @@ impl Lake {
 }
 
 /// Writes the rows of the batches, each ordered by miner and together by day, by miner and then by day.
-fn write_by_miner(
+fn write_clustered(
     disk: &Disk,
     directory: &std::path::Path,
     days: (Day, Day),

@@ -27,7 +27,7 @@ const ROWS_AT_ONCE: usize = 4096;
 impl Lake {
     /// The files of each finished year that is in more than one by miner. A year is finished when a day of a later one is
     /// closed.
-    pub(crate) fn years_to_join(&self) -> Vec<Vec<DataFile>> {
+    pub(crate) fn years_to_compact(&self) -> Vec<Vec<DataFile>> {
         let Some(last) = self.last_closed() else { return Vec::new() };
         let year = |day: Day| day.month().0;
         let files: Vec<&DataFile> = self.tables.get(TableName::History).files().iter().collect();
@@ -41,7 +41,7 @@ impl Lake {
     }
 
     /// The change that brings these files, which follow each other, into one.
-    pub(crate) async fn join_year(&self, files: Vec<DataFile>) -> Result<FileChanges> {
+    pub(crate) async fn compact_year(&self, files: Vec<DataFile>) -> Result<FileChanges> {
         let Some((first, last)) = files.first().zip(files.last()) else { return Ok(FileChanges::default()) };
         let days = (first.days.0, last.days.1);
         let table = self.tables.get(TableName::History);
@@ -49,14 +49,14 @@ impl Lake {
         let rows = files.iter().map(|file| usize::try_from(file.rows).unwrap_or(usize::MAX));
         let rows = rows.fold(0, usize::saturating_add);
         let (disk, directory) = (self.disk.clone(), table.directory().to_owned());
-        let joined = move || join(&disk, &directory, days, &months, rows);
+        let joined = move || merge_by_miner(&disk, &directory, days, &months, rows);
         let added = on_maintenance_thread("bringing a year together", joined).await?;
         Ok(FileChanges { remove: files, add: vec![added], same_rows: true, ..FileChanges::default() })
     }
 }
 
 /// Writes the rows of the files, each by miner and then by day and together by day, by miner and then by day.
-fn join(
+fn merge_by_miner(
     disk: &Disk,
     directory: &Path,
     days: (Day, Day),
@@ -65,9 +65,9 @@ fn join(
 ) -> Result<DataFile> {
     let table = TableName::History;
     let mut writer = FileWriter::begin(disk, directory, table, days, rows)?;
-    let mut months = months.iter().map(Month::begin).collect::<Result<Vec<_>>>()?;
+    let mut months = months.iter().map(MonthRows::begin).collect::<Result<Vec<_>>>()?;
     let mut parts = Vec::new();
-    while let Some(miner) = months.iter().filter_map(Month::miner).min() {
+    while let Some(miner) = months.iter().filter_map(MonthRows::miner).min() {
         for month in &mut months {
             month.take(miner, &mut parts)?;
         }
@@ -79,23 +79,23 @@ fn join(
 }
 
 /// A month's rows by miner, as they are read.
-struct Month {
+struct MonthRows {
     batches: Box<dyn Iterator<Item = Result<RecordBatch>>>,
     /// What has been read and not been taken; empty at the end.
     rows: RecordBatch,
 }
 
-impl Month {
+impl MonthRows {
     fn begin(file: &LocatedFile) -> Result<Self> {
         let batches = reader::batches(file, ROWS_AT_ONCE)?;
         let mut month =
             Self { batches: Box::new(batches), rows: RecordBatch::new_empty(TableName::History.schema()) };
-        month.go_on()?;
+        month.advance()?;
         Ok(month)
     }
 
     /// Reads on where all has been taken.
-    fn go_on(&mut self) -> Result<()> {
+    fn advance(&mut self) -> Result<()> {
         while self.rows.num_rows() == 0 {
             let Some(batch) = self.batches.next() else { break };
             self.rows = batch?;
@@ -120,7 +120,7 @@ impl Month {
             let count = miners.iter().position(|other| *other != miner).unwrap_or(miners.len());
             into.push(self.rows.slice(0, count));
             self.rows = self.rows.slice(count, self.rows.num_rows() - count);
-            self.go_on()?;
+            self.advance()?;
         }
         Ok(())
     }

@@ -14,22 +14,22 @@ use crate::catalog::migration;
 use crate::catalog::tables::Tables;
 use crate::close::day_changes::DayChange;
 use crate::close::day_files::{self, DayBatch, DayFiles, SMALL_DAY, SmallDays};
-use crate::close::engine::{self, Closer};
-use crate::close::failures::Held;
-use crate::close::pipeline::{Closed, Pipeline};
+use crate::close::engine::{self, DayCloseEngine};
+use crate::close::failures::CheckInput;
+use crate::close::pipeline::{ClosedDay, Pipeline};
 use crate::close::reconciliation;
 use crate::delta::table::Table;
 use crate::error::{Error, Result};
 use crate::records::day_source;
-use crate::records::day_source::Progress;
+use crate::records::day_source::DaySource;
 use crate::records::finished_day::FinishedDay;
 use crate::resume::activations;
 use crate::resume::carried;
 use crate::schema::TableName;
 use crate::storage::disk::Disk;
 use crate::storage::lock::WriterLock;
-use crate::writer::last_day::Last;
-use crate::writer::reclosing::Replacing;
+use crate::writer::last_day::LastDay;
+use crate::writer::reclosing::Reclosing;
 
 /// The writer of a lake. There is one to a lake at a time: it holds the lake's lock until it is dropped.
 pub struct Lake {
@@ -37,10 +37,10 @@ pub struct Lake {
     pub(crate) disk: Disk,
     _lock: Arc<WriterLock>,
     pub(crate) tables: Tables,
-    pub(crate) closer: Closer,
+    pub(crate) engine: DayCloseEngine,
     /// The last closed day, once read or made.
-    last: Option<Last>,
-    pub(crate) replacing: Option<Replacing>,
+    last: Option<LastDay>,
+    pub(crate) reclosing: Option<Reclosing>,
 }
 
 impl Lake {
@@ -83,9 +83,9 @@ impl Lake {
         Ok(Self {
             directory: dir.to_owned(),
             tables,
-            closer: Closer::new().await?,
+            engine: DayCloseEngine::new().await?,
             last: None,
-            replacing: None,
+            reclosing: None,
             disk,
             _lock: lock,
         })
@@ -105,7 +105,7 @@ impl Lake {
 
     /// Closes consecutive days that follow the last closed one (or are the first ever): all of them or, on an error,
     /// none. Each table gets one commit; `sp_sector_daily` comes last and makes the days visible. After
-    /// [`Lake::close_again`], the days follow the last one closed again, and nothing is committed yet.
+    /// [`Lake::begin_reclose`], the days follow the last one closed again, and nothing is committed yet.
     ///
     /// # Errors
     /// If the days are not consecutive, a number does not fit, a day contradicts itself, the disk fails, or another
@@ -126,24 +126,24 @@ impl Lake {
     /// Closes days, the first of which may open the ledger; how many events that has.
     async fn close(&mut self, days: &[FinishedDay], opening: Option<Opening<'_>>) -> Result<u64> {
         let (Some(first), Some(last)) = (days.first(), days.last()) else { return Ok(0) };
-        let mut expected = self.expected().unwrap_or(first.day);
+        let mut expected = self.next_day().unwrap_or(first.day);
         for finished in days {
             check(finished, expected)?;
             expected = expected.next();
         }
-        let previous = self.before(first.day).await?;
+        let previous = self.previous_day(first.day).await?;
         let mut writing = Vec::with_capacity(days.len());
-        let closed = self.close_in_turn(days, opening, previous, &mut writing).await;
-        let files = day_files::written(writing).await;
-        let InTurn { last: closed, opened, changes } = closed?;
+        let closed = self.close_each(days, opening, previous, &mut writing).await;
+        let files = day_files::await_files(writing).await;
+        let ClosedDays { last: closed, opened, changes } = closed?;
         let files = files?;
-        if let Some(replacing) = &mut self.replacing {
-            replacing.files.extend(files);
-            replacing.changes.extend(changes);
-            replacing.last = Some((closed, last.progress.state_root.clone()));
+        if let Some(reclosing) = &mut self.reclosing {
+            reclosing.files.extend(files);
+            reclosing.changes.extend(changes);
+            reclosing.last = Some((closed, last.source.state_root.clone()));
             return Ok(opened);
         }
-        self.tables.commit(day_files::changes(&files)).await?;
+        self.tables.commit(day_files::file_changes(&files)).await?;
         self.last = Some(closed);
         tracing::debug!(first = %first.day, last = %last.day, "days closed");
         Ok(opened)
@@ -151,18 +151,18 @@ impl Lake {
 
     /// Closes day after day, and gives their files to other cores to compress and write; what they
     /// come to.
-    async fn close_in_turn(
+    async fn close_each(
         &self,
         days: &[FinishedDay],
         mut opening: Option<Opening<'_>>,
-        mut previous: Last,
+        mut previous: LastDay,
         writing: &mut Vec<JoinHandle<Result<DayFiles>>>,
-    ) -> Result<InTurn> {
+    ) -> Result<ClosedDays> {
         let pipeline = Pipeline {
-            closer: &self.closer,
+            engine: &self.engine,
             disk: &self.disk,
             directory: self.tables.get(TableName::Events).directory(),
-            counts: self.replacing.is_some(),
+            counts: self.reclosing.is_some(),
         };
         let (mut all_opened, mut changes) = (0, Vec::new());
         let mut small_days = SmallDays::from(previous.day.next());
@@ -172,20 +172,20 @@ impl Lake {
             let quiet = opening.is_none() && finished.events.is_empty();
             let size = finished.events.len() + previous.rows.num_rows();
             // Days that are closed again come into the place of single ones.
-            let small = opening.is_none() && size <= SMALL_DAY && self.replacing.is_none();
+            let small = opening.is_none() && size <= SMALL_DAY && self.reclosing.is_none();
             if !small || small_days.ends_before(day) {
                 writing.extend(self.write_small(std::mem::replace(&mut small_days, SmallDays::from(day)))?);
             }
             let (closed, events) = match quiet && previous.quiet && small {
-                true => (Ok(Closed::quiet(engine::after_quiet(day, &previous.rows)?)), None),
+                true => (Ok(ClosedDay::quiet(engine::repeat_rows(day, &previous.rows)?)), None),
                 false => pipeline.close(finished, opening, previous.rows.clone(), small).await,
             };
             writing.extend(events);
-            let Closed { events, rows, failed, seen, opened, counts } = closed?;
+            let ClosedDay { events, rows, failed, seen, opened, counts } = closed?;
             all_opened += opened;
             if let Some(counts) = counts {
-                let receipts = finished.progress.receipts;
-                changes.extend(self.change(day, &rows, Some(&counts), receipts).await?);
+                let receipts = finished.source.receipts;
+                changes.extend(self.day_change(day, &rows, Some(&counts), receipts).await?);
             }
             let of_day = vec![(TableName::Rows, rows.clone())];
             if small {
@@ -194,19 +194,19 @@ impl Lake {
             } else {
                 writing.push(self.write((day, day), of_day));
             }
-            let held = Held { finished, seen: &seen, carried: &previous.carried };
-            let found = held.against(failed, &previous.rows, &rows)?;
+            let input = CheckInput { finished, seen: &seen, carried: &previous.carried };
+            let found = input.findings(failed, &previous.rows, &rows)?;
             let reconciled = reconciliation::batch(finished, &rows, &found)?;
-            let progress = day_source::batch(std::slice::from_ref(&finished.progress))?;
+            let progress = day_source::batch(std::slice::from_ref(&finished.source))?;
             let others = vec![(TableName::Reconciliation, reconciled), (TableName::Progress, progress)];
             match small {
                 true => small_days.add(day, others),
                 false => writing.push(self.write((day, day), others)),
             }
-            previous = Last { day, rows, carried: Arc::new(Carried::from(found.anomalous, seen)), quiet };
+            previous = LastDay { day, rows, carried: Arc::new(Carried::from(found.anomalous, seen)), quiet };
         }
         writing.extend(self.write_small(small_days)?);
-        Ok(InTurn { last: previous, opened: all_opened, changes })
+        Ok(ClosedDays { last: previous, opened: all_opened, changes })
     }
 
     /// Writes the files of small days on another core, if there are any.
@@ -237,11 +237,11 @@ impl Lake {
     }
 
     /// The day that can be closed next; `None` if any can.
-    fn expected(&self) -> Option<Day> {
-        match &self.replacing {
+    fn next_day(&self) -> Option<Day> {
+        match &self.reclosing {
             None => self.last_closed().map(Day::next),
-            Some(replacing) => {
-                Some(replacing.last.as_ref().map_or(replacing.from, |(last, _)| last.day.next()))
+            Some(reclosing) => {
+                Some(reclosing.last.as_ref().map_or(reclosing.from, |(last, _)| last.day.next()))
             }
         }
     }
@@ -250,8 +250,8 @@ impl Lake {
     ///
     /// # Errors
     /// If the table cannot be read.
-    pub async fn progress(&self) -> Result<Vec<Progress>> {
-        self.tables.get(TableName::Progress).progress().await
+    pub async fn day_sources(&self) -> Result<Vec<DaySource>> {
+        self.tables.get(TableName::Progress).day_sources().await
     }
 
     /// Activations first seen of those sectors whose state may show another one by now: a snap from actors v7 to v11
@@ -261,7 +261,7 @@ impl Lake {
     /// If the events cannot be read.
     pub async fn first_activations(&self) -> Result<Vec<(MinerId, SectorNumber, Epoch)>> {
         let table = self.tables.get(TableName::Events);
-        let before = self.expected();
+        let before = self.next_day();
         let files = table.files().iter().filter(|file| before.is_none_or(|day| file.days.0 < day));
         activations::read(table, files.cloned().collect(), before).await
     }
@@ -289,7 +289,7 @@ impl Lake {
     ///
     /// # Errors
     /// If the disk does not take it.
-    pub fn closed_over(&self, epoch: Epoch) -> Result<()> {
+    pub fn clear_gaps(&self, epoch: Epoch) -> Result<()> {
         let mut gaps = self.gaps()?;
         let before = gaps.clone();
         gaps.retain(|gap| gap.last_epoch > epoch);
@@ -300,8 +300,8 @@ impl Lake {
     }
 
     /// What a day stands on; nothing for the first day ever.
-    async fn before(&self, day: Day) -> Result<Last> {
-        if let Some((last, _)) = self.replacing.as_ref().and_then(|replacing| replacing.last.as_ref()) {
+    async fn previous_day(&self, day: Day) -> Result<LastDay> {
+        if let Some((last, _)) = self.reclosing.as_ref().and_then(|reclosing| reclosing.last.as_ref()) {
             return Ok(last.clone());
         }
         let before = day.previous();
@@ -311,11 +311,11 @@ impl Lake {
         let reconciled = self.tables.get(TableName::Reconciliation).day(before).await?;
         let carried = carried::read(before, &reconciled, self.tables.get(TableName::Events)).await?;
         let rows = self.rows().day(before).await?;
-        Ok(Last { day: before, rows, carried: Arc::new(carried), quiet: false })
+        Ok(LastDay { day: before, rows, carried: Arc::new(carried), quiet: false })
     }
 
     /// Drops what is remembered of the last closed day.
-    pub(crate) fn forget_last(&mut self) {
+    pub(crate) fn forget_last_day(&mut self) {
         self.last = None;
     }
 
@@ -325,9 +325,9 @@ impl Lake {
 }
 
 /// What days closed in turn come to.
-struct InTurn {
+struct ClosedDays {
     /// The last day.
-    last: Last,
+    last: LastDay,
     /// How many events the opening had.
     opened: u64,
     /// What they change, where they are closed again.
@@ -340,7 +340,7 @@ fn check(finished: &FinishedDay, expected: Day) -> Result<()> {
     if day != expected {
         return Err(Error::NotConsecutive { expected, got: day });
     }
-    let said = finished.progress.day;
+    let said = finished.source.day;
     if said != day {
         return Err(Error::Inconsistent { day, problem: format!("its progress says {said}") });
     }

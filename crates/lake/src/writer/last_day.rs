@@ -8,7 +8,7 @@ use ledger::Carried;
 
 /// The last of some days, and what the next one stands on.
 #[derive(Clone)]
-pub(crate) struct Last {
+pub(crate) struct LastDay {
     pub(crate) day: Day,
     pub(crate) rows: RecordBatch,
     pub(crate) carried: Arc<Carried>,

@@ -4,23 +4,23 @@ use chain::Day;
 
 use crate::close::day_changes::DayChange;
 use crate::close::day_files::DayFiles;
-use crate::writer::last_day::Last;
+use crate::writer::last_day::LastDay;
 
 /// Days that are being closed again. Nothing of it is seen before all of it is committed at once.
-pub(crate) struct Replacing {
+pub(crate) struct Reclosing {
     /// The first day that is closed again.
     pub(crate) from: Day,
     /// The files of the days closed again so far.
     pub(crate) files: Vec<DayFiles>,
     /// The last of these days, and its state root.
-    pub(crate) last: Option<(Last, String)>,
+    pub(crate) last: Option<(LastDay, String)>,
     /// What it changes.
     pub(crate) changes: Vec<DayChange>,
 }
 
 /// What closing days again has done to the days after them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Later {
+pub struct LaterDays {
     /// Days whose rows were made anew from their own events.
     pub kept: u64,
     /// Days that stood on another state and were given up.

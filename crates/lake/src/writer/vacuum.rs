@@ -12,7 +12,7 @@ use crate::writer::lake::Lake;
 
 /// What was removed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Vacuumed {
+pub struct VacuumReport {
     /// Files.
     pub files: u64,
     /// Their bytes.
@@ -25,10 +25,10 @@ impl Lake {
     ///
     /// # Errors
     /// If the log does not read, or a file cannot be removed.
-    pub async fn vacuum(&self, retain: Duration) -> Result<Vacuumed> {
+    pub async fn vacuum(&self, retain: Duration) -> Result<VacuumReport> {
         let retain = i64::try_from(retain.as_millis()).unwrap_or(i64::MAX);
         let before = now_millis().saturating_sub(retain);
-        let mut vacuumed = Vacuumed::default();
+        let mut vacuumed = VacuumReport::default();
         for name in TableName::ALL {
             let table = self.tables.get(name);
             let held: HashSet<&FileName> = table.files().iter().map(|held| &held.name).collect();

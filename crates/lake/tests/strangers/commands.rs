@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use chain::{MinerId, NoProgress};
 use lake::{
-    Dataset, Export, ExportSelection, Lake, Manifest, OutputFormat, QueryLimits, Reader, Result, Scope,
-    SqlSession, Status, audit_deeply, backup, restore,
+    AuditScope, Dataset, Export, ExportSelection, Lake, Manifest, OutputFormat, QueryLimits, Reader, Result,
+    SqlSession, Status, backup, deep_audit, restore,
 };
 use ledger::columns::Endpoint;
 
@@ -141,7 +141,7 @@ async fn export(sandbox: &Sandbox, what: Dataset) -> Result<String> {
 async fn audit(sandbox: &Sandbox) -> Result<String> {
     let found = Mutex::new(String::new());
     let mut note = |finding| found.lock().expect("nobody panics").push_str(&format!("{finding:?}"));
-    audit_deeply(&sandbox.lake(), &Scope::default(), &QUIET, &mut note).await?;
+    deep_audit(&sandbox.lake(), &AuditScope::default(), &QUIET, &mut note).await?;
     Ok(found.into_inner().expect("nobody panics"))
 }
 
@@ -152,11 +152,11 @@ async fn copy(sandbox: &Sandbox) -> Result<String> {
 /// Closes another day, brings months together, and removes what is not needed any more.
 async fn ingest(sandbox: &Sandbox) -> Result<String> {
     let mut lake = Lake::open_existing(&sandbox.lake()).await?;
-    let progress = lake.progress().await?;
+    let progress = lake.day_sources().await?;
     lake.first_activations().await?;
     if let Some(last) = lake.last_closed() {
         let mut next = finished(0, vec![onboard(2000, 1, 1)], vec![claim(2000, 1)]);
-        (next.day, next.progress.day) = (last.next(), last.next());
+        (next.day, next.source.day) = (last.next(), last.next());
         lake.close_days(&[next]).await?;
     }
     lake.compact(&QUIET).await?;

@@ -7,7 +7,7 @@ use datafusion::arrow::array::RecordBatch;
 use ledger::columns::{COLUMNS, column};
 use ledger::{Cause, Event, Kind, MessageRef, Status, Value};
 
-use crate::close::engine::Closer;
+use crate::close::engine::DayCloseEngine;
 use crate::error::{Error, Result};
 use crate::records::event_encoder;
 use crate::rows::day_rows::DayRows;
@@ -78,12 +78,12 @@ fn recover(sector: u64) -> Event {
 
 /// Closes days one after the other and gives each one's rows.
 async fn try_close(days: &[&[Event]]) -> Result<Vec<DayRows>> {
-    let closer = Closer::new().await?;
+    let engine = DayCloseEngine::new().await?;
     let mut previous = RecordBatch::new_empty(TableName::Rows.schema());
     let (mut day, mut closed) = (DAY, Vec::new());
     for source in days {
-        let mut closing = closer.begin(day, previous)?;
-        let rows: Vec<_> = event_encoder::Sorted::new(day, source)?.of(source).collect();
+        let mut closing = engine.begin(day, previous)?;
+        let rows: Vec<_> = event_encoder::EventOrder::new(day, source)?.of(source).collect();
         for rows in rows.chunks(event_encoder::ROWS_AT_ONCE) {
             closing.add(&event_encoder::batch(day, rows, |_| ())?).await?;
         }
