@@ -1,4 +1,4 @@
-//! Where is it kept, and how is it asked?
+//! Where is it kept, and how is it queried?
 //!
 //! A lake is a directory with Delta tables, which other programs can read as they are:
 //!
@@ -11,8 +11,8 @@
 //! | `progress` | a day of a source that was taken in |
 //!
 //! [`Lake`] writes: it closes days, in order and whole. Each table gets one commit for the days closed together,
-//! `sp_sector_daily` last; that one publishes them, and names the versions of the others that it stands on. What a
-//! writer that dies in between leaves behind in the other tables is shown to nobody, and the next writer takes it back.
+//! `sp_sector_daily` last; that one publishes them, and names the versions of the others that it depends on. If a writer
+//! dies between commits, readers ignore its unpublished commits, and the next writer rolls them back.
 //! What a commit names is flushed to the disk before the commit, and the commit before [`Lake::close_days`] returns.
 //! [`Reader`] reads closed days.
 
@@ -33,8 +33,11 @@ mod schema;
 mod storage;
 mod writer;
 
-pub use audit::{AuditReport, AuditScope, Finding, OnFinding, audit, deep_audit};
-pub use backup::{BackupReport, backup, restore};
+pub use audit::deep::deep_audit;
+pub use audit::recorded::audit;
+pub use audit::report::{AuditReport, AuditScope, Finding, OnFinding};
+pub use backup::restore::restore;
+pub use backup::{BackupReport, backup};
 pub use catalog::gaps::{Gap, gaps};
 pub use catalog::manifest::{Manifest, ManifestFile};
 pub use catalog::receipts::ReceiptSummary;
@@ -46,10 +49,11 @@ pub use formats::explanation::ExplanationBody;
 pub use formats::format::{IntegerStyle, OutputFormat};
 pub use formats::row_set::{Cell, ColumnSpec, ColumnType, RowSet, RowSetBuilder};
 pub use query::export::{Dataset, Export, ExportSelection};
-pub use query::queries::{
-    ActivePeriod, EventCursor, EventFilter, ExpirationSchedule, Page, Queries, ReconciliationFilter,
-    ScheduledExpiration, SectorSum, event_columns, reconciliation_columns,
-};
+pub use query::queries::activity::ActivePeriod;
+pub use query::queries::events::{EventCursor, EventFilter, event_columns};
+pub use query::queries::expirations::{ExpirationSchedule, ScheduledExpiration, SectorSum};
+pub use query::queries::reconciliation::{ReconciliationFilter, reconciliation_columns};
+pub use query::queries::{Page, Queries};
 pub use query::session::{QueryLimits, ResultPreview, SqlSession};
 pub use reader::provenance::Provenance;
 pub use reader::status::{SourceStatus, Status, TableStatus};

@@ -8,7 +8,7 @@
 //! nothing in it is reached through a link.
 
 mod list;
-mod restore;
+pub(crate) mod restore;
 
 use std::fs;
 use std::io::{self, Write};
@@ -17,6 +17,7 @@ use std::sync::Arc;
 
 use chain::{Progress, Unit};
 
+use crate::backup::list::{BackupPath, CHECKSUMS, Checksums, NOTES};
 use crate::catalog::layout;
 use crate::catalog::snapshot::Snapshot;
 use crate::delta::recovery;
@@ -26,13 +27,11 @@ use crate::storage::beneath;
 use crate::storage::blocking::blocking;
 use crate::storage::disk::Disk;
 use crate::storage::lock::{self, WriterLock};
-use list::{BackupPath, CHECKSUMS, Checksums, NOTES};
-pub use restore::restore;
 
-/// How often a copy is begun anew because files were swept away under it.
+/// How often a copy is begun anew because a writer deleted files meanwhile.
 const ATTEMPTS: usize = 3;
 
-/// What was copied.
+/// What a backup has copied.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct BackupReport {
     /// The published version that the copy is of.

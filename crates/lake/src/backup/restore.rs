@@ -7,8 +7,8 @@ use std::sync::Arc;
 
 use chain::{Progress, Unit};
 
-use super::list::{self, BackupPath, CHECKSUMS, Checksums};
-use super::{BackupFile, BackupReport, copy_file, files_to_copy};
+use crate::backup::list::{self, BackupPath, CHECKSUMS, Checksums};
+use crate::backup::{BackupFile, BackupReport, copy_file, files_to_copy};
 use crate::catalog::snapshot::Snapshot;
 use crate::error::{Error, Result};
 use crate::schema::TableName;

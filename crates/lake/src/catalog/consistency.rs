@@ -16,7 +16,7 @@ use crate::storage::file_names::FileName;
 pub(crate) type MissingFiles = BTreeSet<(TableName, FileName)>;
 
 /// Each closed day has one row in `progress`, and is in every table of days: where that is not so, some other program has
-/// written what days there are. Those laid by miner are some of them.
+/// written what days there are. The copy clustered by miner has some of them.
 ///
 /// # Errors
 /// If a day is closed without such a row, or a table has other days.

@@ -1,10 +1,10 @@
 //! The lake's tables as of one published version.
 //!
 //! A commit names files that were flushed before it, so none is ever missing but where somebody has taken it away: who
-//! removes the lock of a writer lets another one in, which may have swept away what the first has not committed yet, and
-//! then does. Of such commits at the end, and of these alone, the days are given up and closed again: what they named is
+//! removes a writer's lock lets another writer in, which may delete files that the first one then commits. Readers ignore
+//! such commits at the end of the log, and these alone, and the next writer closes their days again: what they named is
 //! lost, and all before them is whole. Where a file of older days is missing, nothing is gained by giving up those after
-//! them, and whoever reads that day is told.
+//! them, and reading that day fails with an error.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -20,7 +20,7 @@ use crate::schema::TableName;
 /// The key in a publishing commit's information under which it names the versions of the other tables.
 const BASE_VERSIONS_KEY: &str = "standsOn";
 
-/// The versions of the other tables that the newest publishing commit stands on. A table that it does not name was
+/// The versions of the other tables that the newest publishing commit depends on. A table that it does not name was
 /// empty then, at version 0.
 pub(crate) async fn base_versions(rows: &Table) -> Result<BTreeMap<TableName, u64>> {
     let notes = rows.latest_commit_info(BASE_VERSIONS_KEY).await?.unwrap_or_default();
@@ -28,17 +28,17 @@ pub(crate) async fn base_versions(rows: &Table) -> Result<BTreeMap<TableName, u6
     Ok(TableName::OTHERS.into_iter().map(|name| (name, version(name).unwrap_or_default())).collect())
 }
 
-/// Notes for a publishing commit that stands on these versions.
+/// The information of a publishing commit that depends on these versions.
 pub(crate) fn base_versions_note(versions: [(TableName, u64); 4]) -> Map<String, Value> {
     let versions: Map<String, Value> =
         versions.into_iter().map(|(name, version)| (name.name().to_owned(), json!(version))).collect();
     Map::from_iter([(BASE_VERSIONS_KEY.to_owned(), Value::Object(versions))])
 }
 
-/// How often a lake is looked at anew because files were swept away under it.
+/// How often a lake is read again because a writer deleted files meanwhile.
 const ATTEMPTS: usize = 3;
 
-/// The tables, each at the version that the newest published days stand on: what a writer has committed to the others
+/// The tables, each at the version that the newest published days depend on: what a writer has committed to the others
 /// and not published yet is not seen.
 pub(crate) struct Snapshot {
     tables: BTreeMap<TableName, Table>,
@@ -130,7 +130,7 @@ impl Snapshot {
         })
     }
 
-    /// The table that publishes, to be asked for newer versions.
+    /// The table whose commits publish.
     pub(crate) fn into_rows(mut self) -> Option<Table> {
         self.tables.remove(&TableName::Rows)
     }
@@ -164,7 +164,7 @@ async fn last_complete_version(dir: &Path, version: u64, missing: &MissingFiles)
     Ok(None)
 }
 
-/// Says that a lake is read, or taken back, as of a version before its newest one.
+/// Warns that a version before the newest one is used.
 fn warn_rolled_back(dir: &Path, missing: &MissingFiles, whole: &Snapshot) {
     let last = whole.table(TableName::Rows).and_then(|rows| rows.files().last());
     let upto = last

@@ -10,7 +10,7 @@ use crate::error::Result;
 use crate::schema::TableName;
 use crate::storage::disk::Disk;
 
-/// Why a commit is taken back, in the words of a log line.
+/// Why a commit is rolled back, in the words of a log line.
 const BASE_VERSION_LOST: &str = "a last commit that stands on a lost one; its days will be closed again";
 const FILE_MISSING: &str = "a last commit that names a missing file; its days will be closed again";
 
@@ -45,7 +45,7 @@ impl Tables {
         Ok(())
     }
 
-    /// Brings all tables to what the newest publishing commit stands on whose files are there.
+    /// Rolls all tables back to the newest publishing commit whose files and base versions are there.
     async fn roll_back_unpublished(&mut self, dir: &Path) -> Result<()> {
         let mut versions = base_versions(self.get(TableName::Rows)).await?;
         // What it stands on may be torn and lost; then so is it.
@@ -95,7 +95,7 @@ impl Tables {
     }
 
     /// One commit to each table that changes. The last one, to `sp_sector_daily`, publishes, and names the versions of
-    /// the others that it stands on.
+    /// the others that it depends on.
     pub(crate) async fn commit(&mut self, mut changes: BTreeMap<TableName, FileChanges>) -> Result<()> {
         for name in TableName::OTHERS {
             if let Some(change) = changes.remove(&name) {

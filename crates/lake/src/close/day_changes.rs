@@ -1,4 +1,4 @@
-//! What closing days again has changed: differences are told, not hidden.
+//! What closing days again has changed: differences are reported, not hidden.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -63,7 +63,7 @@ impl DayChange {
     }
 }
 
-/// The columns in which two editions of a day's rows differ.
+/// The columns in which two versions of a day's rows differ.
 pub(crate) fn changed_columns(before: &DayRows, now: &DayRows) -> Vec<ColumnChange> {
     let miners: BTreeSet<MinerId> = before.miners().iter().chain(now.miners()).copied().collect();
     let places: Vec<_> = miners.iter().map(|miner| (before.find(*miner), now.find(*miner))).collect();

@@ -2,7 +2,7 @@
 //!
 //! Our own writes leave a file whole or not at all, so of a crash there remain only files that nothing names: partial
 //! ones, and data files whose commit never came. Other programs, older file systems and failing disks can do worse: a
-//! commit or checkpoint of no length, or cut off. The last commit can be taken back, since what it named was not yet
+//! commit or checkpoint of no length, or cut off. The last commit can be rolled back, since what it named was not yet
 //! answered for; what is damaged further down is damage, and said so when the table is read.
 
 use std::collections::HashSet;
@@ -112,7 +112,7 @@ pub(crate) fn has_log(lake: &Path, table: &str) -> Result<bool> {
     Ok(names.iter().any(|(name, _)| LogName::parse(name).is_some()))
 }
 
-/// Where a table's commit of that version lies.
+/// The path of a table's commit of that version.
 pub(crate) fn commit_path(table: &Path, version: u64) -> PathBuf {
     table.join(LOG_DIRECTORY).join(LogName::commit(version).to_string())
 }

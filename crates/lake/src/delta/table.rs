@@ -38,7 +38,7 @@ pub(crate) struct Table {
     passed: Vec<(u64, CommitFingerprint)>,
 }
 
-/// By what a file is known again: another file in its place has another one.
+/// Identifies a commit's file: another file in its place has another one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct CommitFingerprint {
     file: u64,
@@ -156,7 +156,7 @@ impl Table {
         LocatedFile { lake: Arc::clone(&self.lake), table: self.name, file: file.clone() }
     }
 
-    /// The notes of the newest commit that has the one called `key`: that of this version, unless another program has
+    /// The information of the newest commit that has the key `key`: that of this version, unless another program has
     /// committed since.
     pub(crate) async fn latest_commit_info(&self, key: &str) -> Result<Option<Map<String, Value>>> {
         let failed = || Error::delta(self.name.name(), "read its commits");
@@ -222,7 +222,7 @@ impl Table {
         Ok(CommitFingerprint::of(&about))
     }
 
-    /// Takes the last commit back, and reads the version before it; `why` says so in the words of a log line.
+    /// Rolls the last commit back, and reads the version before it; `why` says so in the words of a log line.
     pub(crate) async fn roll_back_last_commit(&mut self, why: &str) -> Result<()> {
         let failed = || Error::delta(self.name.name(), "read the version before the last");
         recovery::roll_back_last_commit(&self.disk, &self.directory, self.version(), why)?;

@@ -1,8 +1,8 @@
-//! What is found in the depth, where only the system's errors pass.
+//! Errors of integrity that pass through libraries which know only the system's errors.
 
 use std::path::PathBuf;
 
-/// What is found where only the system's errors pass, to be said as what it is.
+/// A violated integrity that a library hands back inside an error of its own.
 #[derive(Clone, Debug, thiserror::Error)]
 pub(crate) enum IntegrityError {
     /// As the lake's error `UnexpectedFileType`.
@@ -30,7 +30,7 @@ pub(crate) enum IntegrityError {
 }
 
 impl IntegrityError {
-    /// What was found, if it is what an error comes from.
+    /// The error of integrity that an error comes from, if there is one.
     pub(crate) fn find_in(error: &(dyn std::error::Error + 'static)) -> Option<Self> {
         let mut next = Some(error);
         while let Some(error) = next {

@@ -127,7 +127,7 @@ pub enum Error {
         /// The day.
         day: Day,
     },
-    /// Days after the ones that were closed again stand on another state.
+    /// Later days depend on a state that re-closing has changed.
     #[error(
         "the state at the end of {last} is another one now, and the closed days {first_later} to {end} stand on the old one; take in a source that reaches {end}, or say --drop-later to give them up"
     )]
@@ -162,7 +162,7 @@ pub enum Error {
         /// The day.
         day: Day,
     },
-    /// A number of stored events passes what can be reckoned with.
+    /// A number of stored events exceeds what can be computed with.
     #[error("{day}: {source}")]
     Overflow {
         /// The day.
@@ -229,7 +229,7 @@ pub enum Error {
         /// The longest, in bytes.
         longest: usize,
     },
-    /// A question took longer than it may.
+    /// A query exceeded its time limit.
     #[error(
         "the question took longer than {} s; ask for less, or allow it more with --time SECONDS",
         .limit.as_secs()
@@ -238,7 +238,7 @@ pub enum Error {
         /// How long it may take.
         limit: std::time::Duration,
     },
-    /// A question held more memory than it may, where no temporary files help.
+    /// A query exceeded its memory limit, where no temporary files help.
     #[error(
         "the question holds far more memory than {} MiB; ask for less, or allow it more with --memory MIB",
         .limit >> 20
@@ -247,7 +247,7 @@ pub enum Error {
         /// Bytes that it may hold.
         limit: usize,
     },
-    /// A question needs more memory or temporary files than it may.
+    /// A query needs more memory or temporary files than its limits allow.
     #[error(
         "the question needs more memory or temporary files than it may; ask for less, or allow it more with --memory MIB or --spill MIB ({said})"
     )]
@@ -261,7 +261,7 @@ pub enum Error {
         /// What the operating system said.
         source: std::io::Error,
     },
-    /// What was asked for could not be written.
+    /// An answer could not be written.
     #[error("writing what was asked for: {source}")]
     Output {
         /// What the operating system said.
@@ -332,7 +332,7 @@ pub enum Error {
 }
 
 impl Error {
-    /// Whether a question was given up because it passed a limit, not because something is wrong.
+    /// Whether a query was ended by a limit, and not by a fault.
     #[must_use]
     pub fn is_limit(&self) -> bool {
         matches!(self, Self::TimeLimit { .. } | Self::MemoryLimit { .. } | Self::ResourcesExhausted { .. })

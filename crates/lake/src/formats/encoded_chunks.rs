@@ -1,4 +1,4 @@
-//! Rows that are written piece by piece, as somebody takes them.
+//! Rows that are encoded chunk by chunk, as somebody takes them.
 
 use std::fmt;
 
@@ -6,15 +6,15 @@ use crate::error::{Error, Result};
 use crate::formats::format::{IntegerStyle, OutputFormat, RowEncoder};
 use crate::formats::row_set::{RowSet, rows_error};
 
-/// Bytes of text that a piece of the rows takes, about, and a value of one.
+/// About how many bytes of text a chunk takes, and a value.
 const CHUNK_BYTES: usize = 64 << 10;
 const VALUE_BYTES: usize = 32;
 
 impl RowSet {
-    /// The rows in a form. Wide integers are integer tokens in JSON.
+    /// The rows in a format. Wide integers are integer tokens in JSON.
     ///
     /// # Errors
-    /// If the form cannot hold them.
+    /// If the format cannot hold them.
     pub fn encode(self, format: OutputFormat) -> Result<Vec<u8>> {
         let rows = self.len();
         let mut bytes = Vec::new();
@@ -24,25 +24,25 @@ impl RowSet {
         Ok(bytes)
     }
 
-    /// The rows in a form, to be written piece by piece. What ends a JSON array ends no line.
+    /// The rows in a format, to be written chunk by chunk. What ends a JSON array ends no line.
     ///
     /// # Errors
-    /// If the form cannot hold them.
+    /// If the format cannot hold them.
     pub fn encode_chunks(self, format: OutputFormat) -> Result<EncodedChunks> {
         let of_row = self.columns().len().max(1) * VALUE_BYTES;
         EncodedChunks::new(self, format, (CHUNK_BYTES / of_row).max(1))
     }
 }
 
-/// The rows of a sheet in a form, some at a time. All pieces together are the whole.
+/// The rows of a [`RowSet`] in a format, some at a time. All chunks together are the whole.
 pub struct EncodedChunks {
     sheet: RowSet,
     format: OutputFormat,
-    /// Rows of a piece.
+    /// Rows of a chunk.
     chunk_rows: usize,
     /// Rows that are written.
     written: usize,
-    /// Until the last piece is given.
+    /// Until the last chunk is given.
     encoding: Option<RowEncoder>,
 }
 
@@ -56,7 +56,7 @@ impl fmt::Debug for EncodedChunks {
 }
 
 impl EncodedChunks {
-    /// The rows in pieces of so many.
+    /// The rows in chunks of so many.
     pub(crate) fn new(sheet: RowSet, format: OutputFormat, chunk_rows: usize) -> Result<Self> {
         let none = sheet.formatted(format, 0, 0).map_err(rows_error)?;
         let encoding =
@@ -70,7 +70,7 @@ impl EncodedChunks {
         self.encoding.is_none()
     }
 
-    /// The next rows, and with the last of them what ends the form.
+    /// The next rows, and with the last of them what ends the format.
     fn write(&mut self) -> Result<Vec<u8>> {
         let Some(encoding) = &mut self.encoding else { return Ok(Vec::new()) };
         let rows = self.chunk_rows.min(self.sheet.len() - self.written);

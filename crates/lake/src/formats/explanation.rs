@@ -1,4 +1,4 @@
-//! An explanation as programs are told it, on the command line and over HTTP.
+//! The JSON of an explanation, on the command line and over HTTP.
 
 use chain::Day;
 use ledger::columns::{Storage, Unit};
@@ -68,7 +68,7 @@ impl Serialize for FormattedValue {
 }
 
 impl ExplanationBody {
-    /// What is told of the explanation of a day's number, with at most so many contributions listed in each part.
+    /// The JSON of the explanation of a day's number, with at most so many contributions listed in each part.
     #[must_use]
     pub fn of(explanation: &Explanation<'_>, day: Day, style: IntegerStyle, most: usize) -> Self {
         let column = explanation.column;

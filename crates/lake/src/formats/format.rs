@@ -1,6 +1,6 @@
 //! How rows leave the lake for other programs.
 //!
-//! Binary forms keep the tables' types. In text, a wide integer or any other decimal is exact: bare in CSV, in JSON as
+//! Binary formats keep the tables' types. In text, a wide integer or any other decimal is exact: bare in CSV, in JSON as
 //! [`IntegerStyle`] says. Doubles are spelled as everywhere else in this
 //! program, and what is absent is empty or `null`.
 

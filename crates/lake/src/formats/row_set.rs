@@ -1,6 +1,6 @@
-//! A bounded number of rows under declared headings: what is handed to whoever asks over a network, in any form.
+//! A bounded number of rows with declared columns, to be sent over a network in any format.
 //!
-//! Headings say what a column holds, in which unit, and what it tells. So an answer and its documentation come from the
+//! A column's specification says what it holds, in which unit, and what that means. So an answer and its documentation come from the
 //! same declaration.
 
 use std::borrow::Cow;
@@ -35,13 +35,13 @@ pub enum ColumnType {
     Double,
     /// UTC days.
     Day,
-    /// Storage providers: `f0…` in text, their numbers in binary forms.
+    /// Storage providers: `f0…` in text, their numbers in binary formats.
     Miner,
     /// True or false.
     Boolean,
 }
 
-/// A column's name, and what is to be known of it.
+/// A column's name, type, unit and meaning.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ColumnSpec {
     /// Name.
@@ -57,7 +57,7 @@ pub struct ColumnSpec {
 }
 
 impl ColumnSpec {
-    /// A heading whose every row has a value.
+    /// A column whose every row has a value.
     #[must_use]
     pub const fn new(
         name: &'static str,
@@ -128,7 +128,7 @@ impl From<Value> for Cell {
     }
 }
 
-/// Rows under headings.
+/// Rows with declared columns.
 #[derive(Clone, Debug)]
 pub struct RowSet {
     columns: Arc<[ColumnSpec]>,
@@ -136,18 +136,18 @@ pub struct RowSet {
 }
 
 impl RowSet {
-    /// A sheet of these rows, each with a value for each heading. What does not fit its heading is absent where that is
+    /// A set of these rows, each with a value for each column. A value that does not fit its column is null where that is
     /// allowed.
     ///
     /// # Errors
-    /// If a value does not fit its heading and may not be absent.
+    /// If a value does not fit its column, which is not nullable.
     pub fn new(columns: Arc<[ColumnSpec]>, rows: impl IntoIterator<Item = Vec<Cell>>) -> Result<Self> {
         let mut builder = RowSetBuilder::new(columns);
         rows.into_iter().for_each(|row| builder.push(row));
         builder.finish()
     }
 
-    /// A sheet of what the engine has answered, whose columns are the headings' in their order.
+    /// The rows that the engine has answered, whose columns are these in their order.
     pub(crate) fn of(columns: Arc<[ColumnSpec]>, answered: &[RecordBatch]) -> Result<Self> {
         let schema = schema(&columns);
         let fitted = |batch: &RecordBatch| {
@@ -160,7 +160,7 @@ impl RowSet {
         Ok(Self { columns, rows })
     }
 
-    /// The headings.
+    /// The columns.
     #[must_use]
     pub fn columns(&self) -> &[ColumnSpec] {
         &self.columns
@@ -195,7 +195,7 @@ impl RowSet {
         self.rows.get_array_memory_size()
     }
 
-    /// Some of the rows, with storage providers as text where that is what the form wants.
+    /// Some of the rows, with storage providers as text where the format is text.
     pub(crate) fn formatted(
         &self,
         format: OutputFormat,
@@ -214,7 +214,7 @@ impl RowSet {
     }
 }
 
-/// A sheet that is being filled, row by row.
+/// Builds a [`RowSet`] row by row.
 pub struct RowSetBuilder {
     columns: Arc<[ColumnSpec]>,
     builders: Vec<ColumnBuilder>,
@@ -228,14 +228,14 @@ impl fmt::Debug for RowSetBuilder {
 }
 
 impl RowSetBuilder {
-    /// A sheet without rows so far.
+    /// A builder without rows.
     #[must_use]
     pub fn new(columns: Arc<[ColumnSpec]>) -> Self {
         let builders = columns.iter().map(|spec| ColumnBuilder::new(spec.column_type)).collect();
         Self { columns, builders, rows: 0 }
     }
 
-    /// Adds a row with a value for each heading.
+    /// Adds a row with a value for each column.
     pub fn push(&mut self, row: impl IntoIterator<Item = Cell>) {
         let mut cells = row.into_iter();
         for builder in &mut self.builders {
@@ -256,10 +256,10 @@ impl RowSetBuilder {
         self.rows == 0
     }
 
-    /// The sheet. What does not fit its heading is absent where that is allowed.
+    /// The rows. A value that does not fit its column is null where that is allowed.
     ///
     /// # Errors
-    /// If a value does not fit its heading and may not be absent.
+    /// If a value does not fit its column, which is not nullable.
     pub fn finish(self) -> Result<RowSet> {
         let Self { columns, builders, rows } = self;
         let builders = builders.into_iter().map(ColumnBuilder::finish).collect::<Result<Vec<_>, _>>();

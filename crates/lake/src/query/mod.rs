@@ -1,4 +1,4 @@
-//! How is the lake asked, in SQL or in queries of the program's own?
+//! How is the lake queried, in SQL, by the API and for export?
 
 pub(crate) mod export;
 pub(crate) mod queries;

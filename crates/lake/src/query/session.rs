@@ -1,8 +1,8 @@
-//! Asking freely: any SQL that only reads, over the days that are published, within bounds.
+//! SQL that only reads, over the published days, within limits.
 //!
-//! What a question may do is bounded three times. The planner lets nothing but reading pass. The engine knows the
+//! A statement is bounded three times. The planner lets nothing but reading pass. The engine knows the
 //! lake's tables and no way to name another file. And the work runs on threads of its own, watched from outside: when its time
-//! is up, when it holds more memory than it may, or when whoever asked goes away, it is left to itself, and its
+//! is up, when it holds more memory than it may, or when its client goes away, it is abandoned, and its
 //! temporary files are taken away under it.
 
 use std::fmt;
@@ -36,15 +36,15 @@ use crate::storage::temp_dir;
 
 /// How often the memory that the process holds is looked at.
 const MEMORY_CHECK_INTERVAL: Duration = Duration::from_millis(20);
-/// What a question may hold beyond twice its memory: what decoding and planning take, which nobody counts.
+/// Bytes that a query may hold beyond twice its memory limit: decoding and planning are not tracked.
 const UNTRACKED_BYTES: u64 = 256 << 20;
 /// Longest statement, in bytes: planning takes time and stack by its length.
 const MAX_STATEMENT_BYTES: usize = 128 << 10;
-/// Stack of the question's threads, of which only what is used is held: enough for the longest statement, were it one
+/// Stack of the session's threads, of which only what is used is held: enough for the longest statement, were it one
 /// sum of ones.
 const STACK_BYTES: usize = 512 << 20;
 
-/// What a question may take.
+/// What a query may take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct QueryLimits {
     /// How long it may run, planning and writing included.
@@ -66,14 +66,14 @@ pub struct ResultPreview {
     pub more: bool,
 }
 
-/// The tables of a lake, as of its newest published version, to be asked in SQL.
+/// Runs SQL over the tables of a lake, as of its newest published version.
 pub struct SqlSession {
     version: u64,
     context: SessionContext,
     limits: QueryLimits,
     /// Where sorting, grouping and joining put what they cannot hold.
     spilled: TempDir,
-    /// The question's threads. `None` only while it is dropped.
+    /// The session's threads. `None` only while it is dropped.
     threads: Option<Runtime>,
 }
 
@@ -131,13 +131,13 @@ impl SqlSession {
         Ok(Self { version: manifest.version(), context, limits, spilled, threads: Some(threads) })
     }
 
-    /// The published version that is asked.
+    /// The published version that is queried.
     #[must_use]
     pub fn version(&self) -> u64 {
         self.version
     }
 
-    /// Asks a question of the program's own, whose answer is known to be short.
+    /// Runs a statement of the program's own, whose answer is known to be short.
     ///
     /// # Errors
     /// As [`SqlSession::write`].
@@ -147,7 +147,7 @@ impl SqlSession {
             .await
     }
 
-    /// Asks, and writes the answer as it comes.
+    /// Runs a statement, and writes the answer as it comes.
     ///
     /// # Errors
     /// If the statement is wrong or does more than read, passes a limit, or `out` does not take what is written.
@@ -164,7 +164,7 @@ impl SqlSession {
         self.watch(written).await.map(|_| ())
     }
 
-    /// Asks, and holds the first `most` rows of the answer: for tables that people look at.
+    /// Runs a statement, and holds the first `most` rows of the answer: for tables that people look at.
     ///
     /// # Errors
     /// As [`SqlSession::write`].
@@ -185,7 +185,7 @@ impl SqlSession {
         .await
     }
 
-    /// Waits for work until it is done or passes a limit. The work runs on the question's threads, so that no
+    /// Waits for work until it is done or passes a limit. The work runs on the session's threads, so that no
     /// computation of theirs, however long it does not yield, holds up the watch.
     async fn watch<T: Send + 'static>(
         &self,
@@ -289,7 +289,7 @@ impl ResultPreview {
 }
 
 impl Error {
-    /// What the engine says of a question, in a line and in the words of whoever asked.
+    /// What the engine says of a statement, in a line and in the terms of its author.
     fn sql_error(error: DataFusionError) -> Self {
         if let Some(deep) = IntegrityError::find_in(&error) {
             return deep.into();

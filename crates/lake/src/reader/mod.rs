@@ -124,7 +124,7 @@ impl PublishedVersion {
         self.rows.overlapping(days.clone()).map(|file| file.rows).fold(0, u64::saturating_add)
     }
 
-    /// The day's edition; `None` if it is not closed.
+    /// The day's version; `None` if it is not closed.
     #[must_use]
     pub fn day_version(&self, day: Day) -> Option<DayVersion> {
         self.rows.containing(day).map(|file| DayVersion::of(day, file.name.as_str()))
@@ -219,13 +219,13 @@ impl Reader {
         Ok(self.day_with_version(day).await?.map(|(_, rows)| rows))
     }
 
-    /// As [`Reader::day`], with the edition that the rows are of.
+    /// As [`Reader::day`], with the version that the rows are of.
     ///
     /// # Errors
     /// If the day's file cannot be read.
     pub async fn day_with_version(&self, day: Day) -> Result<Option<(DayVersion, Arc<DayRows>)>> {
         match self.published_day(day).await {
-            // The file may be gone because it was replaced and swept away since; then there is a newer version.
+            // The file may be gone because it was replaced and deleted since; then there is a newer version.
             Err(Error::Io { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => {
                 self.refresh().await?;
                 self.published_day(day).await
@@ -250,7 +250,7 @@ impl Reader {
     }
 
     /// A miner's rows of the closed days in that range, by day; none for days before its first event. Days that are in the
-    /// copy that lies by miner are read from there.
+    /// copy clustered by miner are read from there.
     ///
     /// # Errors
     /// If a file cannot be read.

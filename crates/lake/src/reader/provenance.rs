@@ -71,7 +71,7 @@ impl Provenance {
     /// What the number in a column of the registry is made of.
     ///
     /// # Errors
-    /// If an event is damaged, and adds more than can be reckoned with.
+    /// If an event is damaged, and adds more than can be computed with.
     pub fn explain(&self, column: &'static Column) -> Result<Explanation<'_>> {
         explain(column, self.previous.as_ref(), &self.row, &self.events)
             .map_err(|source| Error::Overflow { day: self.day, source })

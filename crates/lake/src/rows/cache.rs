@@ -9,7 +9,7 @@ use crate::rows::day_version::DayVersion;
 /// Bytes of days kept.
 pub(crate) const DEFAULT_BYTES: usize = 64 << 20;
 
-/// Days by their editions: a day that was closed again has another, so an old one is never mistaken for it.
+/// Days by their versions: a day that was closed again has another, so an old one is never mistaken for it.
 pub(crate) struct Cache {
     limit: usize,
     held: usize,

@@ -1,12 +1,12 @@
-//! Which edition of a day.
+//! Which version of a day.
 
 use std::fmt;
 
 use chain::Day;
 use sha2::{Digest as _, Sha256};
 
-/// Which edition of a closed day: another one whenever the day was closed again or brought into another file, so
-/// whatever was made from one edition stays true for it. Readers of the same lake have the same editions.
+/// Which version of a closed day: another one whenever the day was closed again or brought into another file, so
+/// whatever was made from one version stays true for it. Readers of the same lake have the same versions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct DayVersion {
     day: Day,
@@ -29,7 +29,7 @@ impl DayVersion {
 }
 
 impl fmt::Display for DayVersion {
-    /// 32 hexadecimal digits, which tell editions of the same day apart.
+    /// 32 hexadecimal digits, which tell versions of the same day apart.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:032x}", self.file)
     }

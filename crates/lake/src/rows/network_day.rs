@@ -8,7 +8,7 @@ use crate::error::{Error, Result};
 use crate::rows::day_rows::{DayRows, position};
 
 /// A closed day of the whole network: each column of the registry summed over all storage providers. Quotients and
-/// statistics are reckoned anew, from the sums that they are made of.
+/// statistics are computed anew, from the sums that they are made of.
 #[derive(Clone, Debug)]
 pub struct NetworkDay {
     day: Day,

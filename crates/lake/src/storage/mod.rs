@@ -1,4 +1,4 @@
-//! Where do bytes go, and what may be opened?
+//! How are files written durably, and which may be opened?
 
 pub(crate) mod beneath;
 pub(crate) mod blocking;

@@ -22,15 +22,15 @@ use crate::storage::blocking::on_maintenance_thread;
 use crate::storage::disk::Disk;
 use crate::writer::lake::Lake;
 
-/// Rows put in order at once while a miner's days are laid together.
+/// Rows put in order at once while rows are clustered by miner.
 const ROWS_AT_ONCE: usize = 65_536;
 
-/// What compaction has done.
+/// What a compaction has done.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct CompactionReport {
     /// Months that were brought into one file.
     pub months: u64,
-    /// Days of the month that is not finished, if they were laid by miner.
+    /// Days of the month that is not finished, if they were clustered by miner.
     pub open_days: u64,
     /// Years whose rows by miner were brought into one file.
     pub years: u64,
@@ -41,8 +41,8 @@ pub struct CompactionReport {
 }
 
 impl Lake {
-    /// Brings each finished month that is in more than one file into one, in every table, and lays its rows by miner,
-    /// too. A month is finished when a day of a later one is closed; of the last one, the rows are laid by miner alone. Of a
+    /// Rewrites each finished month that is in more than one file into one, in every table, and clusters its rows by
+    /// miner, too. A month is finished when a day of a later one is closed; of the last one, the rows are only clustered by miner. Of a
     /// finished year, the rows by miner come into one file.
     ///
     /// # Errors
@@ -146,7 +146,7 @@ impl Lake {
         Ok(Some(FileChanges { remove: files, add: vec![added], same_rows: true, ..FileChanges::default() }))
     }
 
-    /// The change that lays the rows of these days by miner, in the place of what was laid so.
+    /// The change that replaces the copy of these days that is clustered by miner.
     async fn cluster_by_miner(&self, days: (Day, Day)) -> Result<FileChanges> {
         let history = self.tables.get(TableName::History);
         let remove: Vec<DataFile> = history.files().overlapping(days.0..=days.1).cloned().collect();

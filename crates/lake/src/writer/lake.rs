@@ -299,7 +299,7 @@ impl Lake {
         if gaps == before { Ok(()) } else { gaps::write(&self.directory, &self.disk, gaps) }
     }
 
-    /// What a day stands on; nothing for the first day ever.
+    /// The day before a day; an empty one before the first day ever.
     async fn previous_day(&self, day: Day) -> Result<LastDay> {
         if let Some((last, _)) = self.reclosing.as_ref().and_then(|reclosing| reclosing.last.as_ref()) {
             return Ok(last.clone());

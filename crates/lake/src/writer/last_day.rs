@@ -6,7 +6,7 @@ use chain::Day;
 use datafusion::arrow::array::RecordBatch;
 use ledger::Carried;
 
-/// The last of some days, and what the next one stands on.
+/// The last closed day: what the next one is computed from.
 #[derive(Clone)]
 pub(crate) struct LastDay {
     pub(crate) day: Day,

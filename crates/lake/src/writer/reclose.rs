@@ -1,4 +1,4 @@
-//! Closing days again, and with them the days after them that stand on what they change.
+//! Closing days again, and the later days that depend on them.
 
 use std::sync::Arc;
 
@@ -41,10 +41,10 @@ impl Lake {
     }
 
     /// Commits the days that were closed again. The days after them keep their events, and get new rows, if the state
-    /// that they stand on is still the same; else they are given up if `drop_later` allows it.
+    /// that they depend on is still the same; else they are dropped if `drop_later` allows it.
     ///
     /// # Errors
-    /// As [`Lake::close_days`]; or if later days stand on another state and may not be given up. Nothing has changed
+    /// As [`Lake::close_days`]; or if later days depend on another state and may not be dropped. Nothing has changed
     /// then.
     pub async fn commit_reclose(&mut self, drop_later: bool) -> Result<LaterDays> {
         let Some(Reclosing { from, mut files, last, changes }) = self.reclosing.take() else {

@@ -6,7 +6,7 @@ use crate::close::day_changes::DayChange;
 use crate::close::day_files::DayFiles;
 use crate::writer::last_day::LastDay;
 
-/// Days that are being closed again. Nothing of it is seen before all of it is committed at once.
+/// Days that are being closed again. Readers see nothing of it before one commit publishes all of it.
 pub(crate) struct Reclosing {
     /// The first day that is closed again.
     pub(crate) from: Day,
@@ -23,7 +23,7 @@ pub(crate) struct Reclosing {
 pub struct LaterDays {
     /// Days whose rows were made anew from their own events.
     pub kept: u64,
-    /// Days that stood on another state and were given up.
+    /// Days that depended on another state and were dropped.
     pub dropped: u64,
     /// What has changed on the days closed again and on those whose rows were made anew, in their order: how messages are
     /// known, rows or events. Days that were not closed before are not among them.

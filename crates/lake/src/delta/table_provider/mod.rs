@@ -36,10 +36,10 @@ use url::Url;
 
 use crate::data_files::data_file::{DataFile, LocatedFile};
 use crate::delta::table::Table;
+use crate::delta::table_provider::listed::{CheckedReaderFactory, ListedFiles, object_name};
 use crate::error::{Error, Result};
 use crate::formats::format;
 use crate::schema::{STAT_DATE, TableName, default_value};
-use listed::{CheckedReaderFactory, ListedFiles, object_name};
 
 /// Where the engine finds the lake's files. It knows no other place.
 const STORE: &str = "lake://tables";
@@ -71,7 +71,7 @@ pub(crate) fn session(
     Ok(context)
 }
 
-/// Some files of a table, for questions of the program's own.
+/// Some files of a table, for queries of the program's own.
 pub(crate) fn frame<'f>(
     table: &Table,
     files: impl IntoIterator<Item = &'f DataFile>,
@@ -115,8 +115,8 @@ pub(crate) fn f0() -> ScalarUDF {
     create_udf("f0", vec![DataType::Int64], DataType::Utf8, Volatility::Immutable, Arc::new(spelled))
 }
 
-/// A table's files. What the table's log says of them (rows, days) is told to the engine, so that it opens no file whose
-/// days are not asked for, and none to count rows.
+/// A table's files. What the table's log says of them (rows, days) is given to the engine, so that it opens no file whose
+/// days are filtered out, and none to count rows.
 struct TableFiles {
     name: TableName,
     store: ObjectStoreUrl,
