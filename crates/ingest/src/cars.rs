@@ -120,7 +120,7 @@ pub async fn cars(
 /// Notes the gap that a source leaves, if that is the error.
 fn noted(lake: &mut Lake, clock: Clock, source: &str, error: Error) -> Result<Error> {
     if let Error::Gap { begins, missing, .. } = &error {
-        lake.note_gap(Gap {
+        lake.record_gap(Gap {
             first_epoch: clock.first_epoch(*missing),
             last_epoch: *begins + -1,
             source: source.to_owned(),
@@ -142,7 +142,7 @@ fn missing(lake: &mut Lake, source: String, clock: Clock, hole: chain::Error) ->
             reason: hole.to_string(),
         };
         if gap.first_epoch <= gap.last_epoch {
-            lake.note_gap(gap)?;
+            lake.record_gap(gap)?;
         }
     }
     Err(Error::Hole { hole: Box::new(hole), closed })
@@ -169,7 +169,7 @@ async fn take_in(
     let mut reader = DayReader::begin(chain, start, activations, source, since)?;
     if let Err(error) = read(lake, &mut reader, &mut report, progress).await {
         if matches!(error, Error::Chain(_)) {
-            lake.note_gap(reader.gap(&error))?;
+            lake.record_gap(reader.gap(&error))?;
         }
         return Err(error);
     }

@@ -319,12 +319,12 @@ async fn a_lake_of_the_first_layout_is_read_as_it_is_and_migrated_by_the_first_w
     let dir = of_layout(1);
     let before = shown(dir.path()).await;
     assert_eq!(before.len(), 3);
-    assert_eq!(Status::of(dir.path()).await.expect("a status").layout, 1);
+    assert_eq!(Status::read(dir.path()).await.expect("a status").layout, 1);
     let (audited_before, _) = audited(dir.path(), false).await;
     assert_eq!((audited_before.miner_days, audited_before.by_claim_alone), (15, 15));
 
     let mut lake = Lake::open(dir.path()).await.expect("migrated");
-    let status = Status::of(dir.path()).await.expect("a status");
+    let status = Status::read(dir.path()).await.expect("a status");
     assert_eq!((status.layout, status.history_since), (NEWEST, None));
     assert_eq!(shown(dir.path()).await, before);
     let progress = lake.day_sources().await.expect("progress");
@@ -337,7 +337,7 @@ async fn a_lake_of_the_first_layout_is_read_as_it_is_and_migrated_by_the_first_w
     let version = status.version;
     drop(lake);
     lake = Lake::open(dir.path()).await.expect("once is enough");
-    assert_eq!(Status::of(dir.path()).await.expect("a status").version, version);
+    assert_eq!(Status::read(dir.path()).await.expect("a status").version, version);
 
     let next = progress[2].day.next();
     let mut more = finished(0, vec![], vec![]);
@@ -363,11 +363,11 @@ async fn days_of_the_third_layout_were_read_from_receipts_and_had_no_upgrades() 
     let days = closed.days().expect("closed days");
     assert_eq!(closed.published().receipt_summary(&days).receipts(), Receipts::Read);
     assert!(old.knows_backing && !old.knows_fees && !old.days.is_empty());
-    let first = Provenance::of(dir.path(), miners(&closed).await[0], *days.end()).await.expect("a row");
+    let first = Provenance::read(dir.path(), miners(&closed).await[0], *days.end()).await.expect("a row");
     assert!(first.events.iter().all(|event| !event.uncertain));
 
     let mut lake = Lake::open(dir.path()).await.expect("migrated");
-    assert_eq!(Status::of(dir.path()).await.expect("a status").layout, NEWEST);
+    assert_eq!(Status::read(dir.path()).await.expect("a status").layout, NEWEST);
     assert_eq!((shown(dir.path()).await, calendar(dir.path(), None).await), (before, old));
     let (found, findings) = audited(dir.path(), true).await;
     assert_eq!((found.miner_days, findings), (15, vec![]));
@@ -406,7 +406,7 @@ async fn days_of_the_third_layout_were_read_from_receipts_and_had_no_upgrades() 
     let answer = asker.preview("SELECT receipts, count(*) FROM progress GROUP BY 1 ORDER BY 1", 9).await;
     let known = answer.expect("an answer").rows;
     assert_eq!(known, [["inferred", "1"], ["", "3"]]);
-    let status = Status::of(dir.path()).await.expect("a status");
+    let status = Status::read(dir.path()).await.expect("a status");
     assert_eq!((status.receipts.days_read, status.receipts.days_inferred), (3, 1));
     assert_eq!(status.receipts.counts.messages_inferred, 3);
     assert_eq!(lake.day_sources().await.expect("progress")[3].receipts, inferred(3));
@@ -446,7 +446,7 @@ async fn how_a_days_messages_are_known_is_kept_with_it() {
     lake.compact(&NoProgress).await.expect("months brought together");
     assert!(reader.refresh().await.expect("a newer version"));
     check(&reader.published(), DAYS - 1);
-    let provenance = Provenance::of(dir.path(), MinerId(1000), day(33)).await.expect("a row");
+    let provenance = Provenance::read(dir.path(), MinerId(1000), day(33)).await.expect("a row");
     assert_eq!(provenance.receipts, inferred(33));
 
     // Closed again with receipts, a day says so, and what that changes.
@@ -477,7 +477,7 @@ async fn an_opening_handed_over_beside_its_day_makes_the_same_lake() {
     lake.close_days(&days.take(2).collect::<Vec<_>>()).await.expect("closed");
     assert_eq!(everything(dir.path()).await, everything(whole.path()).await);
     for miner in [1000, 1001, 1004].map(MinerId) {
-        let events = async |dir: &Path| Provenance::of(dir, miner, day(0)).await.expect("a row").events;
+        let events = async |dir: &Path| Provenance::read(dir, miner, day(0)).await.expect("a row").events;
         assert_eq!(events(dir.path()).await, events(whole.path()).await);
     }
 }
@@ -515,16 +515,16 @@ async fn a_migration_that_breaks_off_is_gone_on_with() {
             let before = shown(dir.path()).await;
             let steps = Arc::new(AtomicUsize::new(0));
             let count = Arc::clone(&steps);
-            let disk = lake::Disk::with_hook(move |_: lake::Step, _: &Path| {
+            let disk = lake::Disk::with_hook(move |_: lake::DiskStep, _: &Path| {
                 if count.fetch_add(1, Ordering::Relaxed) >= fails {
                     return Err(Error::new(ErrorKind::StorageFull, "as if the disk were full"));
                 }
                 Ok(())
             });
-            let failed = Lake::open_on(dir.path(), disk).await.is_err();
+            let failed = Lake::open_with_disk(dir.path(), disk).await.is_err();
             assert_eq!(shown(dir.path()).await, before, "step {fails}");
             drop(Lake::open(dir.path()).await.expect("it goes on"));
-            assert_eq!(Status::of(dir.path()).await.expect("a status").layout, NEWEST);
+            assert_eq!(Status::read(dir.path()).await.expect("a status").layout, NEWEST);
             assert_eq!(shown(dir.path()).await, before, "step {fails}");
             if !failed {
                 assert!(fails > 5, "a migration takes some steps");
@@ -551,7 +551,7 @@ async fn what_sectors_hold_is_unknown_where_days_of_the_second_layout_did_not_ke
     let old = calendar(dir.path(), None).await;
     assert!(!old.knows_backing && !old.days.is_empty());
     let mut lake = Lake::open(dir.path()).await.expect("migrated");
-    assert_eq!(Status::of(dir.path()).await.expect("a status").layout, NEWEST);
+    assert_eq!(Status::read(dir.path()).await.expect("a status").layout, NEWEST);
     assert_eq!((shown(dir.path()).await, calendar(dir.path(), None).await), (before, old));
     let (audited, findings) = audited(dir.path(), true).await;
     assert_eq!((audited.miner_days, findings), (15, vec![]));
@@ -639,7 +639,7 @@ async fn every_number_is_what_its_explanation_adds_up_to() {
             let reader = Reader::open(dir.path()).await.expect("a reader");
             let rows = reader.day(day(number)).await.expect("a readable day").expect("a closed day");
             for (at, miner) in rows.miners().iter().enumerate() {
-                let provenance = Provenance::of(dir.path(), *miner, day(number)).await.expect("a row");
+                let provenance = Provenance::read(dir.path(), *miner, day(number)).await.expect("a row");
                 for column in COLUMNS {
                     let explanation = provenance.explain(column).expect("an explanation");
                     assert_eq!(explanation.value, rows.value(at, column), "{}", column.name);
@@ -651,9 +651,9 @@ async fn every_number_is_what_its_explanation_adds_up_to() {
         assert!(contributions > 1000, "{contributions}");
     }
     let (dir, _lake) = closed(&days(0)[..2]).await;
-    let refused = Provenance::of(dir.path(), MinerId(7), day(1)).await.expect_err("no row");
+    let refused = Provenance::read(dir.path(), MinerId(7), day(1)).await.expect_err("no row");
     assert!(refused.to_string().contains("f07 has no row on 2022-10-02"), "{refused}");
-    let refused = Provenance::of(dir.path(), MinerId(1000), day(2)).await.expect_err("not closed");
+    let refused = Provenance::read(dir.path(), MinerId(1000), day(2)).await.expect_err("not closed");
     assert!(refused.to_string().contains("the closed days are 2022-10-01 to 2022-10-02"), "{refused}");
 }
 

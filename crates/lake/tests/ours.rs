@@ -148,7 +148,10 @@ async fn who_has_lost_the_lock_commits_nothing_more() {
     assert!(matches!(refused, Error::LockReplaced { .. }), "{refused}");
     drop(first);
     assert_eq!(shown(dir.path()).await, before, "nothing has changed");
-    assert!(Status::of(dir.path()).await.expect("a status").writer.is_some(), "the second one still writes");
+    assert!(
+        Status::read(dir.path()).await.expect("a status").writer.is_some(),
+        "the second one still writes"
+    );
     second.close_days(&days(4)[3..]).await.expect("the next day");
     drop(second);
     age(dir.path());

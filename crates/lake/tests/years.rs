@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use chain::{Day, MinerId, NoProgress};
 use common::{age, closed, copy_tree, day, finished, network, onboard, shown};
-use lake::{Disk, FinishedDay, Lake, Reader, Step};
+use lake::{Disk, DiskStep, FinishedDay, Lake, Reader};
 use ledger::columns::Endpoint;
 use ledger::testing::MadeUpOptions;
 use ledger::{Event, Kind};
@@ -127,13 +127,13 @@ async fn whichever_write_fails_while_a_year_is_brought_together_no_row_changes()
         copy_tree(base.path(), dir.path());
         let steps = Arc::new(AtomicUsize::new(0));
         let count = Arc::clone(&steps);
-        let disk = Disk::with_hook(move |_: Step, _: &Path| {
+        let disk = Disk::with_hook(move |_: DiskStep, _: &Path| {
             if count.fetch_add(1, Ordering::Relaxed) >= fails {
                 return Err(io::Error::new(io::ErrorKind::StorageFull, "as if the disk had died"));
             }
             Ok(())
         });
-        let failed = match Lake::open_on(dir.path(), disk).await {
+        let failed = match Lake::open_with_disk(dir.path(), disk).await {
             Ok(mut lake) => lake.compact(&NoProgress).await.is_err(),
             Err(_) => true,
         };

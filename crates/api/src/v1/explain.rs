@@ -31,7 +31,7 @@ pub(super) async fn answer(question: &Question<'_>) -> Result<Answer, Problem> {
     let version = question.version();
     let provenance = {
         let _turn = v1.turn().await?;
-        Provenance::of(v1.reader().directory(), miner, day).await?
+        Provenance::read(v1.reader().directory(), miner, day).await?
     };
     let (column, most) = (*column, question.most());
     // The total of a day that may not be seen is not told by what stands on it either.

@@ -261,7 +261,7 @@ impl V1 {
     async fn clock(&self) -> Result<Clock, Problem> {
         let version = self.reader().version();
         let clock = async {
-            let status = lake::Status::of(self.reader().directory()).await.map_err(Problem::from)?;
+            let status = lake::Status::read(self.reader().directory()).await.map_err(Problem::from)?;
             let last = status.sources.last().ok_or(Problem::NothingClosed)?;
             Ok(Clock::new(last.genesis))
         };

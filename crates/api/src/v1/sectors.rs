@@ -18,7 +18,7 @@ pub(super) async fn events(question: &Question<'_>) -> Result<Answer, Problem> {
         kinds: asked.names("kind").iter().filter_map(|name| Kind::from_name(name)).collect(),
         causes: asked.names("cause").iter().filter_map(|name| Cause::from_name(name)).collect(),
         after: after(question)?,
-        most: question.most(),
+        limit: question.most(),
     };
     let mut rows = ask(question, &wanted).await?;
     // The days of the address are those of the first page, however many are closed meanwhile.
@@ -43,7 +43,7 @@ pub(super) async fn life(question: &Question<'_>) -> Result<Answer, Problem> {
         kinds: Vec::new(),
         causes: Vec::new(),
         after: after(question)?,
-        most: question.most(),
+        limit: question.most(),
     };
     let rows = ask(question, &wanted).await?;
     if rows.sheet.is_empty() && wanted.after.is_none() {
@@ -73,6 +73,6 @@ async fn ask(question: &Question<'_>, wanted: &EventFilter) -> Result<Rows, Prob
     let _turn = v1.turn().await?;
     let page = v1.held.questions.events(question.version(), wanted).await?;
     let next =
-        page.more.and_then(|place| Some(Cursor::After(place.day, u64::try_from(place.position).ok()?)));
+        page.next.and_then(|place| Some(Cursor::After(place.day, u64::try_from(place.position).ok()?)));
     Ok(Rows { next, ..Rows::whole(page.rows) }.known(&question.published, &wanted.days))
 }

@@ -27,7 +27,7 @@ pub(super) async fn answer(
 ) -> Result<Response, Problem> {
     let status = {
         let _turn = v1.turn().await?;
-        lake::Status::of(v1.reader().directory()).await?
+        lake::Status::read(v1.reader().directory()).await?
     };
     let clock = status.sources.last().map(|source| Clock::new(source.genesis));
     let told = Told { clock, window: window.copied() };

@@ -103,7 +103,7 @@ impl Server {
     /// As [`Server::close`], from the first day on that is not closed, writing through `disk`.
     pub(crate) fn go_on(&self, disk: Disk) -> lake::Result<()> {
         self.change(async {
-            let mut lake = Lake::open_on(self.lake.path(), disk).await?;
+            let mut lake = Lake::open_with_disk(self.lake.path(), disk).await?;
             for day in (0..DAYS.len()).map(|at| finished(at, MINERS)) {
                 if lake.last_closed().is_none_or(|last| day.day > last) {
                     lake.close_days(&[day]).await?;

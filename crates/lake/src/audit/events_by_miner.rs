@@ -20,9 +20,9 @@ use crate::records::decoder;
 use crate::schema::{MINER_ID, STAT_DATE};
 use crate::storage::temp_dir;
 
-const DOING: &str = "putting events in order by miner";
+const ACTION: &str = "putting events in order by miner";
 /// Bytes that sorting may hold; beyond them it spills to temporary files.
-const MEMORY: usize = 512 << 20;
+const MAX_MEMORY: usize = 512 << 20;
 
 /// Visits the events of the closed days up to `last`, ordered by miner and then in the chain's order, with their days.
 pub(crate) async fn each(
@@ -35,18 +35,18 @@ pub(crate) async fn each(
     let disk = DiskManagerBuilder::default()
         .with_mode(DiskManagerMode::Directories(vec![spilled.path().to_owned()]));
     let runtime = RuntimeEnvBuilder::new()
-        .with_memory_pool(Arc::new(FairSpillPool::new(MEMORY)))
+        .with_memory_pool(Arc::new(FairSpillPool::new(MAX_MEMORY)))
         .with_disk_manager_builder(disk)
         .build_arc()
-        .map_err(Error::query(DOING))?;
-    let table = table_provider::frame(events, files, SessionConfig::new(), runtime)?;
+        .map_err(Error::query(ACTION))?;
+    let table = table_provider::data_frame(events, files, SessionConfig::new(), runtime)?;
     let rows = async {
         let order = [MINER_ID, STAT_DATE, "position"].map(|name| col(name).sort(true, false));
         table.sort(order.to_vec())?.execute_stream().await
     };
-    let mut rows = rows.await.map_err(Error::query(DOING))?;
+    let mut rows = rows.await.map_err(Error::query(ACTION))?;
     while let Some(batch) = rows.next().await {
-        let batch = batch.map_err(Error::query(DOING))?;
+        let batch = batch.map_err(Error::query(ACTION))?;
         let wrong = |source| Error::Rows { table: events.name().name(), source };
         let batch = crate::data_files::reader::conform_to_table(&batch, events.name()).map_err(wrong)?;
         // Within a miner and day the order of positions is that of decoding.

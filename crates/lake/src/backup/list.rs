@@ -19,7 +19,7 @@ use crate::storage::file_names::{FileName, LogName};
 /// The list's name.
 pub(super) const CHECKSUMS: &str = "SHA256SUMS";
 /// Longest list that is read: some hundred thousand files.
-const LONGEST: u64 = 64 << 20;
+const MAX_BYTES: u64 = 64 << 20;
 /// Files beside the tables.
 pub(super) const NOTES: [&str; 2] = [layout::NAME, gaps::NAME];
 
@@ -84,7 +84,7 @@ pub(super) type Checksums = BTreeMap<BackupPath, String>;
 /// If a line of it is no sum of a file of a copy.
 pub(super) fn read(dir: &Path) -> Result<Option<Checksums>> {
     let path = dir.join(CHECKSUMS);
-    let text = match beneath::read(dir, &[CHECKSUMS], LONGEST) {
+    let text = match beneath::read(dir, &[CHECKSUMS], MAX_BYTES) {
         Ok(text) => text,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(Error::io(&path)(error)),

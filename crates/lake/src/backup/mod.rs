@@ -29,7 +29,7 @@ use crate::storage::disk::Disk;
 use crate::storage::lock::{self, WriterLock};
 
 /// How often a copy is begun anew because a writer deleted files meanwhile.
-const ATTEMPTS: usize = 3;
+const MAX_ATTEMPTS: usize = 3;
 
 /// What a backup has copied.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -63,7 +63,7 @@ pub async fn backup(from: &Path, to: &Path, progress: &(dyn Progress + Sync)) ->
             Err(Error::Io { source, path })
                 if source.kind() == io::ErrorKind::NotFound
                     && path.starts_with(from)
-                    && attempt < ATTEMPTS =>
+                    && attempt < MAX_ATTEMPTS =>
             {
                 attempt += 1;
             }

@@ -140,7 +140,7 @@ async fn copy_files(
         put(file, sum).await?;
     }
     // A copy is a lake itself, and what is wrong with its logs is said of it, not of what is made of it.
-    Snapshot::at(from, None).await.map_err(|error| match error {
+    Snapshot::open_version(from, None).await.map_err(|error| match error {
         Error::NoLake { .. } => Error::Backup {
             path: from.to_owned(),
             problem: format!("there is no log of {} in it", TableName::Rows.name()),
@@ -148,7 +148,7 @@ async fn copy_files(
         },
         error => error,
     })?;
-    let snapshot = Snapshot::at(to, None).await?;
+    let snapshot = Snapshot::open_version(to, None).await?;
     let files_to_copy = files_to_copy(&snapshot, to)?;
     let names: BTreeSet<&BackupPath> =
         files_to_copy.iter().map(|files_to_copy| &files_to_copy.path).collect();

@@ -33,7 +33,7 @@ pub(crate) fn check_days(dir: &Path, tables: &BTreeMap<TableName, Table>) -> Res
         let problem = format!("{} holds {first} to {last} in {} rows, not one a day", file.name, file.rows);
         return rewritten(TableName::Progress, problem);
     }
-    for table in TableName::OTHERS.into_iter().filter(|table| tables.contains_key(table)) {
+    for table in TableName::BASE_TABLES.into_iter().filter(|table| tables.contains_key(table)) {
         let held = days(table);
         let right = match (&held, &closed) {
             (None, _) if table == TableName::History => true,

@@ -15,7 +15,7 @@ use crate::storage::disk::Disk;
 /// The file in the lake that holds them.
 pub(crate) const NAME: &str = "gaps.json";
 /// Longest such file that is read.
-const LONGEST: u64 = 1 << 24;
+const MAX_BYTES: u64 = 1 << 24;
 
 /// Epochs that must be covered before later days can close.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,7 +36,7 @@ pub struct Gap {
 /// If the note of them cannot be read.
 pub fn gaps(dir: &Path) -> Result<Vec<Gap>> {
     let path = dir.join(NAME);
-    let text = match beneath::read(dir, &[NAME], LONGEST) {
+    let text = match beneath::read(dir, &[NAME], MAX_BYTES) {
         Ok(text) => text,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
         Err(error) => return Err(Error::io(&path)(error)),

@@ -21,7 +21,7 @@ pub(crate) const LAYOUT: u64 = 4;
 /// The file in the lake that says its layout; lakes of layout 1 have none.
 pub(crate) const NAME: &str = "lake.json";
 /// Longest such file that is read.
-const LONGEST: u64 = 1 << 16;
+const MAX_BYTES: u64 = 1 << 16;
 
 /// The layout of the lake in `dir`; of one without tables, this version's.
 ///
@@ -29,7 +29,7 @@ const LONGEST: u64 = 1 << 16;
 /// If the file that says so does not read, or names a layout that this version does not know.
 pub(crate) fn read(dir: &Path) -> Result<u64> {
     let path = dir.join(NAME);
-    let text = match beneath::read(dir, &[NAME], LONGEST) {
+    let text = match beneath::read(dir, &[NAME], MAX_BYTES) {
         Ok(text) => text,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
             let begun = beneath::is_directory(dir, &[TableName::Rows.name()]).map_err(Error::io(dir))?;

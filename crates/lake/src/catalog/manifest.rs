@@ -51,7 +51,7 @@ impl Manifest {
             TableName::ALL.into_iter().map(|name| (name, located(snapshot.table(name)))).collect();
         let files = located.iter().map(|(name, files)| (*name, files.iter().map(listed).collect()));
         let files = files.collect();
-        let receipts = ReceiptIndex::of(&snapshot, &ReceiptIndex::default()).await?;
+        let receipts = ReceiptIndex::load(&snapshot, &ReceiptIndex::default()).await?;
         Ok(Self { version: snapshot.version(), files, located, directory, receipts })
     }
 
@@ -109,7 +109,7 @@ impl Manifest {
     ///
     /// # Errors
     /// If it lacks one.
-    pub(crate) fn check_whole(&self, table: TableName) -> Result<()> {
+    pub(crate) fn check_complete(&self, table: TableName) -> Result<()> {
         let closed = self.closed()?;
         let missing = |day: Day| Error::Table {
             table: table.name(),

@@ -82,7 +82,7 @@ impl ReceiptIndex {
     ///
     /// # Errors
     /// If a file of `progress` does not read.
-    pub(crate) async fn of(snapshot: &Snapshot, before: &Self) -> Result<Self> {
+    pub(crate) async fn load(snapshot: &Snapshot, before: &Self) -> Result<Self> {
         let Some(table) = snapshot.table(TableName::Progress) else { return Ok(Self::default()) };
         let known = |file: &DataFile| before.files.get(&file.days.0).filter(|(known, _)| known == file);
         let (mut files, mut unknown): (BTreeMap<_, _>, Vec<LocatedFile>) = Default::default();

@@ -25,7 +25,7 @@ const BASE_VERSIONS_KEY: &str = "standsOn";
 pub(crate) async fn base_versions(rows: &Table) -> Result<BTreeMap<TableName, u64>> {
     let notes = rows.latest_commit_info(BASE_VERSIONS_KEY).await?.unwrap_or_default();
     let version = |name: TableName| notes.get(BASE_VERSIONS_KEY)?.get(name.name())?.as_u64();
-    Ok(TableName::OTHERS.into_iter().map(|name| (name, version(name).unwrap_or_default())).collect())
+    Ok(TableName::BASE_TABLES.into_iter().map(|name| (name, version(name).unwrap_or_default())).collect())
 }
 
 /// The information of a publishing commit that depends on these versions.
@@ -36,7 +36,7 @@ pub(crate) fn base_versions_note(versions: [(TableName, u64); 4]) -> Map<String,
 }
 
 /// How often a lake is read again because a writer deleted files meanwhile.
-const ATTEMPTS: usize = 3;
+const MAX_ATTEMPTS: usize = 3;
 
 /// The tables, each at the version that the newest published days depend on: what a writer has committed to the others
 /// and not published yet is not seen.
@@ -51,20 +51,20 @@ impl Snapshot {
     /// # Errors
     /// If there is no lake, it was made by another version of the program, or it cannot be read.
     pub(crate) async fn open(dir: &Path) -> Result<Self> {
-        let mut snapshot = Self::at(dir, None).await?;
-        for _ in 0..ATTEMPTS {
+        let mut snapshot = Self::open_version(dir, None).await?;
+        for _ in 0..MAX_ATTEMPTS {
             let missing = snapshot.missing_files()?;
             if missing.is_empty() {
                 break;
             }
             // Files that a newer version has no more may have been removed since.
             if snapshot.require(TableName::Rows)?.has_newer().await? {
-                snapshot = Self::at(dir, None).await?;
+                snapshot = Self::open_version(dir, None).await?;
                 continue;
             }
             if let Some(whole) = last_complete_version(dir, snapshot.version(), &missing).await? {
                 warn_rolled_back(dir, &missing, &whole);
-                return whole.passing_over(snapshot.version());
+                return whole.skipping_versions(snapshot.version());
             }
             // Whoever reads that day is told.
             break;
@@ -76,7 +76,7 @@ impl Snapshot {
     ///
     /// # Errors
     /// As [`Snapshot::open`].
-    pub(crate) async fn at(dir: &Path, version: Option<u64>) -> Result<Self> {
+    pub(crate) async fn open_version(dir: &Path, version: Option<u64>) -> Result<Self> {
         if !Table::exists(dir, TableName::Rows)? {
             return Err(Error::NoLake { dir: dir.to_owned() });
         }
@@ -107,10 +107,10 @@ impl Snapshot {
     }
 
     /// The same with newer published versions passed over, up to this one.
-    fn passing_over(mut self, newest: u64) -> Result<Self> {
+    fn skipping_versions(mut self, newest: u64) -> Result<Self> {
         if let Some(rows) = self.tables.get_mut(&TableName::Rows) {
             for version in rows.version() + 1..=newest {
-                rows.pass_over(version)?;
+                rows.skip_version(version)?;
             }
         }
         Ok(self)
@@ -131,7 +131,7 @@ impl Snapshot {
     }
 
     /// The table whose commits publish.
-    pub(crate) fn into_rows(mut self) -> Option<Table> {
+    pub(crate) fn into_publishing_table(mut self) -> Option<Table> {
         self.tables.remove(&TableName::Rows)
     }
 
@@ -150,7 +150,7 @@ async fn last_complete_version(dir: &Path, version: u64, missing: &MissingFiles)
     let mut lacking = missing.clone();
     for earlier in (0..version).rev() {
         // What came before the oldest commit that is kept cannot be read.
-        let Ok(snapshot) = Snapshot::at(dir, Some(earlier)).await else { return Ok(None) };
+        let Ok(snapshot) = Snapshot::open_version(dir, Some(earlier)).await else { return Ok(None) };
         let lacks = snapshot.missing_files()?;
         if lacks.is_empty() {
             return Ok(Some(snapshot));

@@ -97,7 +97,7 @@ impl Tables {
     /// One commit to each table that changes. The last one, to `sp_sector_daily`, publishes, and names the versions of
     /// the others that it depends on.
     pub(crate) async fn commit(&mut self, mut changes: BTreeMap<TableName, FileChanges>) -> Result<()> {
-        for name in TableName::OTHERS {
+        for name in TableName::BASE_TABLES {
             if let Some(change) = changes.remove(&name) {
                 self.get_mut(name).commit(change).await?;
             }
@@ -107,7 +107,8 @@ impl Tables {
 
     /// Commits to `sp_sector_daily`, naming the other tables' versions.
     pub(crate) async fn publish(&mut self, change: FileChanges) -> Result<()> {
-        let commit_info = base_versions_note(TableName::OTHERS.map(|name| (name, self.get(name).version())));
+        let commit_info =
+            base_versions_note(TableName::BASE_TABLES.map(|name| (name, self.get(name).version())));
         self.get_mut(TableName::Rows).commit(FileChanges { commit_info, ..change }).await?;
         Ok(())
     }

@@ -57,7 +57,7 @@ impl DayCloseEngine {
 
     /// Begins to close `day` on `previous`, the rows of the day before (empty for the first day ever). The engine runs
     /// beside the caller, on the events that it is given.
-    pub(crate) fn begin(&self, day: Day, previous: RecordBatch) -> Result<DayCloseRun> {
+    pub(crate) fn start(&self, day: Day, previous: RecordBatch) -> Result<DayCloseRun> {
         let bound = SumBound::from(&previous);
         let (events, arriving) = mpsc::channel(QUEUED_BATCHES);
         let arriving = stream::unfold(arriving, |mut arriving: mpsc::Receiver<RecordBatch>| async {

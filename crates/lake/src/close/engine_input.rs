@@ -80,18 +80,18 @@ impl EngineInput {
             } else if values.data_type() == field.data_type() {
                 Some(Arc::clone(values))
             } else {
-                Some(unfolded(values, field.data_type()).map_err(wrong)?)
+                Some(unfolded(values, field.data_type()).map_err(rows_error)?)
             });
         }
         let (miners, messages) = (Arc::clone(column(MINER_ID)?), Arc::clone(column(MESSAGE)?));
         let numbers: ArrayRef = Arc::new(self.numbers(&miners, &messages)?);
         let columns = columns.into_iter().map(|column| column.unwrap_or_else(|| Arc::clone(&numbers)));
-        RecordBatch::try_new(schema, columns.collect()).map_err(wrong)
+        RecordBatch::try_new(schema, columns.collect()).map_err(rows_error)
     }
 
     fn numbers(&mut self, miners: &ArrayRef, messages: &ArrayRef) -> Result<Int32Array> {
         let texts_as_dictionary = DataType::Dictionary(Box::new(DataType::Int32), Box::new(DataType::Utf8));
-        let messages = cast(messages, &texts_as_dictionary).map_err(wrong)?;
+        let messages = cast(messages, &texts_as_dictionary).map_err(rows_error)?;
         let (Some(miners), Some(messages)) =
             (miners.as_primitive_opt::<Int64Type>(), messages.as_dictionary_opt::<Int32Type>())
         else {
@@ -151,7 +151,7 @@ fn unfolded(values: &ArrayRef, to: &DataType) -> std::result::Result<ArrayRef, A
     }
 }
 
-fn wrong(source: ArrowError) -> Error {
+fn rows_error(source: ArrowError) -> Error {
     Error::Rows { table: TableName::Events.name(), source }
 }
 

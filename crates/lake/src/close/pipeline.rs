@@ -14,7 +14,7 @@ use crate::close::day_files::DayFiles;
 use crate::close::engine::{DayCloseEngine, DayCloseRun};
 use crate::data_files::writer::FileWriter;
 use crate::error::{Error, Result};
-use crate::records::event_encoder::{self, PositionedEvent, ROWS_AT_ONCE};
+use crate::records::event_encoder::{self, BATCH_ROWS, PositionedEvent};
 use crate::records::finished_day::FinishedDay;
 use crate::schema::TableName;
 use crate::storage::disk::Disk;
@@ -74,11 +74,11 @@ impl Pipeline<'_> {
         let count = finished.events.len().saturating_add(usize::try_from(most).unwrap_or(usize::MAX));
         let day = finished.day;
         let write = move || {
-            let mut file = FileWriter::begin(&disk, &directory, TableName::Events, (day, day), count)?;
+            let mut file = FileWriter::create(&disk, &directory, TableName::Events, (day, day), count)?;
             while let Some(batch) = arriving.blocking_recv() {
                 file.write(&batch)?;
             }
-            Ok(DayFiles::of(TableName::Events, file.end()?))
+            Ok(DayFiles::of(TableName::Events, file.finish()?))
         };
         let (writing, to) = match held {
             true => (None, EventSink::Held(Vec::new())),
@@ -87,22 +87,22 @@ impl Pipeline<'_> {
         let rows = async {
             let mut feed = EventFeed {
                 finished,
-                run: self.engine.begin(day, previous)?,
+                run: self.engine.start(day, previous)?,
                 checks: DayChecks::new(finished.epochs()),
                 seen: Seen::default(),
                 counts: self.counts.then(EventCounts::new),
                 to,
             };
             let sorted = event_encoder::EventOrder::new(day, &finished.events)?;
-            let mut rest = sorted.of(&finished.events).peekable();
+            let mut rest = sorted.apply(&finished.events).peekable();
             let opened = match opening {
                 Some(opening) => feed.open(opening, &mut rest).await?,
                 None => 0,
             };
-            let mut rows = Vec::with_capacity(ROWS_AT_ONCE);
+            let mut rows = Vec::with_capacity(BATCH_ROWS);
             loop {
                 rows.clear();
-                rows.extend(rest.by_ref().take(ROWS_AT_ONCE).map(|row| shifted(most, row)));
+                rows.extend(rest.by_ref().take(BATCH_ROWS).map(|row| shifted(most, row)));
                 if rows.is_empty() {
                     break;
                 }
@@ -159,7 +159,7 @@ impl EventFeed<'_> {
                 rows.push((opened, event));
                 opened += 1;
             }
-            for rows in rows.chunks(ROWS_AT_ONCE) {
+            for rows in rows.chunks(BATCH_ROWS) {
                 self.add(rows).await?;
             }
         }

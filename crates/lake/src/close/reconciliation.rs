@@ -80,7 +80,7 @@ pub(crate) fn batch(finished: &FinishedDay, rows: &RecordBatch, found: &DayFindi
     }
     columns.push(Arc::new(StringArray::from_iter_values(names)));
     columns.push(Arc::new(StringArray::from_iter_values(anomalies)));
-    RecordBatch::try_new(TableName::Reconciliation.schema(), columns).map_err(wrong)
+    RecordBatch::try_new(TableName::Reconciliation.schema(), columns).map_err(rows_error)
 }
 
 /// Both have 38 digits by now, so their difference has 128 bits.
@@ -89,11 +89,11 @@ fn less(ledger: Bytes, chain: Bytes) -> Bytes {
 }
 
 fn wide(values: Vec<i128>) -> Result<ArrayRef> {
-    let array = Decimal128Array::from(values).with_precision_and_scale(DIGITS, 0).map_err(wrong)?;
+    let array = Decimal128Array::from(values).with_precision_and_scale(DIGITS, 0).map_err(rows_error)?;
     Ok(Arc::new(array))
 }
 
-fn wrong(source: datafusion::arrow::error::ArrowError) -> Error {
+fn rows_error(source: datafusion::arrow::error::ArrowError) -> Error {
     Error::Rows { table: TableName::Reconciliation.name(), source }
 }
 

@@ -21,7 +21,7 @@ use crate::rows::day_rows::DayRows;
 use crate::schema::TableName;
 
 /// Rows read at once.
-const ROWS_AT_ONCE: usize = 16_384;
+const BATCH_ROWS: usize = 16_384;
 /// Batches that wait to be added up.
 const QUEUED_BATCHES: usize = 16;
 
@@ -76,7 +76,7 @@ impl DayClose {
     pub async fn close(&mut self, day: Day, events: &Path, next: Option<&Path>) -> Result<DayRows> {
         let prefetched = self.prefetched.take().filter(|prefetched| prefetched.path == events);
         let mut reader = prefetched.unwrap_or_else(|| EventFileReader::begin(events));
-        let mut run = self.engine.begin(day, self.previous.clone())?;
+        let mut run = self.engine.start(day, self.previous.clone())?;
         while let Some(batch) = reader.arriving.recv().await {
             run.add(&batch).await?;
         }
@@ -97,7 +97,7 @@ fn read(path: &Path, batches: &mpsc::Sender<RecordBatch>) -> Result<()> {
     let wanted = EngineInput::schema();
     let wanted = wanted.fields().iter().map(|field| field.name().as_str());
     let mask = ProjectionMask::columns(builder.parquet_schema(), wanted);
-    let reader = builder.with_projection(mask).with_batch_size(ROWS_AT_ONCE).build().map_err(parquet)?;
+    let reader = builder.with_projection(mask).with_batch_size(BATCH_ROWS).build().map_err(parquet)?;
     for batch in reader {
         let batch = batch.map_err(|source| parquet(ParquetError::from(source)))?;
         if batches.blocking_send(batch).is_err() {

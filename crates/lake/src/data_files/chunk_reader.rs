@@ -12,7 +12,7 @@ use datafusion::parquet::file::reader::{ChunkReader, Length};
 use crate::storage::object_reads::read_at;
 
 /// Bytes that are read ahead at most. What is longer is read page by page.
-const MOST_AHEAD: u64 = 64 << 20;
+const MAX_READ_AHEAD: u64 = 64 << 20;
 
 /// What a data file is read from. The Parquet library's own way moves the one place that all handles of a file share.
 #[derive(Clone, Debug)]
@@ -32,7 +32,7 @@ impl FileChunks {
     /// The same file, with these bytes at hand: one look at the disk, in the place of one for each page.
     pub(crate) fn read_ahead(&self, range: Range<u64>) -> Result<Self> {
         let length = range.end.saturating_sub(range.start);
-        if length > MOST_AHEAD {
+        if length > MAX_READ_AHEAD {
             return Ok(self.clone());
         }
         let bytes = self.get_bytes(range.start, usize::try_from(length)?)?;

@@ -21,7 +21,7 @@ const DAYS: RangeInclusive<i32> = 0..=LAST_DAY;
 /// The last day of the year 2100.
 const LAST_DAY: i32 = 47_846;
 /// Most rows of a file: far more than any has, and few enough to be added up.
-const MOST_ROWS: u64 = 1 << 40;
+const MAX_ROWS: u64 = 1 << 40;
 
 /// A data file: rows of one day, or of consecutive days.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -67,7 +67,7 @@ impl DataFile {
         let miners = miner("minValues").zip(miner("maxValues"));
         let rows = stats.get("numRecords")?.as_u64()?;
         let within = DAYS.contains(&days.0.unix_days()) && DAYS.contains(&days.1.unix_days());
-        let can_be = within && days.0 <= days.1 && rows <= MOST_ROWS && size >= 0;
+        let can_be = within && days.0 <= days.1 && rows <= MAX_ROWS && size >= 0;
         can_be.then_some(Self { name, size, rows, days, miners })
     }
 
@@ -115,7 +115,7 @@ impl LocatedFile {
     /// If they are others.
     pub(crate) fn check_rows(&self, about: &ParquetMetaData) -> io::Result<()> {
         let rows = about.row_groups().iter().map(|group| u64::try_from(group.num_rows()).ok());
-        let rows = rows.sum::<Option<u64>>().filter(|rows| *rows <= MOST_ROWS);
+        let rows = rows.sum::<Option<u64>>().filter(|rows| *rows <= MAX_ROWS);
         match rows {
             Some(rows) if rows == self.file.rows => Ok(()),
             rows => {

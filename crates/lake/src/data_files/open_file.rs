@@ -25,7 +25,7 @@ use crate::error::{Error, Result};
 use crate::schema::{MINER_ID, STAT_DATE, TableName};
 
 /// Most rows that room is made for at once, whatever a file says of itself.
-const MOST_ROWS: usize = 1 << 21;
+const MAX_ROWS: usize = 1 << 21;
 
 /// Reads what is selected of a file.
 pub(crate) type Builder = ParquetRecordBatchReaderBuilder<FileChunks>;
@@ -141,7 +141,7 @@ impl<'p> OpenFile<'p> {
         let batches = builder
             .with_projection(mask)
             .with_row_selection(pages.clone())
-            .with_batch_size(rows.clamp(1, MOST_ROWS));
+            .with_batch_size(rows.clamp(1, MAX_ROWS));
         let batches = batches.build().map_err(self.wrong())?;
         let wanted = Scalar::new(Int64Array::from(vec![miner]));
         let places = batches.map(|batch| {
@@ -201,7 +201,7 @@ impl<'p> OpenFile<'p> {
 
     /// What is selected, `rows` rows: all columns of the file, or those of the builder's projection.
     pub(crate) fn read(&self, builder: Builder, rows: usize) -> Result<RecordBatch> {
-        let reader = builder.with_batch_size(rows.clamp(1, MOST_ROWS)).build().map_err(self.wrong())?;
+        let reader = builder.with_batch_size(rows.clamp(1, MAX_ROWS)).build().map_err(self.wrong())?;
         let schema = reader.schema();
         let batches = reader.collect::<std::result::Result<Vec<_>, _>>();
         let batches = batches.map_err(|source| self.wrong()(source.into()))?;

@@ -17,12 +17,12 @@ use crate::error::{Error, Result};
 use crate::schema::{MINER_ID, STAT_DATE, TableName, default_value};
 
 /// Rows in a batch where a file is read piece by piece.
-const AT_ONCE: usize = 8192;
+const BATCH_ROWS: usize = 8192;
 
 /// Columns that a core decodes at once.
-const COLUMNS_AT_ONCE: usize = 8;
+const COLUMNS_PER_TASK: usize = 8;
 /// Values fewer than which are not worth another core.
-const FEW: usize = 65_536;
+const FEW_ROWS: usize = 65_536;
 
 /// A whole file as the table's rows.
 pub(crate) fn read_all(file: &LocatedFile) -> Result<RecordBatch> {
@@ -36,7 +36,7 @@ pub(crate) fn for_each_batch(
     file: &LocatedFile,
     visit: &mut dyn FnMut(RecordBatch) -> Result<()>,
 ) -> Result<()> {
-    batches(file, AT_ONCE)?.try_for_each(|batch| visit(batch?))
+    batches(file, BATCH_ROWS)?.try_for_each(|batch| visit(batch?))
 }
 
 /// A whole file as the table's rows, in batches of so many.
@@ -69,11 +69,11 @@ pub(crate) fn day(file: &LocatedFile, day: Day) -> Result<RecordBatch> {
 fn read_in_parallel(opened: &OpenFile<'_>) -> Result<RecordBatch> {
     let opened = opened.read_ahead()?;
     let (rows, width) = (opened.rows(), opened.width());
-    if rows.saturating_mul(width) < FEW {
+    if rows.saturating_mul(width) < FEW_ROWS {
         return opened.read(opened.builder(), rows);
     }
     let places: Vec<usize> = (0..width).collect();
-    let parts: Vec<&[usize]> = places.chunks(COLUMNS_AT_ONCE).collect();
+    let parts: Vec<&[usize]> = places.chunks(COLUMNS_PER_TASK).collect();
     let parts = parts.par_iter().map(|places| {
         let builder = opened.builder();
         let mask = ProjectionMask::leaves(builder.parquet_schema(), places.iter().copied());
@@ -224,7 +224,7 @@ mod tests {
         };
         // Handed over at once, and a day at a time as compaction does.
         let together = write(TableName::Rows, &all);
-        let mut writer = writer::FileWriter::begin(
+        let mut writer = writer::FileWriter::create(
             &Disk::default(),
             &within(directory.path(), TableName::Rows).1,
             TableName::Rows,
@@ -235,7 +235,7 @@ mod tests {
         for day in &days {
             writer.write(day).expect("written");
         }
-        let apart = LocatedFile { file: writer.end().expect("written"), ..together.clone() };
+        let apart = LocatedFile { file: writer.finish().expect("written"), ..together.clone() };
         let laid = write(TableName::History, &by_miner(&all));
         for file in [&together, &apart] {
             for (number, rows) in (0..4).zip(&days) {
@@ -266,12 +266,12 @@ mod tests {
         let days = (day_number(0), day_number(3));
         let (lake, of) = within(directory.path(), TableName::Rows);
         let mut writer =
-            writer::FileWriter::begin(&Disk::default(), &of, TableName::Rows, days, all.num_rows())
+            writer::FileWriter::create(&Disk::default(), &of, TableName::Rows, days, all.num_rows())
                 .expect("begun");
         for number in 0..4 {
             writer.write(&rows(number)).expect("written");
         }
-        let file = writer.end().expect("written");
+        let file = writer.finish().expect("written");
         let file = LocatedFile { lake, table: TableName::Rows, file };
         let read = day(&file, day_number(2)).expect("a day");
         let (held, needed) = (read.get_array_memory_size(), rows(2).get_array_memory_size());

@@ -38,9 +38,9 @@ pub(crate) fn write(
     days: (Day, Day),
     rows: &RecordBatch,
 ) -> Result<DataFile> {
-    let mut file = FileWriter::begin(disk, directory, table, days, rows.num_rows())?;
+    let mut file = FileWriter::create(disk, directory, table, days, rows.num_rows())?;
     file.write(rows)?;
-    file.end()
+    file.finish()
 }
 
 /// A data file that is being written.
@@ -56,7 +56,7 @@ pub(crate) struct FileWriter {
 impl FileWriter {
     /// Begins a file for the rows of some days, of which there will be about `rows`. The name is new each time: a
     /// replaced file stays readable for those who still read the version it belongs to.
-    pub(crate) fn begin(
+    pub(crate) fn create(
         disk: &Disk,
         directory: &Path,
         table: TableName,
@@ -83,7 +83,9 @@ impl FileWriter {
                     begin += miner.len();
                 }
             }
-            _ if self.table == TableName::Progress => self.writer.write(rows).map_err(failed(&self.path))?,
+            _ if self.table == TableName::Progress => {
+                self.writer.write(rows).map_err(parquet_error(&self.path))?
+            }
             _ => self.write_days(rows)?,
         }
         self.file.rows += rows.num_rows() as u64;
@@ -101,7 +103,7 @@ impl FileWriter {
         if self.writer.in_progress_rows() + rows.num_rows() > ROW_GROUP {
             self.end_row_group()?;
         }
-        self.writer.write(rows).map_err(failed(&self.path))
+        self.writer.write(rows).map_err(parquet_error(&self.path))
     }
 
     /// Adds rows day by day, each day in row groups of its own: a day's rows are what readers want of a file.
@@ -115,7 +117,7 @@ impl FileWriter {
                 self.end_row_group()?;
             }
             self.day = next;
-            self.writer.write(&rows.slice(begin, day.len())).map_err(failed(&self.path))?;
+            self.writer.write(&rows.slice(begin, day.len())).map_err(parquet_error(&self.path))?;
             begin += day.len();
         }
         Ok(())
@@ -123,12 +125,12 @@ impl FileWriter {
 
     /// Lets the rows that follow begin a row group.
     fn end_row_group(&mut self) -> Result<()> {
-        self.writer.flush().map_err(failed(&self.path))
+        self.writer.flush().map_err(parquet_error(&self.path))
     }
 
     /// Ends and flushes the file. It lasts once its directory is flushed and something names it.
-    pub(crate) fn end(mut self) -> Result<DataFile> {
-        self.writer.finish().map_err(failed(&self.path))?;
+    pub(crate) fn finish(mut self) -> Result<DataFile> {
+        self.writer.finish().map_err(parquet_error(&self.path))?;
         let size = i64::try_from(self.writer.bytes_written()).unwrap_or(i64::MAX);
         self.writer.inner().end().map_err(Error::io(&self.path))?;
         Ok(DataFile { size, ..self.file })
@@ -136,7 +138,7 @@ impl FileWriter {
 }
 
 /// What the disk said is said as that, and not as a fault of the Parquet library.
-fn failed(path: &Path) -> impl FnOnce(ParquetError) -> Error + use<> {
+fn parquet_error(path: &Path) -> impl FnOnce(ParquetError) -> Error + use<> {
     let path = path.to_owned();
     move |source| match source {
         ParquetError::External(inner) => match inner.downcast::<std::io::Error>() {

@@ -17,9 +17,9 @@ const KNOWN: [&str; 7] = ["add", "remove", "metaData", "protocol", "txn", "domai
 /// Other files that hold parts of the checkpoint.
 const SIDECAR: &str = "sidecar";
 /// Most actions in a checkpoint: a table has a file a day at most, and some that it had.
-const MOST_ACTIONS: i64 = 1 << 20;
+const MAX_ACTIONS: i64 = 1 << 20;
 /// Most bytes of a checkpoint when it is unpacked, as it says itself.
-const MOST_UNPACKED: i64 = 1 << 30;
+const MAX_UNPACKED_BYTES: i64 = 1 << 30;
 
 /// Looks whether a checkpoint is one of ours; else says why not.
 pub(crate) fn check(file: &File) -> Result<(), String> {
@@ -39,7 +39,7 @@ fn inspect(file: &File) -> Result<Result<(), String>, ParquetError> {
     let unpacked = about.row_groups().iter().map(|group| group.total_byte_size());
     let unpacked = unpacked.fold(0, i64::saturating_add);
     let actions = about.file_metadata().num_rows();
-    if actions > MOST_ACTIONS || unpacked > MOST_UNPACKED {
+    if actions > MAX_ACTIONS || unpacked > MAX_UNPACKED_BYTES {
         return Ok(Err(format!(
             "its {actions} actions of {unpacked} bytes are more than any checkpoint of ours has"
         )));

@@ -80,7 +80,7 @@ pub(crate) fn repair_log(disk: &Disk, table: &Path) -> Result<()> {
     let partial = entries(table, &[LOG_DIRECTORY])?.into_iter().map(|(name, _)| name);
     let partial: Vec<String> = partial.filter(|name| name.ends_with(PARTIAL)).collect();
     for name in partial {
-        if is_left(table, &[LOG_DIRECTORY, &name])? {
+        if is_stale(table, &[LOG_DIRECTORY, &name])? {
             torn.push((name, "a file that was being written when its writer died"));
         }
     }
@@ -156,7 +156,7 @@ pub(crate) fn remove_orphans(disk: &Disk, table: &Path, known: &HashSet<FileName
     let mut removed = 0;
     for (name, kind) in entries(table, &[])? {
         let unknown = FileName::parse(&name).is_some_and(|name| !known.contains(&name));
-        if kind.is_file() && (unknown || name.ends_with(PARTIAL)) && is_left(table, &[&name])? {
+        if kind.is_file() && (unknown || name.ends_with(PARTIAL)) && is_stale(table, &[&name])? {
             let path = table.join(name);
             disk.remove(&path).map_err(Error::io(&path))?;
             removed += 1;
@@ -169,7 +169,7 @@ pub(crate) fn remove_orphans(disk: &Disk, table: &Path, known: &HashSet<FileName
 }
 
 /// Whether a file is a regular one that has been lying there for a while.
-fn is_left(table: &Path, names: &[&str]) -> Result<bool> {
+fn is_stale(table: &Path, names: &[&str]) -> Result<bool> {
     Ok(about(table, names)?.is_some_and(|about| is_old(&about)))
 }
 

@@ -35,7 +35,7 @@ pub(crate) struct Table {
     disk: Disk,
     store: DurableStore,
     /// Newer commits that are passed over, because files that they name are missing.
-    passed: Vec<(u64, CommitFingerprint)>,
+    skipped: Vec<(u64, CommitFingerprint)>,
 }
 
 /// Identifies a commit's file: another file in its place has another one.
@@ -190,15 +190,15 @@ impl Table {
     }
 
     /// Passes over a newer commit, as long as it is the same.
-    pub(crate) fn pass_over(&mut self, version: u64) -> Result<()> {
-        self.passed.push((version, self.fingerprint_of(version)?));
+    pub(crate) fn skip_version(&mut self, version: u64) -> Result<()> {
+        self.skipped.push((version, self.fingerprint_of(version)?));
         self.hide()
     }
 
     /// Hides what is torn, and what is passed over.
     fn hide(&self) -> Result<()> {
         let mut hidden = recovery::torn_files(&self.directory)?;
-        for (version, mark) in &self.passed {
+        for (version, mark) in &self.skipped {
             if self.fingerprint_of(*version).is_ok_and(|now| now == *mark) {
                 hidden.insert(LogName::commit(*version).to_string());
                 hidden.insert(LogName { version: *version, is_checkpoint: true }.to_string());
@@ -328,6 +328,6 @@ impl UnloadedTable {
         let files = log::files(&directory, name, &delta)?;
         // What it had may be removed one day, by whoever writes to it then.
         log::tombstones(&directory, name, &delta).await?;
-        Ok(Table { name, lake, directory, delta, files, disk, store, passed: Vec::new() })
+        Ok(Table { name, lake, directory, delta, files, disk, store, skipped: Vec::new() })
     }
 }

@@ -60,7 +60,7 @@ impl EncodedChunks {
     pub(crate) fn new(sheet: RowSet, format: OutputFormat, chunk_rows: usize) -> Result<Self> {
         let none = sheet.formatted(format, 0, 0).map_err(rows_error)?;
         let encoding =
-            RowEncoder::new(format, &none.schema(), IntegerStyle::Bare).map_err(Error::query(DOING))?;
+            RowEncoder::new(format, &none.schema(), IntegerStyle::Bare).map_err(Error::query(ACTION))?;
         Ok(Self { sheet, format, chunk_rows: chunk_rows.max(1), written: 0, encoding: Some(encoding) })
     }
 
@@ -75,12 +75,12 @@ impl EncodedChunks {
         let Some(encoding) = &mut self.encoding else { return Ok(Vec::new()) };
         let rows = self.chunk_rows.min(self.sheet.len() - self.written);
         let batch = self.sheet.formatted(self.format, self.written, rows).map_err(rows_error)?;
-        let mut bytes = encoding.encode(&batch).map_err(Error::query(DOING))?;
+        let mut bytes = encoding.encode(&batch).map_err(Error::query(ACTION))?;
         self.written += rows;
         if self.written == self.sheet.len()
             && let Some(encoding) = self.encoding.take()
         {
-            bytes.extend(encoding.finish().map_err(Error::query(DOING))?);
+            bytes.extend(encoding.finish().map_err(Error::query(ACTION))?);
             if self.format == OutputFormat::Json {
                 bytes.truncate(bytes.trim_ascii_end().len());
             }
@@ -90,7 +90,7 @@ impl EncodedChunks {
 }
 
 /// What is being done, for errors.
-const DOING: &str = "writing rows";
+const ACTION: &str = "writing rows";
 
 impl Iterator for EncodedChunks {
     type Item = Result<Vec<u8>>;

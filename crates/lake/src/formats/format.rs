@@ -33,9 +33,9 @@ use crate::error::{Error, Result};
 /// Rows in a row group of Parquet.
 const ROW_GROUP: usize = 131_072;
 /// Batches that wait to be written.
-const WAITING: usize = 2;
+const QUEUED_BATCHES: usize = 2;
 /// As [`FormatOptions`] says by itself; formatters want it to outlive them.
-static DISPLAY: FormatOptions<'static> = FormatOptions::new();
+static DISPLAY_OPTIONS: FormatOptions<'static> = FormatOptions::new();
 
 /// How rows are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -79,7 +79,7 @@ pub(crate) async fn write(
     mut seen: impl FnMut(&RecordBatch) + Send + 'static,
 ) -> Result<u64> {
     let mut encoding = RowEncoder::new(format, &rows.schema(), IntegerStyle::Quoted).map_err(failed)?;
-    let (send, mut receive) = tokio::sync::mpsc::channel::<RecordBatch>(WAITING);
+    let (send, mut receive) = tokio::sync::mpsc::channel::<RecordBatch>(QUEUED_BATCHES);
     // Output may block for as long as whoever reads it likes, which must not hold up what else the threads do.
     let writing = tokio::task::spawn_blocking(move || {
         let mut written = 0;
@@ -213,7 +213,7 @@ impl EncoderFactory for ValueEncoders {
         let encoder: Box<dyn Encoder + 'a> = match array.data_type() {
             DataType::Float64 => Box::new(DoubleEncoder(array.as_primitive())),
             decimal if decimal.is_decimal() => Box::new(IntegerEncoder {
-                value: ArrayFormatter::try_new(array, &DISPLAY)?,
+                value: ArrayFormatter::try_new(array, &DISPLAY_OPTIONS)?,
                 integers: self.0,
             }),
             _ => return Ok(None),
@@ -260,7 +260,7 @@ pub(crate) fn to_text_columns(batch: &RecordBatch) -> Result<RecordBatch, ArrowE
         if !column.data_type().is_nested() {
             return Ok(Arc::clone(column));
         }
-        let values = ArrayFormatter::try_new(column, &DISPLAY)?;
+        let values = ArrayFormatter::try_new(column, &DISPLAY_OPTIONS)?;
         let mut spelled = StringBuilder::new();
         for row in 0..column.len() {
             let value = column.is_valid(row).then(|| values.value(row).try_to_string()).transpose()?;

@@ -94,11 +94,12 @@ impl Export {
         let what = selection.what;
         let manifest = Manifest::open(dir).await?;
         let days = manifest.days(selection.from, selection.to)?;
-        manifest.check_whole(what.table())?;
+        manifest.check_complete(what.table())?;
         let columns = columns(what, &selection.columns)?;
         // One partition reads days in their order, one after the other.
         let config = SessionConfig::new().with_target_partitions(1);
-        let context = table_provider::session(manifest.located(), config, Arc::new(RuntimeEnv::default()))?;
+        let context =
+            table_provider::session_context(manifest.located(), config, Arc::new(RuntimeEnv::default()))?;
         let date = |day: Day| lit(ScalarValue::Date32(Some(day.unix_days())));
         let mut filter = ident(STAT_DATE).between(date(*days.start()), date(*days.end()));
         if !selection.miners.is_empty() {
@@ -106,8 +107,8 @@ impl Export {
             let ids = selection.miners.iter().filter_map(|miner| i64::try_from(miner.0).ok());
             filter = filter.and(ident(MINER_ID).in_list(ids.map(lit).collect(), false));
         }
-        let frame = context.table(what.table().name()).await.map_err(failed)?;
-        let frame = frame.filter(filter).map_err(failed)?;
+        let frame = context.table(what.table().name()).await.map_err(export_error)?;
+        let frame = frame.filter(filter).map_err(export_error)?;
         let receipts = Arc::new(receipts(manifest.receipts().clone()));
         Ok(Self { what, days, frame, columns, receipts })
     }
@@ -126,9 +127,9 @@ impl Export {
         let start = self.days.start().unix_days();
         let total = self.days.end().unix_days() - start + 1;
         progress.begin(format!("exporting {}", self.what.name()), total.unsigned_abs().into(), Unit::Days);
-        let rows = self.rows(format).await.map_err(failed)?;
+        let rows = self.rows(format).await.map_err(export_error)?;
         let bar = Arc::clone(&progress);
-        let written = format::write(rows, format, out, failed, move |batch| {
+        let written = format::write(rows, format, out, export_error, move |batch| {
             if let Some(day) = last_day(batch) {
                 bar.at(day.saturating_sub(start).unsigned_abs().into());
             }
@@ -154,7 +155,7 @@ impl Export {
     }
 }
 
-fn failed(error: DataFusionError) -> Error {
+fn export_error(error: DataFusionError) -> Error {
     Error::query("exporting")(error)
 }
 

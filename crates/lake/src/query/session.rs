@@ -121,7 +121,7 @@ impl SqlSession {
             .with_information_schema(true)
             .with_sort_spill_reservation_bytes(limits.memory / 8);
         // Before there are threads: where this fails, they would have to be let go where nothing may wait for them.
-        let context = table_provider::session(manifest.located(), config, runtime)?;
+        let context = table_provider::session_context(manifest.located(), config, runtime)?;
         let threads = tokio::runtime::Builder::new_multi_thread()
             .thread_name("question")
             .thread_stack_size(STACK_BYTES)

@@ -83,7 +83,7 @@ impl PublishedVersion {
             rows: files(TableName::Rows),
             history: files(TableName::History),
             since: history_start::history_start(snapshot).await?,
-            receipts: ReceiptIndex::of(snapshot, before).await?,
+            receipts: ReceiptIndex::load(snapshot, before).await?,
         })
     }
 
@@ -300,6 +300,6 @@ impl Reader {
 async fn read_newest(dir: &Path, known: &ReceiptIndex) -> Result<(PublishedVersion, CommitWatch)> {
     let snapshot = Snapshot::open(dir).await?;
     let published = PublishedVersion::of(&snapshot, known).await?;
-    let table = snapshot.into_rows().ok_or_else(|| Error::NoLake { dir: dir.to_owned() })?;
+    let table = snapshot.into_publishing_table().ok_or_else(|| Error::NoLake { dir: dir.to_owned() })?;
     Ok((published, CommitWatch::of(table)?))
 }

@@ -40,7 +40,7 @@ impl Provenance {
     ///
     /// # Errors
     /// If there is no lake, the day is not closed, the miner has no row on it, or a table does not read.
-    pub async fn of(dir: &Path, miner: MinerId, day: Day) -> Result<Self> {
+    pub async fn read(dir: &Path, miner: MinerId, day: Day) -> Result<Self> {
         let snapshot = Snapshot::open(dir).await?;
         let rows = snapshot.require(TableName::Rows)?;
         let closed = rows.files().days().ok_or(Error::NothingClosed)?;

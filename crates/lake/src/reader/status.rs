@@ -88,7 +88,7 @@ impl Status {
     ///
     /// # Errors
     /// If there is no lake, or it cannot be read.
-    pub async fn of(dir: &Path) -> Result<Self> {
+    pub async fn read(dir: &Path) -> Result<Self> {
         let snapshot = Snapshot::open(dir).await?;
         let tables: Vec<_> = TableName::ALL.into_iter().filter_map(|name| snapshot.table(name)).collect();
         let progress = match snapshot.table(TableName::Progress) {

@@ -23,7 +23,7 @@ use crate::schema::{DIGITS, TableName};
 /// Rows made at once. A day is never held as rows whole: its events are there already, and rows of them all would take
 /// as much again. Of so few the events stay in the processor's cache while they are checked and made rows of, and the rows
 /// until they are added up and written.
-pub(crate) const ROWS_AT_ONCE: usize = 4_096;
+pub(crate) const BATCH_ROWS: usize = 4_096;
 
 /// Events that are fetched from memory at once, and made rows of: as many as bits tell of whether their values are known.
 const PREFETCH_EVENTS: usize = u64::BITS as usize;
@@ -51,7 +51,10 @@ impl EventOrder {
     }
 
     /// The events, of which these are the positions.
-    pub(crate) fn of<'e>(&self, events: &'e [Event]) -> impl ExactSizeIterator<Item = PositionedEvent<'e>> {
+    pub(crate) fn apply<'e>(
+        &self,
+        events: &'e [Event],
+    ) -> impl ExactSizeIterator<Item = PositionedEvent<'e>> {
         self.0.iter().map(|position| (i64::from(*position), &events[*position as usize]))
     }
 }
@@ -61,7 +64,7 @@ pub(crate) fn sort_key(event: &Event) -> u128 {
     u128::from(event.miner.0) << u64::BITS | u128::from(event.sector.0)
 }
 
-/// Rows of these events, at most [`ROWS_AT_ONCE`]; `see` is shown some of them at a time, in that order. Sorted events lie
+/// Rows of these events, at most [`BATCH_ROWS`]; `see` is shown some of them at a time, in that order. Sorted events lie
 /// scattered in memory, so some are fetched at a time, and column by column rows are made of them while they are near. Texts
 /// are dictionaries, since few differ; that of messages names a message once for each miner.
 pub(crate) fn batch(
@@ -79,7 +82,7 @@ pub(crate) fn batch(
         columns.push(positions, &some)?;
     }
     let columns = columns.finish(day, order.len());
-    RecordBatch::try_new(schema(&columns), columns).map_err(wrong)
+    RecordBatch::try_new(schema(&columns), columns).map_err(rows_error)
 }
 
 /// Brings events into the processor's cache, and their messages: waiting for several at once takes hardly longer than
@@ -329,6 +332,6 @@ impl MessageColumn {
     }
 }
 
-fn wrong(source: ArrowError) -> Error {
+fn rows_error(source: ArrowError) -> Error {
     Error::Rows { table: TableName::Events.name(), source }
 }

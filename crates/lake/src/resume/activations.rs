@@ -16,7 +16,7 @@ use crate::delta::table_provider;
 use crate::error::{Error, Result};
 use crate::schema::{MINER_ID, STAT_DATE};
 
-const DOING: &str = "looking up activations";
+const ACTION: &str = "looking up activations";
 
 /// First-seen activations of the sectors whose state may show another one: those that were snapped, and those that
 /// stood in the opening state, where a snap before it may have overwritten theirs. 24 bytes each. `before` leaves out
@@ -26,7 +26,7 @@ pub(crate) async fn read(
     files: Vec<DataFile>,
     before: Option<Day>,
 ) -> Result<Vec<(MinerId, SectorNumber, Epoch)>> {
-    let table = table_provider::frame(events, &files, SessionConfig::new(), Arc::default())?;
+    let table = table_provider::data_frame(events, &files, SessionConfig::new(), Arc::default())?;
     let rows = async {
         let kinds = [Kind::Snap, Kind::Opening].map(|kind| lit(kind.name())).to_vec();
         let mut table = table.filter(col("kind").in_list(kinds, false))?;
@@ -36,10 +36,10 @@ pub(crate) async fn read(
         }
         table.select_columns(&[MINER_ID, "sector", "activation"])?.execute_stream().await
     };
-    let mut rows = rows.await.map_err(Error::query(DOING))?;
+    let mut rows = rows.await.map_err(Error::query(ACTION))?;
     let mut found = Vec::new();
     while let Some(batch) = rows.next().await {
-        let batch = batch.map_err(Error::query(DOING))?;
+        let batch = batch.map_err(Error::query(ACTION))?;
         let column = |at: usize| {
             let values = batch.column(at).as_primitive_opt::<Int64Type>();
             values.into_iter().flat_map(|values| values.values().iter().copied())
@@ -54,7 +54,7 @@ pub(crate) async fn read(
 
 /// Whether a file of events holds the opening of a ledger that begins in mid-history.
 pub(crate) async fn opens(events: &Table, file: &DataFile) -> Result<bool> {
-    let table = table_provider::frame(events, [file], SessionConfig::new(), Arc::default())?;
+    let table = table_provider::data_frame(events, [file], SessionConfig::new(), Arc::default())?;
     let rows =
         async { table.filter(col("kind").eq(lit(Kind::Opening.name())))?.limit(0, Some(1))?.count().await };
     rows.await.map(|count| count > 0).map_err(Error::query("looking for the opening"))

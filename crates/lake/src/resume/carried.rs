@@ -16,7 +16,7 @@ use crate::error::{Error, Result};
 use crate::records::decoder::{self, TypedColumns};
 use crate::schema::{ANOMALIES, MINER_ID, STAT_DATE, TableName};
 
-const DOING: &str = "looking up what was snapped";
+const ACTION: &str = "looking up what was snapped";
 
 /// From what the tables keep of a day; nothing of a day that is not closed.
 pub(crate) async fn read(day: Day, reconciled: &RecordBatch, events: &Table) -> Result<Carried> {
@@ -40,14 +40,14 @@ pub(crate) fn anomalous(day: Day, reconciled: &RecordBatch) -> Result<BTreeMap<M
 /// The day's snaps.
 async fn snaps(day: Day, events: &Table) -> Result<Seen> {
     let Some(file) = events.files().containing(day) else { return Ok(Seen::default()) };
-    let table = table_provider::frame(events, [file], SessionConfig::new(), Arc::default())?;
+    let table = table_provider::data_frame(events, [file], SessionConfig::new(), Arc::default())?;
     let rows = async {
         let date = Expr::Literal(ScalarValue::Date32(Some(day.unix_days())), None);
         let table = table.filter(col(STAT_DATE).eq(date))?;
         table.filter(col("kind").eq(lit(Kind::Snap.name())))?.collect().await
     };
     let mut seen = Seen::default();
-    for batch in rows.await.map_err(Error::query(DOING))? {
+    for batch in rows.await.map_err(Error::query(ACTION))? {
         let wrong = |source| Error::Rows { table: TableName::Events.name(), source };
         let batch = conform_to_table(&batch, TableName::Events).map_err(wrong)?;
         decoder::events(day, &batch)?.iter().for_each(|event| seen.see(event));

@@ -43,7 +43,8 @@ impl TableName {
         [Self::Events, Self::Reconciliation, Self::Progress, Self::History, Self::Rows];
 
     /// All but the one that publishes, in the order in which they are committed.
-    pub(crate) const OTHERS: [Self; 4] = [Self::Events, Self::Reconciliation, Self::Progress, Self::History];
+    pub(crate) const BASE_TABLES: [Self; 4] =
+        [Self::Events, Self::Reconciliation, Self::Progress, Self::History];
 
     /// The table's directory, and its name in SQL.
     pub(crate) const fn name(self) -> &'static str {

@@ -19,7 +19,7 @@ pub(crate) const PARTIAL: &str = ".partial";
 
 /// One thing done to the disk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Step {
+pub enum DiskStep {
     /// Writing bytes to a new file.
     Write,
     /// Flushing a file.
@@ -34,7 +34,7 @@ pub enum Step {
     Remove,
 }
 
-type Hook = dyn Fn(Step, &Path) -> io::Result<()> + Send + Sync;
+type Hook = dyn Fn(DiskStep, &Path) -> io::Result<()> + Send + Sync;
 
 /// The disk that a lake is written to.
 #[derive(Clone, Default)]
@@ -54,7 +54,7 @@ impl Disk {
     /// A disk that asks `hook` before each step. If that is an error, the step fails with it, a write half done: the
     /// way to try what a failing or full disk does.
     #[must_use]
-    pub fn with_hook(hook: impl Fn(Step, &Path) -> io::Result<()> + Send + Sync + 'static) -> Self {
+    pub fn with_hook(hook: impl Fn(DiskStep, &Path) -> io::Result<()> + Send + Sync + 'static) -> Self {
         Self { hook: Some(Arc::new(hook)), ..Self::default() }
     }
 
@@ -76,9 +76,13 @@ impl Disk {
         }
     }
 
-    fn run_hook(&self, step: Step, path: &Path) -> io::Result<()> {
+    fn run_hook(&self, step: DiskStep, path: &Path) -> io::Result<()> {
         self.hook.as_ref().map_or(Ok(()), |hook| hook(step, path))?;
-        if matches!(step, Step::Link | Step::Rename | Step::Remove) { self.check_lock() } else { Ok(()) }
+        if matches!(step, DiskStep::Link | DiskStep::Rename | DiskStep::Remove) {
+            self.check_lock()
+        } else {
+            Ok(())
+        }
     }
 
     /// Begins a file that nobody reads until something else names it.
@@ -92,7 +96,7 @@ impl Disk {
     /// [`io::ErrorKind::AlreadyExists`] if something has the name.
     pub(crate) fn create(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
         self.under_name(path, &mut |file| file.write_all(bytes), |partial| {
-            self.run_hook(Step::Link, path)?;
+            self.run_hook(DiskStep::Link, path)?;
             fs::hard_link(partial, path)
         })
     }
@@ -109,7 +113,7 @@ impl Disk {
         write: &mut dyn FnMut(&mut NewFile) -> io::Result<()>,
     ) -> io::Result<()> {
         self.under_name(path, write, |partial| {
-            self.run_hook(Step::Rename, path)?;
+            self.run_hook(DiskStep::Rename, path)?;
             fs::rename(partial, path)
         })
     }
@@ -136,14 +140,14 @@ impl Disk {
 
     /// Flushes a directory: the names in it last.
     pub(crate) fn sync_directory(&self, directory: &Path) -> io::Result<()> {
-        self.run_hook(Step::SyncDirectory, directory)?;
+        self.run_hook(DiskStep::SyncDirectory, directory)?;
         // Only Unix has directories that can be opened and flushed; elsewhere the file system does so by itself.
         if cfg!(unix) { File::open(directory)?.sync_all() } else { Ok(()) }
     }
 
     /// Removes a file.
     pub(crate) fn remove(&self, path: &Path) -> io::Result<()> {
-        self.run_hook(Step::Remove, path)?;
+        self.run_hook(DiskStep::Remove, path)?;
         fs::remove_file(path)
     }
 }
@@ -158,14 +162,14 @@ pub(crate) struct NewFile {
 impl NewFile {
     /// Flushes the file. It lasts once its directory is flushed, too.
     pub(crate) fn end(&self) -> io::Result<()> {
-        self.disk.run_hook(Step::SyncFile, &self.path)?;
+        self.disk.run_hook(DiskStep::SyncFile, &self.path)?;
         self.file.sync_all()
     }
 }
 
 impl Write for NewFile {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        if let Err(error) = self.disk.run_hook(Step::Write, &self.path) {
+        if let Err(error) = self.disk.run_hook(DiskStep::Write, &self.path) {
             let _ = self.file.write_all(&bytes[..bytes.len() / 2]);
             return Err(error);
         }

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use chain::Day;
 
 /// Longest name of a data file.
-const LONGEST: usize = 200;
+const MAX_NAME_BYTES: usize = 200;
 const PARQUET: &str = ".parquet";
 const CHECKPOINT: &str = ".checkpoint.parquet";
 const COMMIT: &str = ".json";
@@ -31,7 +31,7 @@ impl FileName {
     /// The name; `None` if the text is none.
     pub(crate) fn parse(text: &str) -> Option<Self> {
         let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
-        let named = text.len() <= LONGEST
+        let named = text.len() <= MAX_NAME_BYTES
             && text.ends_with(PARQUET)
             && text.bytes().all(plain)
             && text.bytes().next().is_some_and(|first| first.is_ascii_alphanumeric());
@@ -101,7 +101,7 @@ mod tests {
         assert_eq!(made.within(Path::new("/lake/progress")).parent(), Some(Path::new("/lake/progress")));
         let spark = "part-00000-5e6bd2a6-c000.zstd.parquet";
         assert_eq!(FileName::parse(spark).map(|name| name.to_string()).as_deref(), Some(spark));
-        let long = format!("{}.parquet", "a".repeat(LONGEST));
+        let long = format!("{}.parquet", "a".repeat(MAX_NAME_BYTES));
         for wrong in [
             "",
             ".parquet",

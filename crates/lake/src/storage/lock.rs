@@ -16,11 +16,11 @@ use crate::storage::beneath;
 
 pub(crate) const NAME: &str = "writer.lock";
 /// Longest description of a holder that is read.
-const LONGEST: u64 = 4096;
+const MAX_BYTES: u64 = 4096;
 /// How each description begins. What begins otherwise is none of ours, and stays as it is.
 const BEGINS: &str = "process ";
 /// How often a lock is taken anew whose file was replaced meanwhile.
-const ATTEMPTS: usize = 3;
+const MAX_ATTEMPTS: usize = 3;
 
 /// The right to write to a lake, for as long as it lives.
 #[derive(Debug)]
@@ -48,7 +48,7 @@ impl WriterLock {
     /// [`Error::Locked`] if another process holds it; it says which. If it is no regular file.
     pub(crate) fn acquire(dir: &Path) -> Result<Self> {
         let path = dir.join(NAME);
-        for _ in 0..ATTEMPTS {
+        for _ in 0..MAX_ATTEMPTS {
             let file = beneath::open_or_create(dir, NAME).map_err(Error::io(&path))?;
             match file.try_lock() {
                 Ok(()) => {}
@@ -125,7 +125,7 @@ fn describe(file: &mut File) -> io::Result<bool> {
 fn text(mut file: &File) -> io::Result<Vec<u8>> {
     let mut text = Vec::new();
     file.seek(SeekFrom::Start(0))?;
-    file.take(LONGEST).read_to_end(&mut text)?;
+    file.take(MAX_BYTES).read_to_end(&mut text)?;
     Ok(text)
 }
 

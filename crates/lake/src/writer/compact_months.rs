@@ -23,7 +23,7 @@ use crate::storage::disk::Disk;
 use crate::writer::lake::Lake;
 
 /// Rows put in order at once while rows are clustered by miner.
-const ROWS_AT_ONCE: usize = 65_536;
+const BATCH_ROWS: usize = 65_536;
 
 /// What a compaction has done.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -136,11 +136,11 @@ impl Lake {
         let from: Vec<LocatedFile> = files.iter().map(|file| table.locate(file)).collect();
         let whole = move || {
             let rows = from.iter().map(|of| usize::try_from(of.file.rows).unwrap_or(usize::MAX)).sum();
-            let mut writer = FileWriter::begin(&disk, &directory, name, days, rows)?;
+            let mut writer = FileWriter::create(&disk, &directory, name, days, rows)?;
             for file in &from {
                 reader::for_each_batch(file, &mut |batch| writer.write(&batch))?;
             }
-            writer.end()
+            writer.finish()
         };
         let added = on_maintenance_thread("compacting a month", whole).await?;
         Ok(Some(FileChanges { remove: files, add: vec![added], same_rows: true, ..FileChanges::default() }))
@@ -175,7 +175,7 @@ fn write_clustered(
 ) -> Result<DataFile> {
     let wrong = |source| Error::Rows { table: TableName::History.name(), source };
     let rows = batches.iter().map(RecordBatch::num_rows).sum();
-    let mut writer = FileWriter::begin(disk, directory, TableName::History, days, rows)?;
+    let mut writer = FileWriter::create(disk, directory, TableName::History, days, rows)?;
     // Where each row is, by miner; rows come by day, and a stable sort keeps that.
     let mut order: Vec<(i64, u32, u32)> = Vec::with_capacity(rows);
     for (number, batch) in batches.iter().enumerate() {
@@ -188,7 +188,7 @@ fn write_clustered(
         }));
     }
     order.sort_by_key(|(miner, _, _)| *miner);
-    for part in order.chunks(ROWS_AT_ONCE) {
+    for part in order.chunks(BATCH_ROWS) {
         // Of each batch the stretch that is wanted; then these, put in order.
         let mut stretches: BTreeMap<u32, (u32, u32)> = BTreeMap::new();
         for (_, number, row) in part {
@@ -212,5 +212,5 @@ fn write_clustered(
         let joined = concat_batches(&TableName::History.schema(), &slices).map_err(wrong)?;
         writer.write(&take_record_batch(&joined, &places).map_err(wrong)?)?;
     }
-    writer.end()
+    writer.finish()
 }

@@ -22,7 +22,7 @@ use crate::storage::disk::Disk;
 use crate::writer::lake::Lake;
 
 /// Rows of each month that are in memory at once.
-const ROWS_AT_ONCE: usize = 4096;
+const BATCH_ROWS: usize = 4096;
 
 impl Lake {
     /// The files of each finished year that is in more than one by miner. A year is finished when a day of a later one is
@@ -64,8 +64,8 @@ fn merge_by_miner(
     rows: usize,
 ) -> Result<DataFile> {
     let table = TableName::History;
-    let mut writer = FileWriter::begin(disk, directory, table, days, rows)?;
-    let mut months = months.iter().map(MonthRows::begin).collect::<Result<Vec<_>>>()?;
+    let mut writer = FileWriter::create(disk, directory, table, days, rows)?;
+    let mut months = months.iter().map(MonthRows::open).collect::<Result<Vec<_>>>()?;
     let mut parts = Vec::new();
     while let Some(miner) = months.iter().filter_map(MonthRows::miner).min() {
         for month in &mut months {
@@ -75,7 +75,7 @@ fn merge_by_miner(
         writer.write(&joined.map_err(|source| Error::Rows { table: table.name(), source })?)?;
         parts.clear();
     }
-    writer.end()
+    writer.finish()
 }
 
 /// A month's rows by miner, as they are read.
@@ -86,8 +86,8 @@ struct MonthRows {
 }
 
 impl MonthRows {
-    fn begin(file: &LocatedFile) -> Result<Self> {
-        let batches = reader::batches(file, ROWS_AT_ONCE)?;
+    fn open(file: &LocatedFile) -> Result<Self> {
+        let batches = reader::batches(file, BATCH_ROWS)?;
         let mut month =
             Self { batches: Box::new(batches), rows: RecordBatch::new_empty(TableName::History.schema()) };
         month.advance()?;

@@ -51,7 +51,7 @@ impl Lake {
     /// If another process is writing to it, a table cannot be made or read, or was made by another version of the
     /// program.
     pub async fn open(dir: &Path) -> Result<Self> {
-        Self::open_on(dir, Disk::default()).await
+        Self::open_with_disk(dir, Disk::default()).await
     }
 
     /// As [`Lake::open`], of a lake that is there.
@@ -69,7 +69,7 @@ impl Lake {
     ///
     /// # Errors
     /// As [`Lake::open`].
-    pub async fn open_on(dir: &Path, disk: Disk) -> Result<Self> {
+    pub async fn open_with_disk(dir: &Path, disk: Disk) -> Result<Self> {
         std::fs::create_dir_all(dir).map_err(Error::io(dir))?;
         let lock = Arc::new(WriterLock::acquire(dir)?);
         let disk = disk.guarded_by(&lock);
@@ -278,7 +278,7 @@ impl Lake {
     ///
     /// # Errors
     /// If the disk does not take it.
-    pub fn note_gap(&self, gap: Gap) -> Result<()> {
+    pub fn record_gap(&self, gap: Gap) -> Result<()> {
         let mut gaps = self.gaps()?;
         gaps.retain(|known| known.last_epoch < gap.first_epoch || known.first_epoch > gap.last_epoch);
         gaps.push(gap);

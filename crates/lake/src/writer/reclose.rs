@@ -105,7 +105,7 @@ impl Lake {
                 let powers = self.tables.get(TableName::Reconciliation).day(day).await?;
                 let progress = self.tables.get(TableName::Progress).day(day).await?;
                 let finished = decoder::finished(day, &stored, &powers, &progress)?;
-                let mut closing = self.engine.begin(day, previous.rows.clone())?;
+                let mut closing = self.engine.start(day, previous.rows.clone())?;
                 closing.add(&stored).await?;
                 let rows = closing.finish().await?;
                 let seen = Seen::of(&finished.events);

@@ -96,7 +96,7 @@ async fn open(sandbox: &Sandbox) -> Result<String> {
 }
 
 async fn status(sandbox: &Sandbox) -> Result<String> {
-    Ok(format!("{:?}", Status::of(&sandbox.lake()).await?))
+    Ok(format!("{:?}", Status::read(&sandbox.lake()).await?))
 }
 
 async fn files(sandbox: &Sandbox) -> Result<String> {

@@ -19,7 +19,7 @@ pub(crate) async fn run(arguments: Explain) -> anyhow::Result<ExitCode> {
         Some(day) => day,
         None => *Reader::open(&directory).await?.days().ok_or(lake::Error::NothingClosed)?.end(),
     };
-    let provenance = Provenance::of(&directory, arguments.miner, day).await?;
+    let provenance = Provenance::read(&directory, arguments.miner, day).await?;
     let explanation = provenance.explain(arguments.column)?;
     match arguments.format {
         LookFormat::Json => output::json(&OfMiner {

@@ -10,7 +10,7 @@ use crate::human;
 use crate::output::{self, Align};
 
 pub(crate) async fn run(arguments: Status) -> anyhow::Result<()> {
-    let status = lake::Status::of(&arguments.data.lake()?).await?;
+    let status = lake::Status::read(&arguments.data.lake()?).await?;
     let told = Told::of(&status);
     match arguments.format {
         LookFormat::Json => output::json(&told),

@@ -82,9 +82,9 @@ async fn try_close(days: &[&[Event]]) -> Result<Vec<DayRows>> {
     let mut previous = RecordBatch::new_empty(TableName::Rows.schema());
     let (mut day, mut closed) = (DAY, Vec::new());
     for source in days {
-        let mut closing = engine.begin(day, previous)?;
-        let rows: Vec<_> = event_encoder::EventOrder::new(day, source)?.of(source).collect();
-        for rows in rows.chunks(event_encoder::ROWS_AT_ONCE) {
+        let mut closing = engine.start(day, previous)?;
+        let rows: Vec<_> = event_encoder::EventOrder::new(day, source)?.apply(source).collect();
+        for rows in rows.chunks(event_encoder::BATCH_ROWS) {
             closing.add(&event_encoder::batch(day, rows, |_| ())?).await?;
         }
         previous = closing.finish().await?;

@@ -44,7 +44,7 @@ use crate::schema::{STAT_DATE, TableName, default_value};
 /// Where the engine finds the lake's files. It knows no other place.
 const STORE: &str = "lake://tables";
 /// What is being done when the tables are made known.
-const OPENING: &str = "opening the tables";
+const ACTION: &str = "opening the tables";
 /// Catalog and schema of the tables, for those who list them.
 const CATALOG: (&str, &str) = ("sectorscope", "lake");
 
@@ -54,7 +54,7 @@ pub(crate) fn qualifier() -> String {
 }
 
 /// A session that knows the listed files as tables, the function `f0`, and nothing beside them.
-pub(crate) fn session(
+pub(crate) fn session_context(
     tables: &BTreeMap<TableName, Vec<LocatedFile>>,
     config: SessionConfig,
     runtime: Arc<RuntimeEnv>,
@@ -62,39 +62,39 @@ pub(crate) fn session(
     let config = config.with_default_catalog_and_schema(CATALOG.0, CATALOG.1);
     let located = |name| tables.get(&name).map_or(&[][..], Vec::as_slice);
     let files = TableName::ALL.into_iter().flat_map(located);
-    let (context, store, listed) = over(files.cloned(), config, runtime)?;
+    let (context, store, listed) = context_over(files.cloned(), config, runtime)?;
     for name in TableName::ALL {
         let table = TableFiles::of(name, located(name), store.clone(), listed.clone());
-        context.register_table(name.name(), Arc::new(table)).map_err(Error::query(OPENING))?;
+        context.register_table(name.name(), Arc::new(table)).map_err(Error::query(ACTION))?;
     }
     context.register_udf(f0());
     Ok(context)
 }
 
 /// Some files of a table, for queries of the program's own.
-pub(crate) fn frame<'f>(
+pub(crate) fn data_frame<'f>(
     table: &Table,
     files: impl IntoIterator<Item = &'f DataFile>,
     config: SessionConfig,
     runtime: Arc<RuntimeEnv>,
 ) -> Result<DataFrame> {
     let files: Vec<LocatedFile> = files.into_iter().map(|file| table.locate(file)).collect();
-    let (context, store, listed) = over(files.iter().cloned(), config, runtime)?;
+    let (context, store, listed) = context_over(files.iter().cloned(), config, runtime)?;
     let table = TableFiles::of(table.name(), &files, store, listed);
-    context.read_table(Arc::new(table)).map_err(Error::query(OPENING))
+    context.read_table(Arc::new(table)).map_err(Error::query(ACTION))
 }
 
 /// A session that finds these files and no others, how they are reached, and by what they are called.
-fn over(
+fn context_over(
     files: impl Iterator<Item = LocatedFile>,
     config: SessionConfig,
     runtime: Arc<RuntimeEnv>,
 ) -> Result<(SessionContext, ObjectStoreUrl, ListedFiles)> {
-    let store = ObjectStoreUrl::parse(STORE).map_err(Error::query(OPENING))?;
+    let store = ObjectStoreUrl::parse(STORE).map_err(Error::query(ACTION))?;
     let listed = ListedFiles::new(files);
     runtime.register_object_store(store.as_ref(), Arc::new(listed.clone()));
     if let Ok(everything) = Url::parse("file:///") {
-        runtime.deregister_object_store(&everything).map_err(Error::query(OPENING))?;
+        runtime.deregister_object_store(&everything).map_err(Error::query(ACTION))?;
     }
     Ok((SessionContext::new_with_config_rt(config, runtime), store, listed))
 }
@@ -152,7 +152,7 @@ impl TableFiles {
     }
 
     /// Those files that may hold rows that pass the filters.
-    fn wanted(&self, state: &dyn Session, filters: &[Expr]) -> EngineResult<Vec<&ScannedFile>> {
+    fn matching_files(&self, state: &dyn Session, filters: &[Expr]) -> EngineResult<Vec<&ScannedFile>> {
         let all = self.files.iter();
         let Some(filter) = conjunction(filters.iter().cloned()) else { return Ok(all.collect()) };
         let schema = self.schema();
@@ -183,7 +183,7 @@ impl ScannedFile {
         known
     }
 
-    fn partitioned(&self, schema: &Schema) -> PartitionedFile {
+    fn partitioned_file(&self, schema: &Schema) -> PartitionedFile {
         // Days that a file holds need not have rows: only that of one day's rows is sure to be in them.
         let sure = self.rows > 0 && self.first_day == self.last_day;
         let statistics = self.statistics(schema, if sure { Precision::Exact } else { Precision::Inexact });
@@ -240,7 +240,7 @@ impl TableProvider for TableFiles {
         limit: Option<usize>,
     ) -> EngineResult<Arc<dyn ExecutionPlan>> {
         let schema = self.schema();
-        let files = self.wanted(state, filters)?;
+        let files = self.matching_files(state, filters)?;
         if files.is_empty() {
             return Ok(Arc::new(EmptyExec::new(project_schema(&schema, projection)?)));
         }
@@ -250,7 +250,7 @@ impl TableProvider for TableFiles {
         // Days stay in order within a group, and one group reads them all in order.
         let group_size = files.len().div_ceil(state.config().target_partitions().max(1));
         let group = |files: &[&ScannedFile]| {
-            FileGroup::new(files.iter().map(|file| file.partitioned(&schema)).collect())
+            FileGroup::new(files.iter().map(|file| file.partitioned_file(&schema)).collect())
         };
         let groups = files.chunks(group_size).map(group).collect();
         let source = ParquetSource::new(self.schema())

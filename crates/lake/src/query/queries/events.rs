@@ -29,7 +29,7 @@ pub struct EventFilter {
     /// Only those after this cursor; it never adds days before the first one.
     pub after: Option<EventCursor>,
     /// At most this many.
-    pub most: usize,
+    pub limit: usize,
 }
 
 /// Position of an event: its day, and its place among the day's in the order of execution.
@@ -93,32 +93,32 @@ impl Queries {
     ///
     /// # Errors
     /// If the lake cannot be read, or a limit is passed.
-    pub async fn events(&self, version: u64, wanted: &EventFilter) -> Result<Page<EventCursor>> {
-        let Ok(miner) = i64::try_from(wanted.miner.0) else { return empty_page(event_columns()) };
+    pub async fn events(&self, version: u64, filter: &EventFilter) -> Result<Page<EventCursor>> {
+        let Ok(miner) = i64::try_from(filter.miner.0) else { return empty_page(event_columns()) };
         // A place to go on from never makes the days more.
-        let first = *wanted.days.start();
-        let from = wanted.after.map_or(first, |after| after.day.max(first));
-        let mut condition = format!("{MINER_ID} = {miner} AND {}", between(from, *wanted.days.end()));
-        if let Some(sector) = wanted.sector {
+        let first = *filter.days.start();
+        let from = filter.after.map_or(first, |after| after.day.max(first));
+        let mut condition = format!("{MINER_ID} = {miner} AND {}", between(from, *filter.days.end()));
+        if let Some(sector) = filter.sector {
             let Ok(sector) = i64::try_from(sector.0) else { return empty_page(event_columns()) };
             // Writing to a String cannot fail.
             let _ = write!(condition, " AND sector = {sector}");
         }
-        condition += &one_of("kind", wanted.kinds.iter().map(|kind| kind.name()));
-        condition += &one_of("cause", wanted.causes.iter().map(|cause| cause.name()));
-        if let Some(EventCursor { day, position }) = wanted.after {
+        condition += &one_of("kind", filter.kinds.iter().map(|kind| kind.name()));
+        condition += &one_of("cause", filter.causes.iter().map(|cause| cause.name()));
+        if let Some(EventCursor { day, position }) = filter.after {
             let _ = write!(condition, " AND ({STAT_DATE} > DATE '{day}' OR position > {position})");
         }
-        let spelled = |name: &str| match name {
+        let expression = |name: &str| match name {
             UNCERTAIN => format!("coalesce({UNCERTAIN}, 0) <> 0 AS {UNCERTAIN}"),
             name => name.to_owned(),
         };
-        let statement = select(&event_columns(), TableName::Events, spelled)
-            + &format!(" WHERE {condition} ORDER BY {STAT_DATE}, position LIMIT {}", wanted.most + 1);
+        let statement = select(&event_columns(), TableName::Events, expression)
+            + &format!(" WHERE {condition} ORDER BY {STAT_DATE}, position LIMIT {}", filter.limit + 1);
         let rows = RowSet::of(event_columns(), &self.session(version).await?.collect(&statement).await?)?;
-        let place = |row: usize| {
+        let cursor = |row: usize| {
             Some(EventCursor { day: day(&rows, row)?, position: integer(&rows, "position", row)? })
         };
-        Ok(page(&rows, wanted.most, place))
+        Ok(page(&rows, filter.limit, cursor))
     }
 }

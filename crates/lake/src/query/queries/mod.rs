@@ -36,7 +36,7 @@ pub struct Page<P> {
     /// The rows.
     pub rows: RowSet,
     /// The place of the last row; `None` if it is the last of all.
-    pub more: Option<P>,
+    pub next: Option<P>,
 }
 
 impl Queries {

@@ -24,7 +24,7 @@ pub struct ReconciliationFilter {
     /// Only rows after this day and storage provider.
     pub after: Option<(Day, MinerId)>,
     /// At most this many.
-    pub most: usize,
+    pub limit: usize,
 }
 
 /// The columns of the reconciliation.
@@ -93,36 +93,36 @@ impl Queries {
     pub async fn reconciliation(
         &self,
         version: u64,
-        wanted: &ReconciliationFilter,
+        filter: &ReconciliationFilter,
     ) -> Result<Page<(Day, MinerId)>> {
-        let first = *wanted.days.start();
-        let from = wanted.after.map_or(first, |(day, _)| day.max(first));
-        let mut condition = between(from, *wanted.days.end());
-        if !wanted.miners.is_empty() {
-            let miners = wanted.miners.iter().filter_map(|miner| i64::try_from(miner.0).ok());
+        let first = *filter.days.start();
+        let from = filter.after.map_or(first, |(day, _)| day.max(first));
+        let mut condition = between(from, *filter.days.end());
+        if !filter.miners.is_empty() {
+            let miners = filter.miners.iter().filter_map(|miner| i64::try_from(miner.0).ok());
             let miners: Vec<String> = miners.map(|miner| miner.to_string()).collect();
             if miners.is_empty() {
                 return empty_page(reconciliation_columns());
             }
             let _ = write!(condition, " AND {MINER_ID} IN ({})", miners.join(", "));
         }
-        if let Some(status) = wanted.status {
+        if let Some(status) = filter.status {
             let _ = write!(condition, " AND {RECONCILED} = '{status}'");
         }
-        if let Some((day, MinerId(miner))) = wanted.after {
+        if let Some((day, MinerId(miner))) = filter.after {
             let _ = write!(condition, " AND ({STAT_DATE} > DATE '{day}' OR {MINER_ID} > {miner})");
         }
-        let spelled = |name: &str| match name {
+        let expression = |name: &str| match name {
             "status" => format!("{RECONCILED} AS status"),
             name => name.to_owned(),
         };
-        let statement = select(&reconciliation_columns(), TableName::Reconciliation, spelled)
-            + &format!(" WHERE {condition} ORDER BY {STAT_DATE}, {MINER_ID} LIMIT {}", wanted.most + 1);
+        let statement = select(&reconciliation_columns(), TableName::Reconciliation, expression)
+            + &format!(" WHERE {condition} ORDER BY {STAT_DATE}, {MINER_ID} LIMIT {}", filter.limit + 1);
         let rows =
             RowSet::of(reconciliation_columns(), &self.session(version).await?.collect(&statement).await?)?;
-        let place = |row: usize| {
+        let cursor = |row: usize| {
             Some((day(&rows, row)?, MinerId(u64::try_from(integer(&rows, MINER_ID, row)?).ok()?)))
         };
-        Ok(page(&rows, wanted.most, place))
+        Ok(page(&rows, filter.limit, cursor))
     }
 }

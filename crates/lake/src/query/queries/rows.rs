@@ -12,8 +12,12 @@ use crate::query::queries::Page;
 use crate::schema::{STAT_DATE, TableName};
 
 /// `SELECT … FROM table` with these columns.
-pub(super) fn select(columns: &[ColumnSpec], table: TableName, spelled: impl Fn(&str) -> String) -> String {
-    let columns: Vec<String> = columns.iter().map(|spec| spelled(&spec.name)).collect();
+pub(super) fn select(
+    columns: &[ColumnSpec],
+    table: TableName,
+    expression: impl Fn(&str) -> String,
+) -> String {
+    let columns: Vec<String> = columns.iter().map(|spec| expression(&spec.name)).collect();
     format!("SELECT {} FROM {}", columns.join(", "), table.name())
 }
 
@@ -27,13 +31,13 @@ pub(super) fn one_of<'n>(column: &str, names: impl Iterator<Item = &'n str>) -> 
     if names.is_empty() { String::new() } else { format!(" AND {column} IN ({})", names.join(", ")) }
 }
 
-pub(super) fn page<P>(rows: &RowSet, most: usize, place: impl Fn(usize) -> Option<P>) -> Page<P> {
-    let more = if rows.len() > most { most.checked_sub(1).and_then(place) } else { None };
-    Page { rows: rows.first(most), more }
+pub(super) fn page<P>(rows: &RowSet, limit: usize, cursor: impl Fn(usize) -> Option<P>) -> Page<P> {
+    let next = if rows.len() > limit { limit.checked_sub(1).and_then(cursor) } else { None };
+    Page { rows: rows.first(limit), next }
 }
 
 pub(super) fn empty_page<P>(columns: Arc<[ColumnSpec]>) -> Result<Page<P>> {
-    Ok(Page { rows: RowSet::of(columns, &[])?, more: None })
+    Ok(Page { rows: RowSet::of(columns, &[])?, next: None })
 }
 
 pub(super) fn day(rows: &RowSet, row: usize) -> Option<Day> {
