@@ -15,6 +15,21 @@
 //! dies between commits, readers ignore its unpublished commits, and the next writer rolls them back.
 //! What a commit names is flushed to the disk before the commit, and the commit before [`Lake::close_days`] returns.
 //! [`Reader`] reads closed days.
+//!
+//! Each folder imports only from those below it in this table:
+//!
+//! | folder | question |
+//! |---|---|
+//! | `backup` | How is a lake copied, and restored? |
+//! | `writer` | How are days closed and re-closed, and their files compacted and vacuumed? |
+//! | `reader`, `query`, `audit` | How are closed days served, queried in SQL, and audited? |
+//! | `close`, `catalog` | How are a day's rows computed? Which tables, versions and days are there? |
+//! | `resume` | What of the stored days does the next close need? |
+//! | `delta` | How does a Delta table keep its log, its files and its rows? |
+//! | `records` | How do the ledger's values become rows of a table, and values again? |
+//! | `rows`, `data_files`, `formats` | How are rows held in memory, kept in files, and encoded for others? |
+//! | `schema`, `storage` | Which columns are there? How are files written durably, and which may be opened? |
+//! | `error` | What can go wrong? |
 
 mod audit;
 mod backup;

@@ -26,13 +26,13 @@ pub async fn deep_audit(
     dir: &Path,
     scope: &AuditScope,
     progress: &(dyn Progress + Sync),
-    found: &mut OnFinding<'_>,
+    on_finding: &mut OnFinding<'_>,
 ) -> Result<AuditReport> {
     let snapshot = Snapshot::open(dir).await?;
     let closed = snapshot.require(TableName::Rows)?.files().days();
     let days = scope.days(closed.clone())?;
     let since = history_start(&snapshot).await?;
-    let mut audited = AuditReport::default();
+    let mut report = AuditReport::default();
     let upto = *closed.ok_or(Error::NothingClosed)?.start()..=*days.end();
     progress.begin("reckoning days anew".to_owned(), day_count(&upto), Unit::Days);
     let (mut before, mut carried): (BTreeMap<MinerId, Row>, _) = (BTreeMap::new(), Carried::default());
@@ -49,28 +49,28 @@ pub async fn deep_audit(
                 .copied()
                 .filter(|miner| scope.has(*miner))
                 .collect();
-            audited.miner_days += miners.len() as u64;
-            audited.events += of_day.finished.events.len() as u64;
-            audited.days += 1;
+            report.miner_days += miners.len() as u64;
+            report.events += of_day.finished.events.len() as u64;
+            report.days += 1;
             let findings;
             (findings, carried) = of_day.differences(&before, &computed, &miners, &carried)?;
             for finding in findings {
-                audited.note(&finding);
-                found(finding);
+                report.note(&finding);
+                on_finding(finding);
             }
         } else {
             (_, carried) = of_day.differences(&before, &computed, &BTreeSet::new(), &carried)?;
         }
         before = computed;
-        progress.at(audited.days);
+        progress.at(report.days);
     }
     progress.end();
     check_continuity(&snapshot, whole, scope, &days, &mut |finding| {
-        audited.note(&finding);
-        found(finding);
+        report.note(&finding);
+        on_finding(finding);
     })
     .await?;
-    Ok(audited)
+    Ok(report)
 }
 
 /// Follows every sector's story across days, a miner at a time. `whole`: no pre-commit was there before the events.
@@ -79,7 +79,7 @@ async fn check_continuity(
     whole: bool,
     scope: &AuditScope,
     days: &RangeInclusive<Day>,
-    found: &mut OnFinding<'_>,
+    on_finding: &mut OnFinding<'_>,
 ) -> Result<()> {
     let table = snapshot.require(TableName::Events)?;
     let mut following: Option<(MinerId, Continuity)> = None;
@@ -93,7 +93,7 @@ async fn check_continuity(
             && days.contains(&day)
         {
             let name = Check::Continuity.name().to_owned();
-            found(Finding { day, miner: event.miner, name, detail, anomaly: false });
+            on_finding(Finding { day, miner: event.miner, name, detail, anomaly: false });
         }
     })
     .await

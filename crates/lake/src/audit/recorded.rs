@@ -19,12 +19,12 @@ pub async fn audit(
     dir: &Path,
     scope: &AuditScope,
     progress: &(dyn Progress + Sync),
-    found: &mut OnFinding<'_>,
+    on_finding: &mut OnFinding<'_>,
 ) -> Result<AuditReport> {
     let snapshot = Snapshot::open(dir).await?;
     let table = snapshot.require(TableName::Reconciliation)?;
     let days = scope.days(table.files().days())?;
-    let mut audited = AuditReport::default();
+    let mut report = AuditReport::default();
     progress.begin("reconciling".to_owned(), day_count(&days), Unit::Days);
     for day in each_day(days) {
         let rows = table.day(day).await?;
@@ -34,32 +34,32 @@ pub async fn audit(
             if !scope.has(miner) {
                 continue;
             }
-            audited.miner_days += 1;
+            report.miner_days += 1;
             let failed = match reconciled.failed(row) {
                 Some(failed) => failed,
                 None => {
-                    audited.by_claim_alone += 1;
+                    report.by_claim_alone += 1;
                     reconciled.failed_claims(row)
                 }
             };
             for name in failed {
                 let detail = reconciled.detail(&name, row);
                 let finding = Finding { day, miner, name, detail, anomaly: false };
-                audited.note(&finding);
-                found(finding);
+                report.note(&finding);
+                on_finding(finding);
             }
             for name in reconciled.anomalies(row) {
                 let Some(anomaly) = Anomaly::from_name(&name) else {
                     return Err(reconciled.columns.damaged(format!("there is no anomaly {name}")));
                 };
                 let finding = reconciled.anomaly(miner, anomaly, row);
-                audited.note(&finding);
-                found(finding);
+                report.note(&finding);
+                on_finding(finding);
             }
         }
-        audited.days += 1;
-        progress.at(audited.days);
+        report.days += 1;
+        progress.at(report.days);
     }
     progress.end();
-    Ok(audited)
+    Ok(report)
 }

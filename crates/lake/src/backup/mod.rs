@@ -123,7 +123,7 @@ async fn copy(disk: &Disk, from: &Path, to: &Path, progress: &(dyn Progress + Sy
         total += path.length(from)?.unwrap_or_default();
     }
     progress.begin("copying the lake".to_owned(), total, Unit::Bytes);
-    let mut copied = BackupReport { version: snapshot.version(), ..BackupReport::default() };
+    let mut report = BackupReport { version: snapshot.version(), ..BackupReport::default() };
     let mut now = Checksums::new();
     for BackupFile { path, size } in &files_to_copy {
         let there = path.length(to)?;
@@ -154,13 +154,13 @@ async fn copy(disk: &Disk, from: &Path, to: &Path, progress: &(dyn Progress + Sy
                     let problem = format!("it has {length} bytes, and the table's log says {size}");
                     return Err(Error::ExternallyModified { path: from.join(path.to_string()), problem });
                 }
-                copied.new_files += 1;
+                report.new_files += 1;
                 copy_file(disk, from, to, path).await?
             }
         };
-        copied.files += 1;
-        copied.bytes += length;
-        progress.at(copied.bytes);
+        report.files += 1;
+        report.bytes += length;
+        progress.at(report.bytes);
         now.insert(path.clone(), sum);
     }
     let path = to.join(CHECKSUMS);
@@ -172,7 +172,7 @@ async fn copy(disk: &Disk, from: &Path, to: &Path, progress: &(dyn Progress + Sy
         }
     }
     progress.end();
-    Ok(copied)
+    Ok(report)
 }
 
 /// The files of a copy in the order in which they are copied: what a log names before the log, and what publishes last.

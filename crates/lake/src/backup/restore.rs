@@ -119,7 +119,7 @@ async fn copy_files(
     fs::create_dir(to).map_err(Error::io(to))?;
     let lock = Arc::new(WriterLock::acquire(to)?);
     let disk = Disk::default().guarded_by(&lock);
-    let mut copied = BackupReport::default();
+    let mut report = BackupReport::default();
     let mut put = async |file: &BackupPath, sum: &str| {
         let (found, length) = copy_file(&disk, from, to, file).await?;
         if found != sum {
@@ -129,10 +129,10 @@ async fn copy_files(
                 advice: "it is damaged: take another backup",
             });
         }
-        copied.files += 1;
-        copied.new_files += 1;
-        copied.bytes += length;
-        progress.at(copied.bytes);
+        report.files += 1;
+        report.new_files += 1;
+        report.bytes += length;
+        progress.at(report.bytes);
         Ok(())
     };
     let is_data = |file: &BackupPath| matches!(file, BackupPath::Data(..));
@@ -170,5 +170,5 @@ async fn copy_files(
         }
         put(path, sum).await?;
     }
-    Ok((copied, lock))
+    Ok((report, lock))
 }

@@ -1,4 +1,4 @@
-//! Which closed days are meant.
+//! Ranges of closed days.
 
 use std::ops::RangeInclusive;
 

@@ -1,7 +1,7 @@
 //! Gaps: epochs that no source has covered, between the last closed day and what a source offered.
 //!
-//! Days close in order, so a gap is never inside the lake. It is what stands between the lake and a source that was
-//! tried, noted so that `status` can show it.
+//! Days close in order, so a gap is never inside the lake. It lies between the lake and a source that was
+//! tried, and is recorded so that `status` can show it.
 
 use std::path::Path;
 

@@ -1,4 +1,4 @@
-//! The lake's layout: its number, and how a lake of an older one becomes one of this.
+//! The lake's layout, by its number.
 //!
 //! | layout | what came with it |
 //! |---|---|

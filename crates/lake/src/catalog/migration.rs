@@ -1,4 +1,4 @@
-//! How a lake of an older layout becomes one of this version's.
+//! Migrates a lake of an older layout to this version's.
 
 use crate::catalog::history_start;
 use crate::catalog::layout::LAYOUT;

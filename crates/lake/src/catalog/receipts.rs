@@ -56,7 +56,7 @@ impl Serialize for ReceiptSummary {
     /// The word, the days of each kind, and the counts, under their names in `progress`.
     fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
         let counts = &self.counts;
-        let mut told = serializer.serialize_struct("DaysReceipts", 9)?;
+        let mut told = serializer.serialize_struct("ReceiptSummary", 9)?;
         told.serialize_field("receipts", self.receipts().name())?;
         told.serialize_field("days_read", &self.days_read)?;
         told.serialize_field("days_inferred", &self.days_inferred)?;

@@ -1,4 +1,4 @@
-//! The lake's tables, open for writing and agreeing with each other.
+//! The lake's tables, open for writing and rolled back to what was published last.
 
 use std::collections::BTreeMap;
 use std::path::Path;

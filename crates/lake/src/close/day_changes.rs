@@ -1,4 +1,4 @@
-//! What closing days again has changed: differences are reported, not hidden.
+//! What re-closing days has changed: differences are reported, not hidden.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -1,4 +1,4 @@
-//! What is written for some days, and what a commit makes of all.
+//! The files of closed days, and the changes that commit them.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;

@@ -168,7 +168,7 @@ impl StreamInput {
 
 impl fmt::Debug for StreamInput {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Slot").finish_non_exhaustive()
+        f.debug_struct("StreamInput").finish_non_exhaustive()
     }
 }
 

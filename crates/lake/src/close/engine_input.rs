@@ -1,4 +1,4 @@
-//! What the day close reads of the day's events.
+//! The columns of a day's events that the day close reads.
 
 use std::sync::{Arc, LazyLock};
 

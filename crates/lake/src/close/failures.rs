@@ -1,5 +1,5 @@
-//! What does not hold of a day: identities of its rows and of the chain's powers, and checks of its events; and what of it
-//! is the chain's own.
+//! Failed identities and checks of a day: of its rows, of the chain's powers and of its events; and the anomalies among them
+//! that are the chain's own.
 
 use std::collections::{BTreeMap, BTreeSet};
 

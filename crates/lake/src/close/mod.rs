@@ -1,4 +1,4 @@
-//! How does a day become rows?
+//! How are a day's rows computed, checked and written?
 
 pub(crate) mod day_changes;
 pub(crate) mod day_files;

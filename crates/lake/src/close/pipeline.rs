@@ -1,4 +1,4 @@
-//! Closing a day while its events are being written.
+//! Closes a day while its events are being written.
 
 use std::iter::Peekable;
 use std::path::Path;

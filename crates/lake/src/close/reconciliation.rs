@@ -1,4 +1,4 @@
-//! The ledger's power beside the chain's, for every miner that has either, and what of it does not hold.
+//! The rows of `reconciliation`: the ledger's power beside the chain's, for every miner that has either, and what failed.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! The day close by itself: over files of events, with nothing written.
+//! The day close without a lake: over files of events, with nothing written.
 
 use std::fs::File;
 use std::path::{Path, PathBuf};

@@ -1,4 +1,4 @@
-//! A file's bytes, read by their place in it, by several threads at once.
+//! A file's bytes, read by offset, by several threads at once.
 
 use std::fs::File;
 use std::io::{self, BufReader, Read};

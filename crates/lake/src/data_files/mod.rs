@@ -1,4 +1,4 @@
-//! How is a data file written, described and read?
+//! How is a table's Parquet file described, written and read?
 
 pub(crate) mod chunk_reader;
 pub(crate) mod data_file;

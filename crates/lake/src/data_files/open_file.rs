@@ -1,4 +1,4 @@
-//! A data file that is open for reading: what it says of itself, and where in it which rows are.
+//! A data file that is open for reading: its metadata, and which rows are where in it.
 
 use std::ops::Range;
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! Reading data files back: whole, a day of them, or a miner's rows.
+//! Reads data files: whole, a day of them, or a miner's rows.
 
 use std::sync::Arc;
 

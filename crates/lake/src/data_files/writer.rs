@@ -1,4 +1,4 @@
-//! Writing data files: a table's rows as Parquet.
+//! Writes data files: a table's rows as Parquet.
 
 use std::path::{Path, PathBuf};
 

@@ -1,4 +1,4 @@
-//! What a table's log says, as the Delta library has read it, held against what this program writes into one.
+//! A table's log, as the Delta library has read it, checked against what this program writes into one.
 
 use std::path::Path;
 use std::sync::Arc;

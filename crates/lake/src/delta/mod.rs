@@ -1,4 +1,4 @@
-//! How does a Delta table keep its files, and how is it read?
+//! How does a Delta table keep its log, its files and its rows?
 
 pub(crate) mod checkpoint;
 pub(crate) mod file_changes;

@@ -1,4 +1,4 @@
-//! The Delta library's way to a table's log, and to nothing else.
+//! The object store through which the Delta library reads a table's log, and nothing else.
 //!
 //! The library opens what a log tells it to, by itself: a checkpoint may name further files, of any path or address. So
 //! it gets its files from here: commits and checkpoints by names of our own form, regular files directly in the log's

@@ -1,4 +1,4 @@
-//! What a crash may have left in a table's directory, and how a writer clears it away on opening.
+//! Crash recovery: what a crash may have left in a table's directory, and how a writer removes it on opening.
 //!
 //! Our own writes leave a file whole or not at all, so of a crash there remain only files that nothing names: partial
 //! ones, and data files whose commit never came. Other programs, older file systems and failing disks can do worse: a

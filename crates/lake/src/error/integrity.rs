@@ -1,8 +1,8 @@
-//! Errors of integrity that pass through libraries which know only the system's errors.
+//! Integrity errors, which pass through libraries that know only the system's errors.
 
 use std::path::PathBuf;
 
-/// A violated integrity that a library hands back inside an error of its own.
+/// An integrity error that a library hands back inside an error of its own.
 #[derive(Clone, Debug, thiserror::Error)]
 pub(crate) enum IntegrityError {
     /// As the lake's error `UnexpectedFileType`.
@@ -30,7 +30,7 @@ pub(crate) enum IntegrityError {
 }
 
 impl IntegrityError {
-    /// The error of integrity that an error comes from, if there is one.
+    /// The integrity error that an error comes from, if there is one.
     pub(crate) fn find_in(error: &(dyn std::error::Error + 'static)) -> Option<Self> {
         let mut next = Some(error);
         while let Some(error) = next {

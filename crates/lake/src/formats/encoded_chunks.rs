@@ -48,7 +48,7 @@ pub struct EncodedChunks {
 
 impl fmt::Debug for EncodedChunks {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Pieces")
+        f.debug_struct("EncodedChunks")
             .field("form", &self.format)
             .field("written", &self.written)
             .finish_non_exhaustive()

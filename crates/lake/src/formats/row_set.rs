@@ -223,7 +223,7 @@ pub struct RowSetBuilder {
 
 impl fmt::Debug for RowSetBuilder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("SheetBuilder").field("rows", &self.rows).finish_non_exhaustive()
+        f.debug_struct("RowSetBuilder").field("rows", &self.rows).finish_non_exhaustive()
     }
 }
 

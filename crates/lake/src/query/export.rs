@@ -1,4 +1,4 @@
-//! Taking rows or events out of the lake, a range of days and miners, without holding more than a little of them.
+//! Exports rows or events of a range of days and miners, without holding more than a little of them.
 
 use std::collections::BTreeSet;
 use std::io::Write;
@@ -58,7 +58,7 @@ impl Dataset {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ExportSelection {
     /// Rows or events.
-    pub what: Dataset,
+    pub dataset: Dataset,
     /// First day; the first closed one if absent.
     pub from: Option<Day>,
     /// Last day; the last closed one if absent.
@@ -71,7 +71,7 @@ pub struct ExportSelection {
 
 /// What was selected, checked and ready to be written.
 pub struct Export {
-    what: Dataset,
+    dataset: Dataset,
     days: RangeInclusive<Day>,
     frame: DataFrame,
     columns: Vec<String>,
@@ -81,7 +81,10 @@ pub struct Export {
 
 impl std::fmt::Debug for Export {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Export").field("what", &self.what).field("days", &self.days).finish_non_exhaustive()
+        f.debug_struct("Export")
+            .field("dataset", &self.dataset)
+            .field("days", &self.days)
+            .finish_non_exhaustive()
     }
 }
 
@@ -91,11 +94,11 @@ impl Export {
     /// # Errors
     /// If there is no lake, it cannot be read, a day is not closed, or there is no such column.
     pub async fn open(dir: &Path, selection: &ExportSelection) -> Result<Self> {
-        let what = selection.what;
+        let dataset = selection.dataset;
         let manifest = Manifest::open(dir).await?;
         let days = manifest.days(selection.from, selection.to)?;
-        manifest.check_complete(what.table())?;
-        let columns = columns(what, &selection.columns)?;
+        manifest.check_complete(dataset.table())?;
+        let columns = columns(dataset, &selection.columns)?;
         // One partition reads days in their order, one after the other.
         let config = SessionConfig::new().with_target_partitions(1);
         let context =
@@ -107,10 +110,10 @@ impl Export {
             let ids = selection.miners.iter().filter_map(|miner| i64::try_from(miner.0).ok());
             filter = filter.and(ident(MINER_ID).in_list(ids.map(lit).collect(), false));
         }
-        let frame = context.table(what.table().name()).await.map_err(export_error)?;
+        let frame = context.table(dataset.table().name()).await.map_err(export_error)?;
         let frame = frame.filter(filter).map_err(export_error)?;
         let receipts = Arc::new(receipts(manifest.receipts().clone()));
-        Ok(Self { what, days, frame, columns, receipts })
+        Ok(Self { dataset, days, frame, columns, receipts })
     }
 
     /// Writes it as it is read, days in their order; within a day rows by miner, events by miner, sector and epoch.
@@ -126,7 +129,7 @@ impl Export {
     ) -> Result<u64> {
         let start = self.days.start().unix_days();
         let total = self.days.end().unix_days() - start + 1;
-        progress.begin(format!("exporting {}", self.what.name()), total.unsigned_abs().into(), Unit::Days);
+        progress.begin(format!("exporting {}", self.dataset.name()), total.unsigned_abs().into(), Unit::Days);
         let rows = self.rows(format).await.map_err(export_error)?;
         let bar = Arc::clone(&progress);
         let written = format::write(rows, format, out, export_error, move |batch| {
@@ -178,11 +181,11 @@ fn last_day(batch: &RecordBatch) -> Option<i32> {
 }
 
 /// The columns that are meant, in order, each once.
-fn columns(what: Dataset, wanted: &[String]) -> Result<Vec<String>> {
-    let schema = what.table().schema();
+fn columns(dataset: Dataset, wanted: &[String]) -> Result<Vec<String>> {
+    let schema = dataset.table().schema();
     let all: Vec<&str> =
         schema.fields().iter().map(|field| field.name().as_str()).chain([RECEIPTS]).collect();
-    let endpoint = |name: &str| Endpoint::from_name(name).filter(|_| what == Dataset::Rows);
+    let endpoint = |name: &str| Endpoint::from_name(name).filter(|_| dataset == Dataset::Rows);
     let mut named = if wanted.is_empty() { all.clone() } else { vec![STAT_DATE, MINER_ID] };
     for name in wanted {
         match (endpoint(name), all.iter().find(|column| *column == name)) {
@@ -190,7 +193,7 @@ fn columns(what: Dataset, wanted: &[String]) -> Result<Vec<String>> {
             (None, Some(column)) => named.push(*column),
             (None, None) => {
                 let endpoints = Endpoint::ALL.iter().map(|endpoint| endpoint.name());
-                let known = match what {
+                let known = match dataset {
                     Dataset::Rows => format!(
                         "the endpoints {}, {RECEIPTS}, and the columns that `sectorscope columns` lists",
                         endpoints.collect::<Vec<_>>().join(", ")

@@ -79,7 +79,7 @@ pub struct SqlSession {
 
 impl fmt::Debug for SqlSession {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Asker").field("limits", &self.limits).finish_non_exhaustive()
+        f.debug_struct("SqlSession").field("limits", &self.limits).finish_non_exhaustive()
     }
 }
 

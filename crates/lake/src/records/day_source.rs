@@ -1,4 +1,4 @@
-//! Where the days came from.
+//! The source of each day: rows of table `progress`.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! A closed day as it was handed over, from what the tables keep of it.
+//! Decodes a closed day from the tables' rows.
 
 use std::collections::HashMap;
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! A day's events as rows of `sector_events`.
+//! Encodes a day's events as rows of `sector_events`.
 
 use std::hint::black_box;
 use std::sync::Arc;

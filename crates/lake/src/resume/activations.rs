@@ -1,4 +1,4 @@
-//! What the ledger knows of activations that the chain's state may show no more.
+//! First-seen activations that the chain's state may show no more.
 
 use std::sync::Arc;
 

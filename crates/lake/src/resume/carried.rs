@@ -1,4 +1,4 @@
-//! What of a closed day bears on the next one: whose claims were off, and what was snapped.
+//! What a closed day hands on to the next one: whose claims were off, and what was snapped.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! Which version of a day.
+//! Versions of closed days.
 
 use std::fmt;
 

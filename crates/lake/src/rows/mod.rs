@@ -1,4 +1,4 @@
-//! What does a day, a miner or the network show of its rows?
+//! How are the rows of a day, a miner and the network held in memory?
 
 pub(crate) mod cache;
 pub(crate) mod day_rows;

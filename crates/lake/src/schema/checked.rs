@@ -1,4 +1,4 @@
-//! Whether a number fits where it is kept: Delta has 64-bit signed integers and decimals of 38 digits.
+//! Checks that numbers fit their columns: Delta has 64-bit signed integers and decimals of 38 digits.
 //! What does not fit is an error; nothing wraps.
 
 use chain::Day;

@@ -1,4 +1,4 @@
-//! Opening what lies below a directory of ours, and nothing else.
+//! Opens what is beneath a directory of ours, and nothing else.
 //!
 //! A lake, or a copy of one, may be a stranger's: a link in it leads anywhere, a FIFO never answers, a device never ends.
 //! So whatever is read, written or removed below such a directory is reached from it name by name, no name is a link, and

@@ -1,4 +1,4 @@
-//! Writing to a disk so that it lasts.
+//! Durable writes.
 //!
 //! Everything that a lake writes goes through here. A file is there whole or not at all, and once a function has
 //! returned, a power cut does not take back what it did: bytes are flushed before they get their name, and names are
@@ -46,7 +46,7 @@ pub struct Disk {
 
 impl fmt::Debug for Disk {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Disk").field("watched", &self.hook.is_some()).finish()
+        f.debug_struct("Disk").field("hook", &self.hook.is_some()).finish()
     }
 }
 

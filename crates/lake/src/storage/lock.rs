@@ -1,4 +1,4 @@
-//! One writer at a time.
+//! The writer's lock: one writer at a time.
 //!
 //! The lock is the operating system's, on a file in the lake, so that it dies with its holder however that ends. What
 //! the file says is only for people: who holds it.

@@ -1,4 +1,4 @@
-//! Files below a directory of ours as objects, for libraries that read by that name.
+//! Reads files as objects, for libraries that read from object stores.
 //!
 //! The libraries' own way to files takes any path and follows links. This one opens what lies below a directory, and gives
 //! the open file.

@@ -1,4 +1,4 @@
-//! Directories that nobody else may look into.
+//! Temporary directories that nobody else may enter.
 
 use tempfile::TempDir;
 

@@ -1,4 +1,4 @@
-//! Compaction: the days of a finished month in one file, and its rows once more with each miner's days together.
+//! Compaction of months: the days of a finished month in one file, and a copy of its rows clustered by miner.
 //!
 //! A file for every day is what closing days makes; after some years these are many files for readers to open, and for a
 //! miner's last days a file for each of them is many, too. Only the way changes in which rows are kept, never a row, and

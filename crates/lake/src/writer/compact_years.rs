@@ -1,4 +1,4 @@
-//! The copy by miner of a finished year in one file.
+//! Compaction of years: the copy clustered by miner of a finished year in one file.
 //!
 //! Who asks for a miner's rows of many days opens a file for each month, and there reads a page of each of some eighty
 //! columns: what that takes goes by the number of files, hardly by the rows. Only the way changes in which rows are

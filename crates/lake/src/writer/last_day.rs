@@ -1,4 +1,4 @@
-//! The last closed day, as the next one is closed on it.
+//! The last closed day, from which the next one is computed.
 
 use std::sync::Arc;
 
@@ -6,7 +6,7 @@ use chain::Day;
 use datafusion::arrow::array::RecordBatch;
 use ledger::Carried;
 
-/// The last closed day: what the next one is computed from.
+/// The last closed day, with all that the next one is computed from.
 #[derive(Clone)]
 pub(crate) struct LastDay {
     pub(crate) day: Day,

@@ -1,4 +1,4 @@
-//! How are days, months and years written?
+//! How are days closed and re-closed, and their files compacted and vacuumed?
 
 pub(crate) mod compact_months;
 pub(crate) mod compact_years;

@@ -1,4 +1,4 @@
-//! Closing days again, and the later days that depend on them.
+//! Re-closes days, and recomputes the later days that depend on them.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! Closing days again: what a replacement puts in the place of closed days, and what becomes of the days after them.
+//! A re-closing under way, and what became of the later days.
 
 use chain::Day;
 

@@ -1,4 +1,4 @@
-//! Room: removing files that the lake has no more.
+//! Vacuum: removes files that the tables no longer name.
 
 use std::collections::HashSet;
 use std::time::Duration;

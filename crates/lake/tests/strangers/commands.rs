@@ -128,9 +128,9 @@ impl Write for Written {
     }
 }
 
-async fn export(sandbox: &Sandbox, what: Dataset) -> Result<String> {
+async fn export(sandbox: &Sandbox, dataset: Dataset) -> Result<String> {
     let selection =
-        ExportSelection { what, from: None, to: None, miners: Default::default(), columns: Vec::new() };
+        ExportSelection { dataset, from: None, to: None, miners: Default::default(), columns: Vec::new() };
     let written = Written::default();
     let export = Export::open(&sandbox.lake(), &selection).await?;
     export.write(OutputFormat::Csv, Box::new(written.clone()), Arc::new(NoProgress)).await?;

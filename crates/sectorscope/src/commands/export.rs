@@ -16,7 +16,7 @@ use crate::cli::{Export, ExportFormat, Exporting};
 use crate::{output, stop};
 
 pub(crate) async fn run(arguments: Export) -> anyhow::Result<()> {
-    let (what, arguments) = match arguments {
+    let (dataset, arguments) = match arguments {
         Export::Rows(arguments) => (Dataset::Rows, arguments),
         Export::Events(arguments) => (Dataset::Events, arguments),
     };
@@ -34,19 +34,19 @@ pub(crate) async fn run(arguments: Export) -> anyhow::Result<()> {
         }
     };
     tokio::select! {
-        done = export(what, &arguments, form, target) => done,
+        done = export(dataset, &arguments, form, target) => done,
         () = stop::asked() => bail!("stopped before the export was whole"),
     }
 }
 
 async fn export(
-    what: Dataset,
+    dataset: Dataset,
     arguments: &Exporting,
     form: OutputFormat,
     target: Option<Target>,
 ) -> anyhow::Result<()> {
     let selection = ExportSelection {
-        what,
+        dataset,
         from: arguments.from,
         to: arguments.to,
         miners: arguments.miners.iter().copied().collect(),
@@ -64,7 +64,7 @@ async fn export(
     let writing = export.write(form, Box::new(partial.reopen()?), Arc::new(Bars::default())).await;
     let rows = writing.with_context(|| target.shown.clone())?;
     target.put(partial)?;
-    output::say(format_args!("{}: {rows} {}", target.shown, what.name()));
+    output::say(format_args!("{}: {rows} {}", target.shown, dataset.name()));
     Ok(())
 }
 

@@ -1,4 +1,4 @@
-//! The engine's way to the files of a published version, and to no others.
+//! The object store through which the engine reads the files of a published version, and no others.
 
 use std::collections::BTreeMap;
 use std::fmt;

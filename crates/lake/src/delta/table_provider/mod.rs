@@ -1,4 +1,4 @@
-//! A published version's tables as the query engine sees them.
+//! Table providers: tables as the query engine sees them.
 
 mod listed;
 

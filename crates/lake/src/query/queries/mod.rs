@@ -26,7 +26,7 @@ pub struct Queries {
 
 impl fmt::Debug for Queries {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Questions").field("directory", &self.directory).finish_non_exhaustive()
+        f.debug_struct("Queries").field("directory", &self.directory).finish_non_exhaustive()
     }
 }
 
