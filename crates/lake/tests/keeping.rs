@@ -399,11 +399,11 @@ async fn days_of_the_third_layout_were_read_from_receipts_and_had_no_upgrades() 
 
     // Who asks freely sees zeros, too, and days are told apart by how they are known.
     let limits = QueryLimits { time: Duration::from_secs(60), memory: 256 << 20, disk: 1 << 30 };
-    let asker = lake::SqlSession::open(dir.path(), limits).await.expect("an asker");
+    let session = lake::SqlSession::open(dir.path(), limits).await.expect("an asker");
     let zeros = "FROM sp_sector_daily WHERE total_upgrade_count = 0 AND daily_new_upgrade_rbp = 0";
-    let answer = asker.preview(&format!("SELECT count(*), sum(total_upgrade_qap) {zeros}"), 9).await;
+    let answer = session.preview(&format!("SELECT count(*), sum(total_upgrade_qap) {zeros}"), 9).await;
     assert_eq!(answer.expect("an answer").rows, [["20", "0"]]);
-    let answer = asker.preview("SELECT receipts, count(*) FROM progress GROUP BY 1 ORDER BY 1", 9).await;
+    let answer = session.preview("SELECT receipts, count(*) FROM progress GROUP BY 1 ORDER BY 1", 9).await;
     let known = answer.expect("an answer").rows;
     assert_eq!(known, [["inferred", "1"], ["", "3"]]);
     let status = Status::read(dir.path()).await.expect("a status");

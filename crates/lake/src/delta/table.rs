@@ -198,8 +198,8 @@ impl Table {
     /// Hides what is torn, and what is passed over.
     fn hide(&self) -> Result<()> {
         let mut hidden = recovery::torn_files(&self.directory)?;
-        for (version, mark) in &self.skipped {
-            if self.fingerprint_of(*version).is_ok_and(|now| now == *mark) {
+        for (version, fingerprint) in &self.skipped {
+            if self.fingerprint_of(*version).is_ok_and(|now| now == *fingerprint) {
                 hidden.insert(LogName::commit(*version).to_string());
                 hidden.insert(LogName { version: *version, is_checkpoint: true }.to_string());
             }

@@ -36,20 +36,20 @@ impl RowSet {
 
 /// The rows of a [`RowSet`] in a format, some at a time. All chunks together are the whole.
 pub struct EncodedChunks {
-    sheet: RowSet,
+    set: RowSet,
     format: OutputFormat,
     /// Rows of a chunk.
     chunk_rows: usize,
     /// Rows that are written.
     written: usize,
     /// Until the last chunk is given.
-    encoding: Option<RowEncoder>,
+    encoder: Option<RowEncoder>,
 }
 
 impl fmt::Debug for EncodedChunks {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("EncodedChunks")
-            .field("form", &self.format)
+            .field("format", &self.format)
             .field("written", &self.written)
             .finish_non_exhaustive()
     }
@@ -57,30 +57,30 @@ impl fmt::Debug for EncodedChunks {
 
 impl EncodedChunks {
     /// The rows in chunks of so many.
-    pub(crate) fn new(sheet: RowSet, format: OutputFormat, chunk_rows: usize) -> Result<Self> {
-        let none = sheet.formatted(format, 0, 0).map_err(rows_error)?;
-        let encoding =
+    pub(crate) fn new(set: RowSet, format: OutputFormat, chunk_rows: usize) -> Result<Self> {
+        let none = set.formatted(format, 0, 0).map_err(rows_error)?;
+        let encoder =
             RowEncoder::new(format, &none.schema(), IntegerStyle::Bare).map_err(Error::query(ACTION))?;
-        Ok(Self { sheet, format, chunk_rows: chunk_rows.max(1), written: 0, encoding: Some(encoding) })
+        Ok(Self { set, format, chunk_rows: chunk_rows.max(1), written: 0, encoder: Some(encoder) })
     }
 
     /// Whether all is given.
     #[must_use]
     pub fn is_done(&self) -> bool {
-        self.encoding.is_none()
+        self.encoder.is_none()
     }
 
     /// The next rows, and with the last of them what ends the format.
     fn write(&mut self) -> Result<Vec<u8>> {
-        let Some(encoding) = &mut self.encoding else { return Ok(Vec::new()) };
-        let rows = self.chunk_rows.min(self.sheet.len() - self.written);
-        let batch = self.sheet.formatted(self.format, self.written, rows).map_err(rows_error)?;
-        let mut bytes = encoding.encode(&batch).map_err(Error::query(ACTION))?;
+        let Some(encoder) = &mut self.encoder else { return Ok(Vec::new()) };
+        let rows = self.chunk_rows.min(self.set.len() - self.written);
+        let batch = self.set.formatted(self.format, self.written, rows).map_err(rows_error)?;
+        let mut bytes = encoder.encode(&batch).map_err(Error::query(ACTION))?;
         self.written += rows;
-        if self.written == self.sheet.len()
-            && let Some(encoding) = self.encoding.take()
+        if self.written == self.set.len()
+            && let Some(encoder) = self.encoder.take()
         {
-            bytes.extend(encoding.finish().map_err(Error::query(ACTION))?);
+            bytes.extend(encoder.finish().map_err(Error::query(ACTION))?);
             if self.format == OutputFormat::Json {
                 bytes.truncate(bytes.trim_ascii_end().len());
             }
@@ -101,7 +101,7 @@ impl Iterator for EncodedChunks {
         }
         let chunk = self.write();
         if chunk.is_err() {
-            self.encoding = None;
+            self.encoder = None;
         }
         Some(chunk)
     }

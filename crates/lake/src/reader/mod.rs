@@ -42,13 +42,13 @@ pub struct Reader {
 /// The publishing table, and by what its newest commit is known again.
 struct CommitWatch {
     table: Table,
-    mark: CommitFingerprint,
+    fingerprint: CommitFingerprint,
 }
 
 impl CommitWatch {
     fn of(table: Table) -> Result<Self> {
-        let mark = table.commit_fingerprint()?;
-        Ok(Self { table, mark })
+        let fingerprint = table.commit_fingerprint()?;
+        Ok(Self { table, fingerprint })
     }
 }
 
@@ -156,7 +156,8 @@ impl Reader {
     pub async fn refresh(&self) -> Result<bool> {
         let mut watched = self.watched.lock().await;
         // A commit never changes, so a changed one is another lake's: put here by hand, or from a backup.
-        let same = watched.table.commit_fingerprint().is_ok_and(|mark| mark == watched.mark);
+        let same =
+            watched.table.commit_fingerprint().is_ok_and(|fingerprint| fingerprint == watched.fingerprint);
         if same && !watched.table.has_newer().await? {
             return Ok(false);
         }

@@ -105,10 +105,10 @@ async fn files(sandbox: &Sandbox) -> Result<String> {
 
 async fn sql(sandbox: &Sandbox) -> Result<String> {
     let limits = QueryLimits { time: Duration::from_secs(60), memory: 64 << 20, disk: 1 << 20 };
-    let asker = SqlSession::open(&sandbox.lake(), limits).await?;
+    let session = SqlSession::open(&sandbox.lake(), limits).await?;
     let mut text = String::new();
     for table in TABLES {
-        let answer = asker.preview(&format!("SELECT * FROM {table}"), 1000).await?;
+        let answer = session.preview(&format!("SELECT * FROM {table}"), 1000).await?;
         text.push_str(&format!("{:?}", answer.rows));
     }
     Ok(text)

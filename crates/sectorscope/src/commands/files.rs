@@ -33,17 +33,17 @@ struct ManifestFile {
 }
 
 pub(crate) async fn run(arguments: Files) -> anyhow::Result<()> {
-    let listing = Manifest::open(&arguments.data.lake()?).await?;
-    let closed = listing.closed()?;
-    let days = listing.days(arguments.from, arguments.to)?;
+    let manifest = Manifest::open(&arguments.data.lake()?).await?;
+    let closed = manifest.closed()?;
+    let days = manifest.days(arguments.from, arguments.to)?;
     let chosen = |table: &str| arguments.table.as_deref().is_none_or(|wanted| wanted == table);
-    if !listing.tables().any(|(table, _)| chosen(table)) {
-        let names: Vec<&str> = listing.tables().map(|(table, _)| table).collect();
+    if !manifest.tables().any(|(table, _)| chosen(table)) {
+        let names: Vec<&str> = manifest.tables().map(|(table, _)| table).collect();
         let wanted = arguments.table.unwrap_or_default();
         bail!("there is no table {wanted}; there are {}", names.join(", "));
     }
     let mut files = Vec::new();
-    for (table, of) in listing.tables().filter(|(table, _)| chosen(table)) {
+    for (table, of) in manifest.tables().filter(|(table, _)| chosen(table)) {
         let holding = |file: &&DataFile| file.first_day <= *days.end() && file.last_day >= *days.start();
         for file in of.iter().filter(holding) {
             files.push(ManifestFile {
@@ -57,8 +57,8 @@ pub(crate) async fn run(arguments: Files) -> anyhow::Result<()> {
         }
     }
     let listed = Listed {
-        lake: text(listing.directory())?,
-        version: listing.version(),
+        lake: text(manifest.directory())?,
+        version: manifest.version(),
         first_day: closed.start().to_string(),
         last_day: closed.end().to_string(),
         files,

@@ -32,10 +32,10 @@ pub(crate) async fn run(arguments: Sql) -> anyhow::Result<()> {
         disk: arguments.spill.saturating_mul(1 << 20),
     };
     let asking = async {
-        let asker = SqlSession::open(&arguments.data.lake()?, limits).await?;
+        let session = SqlSession::open(&arguments.data.lake()?, limits).await?;
         match form {
-            Some(form) => Ok(asker.write(&statement, form, Box::new(stdout())).await?),
-            None => table(&asker.preview(&statement, arguments.rows).await?, arguments.rows),
+            Some(form) => Ok(session.write(&statement, form, Box::new(stdout())).await?),
+            None => table(&session.preview(&statement, arguments.rows).await?, arguments.rows),
         }
     };
     tokio::select! {
