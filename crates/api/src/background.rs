@@ -155,7 +155,7 @@ async fn keep_reconciled(server: Server, mut ticks: Ticks) {
         if health.reconciled().is_some_and(|of| of.version == version) {
             continue;
         }
-        let scope = lake::Scope { from: Some(latest), to: Some(latest), ..Default::default() };
+        let scope = lake::AuditScope { from: Some(latest), to: Some(latest), ..Default::default() };
         let mut unclosed = std::collections::BTreeSet::new();
         let mut found = |finding: lake::Finding| {
             unclosed.insert(finding.miner);

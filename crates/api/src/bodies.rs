@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use chain::MinerId;
 use futures::future::BoxFuture;
-use lake::{CacheFigures, DayRows, Edition, Reader};
+use lake::{CacheStats, DayRows, DayVersion, Reader};
 use ledger::columns::Endpoint;
 use quick_cache::sync::{Cache, DefaultLifecycle};
 use quick_cache::{DefaultHashBuilder, OptionsBuilder, Weighter};
@@ -27,7 +27,7 @@ const LOOK: Duration = Duration::from_millis(20);
 /// What is rendered: it stays true for ever, since another edition has another key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 struct Key {
-    edition: Edition,
+    edition: DayVersion,
     endpoint: Endpoint,
     coding: Coding,
 }
@@ -130,13 +130,13 @@ impl Bodies {
     }
 
     /// Every miner's rows, if they are held.
-    pub(crate) fn held(&self, edition: Edition, endpoint: Endpoint) -> Option<Arc<Rendered>> {
+    pub(crate) fn held(&self, edition: DayVersion, endpoint: Endpoint) -> Option<Arc<Rendered>> {
         self.found(self.held.get(&Key { edition, endpoint, coding: Coding::Identity }))
     }
 
     /// How often requests have found what they asked for, how often they have not, and the bytes held.
-    pub(crate) fn figures(&self) -> CacheFigures {
-        CacheFigures {
+    pub(crate) fn figures(&self) -> CacheStats {
+        CacheStats {
             hits: self.hits.load(Ordering::Relaxed),
             misses: self.misses.load(Ordering::Relaxed),
             bytes: usize::try_from(self.held.weight()).unwrap_or(usize::MAX),
@@ -155,7 +155,7 @@ impl Bodies {
     pub(crate) async fn get(
         &self,
         reader: &Reader,
-        edition: Edition,
+        edition: DayVersion,
         endpoint: Endpoint,
         coding: Coding,
     ) -> Result<Arc<Rendered>, Failure> {
@@ -183,7 +183,7 @@ impl Bodies {
     async fn render(
         &self,
         reader: &Reader,
-        edition: Edition,
+        edition: DayVersion,
         endpoint: Endpoint,
         coding: Coding,
     ) -> Result<Arc<Rendered>, Failure> {
@@ -210,9 +210,9 @@ impl Bodies {
 
 /// The rows of that edition of a day. Boxed, because reading a lake is a future of many kilobytes and of a type that
 /// nobody should have to look into.
-pub(crate) fn rows(reader: &Reader, edition: Edition) -> BoxFuture<'_, Result<Arc<DayRows>, Failure>> {
+pub(crate) fn rows(reader: &Reader, edition: DayVersion) -> BoxFuture<'_, Result<Arc<DayRows>, Failure>> {
     Box::pin(async move {
-        let read = reader.edition(edition.day()).await?;
+        let read = reader.day_with_version(edition.day()).await?;
         read.and_then(|(read, rows)| (read == edition).then_some(rows)).ok_or(Failure::Replaced)
     })
 }
@@ -237,7 +237,7 @@ pub(crate) async fn keep_warm(server: Server, mut ticks: Ticks) {
 }
 
 /// Renders a day in all codings, while it is the latest.
-async fn warm_up(server: &Server, edition: Edition) -> Result<(), Failure> {
+async fn warm_up(server: &Server, edition: DayVersion) -> Result<(), Failure> {
     // The plain ones first: the others are made of them.
     for coding in Coding::ALL.into_iter().rev() {
         for endpoint in Endpoint::ALL {
@@ -252,8 +252,8 @@ async fn warm_up(server: &Server, edition: Edition) -> Result<(), Failure> {
 
 impl Server {
     /// The edition of the latest closed day.
-    fn latest(&self) -> Option<Edition> {
+    fn latest(&self) -> Option<DayVersion> {
         let published = self.shared.reader.published();
-        published.edition(*published.days()?.end())
+        published.day_version(*published.days()?.end())
     }
 }

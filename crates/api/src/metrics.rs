@@ -218,7 +218,7 @@ impl Collector for Standings {
             gauge("reconciliation_unclosed_miner_days", help, of.unclosed as f64)?;
         }
         gauge("uptime_seconds", "Time since the server began", shared.started.elapsed().as_secs_f64())?;
-        let cache = shared.reader.cache_figures();
+        let cache = shared.reader.cache_stats();
         gauge("day_cache_bytes", "Bytes of days held in memory", cache.bytes as f64)?;
         let rendered = shared.bodies.figures();
         gauge("rendered_cache_bytes", "Bytes of rendered answers held in memory", rendered.bytes as f64)?;

@@ -8,7 +8,7 @@ use axum::body::Body;
 use axum::http::HeaderValue;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::Response;
-use lake::{Heading, Holds};
+use lake::{ColumnSpec, ColumnType};
 use ledger::columns::Endpoint;
 use ledger::identities::IDENTITIES;
 use serde_json::{Map, Value, json};
@@ -136,7 +136,7 @@ fn problem() -> Value {
 
 fn of_v1(operation: &Operation) -> Value {
     let mut responses = Map::new();
-    let rows = |headings: &[Heading], always: usize| {
+    let rows = |headings: &[ColumnSpec], always: usize| {
         let json_rows = json!({
             "type": "object",
             "properties": {
@@ -237,21 +237,21 @@ fn parameter(of: &Parameter) -> Value {
 }
 
 /// A row under these headings, of which the first are always there.
-fn row(headings: &[Heading], always: usize) -> Value {
+fn row(headings: &[ColumnSpec], always: usize) -> Value {
     let properties: Map<String, Value> =
         headings.iter().map(|heading| (heading.name.to_string(), property(heading))).collect();
     let required: Vec<&str> = headings.iter().take(always).map(|heading| heading.name.as_ref()).collect();
     json!({ "type": "object", "properties": properties, "required": required, "additionalProperties": false })
 }
 
-fn property(heading: &Heading) -> Value {
-    let (kind, format) = match heading.holds {
-        Holds::Text => ("string", None),
-        Holds::Miner => ("string", Some(("pattern", "^f0[0-9]+$"))),
-        Holds::Day => ("string", Some(("format", "date"))),
-        Holds::Integer | Holds::Wide => ("integer", None),
-        Holds::Double => ("number", None),
-        Holds::Flag => ("boolean", None),
+fn property(heading: &ColumnSpec) -> Value {
+    let (kind, format) = match heading.column_type {
+        ColumnType::Text => ("string", None),
+        ColumnType::Miner => ("string", Some(("pattern", "^f0[0-9]+$"))),
+        ColumnType::Day => ("string", Some(("format", "date"))),
+        ColumnType::Integer | ColumnType::Wide => ("integer", None),
+        ColumnType::Double => ("number", None),
+        ColumnType::Boolean => ("boolean", None),
     };
     let kind = if heading.nullable { json!([kind, "null"]) } else { json!(kind) };
     let mut told = Map::new();
@@ -267,7 +267,7 @@ fn property(heading: &Heading) -> Value {
 }
 
 /// What a column tells, and its unit.
-pub(crate) fn described(heading: &Heading) -> String {
+pub(crate) fn described(heading: &ColumnSpec) -> String {
     let mut doc = heading.doc.to_string();
     if heading.name == "failed" {
         let identities: Vec<String> =
@@ -319,7 +319,7 @@ fn of_v2(endpoint: Endpoint) -> Value {
         ),
         ("miner_id".to_owned(), json!({ "type": "string", "description": "The storage provider." })),
     ]);
-    let headings: Vec<Heading> = endpoint.columns().map(Heading::from).collect();
+    let headings: Vec<ColumnSpec> = endpoint.columns().map(ColumnSpec::from).collect();
     properties.extend(headings.iter().map(|heading| (heading.name.to_string(), property(heading))));
     let required: Vec<&String> = properties.keys().collect();
     let data = json!({
@@ -398,7 +398,7 @@ mod tests {
             };
             for heading in headings.iter() {
                 assert!(heading.doc.len() > 3, "{}", heading.name);
-                if matches!(heading.holds, Holds::Wide) {
+                if matches!(heading.column_type, ColumnType::Wide) {
                     assert!(!heading.unit.is_empty(), "{}", heading.name);
                 }
             }

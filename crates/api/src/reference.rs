@@ -10,7 +10,7 @@ use axum::http::HeaderValue;
 use axum::http::header::{CONTENT_SECURITY_POLICY, CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS};
 use axum::response::Response;
 use axum::routing::get;
-use lake::Heading;
+use lake::ColumnSpec;
 use ledger::columns::Endpoint;
 
 use crate::examples;
@@ -163,12 +163,12 @@ fn of_v2(page: &mut String, endpoint: Endpoint) {
         v2::path(endpoint),
         escaped(endpoint.summary())
     );
-    columns(page, &endpoint.columns().map(Heading::from).collect::<Vec<_>>());
+    columns(page, &endpoint.columns().map(ColumnSpec::from).collect::<Vec<_>>());
     example(page, &v2::example(endpoint));
     *page += "</section>";
 }
 
-fn columns(page: &mut String, headings: &[Heading]) {
+fn columns(page: &mut String, headings: &[ColumnSpec]) {
     let _ = write!(
         page,
         "<details><summary>{} columns</summary><table><tr><th>column</th><th></th></tr>",

@@ -9,7 +9,7 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::Response;
 use chain::{Day, MinerId};
-use lake::{Edition, Published};
+use lake::{DayVersion, PublishedVersion};
 use ledger::columns::Endpoint;
 
 use crate::auth::Pass;
@@ -106,7 +106,7 @@ struct Request<'r> {
 
 impl Request<'_> {
     /// The answer from that published version.
-    async fn answer(&self, published: &Published) -> Result<Response, Problem> {
+    async fn answer(&self, published: &PublishedVersion) -> Result<Response, Problem> {
         let Some(closed) = published.days() else {
             return Err(Problem::Refused(Refusal::NothingClosed));
         };
@@ -122,7 +122,7 @@ impl Request<'_> {
                 self.one(&[], &tag, control)
             };
         }
-        let edition = (day <= *closed.end()).then(|| published.edition(day)).flatten();
+        let edition = (day <= *closed.end()).then(|| published.day_version(day)).flatten();
         // A hole inside history must not be; if there is one, it is not ready, never empty.
         let Some(edition) = edition else {
             return Err(Problem::Refused(Refusal::NotClosed { asked: day, latest: *closed.end() }));
@@ -141,7 +141,7 @@ impl Request<'_> {
     /// Every miner's rows.
     async fn everybody(
         &self,
-        edition: Edition,
+        edition: DayVersion,
         tag: &Tag,
         control: HeaderValue,
     ) -> Result<Response, Problem> {
@@ -156,7 +156,7 @@ impl Request<'_> {
     /// alone.
     async fn miner(
         &self,
-        edition: Edition,
+        edition: DayVersion,
         miner: MinerId,
         tag: &Tag,
         control: HeaderValue,
@@ -185,13 +185,13 @@ impl Request<'_> {
 
     /// Says from which day on events are in totals, and how the outcomes of the day's messages are known. The rows cannot
     /// say it: their keys are fixed.
-    fn note(&self, published: &Published, response: &mut Response) {
+    fn note(&self, published: &PublishedVersion, response: &mut Response) {
         let since = published.history_since().map(|since| HeaderValue::from_str(&since.to_string()));
         if let Some(Ok(since)) = since {
             response.headers_mut().insert(HISTORY_SINCE, since);
         }
         let day = self.asked.day.or_else(|| published.days().map(|closed| *closed.end()));
-        if let Some(day) = day.filter(|day| published.edition(*day).is_some()) {
+        if let Some(day) = day.filter(|day| published.day_version(*day).is_some()) {
             let receipts = published.receipts(day).receipts().name();
             response.headers_mut().insert(X_RECEIPTS, HeaderValue::from_static(receipts));
         }

@@ -8,7 +8,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use chain::{
     Cars, Chain, Clock, Day, Epoch, MinerId, Progress, SectorNumber, Stretch, Tipset, Unit, Way, work,
 };
-use lake::{FinishedDay, Gap, Lake, Later};
+use lake::{FinishedDay, Gap, Lake, LaterDays};
 use ledger::{ChainPowers, Event, Opening, Reading, ReceiptCounts};
 
 use crate::error::{Error, Result};
@@ -42,7 +42,7 @@ pub struct Report {
     /// The day of the chain's head, which is not finished.
     pub unfinished: Day,
     /// What became of closed days after these, where days were closed again.
-    pub later: Later,
+    pub later: LaterDays,
 }
 
 /// The chain of some snapshot files.
@@ -104,7 +104,7 @@ pub async fn cars(
             closed: None,
             events: 0,
             unfinished: head,
-            later: Later::default(),
+            later: LaterDays::default(),
         };
         let Some(start) = start else {
             nothing = Some(report);
@@ -122,7 +122,7 @@ pub async fn cars(
 /// Notes the gap that a source leaves, if that is the error.
 fn noted(lake: &mut Lake, clock: Clock, source: &str, error: Error) -> Result<Error> {
     if let Error::Gap { begins, missing, .. } = &error {
-        lake.note_gap(Gap {
+        lake.record_gap(Gap {
             first_epoch: clock.first_epoch(*missing),
             last_epoch: *begins + -1,
             source: source.to_owned(),
@@ -144,7 +144,7 @@ fn missing(lake: &mut Lake, source: String, clock: Clock, hole: chain::Error) ->
             reason: hole.to_string(),
         };
         if gap.first_epoch <= gap.last_epoch {
-            lake.note_gap(gap)?;
+            lake.record_gap(gap)?;
         }
     }
     Err(Error::Hole { hole: Box::new(hole), closed })
@@ -161,7 +161,7 @@ async fn take_in(
 ) -> Result<Report> {
     let (clock, source) = (chain.clock(), report.source.clone());
     if let Some(from) = options.from {
-        lake.close_again(from)?;
+        lake.begin_reclose(from)?;
     }
     let activations = match start {
         Start::Open(_) => Vec::new(),
@@ -171,15 +171,15 @@ async fn take_in(
     let mut reader = DayReader::begin(chain, start, activations, source, since)?;
     if let Err(error) = read(lake, &mut reader, &mut report, progress).await {
         if matches!(error, Error::Chain(_)) {
-            lake.note_gap(reader.gap(&error))?;
+            lake.record_gap(reader.gap(&error))?;
         }
         return Err(error);
     }
     if options.from.is_some() {
-        report.later = lake.finish_closing_again(options.drop_later).await?;
+        report.later = lake.commit_reclose(options.drop_later).await?;
     }
     if let Some(closed) = lake.last_closed() {
-        lake.closed_over(clock.first_epoch(closed.next()) + -1)?;
+        lake.clear_gaps(clock.first_epoch(closed.next()) + -1)?;
     }
     Ok(report)
 }
@@ -220,7 +220,7 @@ async fn read(
 /// Closes the first day, with the sectors that the ledger opens with.
 async fn open(lake: &mut Lake, day: &FinishedDay, opening: Opening<'_>, report: &mut Report) -> Result<()> {
     let opened = lake.close_opening_day(day, opening).await.map_err(|error| match error {
-        lake::Error::Opening { source } => Error::Chain(source),
+        lake::Error::OpeningState { source } => Error::Chain(source),
         error => error.into(),
     })?;
     report.events += opened + day.events.len() as u64;
@@ -252,7 +252,7 @@ async fn history_since(lake: &Lake, chain: &Chain<'_>, start: Start) -> Result<O
             let opens_at = chain.tipsets().get(index).map(|tipset| tipset.height);
             Ok(opens_at.filter(|height| height.0 > 0).map(|height| chain.clock().day_of(height)))
         }
-        Start::GoOn(_) => Ok(lake.progress().await?.last().and_then(|row| row.history_since)),
+        Start::GoOn(_) => Ok(lake.day_sources().await?.last().and_then(|row| row.history_since)),
     }
 }
 
@@ -363,7 +363,7 @@ impl<'a, 's> DayReader<'a, 's> {
         self.miners.extend(self.powers.iter().map(|power| power.miner));
         self.miners.extend(self.events.iter().map(|event| event.miner));
         self.spend()?;
-        let progress = lake::Progress {
+        let source = lake::DaySource {
             source: self.source.clone(),
             network: clock.network().to_owned(),
             genesis: clock.genesis(),
@@ -381,7 +381,7 @@ impl<'a, 's> DayReader<'a, 's> {
             day: self.day,
             events: std::mem::take(&mut self.events),
             powers: self.powers.iter().collect(),
-            progress,
+            source,
         })
     }
 }

@@ -1,7 +1,7 @@
 //! Where in a chain to begin, given what the lake has: and whether the two are of one chain at all.
 
 use chain::{Chain, Clock, Day, Tipset};
-use lake::{Lake, Progress};
+use lake::{DaySource, Lake};
 
 use crate::error::{Error, Result};
 
@@ -23,7 +23,7 @@ impl Start {
         let Some((first, closed)) = lake.first_closed().zip(lake.last_closed()) else {
             return Ok(chain.opening().map(Self::Open));
         };
-        let progress = lake.progress().await?;
+        let progress = lake.day_sources().await?;
         let clock = chain.clock();
         if let Some(other) = progress.iter().find(|row| row.genesis != clock.genesis()) {
             return Err(Error::OtherNetwork { expected: Clock::new(other.genesis), found: clock });
@@ -32,7 +32,7 @@ impl Start {
         if next < first || next > closed.next() {
             return Err(Error::NotClosed { from: next, first, closed });
         }
-        let before: Vec<&Progress> = progress.iter().filter(|row| row.day < next).collect();
+        let before: Vec<&DaySource> = progress.iter().filter(|row| row.day < next).collect();
         for row in &before {
             agrees(row, chain)?;
         }
@@ -58,7 +58,7 @@ impl Start {
 }
 
 /// Whether the chain, if it has the end of that day, has it as the lake does.
-fn agrees(row: &Progress, chain: &Chain<'_>) -> Result<()> {
+fn agrees(row: &DaySource, chain: &Chain<'_>) -> Result<()> {
     // Of a chain's first tipset it is not known which day its parents are of.
     let Some((_, child)) = first_after(chain, row.day).filter(|(index, _)| *index > 0) else { return Ok(()) };
     let (key, state) = (child.parents.to_string(), child.parent_state_root.to_string());

@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use chain::Day;
-use lake::{DayClose, DayRows, Listing, Reader};
+use lake::{DayClose, DayRows, Manifest, Reader};
 use ledger::columns::COLUMNS;
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -50,8 +50,8 @@ async fn run(lake: &Path) -> Result<(), Box<dyn Error + Send + Sync>> {
 
 /// The files of events, day by day.
 async fn files(lake: &Path) -> Result<Vec<(Day, PathBuf)>, Box<dyn Error + Send + Sync>> {
-    let listing = Listing::open(lake).await?;
-    let of_events = listing.tables().find(|(name, _)| *name == "sector_events");
+    let manifest = Manifest::open(lake).await?;
+    let of_events = manifest.tables().find(|(name, _)| *name == "sector_events");
     let (_, files) = of_events.ok_or("the lake has no events")?;
     if files.iter().any(|file| file.first_day != file.last_day) {
         return Err("the lake's months are compacted; each day is to be in a file of its own".into());

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use common::{age, claim, day, fault, finished, onboard, shown};
-use lake::{Disk, FinishedDay, Lake, Step};
+use lake::{Disk, DiskStep, FinishedDay, Lake};
 use tempfile::TempDir;
 
 /// Days that a test closes, in the groups in which it does.
@@ -73,14 +73,14 @@ async fn broken_at(fails: usize, died: bool, whole: &[String]) -> bool {
     let dir = TempDir::new().expect("a directory");
     let steps = Arc::new(AtomicUsize::new(0));
     let count = Arc::clone(&steps);
-    let disk = Disk::watched(move |_: Step, _: &Path| {
+    let disk = Disk::with_hook(move |_: DiskStep, _: &Path| {
         let step = count.fetch_add(1, Ordering::Relaxed);
         if step == fails || (died && step > fails) {
             return Err(io::Error::new(io::ErrorKind::StorageFull, "as if the disk were full"));
         }
         Ok(())
     });
-    let failed = match Lake::open_on(dir.path(), disk).await {
+    let failed = match Lake::open_with_disk(dir.path(), disk).await {
         Ok(mut lake) => go_on(&mut lake).await.is_err(),
         Err(_) => true,
     };

@@ -75,9 +75,9 @@ async fn a_lake_opened_again_goes_on_where_it_stopped() {
         lake.close_days(&[finished(number, events, vec![])]).await.expect("a day that closes");
     }
     let lake = Lake::open(dir.path()).await.expect("a lake");
-    let progress = lake.progress().await.expect("progress");
+    let progress = lake.day_sources().await.expect("progress");
     assert_eq!(progress.iter().map(|row| row.day).collect::<Vec<_>>(), [day(0), day(1), day(2)]);
-    assert_eq!(progress[2], finished(2, vec![], vec![]).progress);
+    assert_eq!(progress[2], finished(2, vec![], vec![]).source);
     let reader = Reader::open(dir.path()).await.expect("a reader");
     assert_eq!(value(&reader, 2, 1000, "total_num_sector").await, Value::Integer(3));
 }
@@ -135,7 +135,7 @@ async fn a_day_left_over_by_a_crash_is_not_shown_and_is_replaced() {
     assert_eq!(reader.days(), Some(day(0)..=day(0)));
     let mut lake = Lake::open(dir.path()).await.expect("a lake");
     assert_eq!(lake.last_closed(), Some(day(0)));
-    assert_eq!(lake.progress().await.expect("progress").len(), 1);
+    assert_eq!(lake.day_sources().await.expect("progress").len(), 1);
     lake.close_days(&[finished(1, vec![onboard(1000, 2, 2)], vec![])]).await.expect("the day again");
     assert!(reader.refresh().await.expect("a newer version"));
     assert!(!reader.refresh().await.expect("no newer version"));
@@ -234,9 +234,9 @@ async fn days_closed_together_are_those_closed_one_by_one_and_share_files() {
     lake.compact(&chain::NoProgress).await.expect("months brought together");
     same().await;
     // A day within a file of several is closed again, and those after it stay.
-    lake.close_again(day(21)).expect("a closed day");
+    lake.begin_reclose(day(21)).expect("a closed day");
     lake.close_days(&days[21..=21]).await.expect("a day that closes");
-    lake.finish_closing_again(false).await.expect("the days after it are the same");
+    lake.commit_reclose(false).await.expect("the days after it are the same");
     same().await;
 }
 

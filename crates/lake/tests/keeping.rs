@@ -10,8 +10,8 @@ use std::time::Duration;
 use chain::{Clock, Day, MAINNET_GENESIS, MinerId, NoProgress};
 use common::{closed, copy_tree, day, finished, network, onboard, opened, shown};
 use lake::{
-    Audited, Calendar, ColumnChange, Error, Finding, FinishedDay, Lake, Later, Limits, Provenance, Questions,
-    Reader, Scope, Status, audit, audit_deeply, backup, restore,
+    AuditReport, AuditScope, ColumnChange, Error, ExpirationSchedule, Finding, FinishedDay, Lake, LaterDays,
+    Provenance, Queries, QueryLimits, Reader, Status, audit, backup, deep_audit, restore,
 };
 use ledger::columns::{COLUMNS, Endpoint, column};
 use ledger::testing::MadeUpOptions;
@@ -28,7 +28,7 @@ fn days(standing: usize) -> Vec<FinishedDay> {
 }
 
 /// What a lake shows and what it finds in itself, read in every way there is.
-async fn everything(dir: &Path) -> (Vec<String>, BTreeMap<MinerId, String>, Audited) {
+async fn everything(dir: &Path) -> (Vec<String>, BTreeMap<MinerId, String>, AuditReport) {
     let reader = Reader::open(dir).await.expect("a reader");
     let closed = reader.days().expect("closed days");
     let mut histories = BTreeMap::new();
@@ -46,12 +46,12 @@ async fn everything(dir: &Path) -> (Vec<String>, BTreeMap<MinerId, String>, Audi
     (shown(dir).await, histories, audited)
 }
 
-async fn audited(dir: &Path, deep: bool) -> (Audited, Vec<Finding>) {
+async fn audited(dir: &Path, deep: bool) -> (AuditReport, Vec<Finding>) {
     let findings = Mutex::new(Vec::new());
     let mut found = |finding| findings.lock().expect("nobody panics").push(finding);
-    let scope = Scope::default();
+    let scope = AuditScope::default();
     let audited = if deep {
-        audit_deeply(dir, &scope, &NoProgress, &mut found).await
+        deep_audit(dir, &scope, &NoProgress, &mut found).await
     } else {
         audit(dir, &scope, &NoProgress, &mut found).await
     };
@@ -134,10 +134,10 @@ async fn days_closed_again_replace_the_old_ones_and_what_stands_on_them() {
     assert_ne!(shown(dir.path()).await, expected.0);
     assert!(audited(dir.path(), false).await.0.findings > 0);
 
-    lake.close_again(day(10)).expect("a closed day");
+    lake.begin_reclose(day(10)).expect("a closed day");
     lake.close_days(&days[10..12]).await.expect("two days");
     assert_ne!(shown(dir.path()).await, expected.0, "nothing is seen before all of it is committed");
-    let later = lake.finish_closing_again(false).await.expect("the days after them stand on the same states");
+    let later = lake.commit_reclose(false).await.expect("the days after them stand on the same states");
     assert_eq!((later.kept, later.dropped), (DAYS as u64 - 12, 0));
     // What was wrong is told: the proving that was missing, and what came of it on every day since.
     let proven = &later.changes[0];
@@ -161,7 +161,7 @@ async fn a_replacement_that_breaks_off_changes_nothing() {
     let days = days(0);
     let (dir, mut lake) = closed(&days).await;
     let before = everything(dir.path()).await;
-    lake.close_again(day(5)).expect("a closed day");
+    lake.begin_reclose(day(5)).expect("a closed day");
     let mut other = days[5].clone();
     other.events.clear();
     lake.close_days(&[other]).await.expect("a day");
@@ -177,20 +177,20 @@ async fn days_after_another_fork_are_given_up_only_if_that_is_allowed() {
     let days = days(0);
     let (dir, mut lake) = closed(&days[..20]).await;
     let mut fork = days[10..12].to_vec();
-    fork[1].progress.state_root = "another".to_owned();
-    lake.close_again(day(10)).expect("a closed day");
+    fork[1].source.state_root = "another".to_owned();
+    lake.begin_reclose(day(10)).expect("a closed day");
     lake.close_days(&fork).await.expect("two days");
-    let refused = lake.finish_closing_again(false).await.expect_err("later days stand on another state");
-    assert!(matches!(refused, Error::LaterDays { .. }), "{refused}");
+    let refused = lake.commit_reclose(false).await.expect_err("later days stand on another state");
+    assert!(matches!(refused, Error::LaterDaysDepend { .. }), "{refused}");
     assert!(refused.to_string().contains("--drop-later"), "{refused}");
     assert_eq!(shown(dir.path()).await.len(), 20, "nothing has changed");
 
-    lake.close_again(day(10)).expect("a closed day");
+    lake.begin_reclose(day(10)).expect("a closed day");
     lake.close_days(&fork).await.expect("two days");
-    let later = lake.finish_closing_again(true).await.expect("they may go");
-    assert_eq!(later, Later { kept: 0, dropped: 8, changes: Vec::new() });
+    let later = lake.commit_reclose(true).await.expect("they may go");
+    assert_eq!(later, LaterDays { kept: 0, dropped: 8, changes: Vec::new() });
     assert_eq!((lake.last_closed(), shown(dir.path()).await.len()), (Some(day(11)), 12));
-    let refused = lake.close_again(day(14)).expect_err("a day that is not closed");
+    let refused = lake.begin_reclose(day(14)).expect_err("a day that is not closed");
     assert!(matches!(refused, Error::NotConsecutive { .. }), "{refused}");
 }
 
@@ -319,15 +319,15 @@ async fn a_lake_of_the_first_layout_is_read_as_it_is_and_migrated_by_the_first_w
     let dir = of_layout(1);
     let before = shown(dir.path()).await;
     assert_eq!(before.len(), 3);
-    assert_eq!(Status::of(dir.path()).await.expect("a status").layout, 1);
+    assert_eq!(Status::read(dir.path()).await.expect("a status").layout, 1);
     let (audited_before, _) = audited(dir.path(), false).await;
     assert_eq!((audited_before.miner_days, audited_before.by_claim_alone), (15, 15));
 
     let mut lake = Lake::open(dir.path()).await.expect("migrated");
-    let status = Status::of(dir.path()).await.expect("a status");
+    let status = Status::read(dir.path()).await.expect("a status");
     assert_eq!((status.layout, status.history_since), (NEWEST, None));
     assert_eq!(shown(dir.path()).await, before);
-    let progress = lake.progress().await.expect("progress");
+    let progress = lake.day_sources().await.expect("progress");
     assert_eq!(progress.len(), 3);
     assert!(progress.iter().all(|row| row.closed_at.is_none() && row.history_since.is_none()));
     for deep in [false, true] {
@@ -337,14 +337,14 @@ async fn a_lake_of_the_first_layout_is_read_as_it_is_and_migrated_by_the_first_w
     let version = status.version;
     drop(lake);
     lake = Lake::open(dir.path()).await.expect("once is enough");
-    assert_eq!(Status::of(dir.path()).await.expect("a status").version, version);
+    assert_eq!(Status::read(dir.path()).await.expect("a status").version, version);
 
     let next = progress[2].day.next();
     let mut more = finished(0, vec![], vec![]);
-    (more.day, more.progress.day) = (next, next);
+    (more.day, more.source.day) = (next, next);
     lake.close_days(&[more]).await.expect("it goes on");
     assert_eq!(shown(dir.path()).await[..3], before);
-    let again = lake.close_again(progress[0].day);
+    let again = lake.begin_reclose(progress[0].day);
     again.expect("a closed day");
     drop(lake);
 
@@ -361,13 +361,13 @@ async fn days_of_the_third_layout_were_read_from_receipts_and_had_no_upgrades() 
     let before = shown(dir.path()).await;
     let (closed, old) = (Reader::open(dir.path()).await.expect("a reader"), calendar(dir.path(), None).await);
     let days = closed.days().expect("closed days");
-    assert_eq!(closed.published().receipts_of(&days).receipts(), Receipts::Read);
+    assert_eq!(closed.published().receipt_summary(&days).receipts(), Receipts::Read);
     assert!(old.knows_backing && !old.knows_fees && !old.days.is_empty());
-    let first = Provenance::of(dir.path(), miners(&closed).await[0], *days.end()).await.expect("a row");
+    let first = Provenance::read(dir.path(), miners(&closed).await[0], *days.end()).await.expect("a row");
     assert!(first.events.iter().all(|event| !event.uncertain));
 
     let mut lake = Lake::open(dir.path()).await.expect("migrated");
-    assert_eq!(Status::of(dir.path()).await.expect("a status").layout, NEWEST);
+    assert_eq!(Status::read(dir.path()).await.expect("a status").layout, NEWEST);
     assert_eq!((shown(dir.path()).await, calendar(dir.path(), None).await), (before, old));
     let (found, findings) = audited(dir.path(), true).await;
     assert_eq!((found.miner_days, findings), (15, vec![]));
@@ -384,8 +384,8 @@ async fn days_of_the_third_layout_were_read_from_receipts_and_had_no_upgrades() 
         ..onboard(5000, 1, 2)
     };
     let mut more = finished(0, vec![onboard(5000, 1, 1), upgraded], vec![]);
-    (more.day, more.progress.day) = (next, next);
-    more.progress.receipts = inferred(3);
+    (more.day, more.source.day) = (next, next);
+    more.source.receipts = inferred(3);
     lake.close_days(&[more]).await.expect("it goes on");
     let rows = day_of(dir.path(), next).await;
     let value = |miner: MinerId, name: &str| {
@@ -398,27 +398,27 @@ async fn days_of_the_third_layout_were_read_from_receipts_and_had_no_upgrades() 
     assert_eq!(value(*old_miner, "total_upgrade_qap"), Value::Integer(0));
 
     // Who asks freely sees zeros, too, and days are told apart by how they are known.
-    let limits = Limits { time: Duration::from_secs(60), memory: 256 << 20, disk: 1 << 30 };
-    let asker = lake::Asker::open(dir.path(), limits).await.expect("an asker");
+    let limits = QueryLimits { time: Duration::from_secs(60), memory: 256 << 20, disk: 1 << 30 };
+    let session = lake::SqlSession::open(dir.path(), limits).await.expect("an asker");
     let zeros = "FROM sp_sector_daily WHERE total_upgrade_count = 0 AND daily_new_upgrade_rbp = 0";
-    let answer = asker.answer(&format!("SELECT count(*), sum(total_upgrade_qap) {zeros}"), 9).await;
+    let answer = session.preview(&format!("SELECT count(*), sum(total_upgrade_qap) {zeros}"), 9).await;
     assert_eq!(answer.expect("an answer").rows, [["20", "0"]]);
-    let answer = asker.answer("SELECT receipts, count(*) FROM progress GROUP BY 1 ORDER BY 1", 9).await;
+    let answer = session.preview("SELECT receipts, count(*) FROM progress GROUP BY 1 ORDER BY 1", 9).await;
     let known = answer.expect("an answer").rows;
     assert_eq!(known, [["inferred", "1"], ["", "3"]]);
-    let status = Status::of(dir.path()).await.expect("a status");
+    let status = Status::read(dir.path()).await.expect("a status");
     assert_eq!((status.receipts.days_read, status.receipts.days_inferred), (3, 1));
     assert_eq!(status.receipts.counts.messages_inferred, 3);
-    assert_eq!(lake.progress().await.expect("progress")[3].receipts, inferred(3));
+    assert_eq!(lake.day_sources().await.expect("progress")[3].receipts, inferred(3));
     lake.compact(&NoProgress).await.expect("brought together");
-    assert_eq!(lake.progress().await.expect("progress")[3].receipts, inferred(3));
+    assert_eq!(lake.day_sources().await.expect("progress")[3].receipts, inferred(3));
 }
 
 #[tokio::test]
 async fn how_a_days_messages_are_known_is_kept_with_it() {
     let mut days = days(0);
     for (number, day) in days.iter_mut().enumerate() {
-        day.progress.receipts = match number {
+        day.source.receipts = match number {
             0..20 => ReceiptCounts { tipsets_read: 5, ..Default::default() },
             20..40 => inferred(number as u64),
             _ => ReceiptCounts { tipsets_read: 1, ..inferred(7) },
@@ -426,16 +426,16 @@ async fn how_a_days_messages_are_known_is_kept_with_it() {
     }
     let (dir, mut lake) = closed(&days[..45]).await;
     let reader = Reader::open(dir.path()).await.expect("a reader");
-    let check = |published: &lake::Published, last: usize| {
+    let check = |published: &lake::PublishedVersion, last: usize| {
         for (number, of) in days[..=last].iter().enumerate() {
-            assert_eq!(published.receipts(day(number as i32)), of.progress.receipts);
+            assert_eq!(published.receipts(day(number as i32)), of.source.receipts);
         }
-        let word = |from: i32, to: i32| published.receipts_of(&(day(from)..=day(to))).receipts();
+        let word = |from: i32, to: i32| published.receipt_summary(&(day(from)..=day(to))).receipts();
         assert_eq!(
             (word(0, 19), word(20, 39), word(41, 44)),
             (Receipts::Read, Receipts::Inferred, Receipts::Mixed)
         );
-        let some = published.receipts_of(&(day(18)..=day(21)));
+        let some = published.receipt_summary(&(day(18)..=day(21)));
         assert_eq!((some.receipts(), some.days_read, some.days_inferred), (Receipts::Mixed, 2, 2));
         assert_eq!((some.counts.tipsets_read, some.counts.messages_inferred), (10, 41));
     };
@@ -446,15 +446,15 @@ async fn how_a_days_messages_are_known_is_kept_with_it() {
     lake.compact(&NoProgress).await.expect("months brought together");
     assert!(reader.refresh().await.expect("a newer version"));
     check(&reader.published(), DAYS - 1);
-    let provenance = Provenance::of(dir.path(), MinerId(1000), day(33)).await.expect("a row");
+    let provenance = Provenance::read(dir.path(), MinerId(1000), day(33)).await.expect("a row");
     assert_eq!(provenance.receipts, inferred(33));
 
     // Closed again with receipts, a day says so, and what that changes.
-    lake.close_again(day(20)).expect("a closed day");
+    lake.begin_reclose(day(20)).expect("a closed day");
     let mut again = days[20].clone();
-    again.progress.receipts = ReceiptCounts { tipsets_read: 2, ..Default::default() };
+    again.source.receipts = ReceiptCounts { tipsets_read: 2, ..Default::default() };
     lake.close_days(&[again]).await.expect("a day");
-    let later = lake.finish_closing_again(false).await.expect("closed again");
+    let later = lake.commit_reclose(false).await.expect("closed again");
     let changed: Vec<_> =
         later.changes.iter().map(|of| (of.day, of.receipts.0, of.receipts.1.receipts())).collect();
     assert_eq!(changed, [(day(20), inferred(20), Receipts::Read)]);
@@ -477,7 +477,7 @@ async fn an_opening_handed_over_beside_its_day_makes_the_same_lake() {
     lake.close_days(&days.take(2).collect::<Vec<_>>()).await.expect("closed");
     assert_eq!(everything(dir.path()).await, everything(whole.path()).await);
     for miner in [1000, 1001, 1004].map(MinerId) {
-        let events = async |dir: &Path| Provenance::of(dir, miner, day(0)).await.expect("a row").events;
+        let events = async |dir: &Path| Provenance::read(dir, miner, day(0)).await.expect("a row").events;
         assert_eq!(events(dir.path()).await, events(whole.path()).await);
     }
 }
@@ -515,16 +515,16 @@ async fn a_migration_that_breaks_off_is_gone_on_with() {
             let before = shown(dir.path()).await;
             let steps = Arc::new(AtomicUsize::new(0));
             let count = Arc::clone(&steps);
-            let disk = lake::Disk::watched(move |_: lake::Step, _: &Path| {
+            let disk = lake::Disk::with_hook(move |_: lake::DiskStep, _: &Path| {
                 if count.fetch_add(1, Ordering::Relaxed) >= fails {
                     return Err(Error::new(ErrorKind::StorageFull, "as if the disk were full"));
                 }
                 Ok(())
             });
-            let failed = Lake::open_on(dir.path(), disk).await.is_err();
+            let failed = Lake::open_with_disk(dir.path(), disk).await.is_err();
             assert_eq!(shown(dir.path()).await, before, "step {fails}");
             drop(Lake::open(dir.path()).await.expect("it goes on"));
-            assert_eq!(Status::of(dir.path()).await.expect("a status").layout, NEWEST);
+            assert_eq!(Status::read(dir.path()).await.expect("a status").layout, NEWEST);
             assert_eq!(shown(dir.path()).await, before, "step {fails}");
             if !failed {
                 assert!(fails > 5, "a migration takes some steps");
@@ -535,11 +535,11 @@ async fn a_migration_that_breaks_off_is_gone_on_with() {
 }
 
 /// The calendar of expirations at the end of the last closed day.
-async fn calendar(lake: &Path, miner: Option<MinerId>) -> Calendar {
+async fn calendar(lake: &Path, miner: Option<MinerId>) -> ExpirationSchedule {
     let reader = Reader::open(lake).await.expect("a reader");
     let last = *reader.days().expect("closed days").end();
-    let limits = Limits { time: Duration::from_secs(60), memory: 256 << 20, disk: 1 << 30 };
-    let questions = Questions::new(lake.to_owned(), limits);
+    let limits = QueryLimits { time: Duration::from_secs(60), memory: 256 << 20, disk: 1 << 30 };
+    let questions = Queries::new(lake.to_owned(), limits);
     let clock = Clock::new(MAINNET_GENESIS);
     questions.expirations(reader.version(), clock, miner, last).await.expect("a calendar")
 }
@@ -551,14 +551,14 @@ async fn what_sectors_hold_is_unknown_where_days_of_the_second_layout_did_not_ke
     let old = calendar(dir.path(), None).await;
     assert!(!old.knows_backing && !old.days.is_empty());
     let mut lake = Lake::open(dir.path()).await.expect("migrated");
-    assert_eq!(Status::of(dir.path()).await.expect("a status").layout, NEWEST);
+    assert_eq!(Status::read(dir.path()).await.expect("a status").layout, NEWEST);
     assert_eq!((shown(dir.path()).await, calendar(dir.path(), None).await), (before, old));
     let (audited, findings) = audited(dir.path(), true).await;
     assert_eq!((audited.miner_days, findings), (15, vec![]));
 
-    let next = lake.progress().await.expect("progress")[2].day.next();
+    let next = lake.day_sources().await.expect("progress")[2].day.next();
     let mut more = finished(0, vec![onboard(5000, 1, 1)], vec![]);
-    (more.day, more.progress.day) = (next, next);
+    (more.day, more.source.day) = (next, next);
     lake.close_days(&[more]).await.expect("it goes on");
     assert!(!calendar(dir.path(), None).await.knows_backing);
     let of_new = calendar(dir.path(), Some(MinerId(5000))).await;
@@ -639,7 +639,7 @@ async fn every_number_is_what_its_explanation_adds_up_to() {
             let reader = Reader::open(dir.path()).await.expect("a reader");
             let rows = reader.day(day(number)).await.expect("a readable day").expect("a closed day");
             for (at, miner) in rows.miners().iter().enumerate() {
-                let provenance = Provenance::of(dir.path(), *miner, day(number)).await.expect("a row");
+                let provenance = Provenance::read(dir.path(), *miner, day(number)).await.expect("a row");
                 for column in COLUMNS {
                     let explanation = provenance.explain(column).expect("an explanation");
                     assert_eq!(explanation.value, rows.value(at, column), "{}", column.name);
@@ -651,9 +651,9 @@ async fn every_number_is_what_its_explanation_adds_up_to() {
         assert!(contributions > 1000, "{contributions}");
     }
     let (dir, _lake) = closed(&days(0)[..2]).await;
-    let refused = Provenance::of(dir.path(), MinerId(7), day(1)).await.expect_err("no row");
+    let refused = Provenance::read(dir.path(), MinerId(7), day(1)).await.expect_err("no row");
     assert!(refused.to_string().contains("f07 has no row on 2022-10-02"), "{refused}");
-    let refused = Provenance::of(dir.path(), MinerId(1000), day(2)).await.expect_err("not closed");
+    let refused = Provenance::read(dir.path(), MinerId(1000), day(2)).await.expect_err("not closed");
     assert!(refused.to_string().contains("the closed days are 2022-10-01 to 2022-10-02"), "{refused}");
 }
 

@@ -92,9 +92,9 @@ async fn a_copy_that_is_brought_up_to_date_loses_data_files_alone() {
     std::fs::write(copy.join("progress/own.parquet"), b"x").expect("written");
     let before = data_files(&copy.join("progress"));
     let mut lake = Lake::open(dir.path()).await.expect("a lake");
-    lake.close_again(day(2)).expect("a closed day");
+    lake.begin_reclose(day(2)).expect("a closed day");
     lake.close_days(&days(3)[2..]).await.expect("the day again");
-    lake.finish_closing_again(false).await.expect("it is closed again");
+    lake.commit_reclose(false).await.expect("it is closed again");
     let second = backup(dir.path(), &copy, &NoProgress).await.expect("brought up to date");
     assert!(second.new_files < second.files);
     let after = data_files(&copy.join("progress"));
@@ -119,7 +119,8 @@ async fn a_copy_is_not_written_through_a_link() {
     let mut lake = Lake::open(dir.path()).await.expect("a lake");
     lake.close_days(&days(3)[2..]).await.expect("another day");
     let refused = backup(dir.path(), &copy, &NoProgress).await.expect_err("a link in it");
-    let named = matches!(&refused, Error::NotPlain { path, what: "a link" } if path.ends_with("progress"));
+    let named =
+        matches!(&refused, Error::UnexpectedFileType { path, what: "a link" } if path.ends_with("progress"));
     assert!(named, "{refused}");
     assert_eq!(all_in(&outside), before);
 }
@@ -130,7 +131,7 @@ async fn who_has_lost_the_lock_commits_nothing_more() {
     let dir = lake_of(3).await;
     let before = shown(dir.path()).await;
     let mut first = Lake::open(dir.path()).await.expect("a lake");
-    first.close_again(day(1)).expect("a closed day");
+    first.begin_reclose(day(1)).expect("a closed day");
     first.close_days(&days(3)[1..]).await.expect("days whose commit is still to come");
     let written: Vec<_> = TABLES.iter().map(|table| data_files(&dir.path().join(table))).collect();
 
@@ -140,14 +141,17 @@ async fn who_has_lost_the_lock_commits_nothing_more() {
     let kept: Vec<_> = TABLES.iter().map(|table| data_files(&dir.path().join(table))).collect();
     assert_eq!(kept, written, "what is young may still be committed");
 
-    let refused = first.finish_closing_again(false).await.expect_err("it is no writer any more");
+    let refused = first.commit_reclose(false).await.expect_err("it is no writer any more");
     let named = matches!(&refused, Error::LockReplaced { path } if path.ends_with("writer.lock"));
     assert!(named, "{refused}");
     let refused = first.close_days(&days(4)[3..]).await.expect_err("nor will it be");
     assert!(matches!(refused, Error::LockReplaced { .. }), "{refused}");
     drop(first);
     assert_eq!(shown(dir.path()).await, before, "nothing has changed");
-    assert!(Status::of(dir.path()).await.expect("a status").writer.is_some(), "the second one still writes");
+    assert!(
+        Status::read(dir.path()).await.expect("a status").writer.is_some(),
+        "the second one still writes"
+    );
     second.close_days(&days(4)[3..]).await.expect("the next day");
     drop(second);
     age(dir.path());

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use chain::{Day, MinerId, NoProgress};
 use common::{age, closed, copy_tree, day, finished, network, onboard, shown};
-use lake::{Disk, FinishedDay, Lake, Reader, Step};
+use lake::{Disk, DiskStep, FinishedDay, Lake, Reader};
 use ledger::columns::Endpoint;
 use ledger::testing::MadeUpOptions;
 use ledger::{Event, Kind};
@@ -102,9 +102,9 @@ async fn a_day_of_a_year_that_is_together_can_be_closed_again() {
     let (dir, mut lake) = closed(&wrong).await;
     lake.compact(&NoProgress).await.expect("brought together");
     assert_ne!(histories(dir.path(), day(0), day(96)).await, expected);
-    lake.close_again(days[again].day).expect("a closed day");
+    lake.begin_reclose(days[again].day).expect("a closed day");
     lake.close_days(&days[again..=again]).await.expect("a day that closes");
-    lake.finish_closing_again(false).await.expect("the days after it stand on the same states");
+    lake.commit_reclose(false).await.expect("the days after it stand on the same states");
     assert_eq!(histories(dir.path(), day(0), day(96)).await, expected);
     let compacted = lake.compact(&NoProgress).await.expect("brought together again");
     assert_eq!((compacted.months, compacted.open_days, compacted.years), (3, 5, 1));
@@ -127,13 +127,13 @@ async fn whichever_write_fails_while_a_year_is_brought_together_no_row_changes()
         copy_tree(base.path(), dir.path());
         let steps = Arc::new(AtomicUsize::new(0));
         let count = Arc::clone(&steps);
-        let disk = Disk::watched(move |_: Step, _: &Path| {
+        let disk = Disk::with_hook(move |_: DiskStep, _: &Path| {
             if count.fetch_add(1, Ordering::Relaxed) >= fails {
                 return Err(io::Error::new(io::ErrorKind::StorageFull, "as if the disk had died"));
             }
             Ok(())
         });
-        let failed = match Lake::open_on(dir.path(), disk).await {
+        let failed = match Lake::open_with_disk(dir.path(), disk).await {
             Ok(mut lake) => lake.compact(&NoProgress).await.is_err(),
             Err(_) => true,
         };

@@ -145,3 +145,108 @@ fn every_test_that_the_page_on_security_names_is_there() {
         assert!(tests.contains(name), "SECURITY.md names a test that is not there: {name}");
     }
 }
+
+/// The folders of `lake`, from the ground up: a file imports only from its own floor's folder and from floors below.
+const LAKE_FLOORS: [&[&str]; 10] = [
+    &["error"],
+    &["schema", "storage"],
+    &["formats", "data_files", "rows"],
+    &["records"],
+    &["delta"],
+    &["resume"],
+    &["catalog", "close"],
+    &["audit", "query", "reader"],
+    &["writer"],
+    &["backup"],
+];
+
+/// The source files below a folder by their module's path, such as `delta::table`, but for the crate's root and tests.
+fn modules_below(folder: &std::path::Path, path: &str, found: &mut BTreeMap<String, String>) {
+    for entry in std::fs::read_dir(folder).unwrap().map(Result::unwrap) {
+        let name = entry.file_name().into_string().unwrap();
+        let within = |name: &str| if path.is_empty() { name.to_owned() } else { format!("{path}::{name}") };
+        if entry.file_type().unwrap().is_dir() {
+            modules_below(&entry.path(), &within(&name), found);
+            continue;
+        }
+        let module = match name.strip_suffix(".rs").unwrap() {
+            "lib" | "tests" => continue,
+            "mod" => path.to_owned(),
+            name => within(name),
+        };
+        found.insert(module, std::fs::read_to_string(entry.path()).unwrap());
+    }
+}
+
+/// The paths below `crate::` that a file names outside its comments and tests.
+fn named_paths(text: &str) -> Vec<String> {
+    let code: Vec<&str> = text
+        .lines()
+        .take_while(|line| {
+            !line.trim_start().starts_with("#[cfg(test)]") && !line.starts_with("#[cfg(all(test")
+        })
+        .filter(|line| !line.trim_start().starts_with("//"))
+        .collect();
+    let code = code.join("\n");
+    let mut paths = Vec::new();
+    for rest in code.split("crate::").skip(1) {
+        let is_path = |c: char| c.is_alphanumeric() || c == '_' || c == ':';
+        let (path, rest) = rest.split_at(rest.find(|c| !is_path(c)).unwrap_or(rest.len()));
+        match rest.strip_prefix('{').filter(|_| path.ends_with("::")) {
+            Some(items) => {
+                let items = items.split_once('}').unwrap().0;
+                paths.extend(items.split(',').map(|item| format!("{path}{}", item.trim())));
+            }
+            None => paths.push(path.to_owned()),
+        }
+    }
+    paths
+}
+
+/// The modules that each module imports.
+fn imports(modules: &BTreeMap<String, String>) -> BTreeMap<&str, BTreeSet<&str>> {
+    let module_of = |path: &str| {
+        let mut path = path;
+        while !modules.contains_key(path) {
+            path = path.rsplit_once("::")?.0;
+        }
+        modules.get_key_value(path).map(|(module, _)| module.as_str())
+    };
+    let of = |(module, text): (&'_ String, &String)| {
+        let named = named_paths(text);
+        let imported = named.iter().filter_map(|path| module_of(path)).filter(|other| *other != module);
+        imported.collect::<BTreeSet<_>>()
+    };
+    modules.iter().map(|(module, text)| (module.as_str(), of((module, text)))).collect()
+}
+
+#[test]
+fn no_import_within_the_lake_goes_upwards_or_in_a_circle() {
+    let source = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../lake/src");
+    let mut modules = BTreeMap::new();
+    modules_below(&source, "", &mut modules);
+    let floor = |module: &str| {
+        let folder = module.split("::").next().unwrap();
+        let floor = LAKE_FLOORS.iter().position(|folders| folders.contains(&folder));
+        (floor.unwrap_or_else(|| panic!("lake has a folder without a floor: {folder}")), folder.to_owned())
+    };
+    let mut imports = imports(&modules);
+    assert!(imports.values().map(BTreeSet::len).sum::<usize>() > 200, "{imports:?}");
+    for (module, imported) in &imports {
+        for other in imported {
+            let ((from, folder), (to, other_folder)) = (floor(module), floor(other));
+            assert!(to < from || folder == other_folder, "{module} must not import {other}");
+        }
+    }
+    // What imports nothing that is left is taken away, until nothing is left but circles.
+    loop {
+        let free: Vec<&str> =
+            imports.iter().filter(|(_, imported)| imported.is_empty()).map(|(module, _)| *module).collect();
+        if free.is_empty() {
+            break;
+        }
+        imports.retain(|module, _| !free.contains(module));
+        imports.values_mut().for_each(|imported| imported.retain(|module| !free.contains(module)));
+    }
+    assert!(imports.is_empty(), "these files import each other in a circle: {imports:?}");
+}

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use chain::{Day, MinerId};
 use futures::{StreamExt as _, TryStreamExt as _, stream};
-use lake::{Cell, DayRows, MinerRows, Sheet, SheetBuilder};
+use lake::{Cell, DayRows, MinerRows, RowSet, RowSetBuilder};
 use ledger::Value;
 use ledger::columns::{Column, column};
 
@@ -50,7 +50,7 @@ pub(super) async fn answer(question: &Question<'_>) -> Result<Answer, Problem> {
 }
 
 /// The rows of a page, and where the next one goes on.
-type Found = (Sheet, Option<Cursor>);
+type Found = (RowSet, Option<Cursor>);
 
 struct Query<'q> {
     question: &'q Question<'q>,
@@ -83,7 +83,7 @@ impl Query<'_> {
         };
         let days = each(self.days, down)
             .filter(|day| after.is_none_or(|(last, _)| *day == last || (*day > last) != down));
-        let mut rows = SheetBuilder::new(daily_headings(columns));
+        let mut rows = RowSetBuilder::new(daily_headings(columns));
         let mut last = None;
         if self.miners.is_empty() || count(self.days) == 1 {
             let mut read = stream::iter(days).map(|day| self.read(day)).buffered(AT_ONCE);
@@ -184,7 +184,7 @@ impl Query<'_> {
         let given = skip.saturating_add(page.len());
         let next = (given < total).then_some(Cursor::Offset { version, rows: given as u64 });
         let rows = page.iter().filter_map(|place| rows.remove(&(place.day, place.miner)));
-        Ok((Sheet::new(daily_headings(columns), rows)?, next))
+        Ok((RowSet::new(daily_headings(columns), rows)?, next))
     }
 
     async fn read(&self, day: Day) -> Result<Arc<DayRows>, Problem> {

@@ -1,6 +1,6 @@
 //! `/v1/explain`: a number taken apart.
 
-use lake::{Provenance, Spelled, Told};
+use lake::{ExplanationBody, IntegerStyle, Provenance};
 use ledger::Anomaly;
 use serde::Serialize;
 
@@ -19,7 +19,7 @@ struct Explained {
     events_uncertain: u64,
     anomaly: Option<&'static str>,
     version: u64,
-    explanation: Told,
+    explanation: ExplanationBody,
 }
 
 pub(super) async fn answer(question: &Question<'_>) -> Result<Answer, Problem> {
@@ -31,13 +31,13 @@ pub(super) async fn answer(question: &Question<'_>) -> Result<Answer, Problem> {
     let version = question.version();
     let provenance = {
         let _turn = v1.turn().await?;
-        Provenance::of(v1.reader().directory(), miner, day).await?
+        Provenance::read(v1.reader().directory(), miner, day).await?
     };
     let (column, most) = (*column, question.most());
     // The total of a day that may not be seen is not told by what stands on it either.
     let sees_before = !window.hides() || window.told(day.previous()).is_some();
     let told = tokio::task::spawn_blocking(move || {
-        let explanation = Told::of(&provenance.explain(column)?, day, Spelled::Bare, most);
+        let explanation = ExplanationBody::of(&provenance.explain(column)?, day, IntegerStyle::Bare, most);
         let receipts = provenance.receipts;
         Ok::<_, Problem>(Explained {
             stat_date: day.to_string(),

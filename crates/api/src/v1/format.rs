@@ -2,7 +2,7 @@
 
 use axum::http::HeaderMap;
 use axum::http::header::ACCEPT;
-use lake::Form;
+use lake::OutputFormat;
 
 use super::problem::Problem;
 
@@ -11,16 +11,16 @@ use super::problem::Problem;
 pub(crate) struct Format {
     pub(crate) name: &'static str,
     pub(crate) media_type: &'static str,
-    pub(crate) form: Form,
+    pub(crate) form: OutputFormat,
 }
 
 /// The first one is given to whoever does not mind.
 pub(crate) const FORMATS: [Format; 5] = [
-    Format { name: "json", media_type: "application/json", form: Form::Json },
-    Format { name: "csv", media_type: "text/csv", form: Form::Csv },
-    Format { name: "ndjson", media_type: "application/x-ndjson", form: Form::Ndjson },
-    Format { name: "parquet", media_type: "application/vnd.apache.parquet", form: Form::Parquet },
-    Format { name: "arrow", media_type: "application/vnd.apache.arrow.stream", form: Form::Arrow },
+    Format { name: "json", media_type: "application/json", form: OutputFormat::Json },
+    Format { name: "csv", media_type: "text/csv", form: OutputFormat::Csv },
+    Format { name: "ndjson", media_type: "application/x-ndjson", form: OutputFormat::Ndjson },
+    Format { name: "parquet", media_type: "application/vnd.apache.parquet", form: OutputFormat::Parquet },
+    Format { name: "arrow", media_type: "application/vnd.apache.arrow.stream", form: OutputFormat::Arrow },
 ];
 
 /// The names of the formats.

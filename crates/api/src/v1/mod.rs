@@ -34,7 +34,7 @@ use axum::routing::get;
 use axum::{Extension, Router, middleware};
 use chain::{Clock, Day, MinerId};
 use futures::FutureExt as _;
-use lake::{Calendar, Life, Limits, NetworkDay, Published, Questions, Reader};
+use lake::{ActivePeriod, ExpirationSchedule, NetworkDay, PublishedVersion, Queries, QueryLimits, Reader};
 use quick_cache::sync::Cache;
 use tokio::sync::{Semaphore, SemaphorePermit};
 
@@ -54,7 +54,7 @@ use crate::unsent::Room;
 use crate::window::Window;
 
 /// What one question may take of the lake.
-const LIMITS: Limits = Limits { time: Duration::from_secs(20), memory: 256 << 20, disk: 2 << 30 };
+const LIMITS: QueryLimits = QueryLimits { time: Duration::from_secs(20), memory: 256 << 20, disk: 2 << 30 };
 /// Questions that are worked on at once; others wait.
 const AT_ONCE: usize = 3;
 /// Bytes of rows that a request may have without room of its own: no more than a connection takes by itself.
@@ -72,21 +72,21 @@ struct V1 {
 }
 
 struct Held {
-    questions: Questions,
+    questions: Queries,
     /// A permit per question that the lake works on.
     at_once: Semaphore,
     /// A permit per answer that is made of many days held in memory.
     many_days: Semaphore,
-    lives: Cache<u64, Arc<HashMap<MinerId, Life>>>,
+    lives: Cache<u64, Arc<HashMap<MinerId, ActivePeriod>>>,
     clocks: Cache<u64, Clock>,
-    calendars: Cache<(u64, Option<MinerId>, Day), Arc<Calendar>>,
+    calendars: Cache<(u64, Option<MinerId>, Day), Arc<ExpirationSchedule>>,
     network: Cache<(u64, Day), Arc<NetworkDay>>,
 }
 
 /// The paths of `/v1`.
 pub(crate) fn routes(server: &Server) -> Router<Server> {
     let held = Held {
-        questions: Questions::new(server.shared.reader.directory().to_owned(), LIMITS),
+        questions: Queries::new(server.shared.reader.directory().to_owned(), LIMITS),
         at_once: Semaphore::new(AT_ONCE),
         many_days: Semaphore::new(1),
         lives: Cache::new(1),
@@ -184,7 +184,7 @@ async fn answer(
     operation: &'static Operation,
     asked: &Asked,
     format: Format,
-    published: Arc<Published>,
+    published: Arc<PublishedVersion>,
     window: Window,
     request: &Request<'_>,
 ) -> Result<Response, Problem> {
@@ -261,7 +261,7 @@ impl V1 {
     async fn clock(&self) -> Result<Clock, Problem> {
         let version = self.reader().version();
         let clock = async {
-            let status = lake::Status::of(self.reader().directory()).await.map_err(Problem::from)?;
+            let status = lake::Status::read(self.reader().directory()).await.map_err(Problem::from)?;
             let last = status.sources.last().ok_or(Problem::NothingClosed)?;
             Ok(Clock::new(last.genesis))
         };

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use chain::Day;
 use futures::{StreamExt as _, TryStreamExt as _, stream};
-use lake::{Cell, NetworkDay, Sheet};
+use lake::{Cell, NetworkDay, RowSet};
 
 use super::answer::{Answer, Rows};
 use super::days::each;
@@ -41,7 +41,7 @@ pub(super) async fn answer(question: &Question<'_>) -> Result<Answer, Problem> {
         });
         [Cell::Day(of_day.day()), Cell::Integer(of_day.miners() as i128)].into_iter().chain(values).collect()
     });
-    let sheet = Sheet::new(network_headings(&columns), rows)?;
+    let sheet = RowSet::new(network_headings(&columns), rows)?;
     Ok(Answer::Rows(Rows::of_days(sheet, days, next).known(&question.published, days)))
 }
 

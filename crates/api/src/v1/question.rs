@@ -7,7 +7,7 @@ use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 use chain::Day;
-use lake::Published;
+use lake::PublishedVersion;
 use ledger::columns::COLUMNS;
 use serde_json::Value;
 
@@ -30,7 +30,7 @@ pub(super) struct Question<'q> {
     pub(super) v1: &'q V1,
     pub(super) asked: &'q Asked,
     /// The version that was published when it came.
-    pub(super) published: Arc<Published>,
+    pub(super) published: Arc<PublishedVersion>,
     /// What may be seen.
     pub(super) window: Window,
     /// The days that are meant. All of them are closed and may be seen.
@@ -48,7 +48,7 @@ impl<'q> Question<'q> {
         v1: &'q V1,
         operation: &Operation,
         asked: &'q Asked,
-        published: Arc<Published>,
+        published: Arc<PublishedVersion>,
         window: Window,
     ) -> Result<Self, Problem> {
         let days = window.days();

@@ -1,7 +1,7 @@
 //! `/v1/reconciliation`: the ledger held against the chain.
 
 use chain::MinerId;
-use lake::ReconciliationWanted;
+use lake::ReconciliationFilter;
 use ledger::identities::IDENTITIES;
 
 use super::answer::{Answer, Rows};
@@ -16,18 +16,18 @@ pub(super) async fn answer(question: &Question<'_>) -> Result<Answer, Problem> {
         Some(Cursor::After(day, miner)) => Some((day, MinerId(miner))),
         Some(Cursor::Offset { .. }) => return Err(Problem::StaleCursor),
     };
-    let wanted = ReconciliationWanted {
+    let wanted = ReconciliationFilter {
         days: days.clone(),
         miners: asked.miners("miner"),
         status: asked.names("status").first().copied(),
         after,
-        most: question.most(),
+        limit: question.most(),
     };
     let page = {
         let _turn = v1.turn().await?;
         v1.held.questions.reconciliation(question.version(), &wanted).await?
     };
-    let next = page.more.map(|(day, miner)| Cursor::After(day, miner.0));
+    let next = page.next.map(|(day, miner)| Cursor::After(day, miner.0));
     let identities: Vec<&str> = IDENTITIES.iter().map(|identity| identity.name).collect();
     let rows = Rows::of_days(page.rows, days, next).with("identities", identities);
     Ok(Answer::Rows(rows.known(&question.published, days)))

@@ -8,7 +8,7 @@ use std::task::{Context, Poll};
 
 use axum::body::{Body, Bytes};
 use hyper::body::Frame;
-use lake::Pieces;
+use lake::EncodedChunks;
 
 use crate::unsent::Room;
 
@@ -19,7 +19,7 @@ pub(super) const BESIDE: usize = 128 << 10;
 pub(super) struct Sending {
     /// What goes before the next piece.
     before: Vec<u8>,
-    pieces: Pieces,
+    pieces: EncodedChunks,
     /// What goes after the last piece.
     after: Option<Vec<u8>>,
     _room: Option<Room>,
@@ -27,7 +27,7 @@ pub(super) struct Sending {
 
 impl Sending {
     /// A body of what is written already, the pieces, and what goes after them.
-    pub(super) fn body(before: Vec<u8>, pieces: Pieces, after: Vec<u8>, room: Option<Room>) -> Body {
+    pub(super) fn body(before: Vec<u8>, pieces: EncodedChunks, after: Vec<u8>, room: Option<Room>) -> Body {
         Body::new(Self { before, pieces, after: Some(after), _room: room })
     }
 }

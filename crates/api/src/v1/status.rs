@@ -6,7 +6,7 @@ use axum::http::HeaderValue;
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, VARY};
 use axum::response::Response;
 use chain::{Clock, Day, EPOCHS_PER_DAY};
-use lake::{Published, SourceStatus};
+use lake::{PublishedVersion, SourceStatus};
 use serde_json::{Value, json};
 
 use super::V1;
@@ -22,12 +22,12 @@ const FINALITY: i64 = 900;
 /// answer has no tag.
 pub(super) async fn answer(
     v1: &V1,
-    published: &Published,
+    published: &PublishedVersion,
     window: Option<&Window>,
 ) -> Result<Response, Problem> {
     let status = {
         let _turn = v1.turn().await?;
-        lake::Status::of(v1.reader().directory()).await?
+        lake::Status::read(v1.reader().directory()).await?
     };
     let clock = status.sources.last().map(|source| Clock::new(source.genesis));
     let told = Told { clock, window: window.copied() };
@@ -47,7 +47,7 @@ pub(super) async fn answer(
         "lag_seconds": latest.zip(now()).map(|(latest, now)| now - i64::from(latest.next().unix_days()) * 86_400),
         // Totals stand on it, so it is told whatever may be seen.
         "history_since": text(status.history_since),
-        "receipts": seen.as_ref().map_or(status.receipts, |days| published.receipts_of(days)),
+        "receipts": seen.as_ref().map_or(status.receipts, |days| published.receipt_summary(days)),
         "gaps": status.gaps.iter().filter_map(|gap| told.gap(gap)).collect::<Vec<Value>>(),
         "sources": status.sources.iter().filter_map(|of| source(of, published, window)).collect::<Vec<Value>>(),
         "version": status.version,
@@ -63,7 +63,7 @@ pub(super) async fn answer(
 }
 
 /// What is told of a source: of the days that came from it, those that may be seen; `None` if that is none of them.
-fn source(source: &SourceStatus, published: &Published, window: Option<&Window>) -> Option<Value> {
+fn source(source: &SourceStatus, published: &PublishedVersion, window: Option<&Window>) -> Option<Value> {
     let days = window.map_or_else(|| Some(source.days.clone()), |window| window.part(&source.days))?;
     let whole = days == source.days;
     let first =
@@ -77,7 +77,7 @@ fn source(source: &SourceStatus, published: &Published, window: Option<&Window>)
         "tipset_key": source.tipset_key,
         "state_root": source.state_root,
         "version": source.version,
-        "receipts": if whole { source.receipts } else { published.receipts_of(&days) },
+        "receipts": if whole { source.receipts } else { published.receipt_summary(&days) },
         "closed_at": source.closed_at.map(moment),
     }))
 }

@@ -273,7 +273,7 @@ fn totals_of_a_lake_that_begins_in_mid_history_say_since_when() {
     let first: Day = DAYS[0].parse().expect("a date");
     let fill = async |path: &Path| {
         let mut day = finished_day(first, vec![onboarded(first, FIRST, SectorNumber(1))]);
-        day.progress.history_since = Some(first);
+        day.source.history_since = Some(first);
         Lake::open(path).await.expect("a lake").close_days(&[day]).await.expect("a closed day");
     };
     let since = Server::over(fill, quick()).ask("total").header("x-history-since");

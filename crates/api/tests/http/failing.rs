@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread::JoinHandle;
 
-use lake::{Disk, Step};
+use lake::{Disk, DiskStep};
 use serde_json::Value;
 
 use crate::client;
@@ -58,7 +58,7 @@ fn broken_at(fails: usize, died: bool, whole: &Arc<BTreeMap<&'static str, Value>
     let asking = Asking::begin(server.address, whole);
     let steps = Arc::new(AtomicUsize::new(0));
     let count = Arc::clone(&steps);
-    let disk = Disk::watched(move |_: Step, _: &Path| {
+    let disk = Disk::with_hook(move |_: DiskStep, _: &Path| {
         let step = count.fetch_add(1, Ordering::Relaxed);
         if step == fails || (died && step > fails) {
             return Err(io::Error::new(io::ErrorKind::StorageFull, "as if the disk were full"));

@@ -51,9 +51,9 @@ async fn replace(lake: &Path, done: &AtomicBool) -> u64 {
     let mut sectors = 1;
     while !done.load(Ordering::Relaxed) && sectors < 2_000 {
         sectors += 1;
-        lake.close_again(first_day()).expect("a closed day");
+        lake.begin_reclose(first_day()).expect("a closed day");
         lake.close_days(&[with_sectors(first_day(), sectors)]).await.expect("a day");
-        lake.finish_closing_again(false).await.expect("the later days stand on the same state");
+        lake.commit_reclose(false).await.expect("the later days stand on the same state");
         if sectors % 10 == 0 {
             let next = lake.last_closed().expect("a day").next();
             lake.close_days(&[finished_day(next, Vec::new())]).await.expect("a further day");

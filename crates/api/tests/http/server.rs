@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use api::Config;
 use chain::{AttoFil, Bytes, Clock, Day, MAINNET_GENESIS, MinerId, SectorNumber};
-use lake::{Disk, FinishedDay, Lake, Progress, Reader};
+use lake::{DaySource, Disk, FinishedDay, Lake, Reader};
 use ledger::{Backing, Cause, Content, Event, Kind, ReceiptCounts, Status};
 use tempfile::TempDir;
 use tokio::net::TcpListener;
@@ -103,7 +103,7 @@ impl Server {
     /// As [`Server::close`], from the first day on that is not closed, writing through `disk`.
     pub(crate) fn go_on(&self, disk: Disk) -> lake::Result<()> {
         self.change(async {
-            let mut lake = Lake::open_on(self.lake.path(), disk).await?;
+            let mut lake = Lake::open_with_disk(self.lake.path(), disk).await?;
             for day in (0..DAYS.len()).map(|at| finished(at, MINERS)) {
                 if lake.last_closed().is_none_or(|last| day.day > last) {
                     lake.close_days(&[day]).await?;
@@ -199,7 +199,7 @@ pub(crate) fn finished_day(day: Day, events: Vec<Event>) -> FinishedDay {
         day,
         events,
         powers: Vec::new(),
-        progress: Progress {
+        source: DaySource {
             source: "test".to_owned(),
             network: "mainnet".to_owned(),
             genesis: MAINNET_GENESIS,

@@ -3,7 +3,7 @@
 #![allow(dead_code, reason = "not every program that has this module opens in mid-history")]
 
 use chain::{Day, EPOCHS_PER_DAY};
-use lake::{FinishedDay, Progress};
+use lake::{DaySource, FinishedDay};
 use ledger::testing::{MadeUp, MadeUpOptions};
 use ledger::{Opening, ReceiptCounts};
 
@@ -21,7 +21,7 @@ pub(crate) fn opened(options: MadeUpOptions) -> (Opening<'static>, impl Iterator
 fn of(options: MadeUpOptions, history: MadeUp) -> impl Iterator<Item = FinishedDay> {
     let mut day = Day::from_unix_days(19_266);
     history.map(move |made| {
-        let progress = Progress {
+        let source = DaySource {
             source: format!("made up from seed {}", options.seed),
             network: "mainnet".to_owned(),
             genesis: 1_598_306_400,
@@ -35,7 +35,7 @@ fn of(options: MadeUpOptions, history: MadeUp) -> impl Iterator<Item = FinishedD
             closed_at: None,
             receipts: ReceiptCounts::default(),
         };
-        let finished = FinishedDay { day, events: made.events, powers: made.powers, progress };
+        let finished = FinishedDay { day, events: made.events, powers: made.powers, source };
         day = day.next();
         finished
     })

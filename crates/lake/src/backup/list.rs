@@ -8,21 +8,24 @@ use std::path::Path;
 
 use sha2::{Digest, Sha256};
 
-use crate::mend::LOG;
-use crate::names::{FileName, LogName};
+use crate::catalog::gaps;
+use crate::catalog::layout;
+use crate::delta::recovery::LOG_DIRECTORY;
+use crate::error::{Error, Result};
 use crate::schema::TableName;
-use crate::{Error, Result, below, gaps, layout};
+use crate::storage::beneath;
+use crate::storage::file_names::{FileName, LogName};
 
 /// The list's name.
-pub(super) const SUMS: &str = "SHA256SUMS";
+pub(super) const CHECKSUMS: &str = "SHA256SUMS";
 /// Longest list that is read: some hundred thousand files.
-const LONGEST: u64 = 64 << 20;
+const MAX_BYTES: u64 = 64 << 20;
 /// Files beside the tables.
 pub(super) const NOTES: [&str; 2] = [layout::NAME, gaps::NAME];
 
 /// A file of a copy, by its place in the lake. There are no others.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum CopyPath {
+pub(super) enum BackupPath {
     /// A data file of a table.
     Data(TableName, FileName),
     /// A commit or a checkpoint of a table.
@@ -31,14 +34,14 @@ pub(super) enum CopyPath {
     Note(&'static str),
 }
 
-impl CopyPath {
+impl BackupPath {
     /// The file that a list names so; `None` if it is none of a copy.
     pub(super) fn parse(text: &str) -> Option<Self> {
         let table = |name: &str| TableName::ALL.into_iter().find(|table| table.name() == name);
         match text.split('/').collect::<Vec<_>>()[..] {
             [name] => NOTES.into_iter().find(|note| *note == name).map(Self::Note),
             [of, name] => Some(Self::Data(table(of)?, FileName::parse(name)?)),
-            [of, LOG, name] => Some(Self::Log(table(of)?, LogName::parse(name)?)),
+            [of, LOG_DIRECTORY, name] => Some(Self::Log(table(of)?, LogName::parse(name)?)),
             _ => None,
         }
     }
@@ -50,44 +53,44 @@ impl CopyPath {
 
     /// How long the file is in a copy or a lake; `None` if it is not there.
     pub(super) fn length(&self, root: &Path) -> Result<Option<u64>> {
-        let about = self.named(|names| below::about(root, names));
+        let about = self.named(|names| beneath::metadata(root, names));
         let about = about.map_err(|error| Error::io(root.join(self.to_string()))(error))?;
         Ok(about.map(|about| about.len()))
     }
 
     /// Opens the file of a copy or a lake.
     pub(super) fn open(&self, root: &Path) -> Result<File> {
-        let opened = self.named(|names| below::open(root, names));
+        let opened = self.named(|names| beneath::open(root, names));
         opened.map_err(|error| Error::io(root.join(self.to_string()))(error))
     }
 }
 
-impl fmt::Display for CopyPath {
+impl fmt::Display for BackupPath {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Data(table, name) => write!(f, "{}/{name}", table.name()),
-            Self::Log(table, name) => write!(f, "{}/{LOG}/{name}", table.name()),
+            Self::Log(table, name) => write!(f, "{}/{LOG_DIRECTORY}/{name}", table.name()),
             Self::Note(name) => f.write_str(name),
         }
     }
 }
 
 /// SHA-256 sums by file.
-pub(super) type Sums = BTreeMap<CopyPath, String>;
+pub(super) type Checksums = BTreeMap<BackupPath, String>;
 
 /// The sums that a copy says it has; `None` if it has no list.
 ///
 /// # Errors
 /// If a line of it is no sum of a file of a copy.
-pub(super) fn read(dir: &Path) -> Result<Option<Sums>> {
-    let path = dir.join(SUMS);
-    let text = match below::read(dir, &[SUMS], LONGEST) {
+pub(super) fn read(dir: &Path) -> Result<Option<Checksums>> {
+    let path = dir.join(CHECKSUMS);
+    let text = match beneath::read(dir, &[CHECKSUMS], MAX_BYTES) {
         Ok(text) => text,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(Error::io(&path)(error)),
     };
     let text = String::from_utf8_lossy(&text);
-    let mut sums = Sums::new();
+    let mut sums = Checksums::new();
     for (number, line) in (1..).zip(text.lines()) {
         // One that is named twice may be either.
         let is_new = entry(line).is_some_and(|(file, sum)| sums.insert(file, sum).is_none());
@@ -96,7 +99,7 @@ pub(super) fn read(dir: &Path) -> Result<Option<Sums>> {
                 path,
                 problem: format!(
                     "line {number} of it is no sum of a further file of a copy: {}",
-                    start(line)
+                    shortened(line)
                 ),
                 advice: "give a directory that `sectorscope backup` made, and that nothing else has changed",
             });
@@ -105,14 +108,14 @@ pub(super) fn read(dir: &Path) -> Result<Option<Sums>> {
     Ok(Some(sums))
 }
 
-fn entry(line: &str) -> Option<(CopyPath, String)> {
+fn entry(line: &str) -> Option<(BackupPath, String)> {
     let (sum, file) = line.split_once("  ")?;
     let is_sum = sum.len() == 64 && sum.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
-    is_sum.then(|| Some((CopyPath::parse(file)?, sum.to_owned())))?
+    is_sum.then(|| Some((BackupPath::parse(file)?, sum.to_owned())))?
 }
 
 /// The start of a line, for an error.
-fn start(line: &str) -> String {
+fn shortened(line: &str) -> String {
     const SHOWN: usize = 160;
     let mut shown: String = line.chars().take(SHOWN).collect();
     if shown.len() < line.len() {
@@ -122,7 +125,7 @@ fn start(line: &str) -> String {
 }
 
 /// The list as it is written.
-pub(super) fn text(sums: &Sums) -> String {
+pub(super) fn text(sums: &Checksums) -> String {
     let mut lines: Vec<(String, &String)> = sums.iter().map(|(file, sum)| (file.to_string(), sum)).collect();
     lines.sort_unstable();
     lines.iter().map(|(file, sum)| format!("{sum}  {file}\n")).collect()
@@ -130,11 +133,14 @@ pub(super) fn text(sums: &Sums) -> String {
 
 /// The sum of an open file, as far as it went when it was opened.
 pub(super) fn hash(mut file: File) -> io::Result<String> {
-    summed(&mut file, &mut |_| Ok(()))
+    read_hashed(&mut file, &mut |_| Ok(()))
 }
 
 /// Reads an open file, as far as it went when it was opened, and hands over what is read; its sum.
-pub(super) fn summed(file: &mut File, take: &mut dyn FnMut(&[u8]) -> io::Result<()>) -> io::Result<String> {
+pub(super) fn read_hashed(
+    file: &mut File,
+    take: &mut dyn FnMut(&[u8]) -> io::Result<()>,
+) -> io::Result<String> {
     let mut hasher = Sha256::new();
     // One that grows while it is read has no end else.
     let length = file.metadata()?.len();
@@ -164,7 +170,7 @@ mod tests {
             "sp_sector_daily/_delta_log/00000000000000000003.json",
             "sector_events/_delta_log/00000000000000000032.checkpoint.parquet",
         ] {
-            assert_eq!(CopyPath::parse(right).map(|path| path.to_string()).as_deref(), Some(right));
+            assert_eq!(BackupPath::parse(right).map(|path| path.to_string()).as_deref(), Some(right));
         }
         for wrong in [
             "",
@@ -186,7 +192,7 @@ mod tests {
             "progress\\x.parquet",
             "progress/_delta_log/00000000000000000003.json/x",
         ] {
-            assert_eq!(CopyPath::parse(wrong), None, "{wrong}");
+            assert_eq!(BackupPath::parse(wrong), None, "{wrong}");
         }
     }
 
@@ -195,11 +201,11 @@ mod tests {
         let dir = tempfile::tempdir().expect("a directory");
         assert_eq!(read(dir.path()).expect("no list"), None);
         let sum = "0123456789abcdef".repeat(4);
-        let sums = Sums::from([
-            (CopyPath::Note(layout::NAME), sum.clone()),
-            (CopyPath::Log(TableName::Rows, LogName::commit(3)), sum.clone()),
+        let sums = Checksums::from([
+            (BackupPath::Note(layout::NAME), sum.clone()),
+            (BackupPath::Log(TableName::Rows, LogName::commit(3)), sum.clone()),
         ]);
-        let path = dir.path().join(SUMS);
+        let path = dir.path().join(CHECKSUMS);
         std::fs::write(&path, text(&sums)).expect("written");
         assert_eq!(read(dir.path()).expect("a list"), Some(sums));
         let upper = sum.to_uppercase();
@@ -215,7 +221,7 @@ mod tests {
         ] {
             std::fs::write(&path, format!("{sum}  lake.json\n{wrong}\n")).expect("written");
             let refused = read(dir.path()).expect_err("no list of ours").to_string();
-            assert!(refused.contains(SUMS) && refused.contains("line 2"), "{refused}");
+            assert!(refused.contains(CHECKSUMS) && refused.contains("line 2"), "{refused}");
         }
     }
 }

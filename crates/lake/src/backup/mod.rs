@@ -8,7 +8,7 @@
 //! nothing in it is reached through a link.
 
 mod list;
-mod restore;
+pub(crate) mod restore;
 
 use std::fs;
 use std::io::{self, Write};
@@ -17,21 +17,23 @@ use std::sync::Arc;
 
 use chain::{Progress, Unit};
 
-use crate::disk::Disk;
-use crate::lock::{self, WriterLock};
+use crate::backup::list::{BackupPath, CHECKSUMS, Checksums, NOTES};
+use crate::catalog::layout;
+use crate::catalog::snapshot::Snapshot;
+use crate::delta::recovery;
+use crate::error::{Error, Result};
 use crate::schema::TableName;
-use crate::snapshot::Snapshot;
-use crate::stored::blocking;
-use crate::{Error, Result, below, layout, mend};
-use list::{CopyPath, NOTES, SUMS, Sums};
-pub use restore::restore;
+use crate::storage::beneath;
+use crate::storage::blocking::blocking;
+use crate::storage::disk::Disk;
+use crate::storage::lock::{self, WriterLock};
 
-/// How often a copy is begun anew because files were swept away under it.
-const ATTEMPTS: usize = 3;
+/// How often a copy is begun anew because a writer deleted files meanwhile.
+const MAX_ATTEMPTS: usize = 3;
 
-/// What was copied.
+/// What a backup has copied.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Copied {
+pub struct BackupReport {
     /// The published version that the copy is of.
     pub version: u64,
     /// Files in the copy.
@@ -47,13 +49,13 @@ pub struct Copied {
 ///
 /// # Errors
 /// If there is no lake, `to` holds something else, or a file cannot be read or written.
-pub async fn backup(from: &Path, to: &Path, progress: &(dyn Progress + Sync)) -> Result<Copied> {
+pub async fn backup(from: &Path, to: &Path, progress: &(dyn Progress + Sync)) -> Result<BackupReport> {
     // Where there is no lake, nothing is made.
     Snapshot::open(from).await?;
     fs::create_dir_all(to).map_err(Error::io(to))?;
-    older(from, to)?;
-    let lock = Arc::new(WriterLock::take(to)?);
-    let disk = Disk::default().under(&lock);
+    read_older(from, to)?;
+    let lock = Arc::new(WriterLock::acquire(to)?);
+    let disk = Disk::default().guarded_by(&lock);
     let mut attempt = 1;
     loop {
         match copy(&disk, from, to, progress).await {
@@ -61,7 +63,7 @@ pub async fn backup(from: &Path, to: &Path, progress: &(dyn Progress + Sync)) ->
             Err(Error::Io { source, path })
                 if source.kind() == io::ErrorKind::NotFound
                     && path.starts_with(from)
-                    && attempt < ATTEMPTS =>
+                    && attempt < MAX_ATTEMPTS =>
             {
                 attempt += 1;
             }
@@ -71,65 +73,65 @@ pub async fn backup(from: &Path, to: &Path, progress: &(dyn Progress + Sync)) ->
 }
 
 /// The sums of the older copy of the lake `from` that is in `to`; none of a directory with nothing in it.
-fn older(from: &Path, to: &Path) -> Result<Sums> {
+fn read_older(from: &Path, to: &Path) -> Result<Checksums> {
     let other = |problem: String| Error::Backup {
         path: to.to_owned(),
         problem: format!("it holds something that is no backup: {problem}"),
         advice: "give an empty directory",
     };
     let Some(sums) = list::read(to).map_err(|error| match error {
-        Error::Backup { problem, .. } => other(format!("of {SUMS}, {problem}")),
+        Error::Backup { problem, .. } => other(format!("of {CHECKSUMS}, {problem}")),
         error => error,
     })?
     else {
-        let entries = below::entries(to, &[]).map_err(Error::io(to))?;
+        let entries = beneath::entries(to, &[]).map_err(Error::io(to))?;
         return match entries.into_iter().find(|(name, _)| name != lock::NAME) {
-            None => Ok(Sums::new()),
-            Some((name, _)) => Err(other(format!("there is {name}, and no {SUMS}"))),
+            None => Ok(Checksums::new()),
+            Some((name, _)) => Err(other(format!("there is {name}, and no {CHECKSUMS}"))),
         };
     };
-    let published = sums.keys().find(|path| matches!(path, CopyPath::Log(TableName::Rows, _)));
+    let published = sums.keys().find(|path| matches!(path, BackupPath::Log(TableName::Rows, _)));
     let has_tables = match published {
         Some(path) => path.length(to)?.is_some(),
         None => false,
     };
     // Lakes of layout 1, and copies of these, have no note of it.
-    let noted = |dir: &Path| CopyPath::Note(layout::NAME).length(dir);
-    let marked = match sums.contains_key(&CopyPath::Note(layout::NAME)) {
-        true => noted(to)?.is_some() && layout::of(to).is_ok(),
+    let noted = |dir: &Path| BackupPath::Note(layout::NAME).length(dir);
+    let marked = match sums.contains_key(&BackupPath::Note(layout::NAME)) {
+        true => noted(to)?.is_some() && layout::read(to).is_ok(),
         false => noted(from)?.is_none(),
     };
     if has_tables && marked {
         return Ok(sums);
     }
-    Err(other(format!("there is {SUMS}, but not {} and the tables of a lake", layout::NAME)))
+    Err(other(format!("there is {CHECKSUMS}, but not {} and the tables of a lake", layout::NAME)))
 }
 
 /// A file that a copy needs.
-struct Wanted {
-    path: CopyPath,
+struct BackupFile {
+    path: BackupPath,
     /// How long the table's log says a data file is.
     size: Option<u64>,
 }
 
-async fn copy(disk: &Disk, from: &Path, to: &Path, progress: &(dyn Progress + Sync)) -> Result<Copied> {
+async fn copy(disk: &Disk, from: &Path, to: &Path, progress: &(dyn Progress + Sync)) -> Result<BackupReport> {
     let snapshot = Snapshot::open(from).await?;
-    let known = older(from, to)?;
-    let wanted = wanted(&snapshot, from)?;
+    let known = read_older(from, to)?;
+    let files_to_copy = files_to_copy(&snapshot, from)?;
     let mut total = 0;
-    for Wanted { path, .. } in &wanted {
+    for BackupFile { path, .. } in &files_to_copy {
         total += path.length(from)?.unwrap_or_default();
     }
     progress.begin("copying the lake".to_owned(), total, Unit::Bytes);
-    let mut copied = Copied { version: snapshot.version(), ..Copied::default() };
-    let mut now = Sums::new();
-    for Wanted { path, size } in &wanted {
+    let mut report = BackupReport { version: snapshot.version(), ..BackupReport::default() };
+    let mut now = Checksums::new();
+    for BackupFile { path, size } in &files_to_copy {
         let there = path.length(to)?;
         let before = known.get(path).filter(|_| there.is_some()).cloned();
         let (sum, length) = match (before, path, size) {
             // Data files have new names whenever they change.
-            (Some(sum), CopyPath::Data(..), Some(size)) if there == Some(*size) => (sum, *size),
-            (Some(sum), CopyPath::Log(_, log), _) if !log.is_checkpoint => {
+            (Some(sum), BackupPath::Data(..), Some(size)) if there == Some(*size) => (sum, *size),
+            (Some(sum), BackupPath::Log(_, log), _) if !log.is_checkpoint => {
                 let source = path.open(from)?;
                 let at = from.join(path.to_string());
                 let found =
@@ -150,61 +152,61 @@ async fn copy(disk: &Disk, from: &Path, to: &Path, progress: &(dyn Progress + Sy
                     && length != *size
                 {
                     let problem = format!("it has {length} bytes, and the table's log says {size}");
-                    return Err(Error::Rewritten { path: from.join(path.to_string()), problem });
+                    return Err(Error::ExternallyModified { path: from.join(path.to_string()), problem });
                 }
-                copied.new_files += 1;
+                report.new_files += 1;
                 copy_file(disk, from, to, path).await?
             }
         };
-        copied.files += 1;
-        copied.bytes += length;
-        progress.at(copied.bytes);
+        report.files += 1;
+        report.bytes += length;
+        progress.at(report.bytes);
         now.insert(path.clone(), sum);
     }
-    let path = to.join(SUMS);
+    let path = to.join(CHECKSUMS);
     disk.replace(&path, list::text(&now).as_bytes()).map_err(Error::io(&path))?;
-    for gone in known.keys().filter(|path| matches!(path, CopyPath::Data(..)) && !now.contains_key(*path)) {
+    for gone in known.keys().filter(|path| matches!(path, BackupPath::Data(..)) && !now.contains_key(*path)) {
         // What cannot be removed, or is no file any more, does no harm where it is.
         if matches!(gone.length(to), Ok(Some(_))) {
             let _ = disk.remove(&to.join(gone.to_string()));
         }
     }
     progress.end();
-    Ok(copied)
+    Ok(report)
 }
 
 /// The files of a copy in the order in which they are copied: what a log names before the log, and what publishes last.
-fn wanted(snapshot: &Snapshot, lake: &Path) -> Result<Vec<Wanted>> {
-    let mut wanted = Vec::new();
+fn files_to_copy(snapshot: &Snapshot, lake: &Path) -> Result<Vec<BackupFile>> {
+    let mut files_to_copy = Vec::new();
     for table in TableName::ALL.into_iter().filter_map(|name| snapshot.table(name)) {
         let name = table.name();
-        wanted.extend(table.files().iter().map(|file| Wanted {
-            path: CopyPath::Data(name, file.name.clone()),
+        files_to_copy.extend(table.files().iter().map(|file| BackupFile {
+            path: BackupPath::Data(name, file.name.clone()),
             size: u64::try_from(file.size).ok(),
         }));
-        for entry in mend::log_up_to(table.directory(), table.version())? {
-            wanted.push(Wanted { path: CopyPath::Log(name, entry), size: None });
+        for entry in recovery::log_files_up_to(table.directory(), table.version())? {
+            files_to_copy.push(BackupFile { path: BackupPath::Log(name, entry), size: None });
         }
     }
-    for note in NOTES.map(CopyPath::Note) {
+    for note in NOTES.map(BackupPath::Note) {
         if note.length(lake)?.is_some() {
-            wanted.push(Wanted { path: note, size: None });
+            files_to_copy.push(BackupFile { path: note, size: None });
         }
     }
-    Ok(wanted)
+    Ok(files_to_copy)
 }
 
 /// Copies a file from one directory to another, flushed, whole or not at all; its sum, and how long it is.
-async fn copy_file(disk: &Disk, from: &Path, to: &Path, path: &CopyPath) -> Result<(String, u64)> {
+async fn copy_file(disk: &Disk, from: &Path, to: &Path, path: &BackupPath) -> Result<(String, u64)> {
     let (disk, from, to, path) = (disk.clone(), from.to_owned(), to.to_owned(), path.clone());
     blocking("copying a file", move || {
         let mut source = path.open(&from)?;
         let target = to.join(path.to_string());
-        let above = |names: &[&str]| below::make_directory(&to, &names[..names.len().saturating_sub(1)]);
+        let above = |names: &[&str]| beneath::create_directory(&to, &names[..names.len().saturating_sub(1)]);
         path.named(above).map_err(Error::io(&target))?;
         let (mut sum, mut length) = (String::new(), 0);
         disk.place(&target, &mut |file| {
-            sum = list::summed(&mut source, &mut |bytes| {
+            sum = list::read_hashed(&mut source, &mut |bytes| {
                 length += bytes.len() as u64;
                 file.write_all(bytes)
             })?;

@@ -7,13 +7,13 @@ use std::sync::Arc;
 
 use chain::{Progress, Unit};
 
-use super::list::{self, CopyPath, SUMS, Sums};
-use super::{Copied, Wanted, copy_file, wanted};
-use crate::disk::Disk;
-use crate::lock::WriterLock;
+use crate::backup::list::{self, BackupPath, CHECKSUMS, Checksums};
+use crate::backup::{BackupFile, BackupReport, copy_file, files_to_copy};
+use crate::catalog::snapshot::Snapshot;
+use crate::error::{Error, Result};
 use crate::schema::TableName;
-use crate::snapshot::Snapshot;
-use crate::{Error, Result};
+use crate::storage::disk::Disk;
+use crate::storage::lock::WriterLock;
 
 /// How a lake is called that is being put back, after its name and something that is new each time.
 const RESTORING: &str = ".restoring";
@@ -26,12 +26,12 @@ const DIGITS: usize = 32;
 ///
 /// # Errors
 /// If `from` is no copy or a file of it is not what it was, there is something at `to`, or the disk fails.
-pub async fn restore(from: &Path, to: &Path, progress: &(dyn Progress + Sync)) -> Result<Copied> {
+pub async fn restore(from: &Path, to: &Path, progress: &(dyn Progress + Sync)) -> Result<BackupReport> {
     remove_leftovers(to);
     let Some(sums) = list::read(from)? else {
         return Err(Error::Backup {
             path: from.to_owned(),
-            problem: format!("there is no {SUMS} in it"),
+            problem: format!("there is no {CHECKSUMS} in it"),
             advice: "give a directory that `sectorscope backup` made to its end",
         });
     };
@@ -55,7 +55,7 @@ pub async fn restore(from: &Path, to: &Path, progress: &(dyn Progress + Sync)) -
     let mut partial = to.as_os_str().to_owned();
     partial.push(format!(".{}{RESTORING}", uuid::Uuid::new_v4().simple()));
     let partial = PathBuf::from(partial);
-    let restored = put_back(from, &partial, &sums, progress).await;
+    let restored = copy_files(from, &partial, &sums, progress).await;
     let named = match restored {
         Ok((mut restored, _lock)) => {
             // Where the target is an empty directory, renaming puts the lake in its place.
@@ -97,7 +97,7 @@ fn remove_leftovers(to: &Path) {
             continue;
         }
         let path = entry.path();
-        let Ok(_lock) = WriterLock::take(&path) else { continue };
+        let Ok(_lock) = WriterLock::acquire(&path) else { continue };
         match fs::remove_dir_all(&path) {
             Ok(()) => {
                 tracing::info!(path = %path.display(), "removed what a restoring that was killed had left")
@@ -110,37 +110,37 @@ fn remove_leftovers(to: &Path) {
 }
 
 /// Copies all files of a copy: first the logs, then what these name.
-async fn put_back(
+async fn copy_files(
     from: &Path,
     to: &Path,
-    sums: &Sums,
+    sums: &Checksums,
     progress: &(dyn Progress + Sync),
-) -> Result<(Copied, Arc<WriterLock>)> {
+) -> Result<(BackupReport, Arc<WriterLock>)> {
     fs::create_dir(to).map_err(Error::io(to))?;
-    let lock = Arc::new(WriterLock::take(to)?);
-    let disk = Disk::default().under(&lock);
-    let mut copied = Copied::default();
-    let mut put = async |file: &CopyPath, sum: &str| {
+    let lock = Arc::new(WriterLock::acquire(to)?);
+    let disk = Disk::default().guarded_by(&lock);
+    let mut report = BackupReport::default();
+    let mut put = async |file: &BackupPath, sum: &str| {
         let (found, length) = copy_file(&disk, from, to, file).await?;
         if found != sum {
             return Err(Error::Backup {
                 path: from.join(file.to_string()),
-                problem: format!("its SHA-256 is {found}, and {SUMS} says {sum}"),
+                problem: format!("its SHA-256 is {found}, and {CHECKSUMS} says {sum}"),
                 advice: "it is damaged: take another backup",
             });
         }
-        copied.files += 1;
-        copied.new_files += 1;
-        copied.bytes += length;
-        progress.at(copied.bytes);
+        report.files += 1;
+        report.new_files += 1;
+        report.bytes += length;
+        progress.at(report.bytes);
         Ok(())
     };
-    let is_data = |file: &CopyPath| matches!(file, CopyPath::Data(..));
+    let is_data = |file: &BackupPath| matches!(file, BackupPath::Data(..));
     for (file, sum) in sums.iter().filter(|(file, _)| !is_data(file)) {
         put(file, sum).await?;
     }
     // A copy is a lake itself, and what is wrong with its logs is said of it, not of what is made of it.
-    Snapshot::at(from, None).await.map_err(|error| match error {
+    Snapshot::open_version(from, None).await.map_err(|error| match error {
         Error::NoLake { .. } => Error::Backup {
             path: from.to_owned(),
             problem: format!("there is no log of {} in it", TableName::Rows.name()),
@@ -148,14 +148,15 @@ async fn put_back(
         },
         error => error,
     })?;
-    let snapshot = Snapshot::at(to, None).await?;
-    let wanted = wanted(&snapshot, to)?;
-    let names: BTreeSet<&CopyPath> = wanted.iter().map(|wanted| &wanted.path).collect();
+    let snapshot = Snapshot::open_version(to, None).await?;
+    let files_to_copy = files_to_copy(&snapshot, to)?;
+    let names: BTreeSet<&BackupPath> =
+        files_to_copy.iter().map(|files_to_copy| &files_to_copy.path).collect();
     if let Some(other) = sums.keys().find(|file| !names.contains(file)) {
-        let problem = format!("{SUMS} names {other}, and the copy's log does not");
+        let problem = format!("{CHECKSUMS} names {other}, and the copy's log does not");
         return Err(Error::Backup { path: from.to_owned(), problem, advice: "take another backup" });
     }
-    for Wanted { path, size } in &wanted {
+    for BackupFile { path, size } in &files_to_copy {
         // A copy that lacks what its log names is no lake.
         let Some(sum) = sums.get(path) else {
             let problem = format!("{path} is missing, which the copy's log names");
@@ -165,9 +166,9 @@ async fn put_back(
         let length = path.length(from)?.unwrap_or_default();
         if length != *size {
             let problem = format!("it has {length} bytes, and the table's log says {size}");
-            return Err(Error::Rewritten { path: from.join(path.to_string()), problem });
+            return Err(Error::ExternallyModified { path: from.join(path.to_string()), problem });
         }
         put(path, sum).await?;
     }
-    Ok((copied, lock))
+    Ok((report, lock))
 }

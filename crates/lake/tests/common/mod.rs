@@ -6,7 +6,7 @@ use chain::{AttoFil, Bytes, Cid, Clock, Day, Epoch, MinerId, SectorNumber};
 use std::path::Path;
 use std::sync::Arc;
 
-use lake::{FinishedDay, Lake, Progress, Reader};
+use lake::{DaySource, FinishedDay, Lake, Reader};
 use ledger::columns::Endpoint;
 use ledger::testing::{MadeUp, MadeUpOptions};
 use ledger::{
@@ -80,7 +80,7 @@ pub(crate) fn claim(miner: u64, sectors: i128) -> ChainPower {
 
 /// A finished day.
 pub(crate) fn finished(number: i32, events: Vec<Event>, powers: Vec<ChainPower>) -> FinishedDay {
-    let progress = Progress {
+    let source = DaySource {
         source: "made up".to_owned(),
         network: "testnet".to_owned(),
         genesis: 1_598_306_400,
@@ -94,7 +94,7 @@ pub(crate) fn finished(number: i32, events: Vec<Event>, powers: Vec<ChainPower>)
         closed_at: Some(1_664_668_800),
         receipts: ReceiptCounts::default(),
     };
-    FinishedDay { day: day(number), events, powers, progress }
+    FinishedDay { day: day(number), events, powers, source }
 }
 
 /// A made-up network whose sectors live valid lives, day by day from 2022-10-01 on. Each day stands on a state of its
@@ -116,10 +116,10 @@ pub(crate) fn opened(options: MadeUpOptions) -> (Opening<'static>, impl Iterator
 fn of_history(history: MadeUp, clock: Clock, since: Option<Day>) -> impl Iterator<Item = FinishedDay> {
     history.zip(0..).map(move |(of, number)| {
         let mut finished = finished(number, of.events, of.powers);
-        finished.progress.first_epoch = clock.first_epoch(day(number));
-        finished.progress.last_epoch = clock.first_epoch(day(number + 1)) + -1;
-        finished.progress.state_root = cid(1000 + number as u64).to_string();
-        finished.progress.history_since = since;
+        finished.source.first_epoch = clock.first_epoch(day(number));
+        finished.source.last_epoch = clock.first_epoch(day(number + 1)) + -1;
+        finished.source.state_root = cid(1000 + number as u64).to_string();
+        finished.source.history_since = since;
         finished
     })
 }

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use chain::{MinerId, NoProgress};
 use lake::{
-    Asker, Export, Exported, Form, Lake, Limits, Listing, Reader, Result, Scope, Selection, Status,
-    audit_deeply, backup, restore,
+    AuditScope, Dataset, Export, ExportSelection, Lake, Manifest, OutputFormat, QueryLimits, Reader, Result,
+    SqlSession, Status, backup, deep_audit, restore,
 };
 use ledger::columns::Endpoint;
 
@@ -48,8 +48,8 @@ pub(crate) async fn all(sandbox: &Sandbox) -> Vec<(&'static str, Said)> {
         ("status", status(sandbox).await.into()),
         ("files", files(sandbox).await.into()),
         ("sql", sql(sandbox).await.into()),
-        ("export rows", export(sandbox, Exported::Rows).await.into()),
-        ("export events", export(sandbox, Exported::Events).await.into()),
+        ("export rows", export(sandbox, Dataset::Rows).await.into()),
+        ("export events", export(sandbox, Dataset::Events).await.into()),
         ("reconcile --deep", audit(sandbox).await.into()),
     ];
     let copied: Said = copy(sandbox).await.into();
@@ -96,19 +96,19 @@ async fn open(sandbox: &Sandbox) -> Result<String> {
 }
 
 async fn status(sandbox: &Sandbox) -> Result<String> {
-    Ok(format!("{:?}", Status::of(&sandbox.lake()).await?))
+    Ok(format!("{:?}", Status::read(&sandbox.lake()).await?))
 }
 
 async fn files(sandbox: &Sandbox) -> Result<String> {
-    Ok(format!("{:?}", Listing::open(&sandbox.lake()).await?))
+    Ok(format!("{:?}", Manifest::open(&sandbox.lake()).await?))
 }
 
 async fn sql(sandbox: &Sandbox) -> Result<String> {
-    let limits = Limits { time: Duration::from_secs(60), memory: 64 << 20, disk: 1 << 20 };
-    let asker = Asker::open(&sandbox.lake(), limits).await?;
+    let limits = QueryLimits { time: Duration::from_secs(60), memory: 64 << 20, disk: 1 << 20 };
+    let session = SqlSession::open(&sandbox.lake(), limits).await?;
     let mut text = String::new();
     for table in TABLES {
-        let answer = asker.answer(&format!("SELECT * FROM {table}"), 1000).await?;
+        let answer = session.preview(&format!("SELECT * FROM {table}"), 1000).await?;
         text.push_str(&format!("{:?}", answer.rows));
     }
     Ok(text)
@@ -128,11 +128,12 @@ impl Write for Written {
     }
 }
 
-async fn export(sandbox: &Sandbox, what: Exported) -> Result<String> {
-    let selection = Selection { what, from: None, to: None, miners: Default::default(), columns: Vec::new() };
+async fn export(sandbox: &Sandbox, dataset: Dataset) -> Result<String> {
+    let selection =
+        ExportSelection { dataset, from: None, to: None, miners: Default::default(), columns: Vec::new() };
     let written = Written::default();
     let export = Export::open(&sandbox.lake(), &selection).await?;
-    export.write(Form::Csv, Box::new(written.clone()), Arc::new(NoProgress)).await?;
+    export.write(OutputFormat::Csv, Box::new(written.clone()), Arc::new(NoProgress)).await?;
     let bytes = written.0.lock().expect("nobody panics").clone();
     Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
@@ -140,7 +141,7 @@ async fn export(sandbox: &Sandbox, what: Exported) -> Result<String> {
 async fn audit(sandbox: &Sandbox) -> Result<String> {
     let found = Mutex::new(String::new());
     let mut note = |finding| found.lock().expect("nobody panics").push_str(&format!("{finding:?}"));
-    audit_deeply(&sandbox.lake(), &Scope::default(), &QUIET, &mut note).await?;
+    deep_audit(&sandbox.lake(), &AuditScope::default(), &QUIET, &mut note).await?;
     Ok(found.into_inner().expect("nobody panics"))
 }
 
@@ -151,11 +152,11 @@ async fn copy(sandbox: &Sandbox) -> Result<String> {
 /// Closes another day, brings months together, and removes what is not needed any more.
 async fn ingest(sandbox: &Sandbox) -> Result<String> {
     let mut lake = Lake::open_existing(&sandbox.lake()).await?;
-    let progress = lake.progress().await?;
+    let progress = lake.day_sources().await?;
     lake.first_activations().await?;
     if let Some(last) = lake.last_closed() {
         let mut next = finished(0, vec![onboard(2000, 1, 1)], vec![claim(2000, 1)]);
-        (next.day, next.progress.day) = (last.next(), last.next());
+        (next.day, next.source.day) = (last.next(), last.next());
         lake.close_days(&[next]).await?;
     }
     lake.compact(&QUIET).await?;

@@ -43,7 +43,7 @@ impl Sandbox {
                     vec![claim(miner, 1 + i128::from(number))],
                 );
                 if miner == STRANGER {
-                    CANARY.clone_into(&mut day.progress.source);
+                    CANARY.clone_into(&mut day.source.source);
                 }
                 lake.close_days(&[day]).await.expect("a day");
             }

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use chain::Day;
-use lake::{Provenance, Reader, Spelled, Told};
+use lake::{ExplanationBody, IntegerStyle, Provenance, Reader};
 use ledger::columns::Unit;
 use ledger::{Anomaly, Contribution, Explanation, Value};
 use serde::Serialize;
@@ -19,7 +19,7 @@ pub(crate) async fn run(arguments: Explain) -> anyhow::Result<ExitCode> {
         Some(day) => day,
         None => *Reader::open(&directory).await?.days().ok_or(lake::Error::NothingClosed)?.end(),
     };
-    let provenance = Provenance::of(&directory, arguments.miner, day).await?;
+    let provenance = Provenance::read(&directory, arguments.miner, day).await?;
     let explanation = provenance.explain(arguments.column)?;
     match arguments.format {
         LookFormat::Json => output::json(&OfMiner {
@@ -31,7 +31,7 @@ pub(crate) async fn run(arguments: Explain) -> anyhow::Result<ExitCode> {
             messages_refuted: provenance.receipts.messages_refuted,
             events_uncertain: provenance.receipts.events_uncertain,
             anomaly: provenance.anomaly.map(Anomaly::name),
-            of: Told::of(&explanation, day, Spelled::Digits, usize::MAX),
+            of: ExplanationBody::of(&explanation, day, IntegerStyle::Quoted, usize::MAX),
         })?,
         LookFormat::Table => table(&explanation, &provenance, arguments.events)?,
     }
@@ -49,7 +49,7 @@ struct OfMiner {
     events_uncertain: u64,
     anomaly: Option<&'static str>,
     #[serde(flatten)]
-    of: Told,
+    of: ExplanationBody,
 }
 
 /// The number, how it is made, and the events, each with what it adds.

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use anyhow::{Context, bail};
 use chain::{NoProgress, Progress};
-use lake::{Exported, Form, Selection};
+use lake::{Dataset, ExportSelection, OutputFormat};
 use tempfile::NamedTempFile;
 
 use super::refuse_on_terminal;
@@ -16,15 +16,15 @@ use crate::cli::{Export, ExportFormat, Exporting};
 use crate::{output, stop};
 
 pub(crate) async fn run(arguments: Export) -> anyhow::Result<()> {
-    let (what, arguments) = match arguments {
-        Export::Rows(arguments) => (Exported::Rows, arguments),
-        Export::Events(arguments) => (Exported::Events, arguments),
+    let (dataset, arguments) = match arguments {
+        Export::Rows(arguments) => (Dataset::Rows, arguments),
+        Export::Events(arguments) => (Dataset::Events, arguments),
     };
     let form = match arguments.format {
-        ExportFormat::Parquet => Form::Parquet,
-        ExportFormat::Csv => Form::Csv,
-        ExportFormat::Ndjson => Form::Ndjson,
-        ExportFormat::Arrow => Form::Arrow,
+        ExportFormat::Parquet => OutputFormat::Parquet,
+        ExportFormat::Csv => OutputFormat::Csv,
+        ExportFormat::Ndjson => OutputFormat::Ndjson,
+        ExportFormat::Arrow => OutputFormat::Arrow,
     };
     let target = match &arguments.out {
         Some(path) => Some(Target::new(path, arguments.force)?),
@@ -34,19 +34,19 @@ pub(crate) async fn run(arguments: Export) -> anyhow::Result<()> {
         }
     };
     tokio::select! {
-        done = export(what, &arguments, form, target) => done,
+        done = export(dataset, &arguments, form, target) => done,
         () = stop::asked() => bail!("stopped before the export was whole"),
     }
 }
 
 async fn export(
-    what: Exported,
+    dataset: Dataset,
     arguments: &Exporting,
-    form: Form,
+    form: OutputFormat,
     target: Option<Target>,
 ) -> anyhow::Result<()> {
-    let selection = Selection {
-        what,
+    let selection = ExportSelection {
+        dataset,
         from: arguments.from,
         to: arguments.to,
         miners: arguments.miners.iter().copied().collect(),
@@ -64,7 +64,7 @@ async fn export(
     let writing = export.write(form, Box::new(partial.reopen()?), Arc::new(Bars::default())).await;
     let rows = writing.with_context(|| target.shown.clone())?;
     target.put(partial)?;
-    output::say(format_args!("{}: {rows} {}", target.shown, what.name()));
+    output::say(format_args!("{}: {rows} {}", target.shown, dataset.name()));
     Ok(())
 }
 

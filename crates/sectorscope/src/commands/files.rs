@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use anyhow::{Context, bail};
-use lake::{ListedFile as DataFile, Listing};
+use lake::{Manifest, ManifestFile as DataFile};
 use serde::Serialize;
 
 use crate::cli::{Files, LookFormat};
@@ -19,11 +19,11 @@ struct Listed {
     version: u64,
     first_day: String,
     last_day: String,
-    files: Vec<ListedFile>,
+    files: Vec<ManifestFile>,
 }
 
 #[derive(Serialize)]
-struct ListedFile {
+struct ManifestFile {
     table: &'static str,
     path: String,
     size: u64,
@@ -33,20 +33,20 @@ struct ListedFile {
 }
 
 pub(crate) async fn run(arguments: Files) -> anyhow::Result<()> {
-    let listing = Listing::open(&arguments.data.lake()?).await?;
-    let closed = listing.closed()?;
-    let days = listing.days(arguments.from, arguments.to)?;
+    let manifest = Manifest::open(&arguments.data.lake()?).await?;
+    let closed = manifest.closed()?;
+    let days = manifest.days(arguments.from, arguments.to)?;
     let chosen = |table: &str| arguments.table.as_deref().is_none_or(|wanted| wanted == table);
-    if !listing.tables().any(|(table, _)| chosen(table)) {
-        let names: Vec<&str> = listing.tables().map(|(table, _)| table).collect();
+    if !manifest.tables().any(|(table, _)| chosen(table)) {
+        let names: Vec<&str> = manifest.tables().map(|(table, _)| table).collect();
         let wanted = arguments.table.unwrap_or_default();
         bail!("there is no table {wanted}; there are {}", names.join(", "));
     }
     let mut files = Vec::new();
-    for (table, of) in listing.tables().filter(|(table, _)| chosen(table)) {
+    for (table, of) in manifest.tables().filter(|(table, _)| chosen(table)) {
         let holding = |file: &&DataFile| file.first_day <= *days.end() && file.last_day >= *days.start();
         for file in of.iter().filter(holding) {
-            files.push(ListedFile {
+            files.push(ManifestFile {
                 table,
                 path: text(&file.path)?,
                 size: file.size,
@@ -57,8 +57,8 @@ pub(crate) async fn run(arguments: Files) -> anyhow::Result<()> {
         }
     }
     let listed = Listed {
-        lake: text(listing.directory())?,
-        version: listing.version(),
+        lake: text(manifest.directory())?,
+        version: manifest.version(),
         first_day: closed.start().to_string(),
         last_day: closed.end().to_string(),
         files,

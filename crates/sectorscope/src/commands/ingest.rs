@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use chain::{Cars, Chain, Day, Way};
 use ingest::{Options, Report};
-use lake::{ColumnChange, DayChange, EventChange, Lake, Later};
+use lake::{ColumnChange, DayChange, EventChange, Lake, LaterDays};
 use serde::Serialize;
 
 use super::{in_files, warn_if_ahead};
@@ -220,9 +220,11 @@ fn said(report: &Report, last_closed: Option<Day>) -> String {
             let days = i64::from(closed.end().unix_days()) - i64::from(closed.start().unix_days()) + 1;
             let days_of = |count: u64| if count == 1 { "day" } else { "days" };
             let after = match later {
-                Later { kept: 0, dropped: 0, .. } => String::new(),
-                Later { kept, dropped: 0, .. } => format!("; {kept} {} after them made anew", days_of(*kept)),
-                Later { dropped, .. } => format!("; {dropped} {} after them given up", days_of(*dropped)),
+                LaterDays { kept: 0, dropped: 0, .. } => String::new(),
+                LaterDays { kept, dropped: 0, .. } => {
+                    format!("; {kept} {} after them made anew", days_of(*kept))
+                }
+                LaterDays { dropped, .. } => format!("; {dropped} {} after them given up", days_of(*dropped)),
             };
             format!(
                 "{source}: closed {days} {}, {} to {}, with {events} events ({unfinished} is not finished){after}",

@@ -38,7 +38,7 @@ struct Told {
     current_deadline: u64,
     deadlines: Vec<Deadline>,
     /// Live sectors by month of expiration, or by 30 days' epochs.
-    expirations: Vec<Expiring>,
+    expirations: Vec<ScheduledExpiration>,
 }
 
 #[derive(Serialize)]
@@ -69,7 +69,7 @@ struct Deadline {
 }
 
 #[derive(Serialize)]
-struct Expiring {
+struct ScheduledExpiration {
     period: String,
     #[serde(flatten)]
     sum: Sum,
@@ -159,7 +159,7 @@ fn gather(moment: &Moment<'_>, id: MinerId) -> chain::Result<Option<Told>> {
 }
 
 /// Expirations by month, or by spans of epochs where no clock tells months.
-fn expirations(portrait: &Portrait, clock: Option<Clock>) -> Vec<Expiring> {
+fn expirations(portrait: &Portrait, clock: Option<Clock>) -> Vec<ScheduledExpiration> {
     let mut periods: BTreeMap<i64, (String, BTreeMap<Content, Holding>)> = BTreeMap::new();
     for (epoch, by_content) in &portrait.expirations {
         let (order, name) = period(*epoch, clock);
@@ -172,7 +172,7 @@ fn expirations(portrait: &Portrait, clock: Option<Clock>) -> Vec<Expiring> {
         let of = |content| Sum::of(&sums.get(&content).copied().unwrap_or_default());
         let mut all = Holding::default();
         sums.values().for_each(|holding| all.add(holding));
-        Expiring {
+        ScheduledExpiration {
             period,
             sum: Sum::of(&all),
             cc: of(Content::Cc),

@@ -59,7 +59,7 @@ fn named(files: &[PathBuf]) -> String {
 }
 
 /// Keeps what only programs read off a terminal.
-fn refuse_on_terminal(form: lake::Form) -> anyhow::Result<()> {
+fn refuse_on_terminal(form: lake::OutputFormat) -> anyhow::Result<()> {
     if form.is_binary() && std::io::stdout().is_terminal() {
         bail!("this format is for programs, and stdout is a terminal: send it to a file or a pipe");
     }

@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use lake::{Audited, Finding, Scope};
+use lake::{AuditReport, AuditScope, Finding};
 use serde::Serialize;
 
 use crate::UNCLOSED;
@@ -15,8 +15,11 @@ const MOST: usize = 10_000;
 
 pub(crate) async fn run(arguments: Reconcile) -> anyhow::Result<ExitCode> {
     let directory = arguments.data.lake()?;
-    let scope =
-        Scope { from: arguments.from, to: arguments.to, miners: arguments.miners.iter().copied().collect() };
+    let scope = AuditScope {
+        from: arguments.from,
+        to: arguments.to,
+        miners: arguments.miners.iter().copied().collect(),
+    };
     let mut findings: Vec<Finding> = Vec::new();
     let mut anomalies: Vec<Finding> = Vec::new();
     let mut keep = |finding: Finding| {
@@ -27,7 +30,7 @@ pub(crate) async fn run(arguments: Reconcile) -> anyhow::Result<ExitCode> {
     };
     let bars = Bars::default();
     let audited = if arguments.deep {
-        lake::audit_deeply(&directory, &scope, &bars, &mut keep).await?
+        lake::deep_audit(&directory, &scope, &bars, &mut keep).await?
     } else {
         lake::audit(&directory, &scope, &bars, &mut keep).await?
     };
@@ -73,8 +76,8 @@ impl Listed {
 }
 
 impl Told {
-    fn of(audited: &Audited, findings: &[Finding], of_chain: &[Finding]) -> Self {
-        let Audited { days, miner_days, by_claim_alone, events, findings: count, anomalies } = *audited;
+    fn of(audited: &AuditReport, findings: &[Finding], of_chain: &[Finding]) -> Self {
+        let AuditReport { days, miner_days, by_claim_alone, events, findings: count, anomalies } = *audited;
         Self {
             closes: count == 0,
             days,
@@ -89,8 +92,8 @@ impl Told {
     }
 }
 
-fn table(audited: &Audited, findings: &[Finding], of_chain: &[Finding]) -> anyhow::Result<()> {
-    let Audited { days, miner_days, by_claim_alone, events, findings: count, anomalies } = *audited;
+fn table(audited: &AuditReport, findings: &[Finding], of_chain: &[Finding]) -> anyhow::Result<()> {
+    let AuditReport { days, miner_days, by_claim_alone, events, findings: count, anomalies } = *audited;
     for (findings, what) in [(findings, "does not close"), (of_chain, "anomaly of the chain")] {
         if findings.is_empty() {
             continue;

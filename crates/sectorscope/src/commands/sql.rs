@@ -4,7 +4,7 @@ use std::io::{Read, stdin, stdout};
 use std::time::Duration;
 
 use anyhow::{Context, bail};
-use lake::{Answer, Asker, Form, Limits};
+use lake::{OutputFormat, QueryLimits, ResultPreview, SqlSession};
 
 use super::refuse_on_terminal;
 use crate::cli::{AnswerFormat, Sql};
@@ -14,10 +14,10 @@ use crate::stop;
 pub(crate) async fn run(arguments: Sql) -> anyhow::Result<()> {
     let form = match arguments.format {
         AnswerFormat::Table => None,
-        AnswerFormat::Csv => Some(Form::Csv),
-        AnswerFormat::Ndjson => Some(Form::Ndjson),
-        AnswerFormat::Json => Some(Form::Json),
-        AnswerFormat::Arrow => Some(Form::Arrow),
+        AnswerFormat::Csv => Some(OutputFormat::Csv),
+        AnswerFormat::Ndjson => Some(OutputFormat::Ndjson),
+        AnswerFormat::Json => Some(OutputFormat::Json),
+        AnswerFormat::Arrow => Some(OutputFormat::Arrow),
     };
     if let Some(form) = form {
         refuse_on_terminal(form)?;
@@ -26,16 +26,16 @@ pub(crate) async fn run(arguments: Sql) -> anyhow::Result<()> {
         "-" => from_stdin()?,
         statement => statement.to_owned(),
     };
-    let limits = Limits {
+    let limits = QueryLimits {
         time: Duration::from_secs(arguments.time),
         memory: arguments.memory.saturating_mul(1 << 20),
         disk: arguments.spill.saturating_mul(1 << 20),
     };
     let asking = async {
-        let asker = Asker::open(&arguments.data.lake()?, limits).await?;
+        let session = SqlSession::open(&arguments.data.lake()?, limits).await?;
         match form {
-            Some(form) => Ok(asker.write(&statement, form, Box::new(stdout())).await?),
-            None => table(&asker.answer(&statement, arguments.rows).await?, arguments.rows),
+            Some(form) => Ok(session.write(&statement, form, Box::new(stdout())).await?),
+            None => table(&session.preview(&statement, arguments.rows).await?, arguments.rows),
         }
     };
     tokio::select! {
@@ -50,7 +50,7 @@ fn from_stdin() -> anyhow::Result<String> {
     Ok(statement)
 }
 
-fn table(answer: &Answer, most: usize) -> anyhow::Result<()> {
+fn table(answer: &ResultPreview, most: usize) -> anyhow::Result<()> {
     let align = |number: bool| if number { Align::Right } else { Align::Left };
     let header: Vec<_> =
         answer.columns.iter().map(|(name, number)| (name.as_str(), align(*number))).collect();
@@ -62,7 +62,7 @@ fn table(answer: &Answer, most: usize) -> anyhow::Result<()> {
 }
 
 /// A row as it is shown. A plan, which the engine tells in many lines, has a row for each.
-fn lines(answer: &Answer, row: &[String]) -> Vec<Vec<String>> {
+fn lines(answer: &ResultPreview, row: &[String]) -> Vec<Vec<String>> {
     let names: Vec<&str> = answer.columns.iter().map(|(name, _)| name.as_str()).collect();
     match (&names[..], row) {
         (["plan_type", "plan"], [kind, plan]) => {

@@ -44,7 +44,7 @@ pub(crate) async fn run(arguments: Stats) -> anyhow::Result<()> {
                 output::say(format_args!("\n{}", human::history_since(since)));
             }
             if let Some(days) = rows.days() {
-                let receipts = reader.published().receipts_of(&days);
+                let receipts = reader.published().receipt_summary(&days);
                 if let Some(said) = human::receipts(receipts.receipts(), &receipts.counts) {
                     output::say(format_args!("\n{said}"));
                 }

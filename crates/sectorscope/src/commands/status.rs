@@ -1,7 +1,7 @@
 //! `sectorscope status`
 
 use chain::{Clock, Day};
-use lake::{DaysReceipts, Gap, SourceStatus, TableStatus};
+use lake::{Gap, ReceiptSummary, SourceStatus, TableStatus};
 use ledger::Receipts;
 use serde::Serialize;
 
@@ -10,7 +10,7 @@ use crate::human;
 use crate::output::{self, Align};
 
 pub(crate) async fn run(arguments: Status) -> anyhow::Result<()> {
-    let status = lake::Status::of(&arguments.data.lake()?).await?;
+    let status = lake::Status::read(&arguments.data.lake()?).await?;
     let told = Told::of(&status);
     match arguments.format {
         LookFormat::Json => output::json(&told),
@@ -27,8 +27,8 @@ struct Told {
     program: &'static str,
     closed: Option<Days>,
     history_since: Option<String>,
-    receipts: DaysReceipts,
-    gaps: Vec<Missing>,
+    receipts: ReceiptSummary,
+    gaps: Vec<MissingFiles>,
     writer: Option<String>,
     sources: Vec<Source>,
     tables: Vec<Table>,
@@ -43,7 +43,7 @@ struct Days {
 }
 
 #[derive(Serialize)]
-struct Missing {
+struct MissingFiles {
     first_epoch: i64,
     last_epoch: i64,
     /// First and last day; absent as long as the lake does not know its network.
@@ -63,7 +63,7 @@ struct Source {
     tipset_key: String,
     state_root: String,
     version: String,
-    receipts: DaysReceipts,
+    receipts: ReceiptSummary,
     closed_at: Option<String>,
 }
 
@@ -94,7 +94,7 @@ impl Told {
             closed: status.days.as_ref().map(|days| Days::of(*days.start(), *days.end())),
             history_since: status.history_since.map(|since| since.to_string()),
             receipts: status.receipts,
-            gaps: status.gaps.iter().map(|gap| Missing::of(gap, clock)).collect(),
+            gaps: status.gaps.iter().map(|gap| MissingFiles::of(gap, clock)).collect(),
             writer: status.writer.clone(),
             sources: status.sources.iter().map(Source::of).collect(),
             tables: status.tables.iter().map(Table::of).collect(),
@@ -103,7 +103,7 @@ impl Told {
     }
 }
 
-impl Missing {
+impl MissingFiles {
     fn of(gap: &Gap, clock: Option<Clock>) -> Self {
         let (first, last) = (gap.first_epoch, gap.last_epoch);
         Self {
@@ -144,7 +144,7 @@ impl Table {
 }
 
 /// How many days' receipts were read: `read`, `inferred`, or `read on 3 days, inferred on 2, mixed on 1`.
-fn days(of: &DaysReceipts) -> String {
+fn days(of: &ReceiptSummary) -> String {
     let kinds = [("read", of.days_read), ("inferred", of.days_inferred), ("mixed", of.days_mixed)];
     let some: Vec<_> = kinds.iter().filter(|(_, days)| *days > 0).collect();
     match some[..] {
@@ -157,7 +157,7 @@ fn days(of: &DaysReceipts) -> String {
 }
 
 /// The same, with what was inferred.
-fn receipts(of: &DaysReceipts) -> String {
+fn receipts(of: &ReceiptSummary) -> String {
     let counts = of.counts;
     match of.receipts() {
         Receipts::Read => days(of),

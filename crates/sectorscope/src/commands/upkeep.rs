@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use lake::{Copied, Lake};
+use lake::{BackupReport, Lake};
 
 use crate::bars::Bars;
 use crate::cli::{Backup, Compact, Restore, Vacuum};
@@ -60,6 +60,6 @@ pub(crate) async fn restore(arguments: Restore) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn said(copied: Copied) -> String {
+fn said(copied: BackupReport) -> String {
     format!("version {} in {} files, {}", copied.version, copied.files, human::bytes(copied.bytes.into()))
 }

@@ -1,0 +1,116 @@
+//! The files of closed days, and the changes that commit them.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use chain::Day;
+use datafusion::arrow::array::RecordBatch;
+use datafusion::arrow::compute::concat_batches;
+use tokio::task::JoinHandle;
+
+use crate::data_files::data_file::DataFile;
+use crate::data_files::writer;
+use crate::delta::file_changes::FileChanges;
+use crate::error::{Error, Result};
+use crate::schema::TableName;
+use crate::storage::disk::Disk;
+
+/// Most events and rows of a day that shares files with others.
+pub(crate) const SMALL_DAY: usize = 4096;
+/// Rows of small days that are written together.
+const MAX_SHARED_ROWS: usize = 65_536;
+
+/// Files of a day, or of small ones together, at most one to a table.
+#[derive(Clone, Debug)]
+pub(crate) struct DayFiles(Vec<(TableName, DataFile)>);
+
+/// Rows of some days for a table, and the directory of its files.
+pub(crate) struct DayBatch {
+    pub(crate) table: TableName,
+    pub(crate) directory: PathBuf,
+    pub(crate) rows: RecordBatch,
+}
+
+impl DayFiles {
+    /// One file.
+    pub(crate) fn of(table: TableName, file: DataFile) -> Self {
+        Self(vec![(table, file)])
+    }
+
+    /// Writes files of some days. Blocks.
+    pub(crate) fn write(disk: &Disk, days: (Day, Day), batches: &[DayBatch]) -> Result<Self> {
+        let written = batches.iter().map(|batch| {
+            let written = writer::write(disk, &batch.directory, batch.table, days, &batch.rows)?;
+            Ok((batch.table, written))
+        });
+        Ok(Self(written.collect::<Result<_>>()?))
+    }
+}
+
+/// Small days in a row that come into one file a table: a file for each would take longer to write, and then to compact,
+/// than all else about them. They are of one month, which compaction brings together anyway.
+#[derive(Debug)]
+pub(crate) struct SmallDays {
+    days: (Day, Day),
+    rows: usize,
+    batches: BTreeMap<TableName, Vec<RecordBatch>>,
+}
+
+impl SmallDays {
+    /// None so far, from `day` on.
+    pub(crate) const fn from(day: Day) -> Self {
+        Self { days: (day, day), rows: 0, batches: BTreeMap::new() }
+    }
+
+    /// Whether `day`, which is the next one, must begin files of its own.
+    pub(crate) fn ends_before(&self, day: Day) -> bool {
+        !self.batches.is_empty() && (self.rows >= MAX_SHARED_ROWS || self.days.1.month() != day.month())
+    }
+
+    /// Adds a day's rows.
+    pub(crate) fn add(&mut self, day: Day, batches: impl IntoIterator<Item = (TableName, RecordBatch)>) {
+        if self.batches.is_empty() {
+            self.days.0 = day;
+        }
+        self.days.1 = day;
+        for (table, rows) in batches {
+            self.rows += rows.num_rows();
+            self.batches.entry(table).or_default().push(rows);
+        }
+    }
+
+    /// The days, and their rows for each table; `None` if there are none.
+    ///
+    /// # Errors
+    /// If rows do not go together.
+    #[expect(clippy::type_complexity, reason = "a pair of pairs that is taken apart at once")]
+    pub(crate) fn take(self) -> Result<Option<((Day, Day), Vec<(TableName, RecordBatch)>)>> {
+        if self.batches.is_empty() {
+            return Ok(None);
+        }
+        let whole = self.batches.into_iter().map(|(table, rows)| {
+            let wrong = |source| Error::Rows { table: table.name(), source };
+            let schema = rows.first().map_or_else(|| table.schema(), RecordBatch::schema);
+            Ok((table, concat_batches(&schema, &rows).map_err(wrong)?))
+        });
+        Ok(Some((self.days, whole.collect::<Result<_>>()?)))
+    }
+}
+
+/// The changes that put the files of all these days in.
+pub(crate) fn file_changes(days: &[DayFiles]) -> BTreeMap<TableName, FileChanges> {
+    let mut changes: BTreeMap<TableName, FileChanges> = BTreeMap::new();
+    for (table, file) in days.iter().flat_map(|day| &day.0) {
+        changes.entry(*table).or_default().add.push(file.clone());
+    }
+    changes
+}
+
+/// Waits for the files. Whatever went wrong, nothing may still be writing when the lake's lock is let go.
+pub(crate) async fn await_files(writing: Vec<JoinHandle<Result<DayFiles>>>) -> Result<Vec<DayFiles>> {
+    let mut files = Vec::with_capacity(writing.len());
+    for task in writing {
+        files.push(task.await.map_err(|source| Error::Task { doing: "writing a day's files", source }));
+    }
+    files.into_iter().map(|task| task.and_then(|files| files)).collect()
+}

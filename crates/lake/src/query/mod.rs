@@ -1,0 +1,5 @@
+//! How is the lake queried, in SQL, by the API and for export?
+
+pub(crate) mod export;
+pub(crate) mod queries;
+pub(crate) mod session;

@@ -1,0 +1,47 @@
+//! Vacuum: removes files that the tables no longer name.
+
+use std::collections::HashSet;
+use std::time::Duration;
+
+use crate::delta::file_changes::now_millis;
+use crate::error::{Error, Result};
+use crate::schema::TableName;
+use crate::storage::beneath;
+use crate::storage::file_names::FileName;
+use crate::writer::lake::Lake;
+
+/// What was removed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct VacuumReport {
+    /// Files.
+    pub files: u64,
+    /// Their bytes.
+    pub bytes: u64,
+}
+
+impl Lake {
+    /// Removes the files that days closed again and compaction took out of the tables longer ago than `retain`. Who
+    /// still reads a version with such a file then finds it gone, and has to look for a newer one.
+    ///
+    /// # Errors
+    /// If the log does not read, or a file cannot be removed.
+    pub async fn vacuum(&self, retain: Duration) -> Result<VacuumReport> {
+        let retain = i64::try_from(retain.as_millis()).unwrap_or(i64::MAX);
+        let before = now_millis().saturating_sub(retain);
+        let mut vacuumed = VacuumReport::default();
+        for name in TableName::ALL {
+            let table = self.tables.get(name);
+            let held: HashSet<&FileName> = table.files().iter().map(|held| &held.name).collect();
+            let gone = table.tombstones().await?.into_iter().filter(|gone| gone.at <= before);
+            for gone in gone.filter(|gone| !held.contains(&gone.name)) {
+                let path = gone.name.within(table.directory());
+                let about = beneath::metadata(table.directory(), &[gone.name.as_str()]);
+                let Some(about) = about.map_err(Error::io(&path))? else { continue };
+                self.disk.remove(&path).map_err(Error::io(&path))?;
+                vacuumed.files += 1;
+                vacuumed.bytes += about.len();
+            }
+        }
+        Ok(vacuumed)
+    }
+}
