@@ -5,12 +5,14 @@ use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use futures::FutureExt as _;
-use lake::Reader;
+use lake::{Edition, Reader};
+use ledger::columns::Endpoint;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{Interval, MissedTickBehavior, interval, timeout};
 
-use crate::bodies::keep_warm;
+use crate::bodies::Failure;
+use crate::coding::Coding;
 use crate::health::Reconciled;
 use crate::keys;
 use crate::server::Server;
@@ -51,7 +53,7 @@ impl Background {
 }
 
 /// Says when a task is to do its work again.
-pub(crate) struct Ticks {
+struct Ticks {
     interval: Interval,
     stopped: watch::Receiver<bool>,
 }
@@ -65,7 +67,7 @@ impl Ticks {
     }
 
     /// Waits for the next time; false once the server stops.
-    pub(crate) async fn next(&mut self) -> bool {
+    async fn next(&mut self) -> bool {
         tokio::select! {
             biased;
             _ = self.stopped.wait_for(|stopped| *stopped) => false,
@@ -173,5 +175,46 @@ async fn keep_reconciled(server: Server, mut ticks: Ticks) {
             Ok(Err(error)) => tracing::debug!(%error, "the reconciliation could not be read"),
             Err(_) => tracing::debug!("reading the reconciliation panicked"),
         }
+    }
+}
+
+/// Renders the latest day whenever there is another, so that nobody waits for it.
+async fn keep_warm(server: Server, mut ticks: Ticks) {
+    let mut warm = None;
+    while ticks.next().await {
+        let latest = server.latest();
+        if latest == warm {
+            continue;
+        }
+        if let Some(edition) = latest
+            && let Err(error) = warm_up(&server, edition).await
+        {
+            // Who asks will be told, and the log with it.
+            let error: &(dyn std::error::Error + 'static) = &error;
+            tracing::debug!(error, day = %edition.day(), "the latest day was not rendered ahead");
+        }
+        warm = latest;
+    }
+}
+
+/// Renders a day in all codings, while it is the latest.
+async fn warm_up(server: &Server, edition: Edition) -> Result<(), Failure> {
+    // The plain ones first: the others are made of them.
+    for coding in Coding::ALL.into_iter().rev() {
+        for endpoint in Endpoint::ALL {
+            if server.latest() != Some(edition) {
+                return Ok(());
+            }
+            server.shared.bodies.render(&server.shared.reader, edition, *endpoint, coding).await?;
+        }
+    }
+    Ok(())
+}
+
+impl Server {
+    /// The edition of the latest closed day.
+    fn latest(&self) -> Option<Edition> {
+        let published = self.shared.reader.published();
+        published.edition(*published.days()?.end())
     }
 }

@@ -12,9 +12,7 @@ use ledger::columns::Endpoint;
 use quick_cache::sync::{Cache, DefaultLifecycle};
 use quick_cache::{DefaultHashBuilder, OptionsBuilder, Weighter};
 
-use crate::background::Ticks;
 use crate::coding::{Coding, Ending};
-use crate::server::Server;
 use crate::unsent::Alive;
 
 /// Bytes that an answer of a middling network takes; only the cache's first size depends on it.
@@ -180,7 +178,8 @@ impl Bodies {
         Ok(())
     }
 
-    async fn render(
+    /// The rows of that edition of a day, rendered now if they are not held.
+    pub(crate) async fn render(
         &self,
         reader: &Reader,
         edition: Edition,
@@ -215,45 +214,4 @@ pub(crate) fn rows(reader: &Reader, edition: Edition) -> BoxFuture<'_, Result<Ar
         let read = reader.edition(edition.day()).await?;
         read.and_then(|(read, rows)| (read == edition).then_some(rows)).ok_or(Failure::Replaced)
     })
-}
-
-/// Renders the latest day whenever there is another, so that nobody waits for it.
-pub(crate) async fn keep_warm(server: Server, mut ticks: Ticks) {
-    let mut warm = None;
-    while ticks.next().await {
-        let latest = server.latest();
-        if latest == warm {
-            continue;
-        }
-        if let Some(edition) = latest
-            && let Err(error) = warm_up(&server, edition).await
-        {
-            // Who asks will be told, and the log with it.
-            let error: &(dyn std::error::Error + 'static) = &error;
-            tracing::debug!(error, day = %edition.day(), "the latest day was not rendered ahead");
-        }
-        warm = latest;
-    }
-}
-
-/// Renders a day in all codings, while it is the latest.
-async fn warm_up(server: &Server, edition: Edition) -> Result<(), Failure> {
-    // The plain ones first: the others are made of them.
-    for coding in Coding::ALL.into_iter().rev() {
-        for endpoint in Endpoint::ALL {
-            if server.latest() != Some(edition) {
-                return Ok(());
-            }
-            server.shared.bodies.render(&server.shared.reader, edition, *endpoint, coding).await?;
-        }
-    }
-    Ok(())
-}
-
-impl Server {
-    /// The edition of the latest closed day.
-    fn latest(&self) -> Option<Edition> {
-        let published = self.shared.reader.published();
-        published.edition(*published.days()?.end())
-    }
 }

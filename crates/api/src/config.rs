@@ -103,6 +103,14 @@ impl Default for Config {
     }
 }
 
+impl Config {
+    /// The pages that may read an answer; `open` is whether no key is asked for. Then who reaches the server reads
+    /// everything, and a page in a browser on the same machine reaches one on loopback.
+    pub(crate) fn pages(&self, open: bool) -> Option<&Pages> {
+        self.pages.as_ref().filter(|_| !open || self.pages_when_open)
+    }
+}
+
 impl fmt::Debug for Config {
     /// All but the token, of which only its presence is said.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -165,7 +173,7 @@ impl fmt::Debug for Config {
 
 #[cfg(test)]
 mod tests {
-    use super::Config;
+    use super::{Config, Pages};
 
     #[test]
     fn the_token_is_not_shown() {
@@ -173,5 +181,15 @@ mod tests {
         let shown = format!("{config:?}");
         assert!(!shown.contains("sesame"), "{shown}");
         assert!(shown.contains("hidden"), "{shown}");
+    }
+
+    #[test]
+    fn without_keys_only_those_that_were_asked_for_may_read() {
+        let config =
+            |pages_when_open| Config { pages: Some(Pages::any()), pages_when_open, ..Config::default() };
+        assert!(config(false).pages(true).is_none() && config(false).pages(false).is_some());
+        assert!(config(true).pages(true).is_some());
+        let none = Config { pages: None, pages_when_open: true, ..Config::default() };
+        assert!(none.pages(true).is_none() && none.pages(false).is_none());
     }
 }

@@ -11,8 +11,6 @@ use axum::http::header::{
 use axum::http::{HeaderMap, HeaderValue, Uri};
 use axum::response::Response;
 
-use crate::config::Config;
-
 /// Pages that may read answers: those of one origin, or any.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Pages(HeaderValue);
@@ -56,12 +54,6 @@ impl fmt::Display for Pages {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.0.to_str().unwrap_or_default())
     }
-}
-
-/// The pages that may read an answer; `open` is whether no key is asked for. Then who reaches the server reads everything,
-/// and a page in a browser on the same machine reaches one on loopback.
-pub(crate) fn pages(config: &Config, open: bool) -> Option<&Pages> {
-    config.pages.as_ref().filter(|_| !open || config.pages_when_open)
 }
 
 /// The answer to a browser that asks what it may ask. The headers a request may carry are those it names: `*` would leave
@@ -116,15 +108,5 @@ mod tests {
         ] {
             assert!(wrong.parse::<Pages>().is_err(), "{wrong}");
         }
-    }
-
-    #[test]
-    fn without_keys_only_those_that_were_asked_for_may_read() {
-        let config =
-            |pages_when_open| Config { pages: Some(Pages::any()), pages_when_open, ..Config::default() };
-        assert!(pages(&config(false), true).is_none() && pages(&config(false), false).is_some());
-        assert!(pages(&config(true), true).is_some());
-        let none = Config { pages: None, pages_when_open: true, ..Config::default() };
-        assert!(pages(&none, true).is_none() && pages(&none, false).is_none());
     }
 }

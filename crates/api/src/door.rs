@@ -22,6 +22,8 @@ use futures::FutureExt as _;
 use hyper::body::{Body as _, Frame, SizeHint};
 use tower_service::Service as _;
 
+use crate::access::denial::Denied;
+use crate::access::rate_headers;
 use crate::auth::Caller;
 use crate::coding::Coding;
 use crate::cross_origin;
@@ -29,10 +31,10 @@ use crate::envelope::Code;
 use crate::keys::{self, Key};
 use crate::limits::Sender;
 use crate::metrics::Route;
-use crate::refusal::{Denied, Refusal};
+use crate::refusal::Refusal;
 use crate::request_id::RequestId;
 use crate::server::Server;
-use crate::{limits, path, v2};
+use crate::{limits, path, paths, v2};
 
 /// Longest part of a client's own request id that is logged, in bytes.
 const LOGGED: usize = 128;
@@ -65,7 +67,7 @@ impl Application {
         let caller = server.shared.gate.caller(&head.headers);
         let key = caller.key().cloned();
         let coding = Coding::asked(&head.headers);
-        let pages = cross_origin::pages(&server.shared.config, matches!(caller, Caller::Anyone)).cloned();
+        let pages = server.shared.config.pages(matches!(caller, Caller::Anyone)).cloned();
         let address = limits::address(server, &head.headers, peer);
         let admitted = admit(server, &mut head)
             .and_then(|()| limits::take(server, &caller, &head, address).map_err(Refusal::from));
@@ -75,8 +77,8 @@ impl Application {
                 let sender = Sender(address);
                 let mut response = self.run(head, body, caller, sender, &uri, &id).await;
                 // A quota that the key has is said already, and matters more.
-                if let Some(meter) = meter.filter(|_| !limits::is_told(response.headers())) {
-                    limits::tell(meter, response.headers_mut());
+                if let Some(meter) = meter.filter(|_| !rate_headers::is_told(response.headers())) {
+                    rate_headers::tell(meter, response.headers_mut());
                 }
                 response
             }
@@ -138,7 +140,7 @@ impl Application {
     where
         B: hyper::body::Body<Data = Bytes, Error: Into<axum::BoxError>> + Send + 'static,
     {
-        if let Some(endpoint) = v2::endpoint(head.uri.path()) {
+        if let Some(endpoint) = paths::endpoint(head.uri.path()) {
             let mut response = if head.method == Method::GET {
                 let rows = async |pass| v2::rows(&self.server, endpoint, id, pass, &head).await;
                 limits::pass(&self.server, id, &caller, head.uri.path(), rows).await

@@ -17,13 +17,13 @@ mod tests {
     use ledger::columns::Endpoint;
 
     use super::answer;
+    use crate::paths;
     use crate::v1::operations::OPERATIONS;
-    use crate::v2;
 
     #[test]
     fn every_path_has_an_example_on_the_page() {
         let v1 = OPERATIONS.iter().map(|operation| operation.example.to_owned());
-        for address in v1.chain(Endpoint::ALL.iter().copied().map(v2::example)) {
+        for address in v1.chain(Endpoint::ALL.iter().copied().map(paths::endpoint_example)) {
             let text = answer(&address).unwrap_or_else(|| panic!("docs/API.md has no GET {address}"));
             serde_json::from_str::<serde_json::Value>(text).expect("an answer in JSON");
         }

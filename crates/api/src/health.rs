@@ -1,19 +1,11 @@
-//! `/healthz`: whether the process lives, and how far its data go. `/readyz`: whether to send it requests.
+//! What the server knows of its own state.
 
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use axum::body::Body;
-use axum::extract::State;
-use axum::http::header::CACHE_CONTROL;
-use axum::http::{HeaderValue, StatusCode};
-use axum::response::Response;
-use serde_json::json;
-
-use crate::envelope::{self, Code};
-use crate::server::Server;
+use lake::Reader;
 
 /// What the server knows of its own state.
 #[derive(Debug, Default)]
@@ -75,6 +67,22 @@ impl Health {
         self.looks().failing_since.map(|since| since.elapsed())
     }
 
+    /// Why no requests should be sent, if so: among others, if no newer version could be looked for as long as `unready_after`.
+    pub(crate) fn unready(&self, reader: &Reader, unready_after: Duration) -> Option<Unready> {
+        if self.draining.load(Ordering::Relaxed) {
+            return Some(Unready::Draining);
+        }
+        let looks = *self.looks();
+        let failing = looks.failing_since.map(|since| since.elapsed());
+        if let Some(time) = failing.filter(|time| *time >= unready_after) {
+            return Some(Unready::Failing(time));
+        }
+        if reader.days().is_none() {
+            return Some(Unready::NothingClosed);
+        }
+        looks.unreadable.then_some(Unready::Unreadable)
+    }
+
     fn looks(&self) -> MutexGuard<'_, Looks> {
         self.looks.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -101,50 +109,4 @@ impl fmt::Display for Unready {
             }
         }
     }
-}
-
-/// Why no requests should be sent, if so.
-pub(crate) fn unready(server: &Server) -> Option<Unready> {
-    let shared = &server.shared;
-    if shared.health.draining.load(Ordering::Relaxed) {
-        return Some(Unready::Draining);
-    }
-    let looks = *shared.health.looks();
-    let failing = looks.failing_since.map(|since| since.elapsed());
-    if let Some(time) = failing.filter(|time| *time >= shared.config.unready_after) {
-        return Some(Unready::Failing(time));
-    }
-    if shared.reader.days().is_none() {
-        return Some(Unready::NothingClosed);
-    }
-    looks.unreadable.then_some(Unready::Unreadable)
-}
-
-/// `{"status":"ok","latest_day":"YYYY-MM-DD"}`; `latest_day` is `null` while no day is closed.
-pub(crate) async fn healthz(State(server): State<Server>) -> Response {
-    answer(StatusCode::OK, format!(r#"{{"status":"ok","latest_day":{}}}"#, latest(&server)))
-}
-
-/// `{"status":"ready","latest_day":"YYYY-MM-DD"}`, or 503 and why not.
-pub(crate) async fn readyz(State(server): State<Server>) -> Response {
-    let latest = latest(&server);
-    match unready(&server) {
-        None => answer(StatusCode::OK, format!(r#"{{"status":"ready","latest_day":{latest}}}"#)),
-        Some(why) => {
-            let why = json!(why.to_string());
-            let text = format!(r#"{{"status":"not ready","message":{why},"latest_day":{latest}}}"#);
-            answer(StatusCode::SERVICE_UNAVAILABLE, text)
-        }
-    }
-}
-
-fn latest(server: &Server) -> serde_json::Value {
-    json!(server.shared.reader.days().map(|days| days.end().to_string()))
-}
-
-fn answer(status: StatusCode, text: String) -> Response {
-    let code = if status == StatusCode::OK { 0 } else { status.as_u16() };
-    let mut response = envelope::json(status, Body::from(text), Code(code));
-    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    response
 }

@@ -10,6 +10,7 @@
 //!
 //! `/v2` is frozen: programs written for the hosted original work on it with only the base address changed.
 
+mod access;
 mod auth;
 mod background;
 mod bodies;
@@ -19,17 +20,21 @@ mod connection;
 mod cross_origin;
 mod door;
 mod envelope;
+mod errors;
 mod examples;
 pub mod exposure;
 mod files;
 mod freshness;
 mod health;
+mod http;
 pub mod keys;
 mod limits;
 mod metrics;
 mod openapi;
+mod ops;
 mod parameters;
 mod path;
+mod paths;
 mod places;
 mod rate;
 mod reference;

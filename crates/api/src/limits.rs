@@ -4,35 +4,20 @@ use std::net::IpAddr;
 
 use axum::Extension;
 use axum::extract::{Request, State};
-use axum::http::header::HeaderName;
+use axum::http::HeaderMap;
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, HeaderValue};
 use axum::middleware::Next;
 use axum::response::Response;
 use tokio::sync::SemaphorePermit;
 
-use crate::auth::{Caller, Denial, Pass};
+use crate::access::denial::Denial;
+use crate::access::rate_headers;
+use crate::auth::{Caller, Pass};
+use crate::paths::{HEALTHZ, READYZ, scope_of_path};
 use crate::rate::Meter;
 use crate::refusal::Refusal;
 use crate::request_id::RequestId;
-use crate::routes::{HEALTHZ, READYZ};
 use crate::server::Server;
-
-const LIMIT: HeaderName = HeaderName::from_static("ratelimit-limit");
-const REMAINING: HeaderName = HeaderName::from_static("ratelimit-remaining");
-const RESET: HeaderName = HeaderName::from_static("ratelimit-reset");
-
-/// Says how far a limit is used up.
-pub(crate) fn tell(meter: Meter, headers: &mut HeaderMap) {
-    headers.insert(LIMIT, HeaderValue::from(meter.limit));
-    headers.insert(REMAINING, HeaderValue::from(meter.remaining));
-    headers.insert(RESET, HeaderValue::from(meter.reset));
-}
-
-/// Whether a limit is said already.
-pub(crate) fn is_told(headers: &HeaderMap) -> bool {
-    headers.contains_key(LIMIT)
-}
 
 /// Takes the request, which comes from `address`, out of what its key may make, or where it has none, its address.
 pub(crate) fn take(
@@ -96,7 +81,7 @@ pub(crate) async fn pass(
     path: &str,
     work: impl AsyncFnOnce(Pass) -> Response,
 ) -> Response {
-    let leave = match caller.admit(place(path)) {
+    let leave = match caller.admit(scope_of_path(path)) {
         Ok(leave) => leave,
         Err(denial) => return Refusal::Denied(denial).answer_at(path, id),
     };
@@ -106,14 +91,9 @@ pub(crate) async fn pass(
         None => Refusal::Busy.answer_at(path, id),
     };
     if let Some(meter) = meter {
-        tell(meter, response.headers_mut());
+        rate_headers::tell(meter, response.headers_mut());
     }
     response
-}
-
-/// What a key's scope calls that path.
-fn place(path: &str) -> &str {
-    path.strip_prefix("/v2/storage_provider/").or_else(|| path.strip_prefix('/')).unwrap_or(path)
 }
 
 /// Lets as many requests for data be worked on at once as the configuration says. Waiting takes at most half the
@@ -125,16 +105,4 @@ async fn slot(server: &Server) -> Option<SemaphorePermit<'_>> {
     }
     let patience = server.shared.config.request_timeout / 2;
     tokio::time::timeout(patience, slots.acquire()).await.ok()?.ok()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::place;
-
-    #[test]
-    fn places_are_spelled_as_scopes_are() {
-        assert_eq!(place("/v2/storage_provider/sector/total"), "sector/total");
-        assert_eq!(place("/v1/miners/f01000"), "v1/miners/f01000");
-        assert_eq!(place("/metrics"), "metrics");
-    }
 }

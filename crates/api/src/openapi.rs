@@ -14,6 +14,7 @@ use ledger::identities::IDENTITIES;
 use serde_json::{Map, Value, json};
 
 use crate::examples;
+use crate::paths;
 use crate::v1::FORMATS;
 use crate::v1::operations::{
     EVENTS_UNCERTAIN, Gives, MESSAGES_INFERRED, MESSAGES_REFUTED, OPERATIONS, Operation, explanation_part,
@@ -21,7 +22,6 @@ use crate::v1::operations::{
 };
 use crate::v1::parameters::Parameter;
 use crate::v1::problem::{KINDS, PROBLEM_JSON};
-use crate::v2;
 
 /// A path that takes nothing and answers with something fixed in form.
 pub(crate) struct Plain {
@@ -35,7 +35,7 @@ pub(crate) struct Plain {
 /// The paths beside `/v1` and `/v2`.
 pub(crate) const PLAIN: &[Plain] = &[
     Plain {
-        path: "/healthz",
+        path: paths::HEALTHZ,
         name: "healthz",
         summary: "Whether the process lives, and the latest closed day.",
         media_type: "application/json",
@@ -51,14 +51,14 @@ pub(crate) const PLAIN: &[Plain] = &[
         },
     },
     Plain {
-        path: "/openapi.json",
+        path: paths::OPENAPI,
         name: "openapi",
         summary: "This document.",
         media_type: "application/json",
         schema: || json!({ "type": "object" }),
     },
     Plain {
-        path: "/docs",
+        path: paths::DOCS,
         name: "docs",
         summary: "The reference, to be read in a browser.",
         media_type: "text/html; charset=utf-8",
@@ -80,7 +80,7 @@ fn document() -> Value {
         paths.insert(operation.path.to_owned(), json!({ "get": of_v1(operation) }));
     }
     for endpoint in Endpoint::ALL {
-        paths.insert(v2::path(*endpoint), json!({ "get": of_v2(*endpoint) }));
+        paths.insert(paths::of_endpoint(*endpoint), json!({ "get": of_v2(*endpoint) }));
     }
     for plain in PLAIN {
         let content = json!({ plain.media_type: { "schema": (plain.schema)() } });
@@ -345,7 +345,7 @@ fn of_v2(endpoint: Endpoint) -> Value {
     let given = json!({ "oneOf": [envelope(json!({ "const": 0 }), Some(data)), refused] });
     let failed = envelope(json!({ "type": "integer" }), None);
     let json = |schema: &Value| json!({ "application/json": { "schema": schema } });
-    let address = v2::example(endpoint);
+    let address = paths::endpoint_example(endpoint);
     let example: Option<Value> = examples::answer(&address).and_then(|text| serde_json::from_str(text).ok());
     let mut content = json!({ "application/json": { "schema": given } });
     if let Some(example) = example {

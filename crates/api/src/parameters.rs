@@ -1,12 +1,9 @@
 //! What a request to `/v2` asks for: its query string, read strictly.
 
-use std::borrow::Cow;
-use std::fmt;
-
 use chain::{Day, MinerId};
 
-/// Longest part of a value that is quoted back, in characters.
-const QUOTED: usize = 64;
+use crate::errors::parameter::ParameterProblem;
+use crate::http::query::decode;
 
 /// The parameters of `/v2`. Others are ignored, as the original does.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -15,25 +12,6 @@ pub(crate) struct Asked {
     pub(crate) day: Option<Day>,
     /// The miner, or all.
     pub(crate) miner: Option<MinerId>,
-}
-
-/// A parameter that cannot be understood: which, what it said, and what was expected.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum ParameterProblem {
-    #[error("The parameter {name} is {}, which is {expected}.", Quote(value))]
-    Invalid { name: &'static str, value: String, expected: String },
-    #[error(
-        "The parameter {name} is {}, which is not percent-encoded UTF-8: expected %XX with two hexadecimal digits, and text.",
-        Quote(value)
-    )]
-    Encoding { name: &'static str, value: String },
-    #[error("The parameter {name} is given twice ({}): expected once.", Quote(second))]
-    Twice { name: &'static str, second: String },
-    #[error(
-        "The parameters {first} and {second} are two spellings of the same ({}): expected one of them.",
-        Quote(value)
-    )]
-    TwoSpellings { first: &'static str, second: &'static str, value: String },
 }
 
 /// Which of the answers' dimensions a parameter sets.
@@ -86,42 +64,6 @@ impl Asked {
             }
         }
         Ok(asked)
-    }
-}
-
-/// Undoes form encoding: `+` is a space, `%XX` a byte. `None` if that is not well-formed UTF-8.
-pub(crate) fn decode(raw: &str) -> Option<Cow<'_, str>> {
-    if !raw.contains(['%', '+']) {
-        return Some(Cow::Borrowed(raw));
-    }
-    let mut bytes = Vec::with_capacity(raw.len());
-    let mut rest = raw.bytes();
-    while let Some(byte) = rest.next() {
-        bytes.push(match byte {
-            b'+' => b' ',
-            b'%' => {
-                let (high, low) = (digit(rest.next()?)?, digit(rest.next()?)?);
-                high << 4 | low
-            }
-            other => other,
-        });
-    }
-    String::from_utf8(bytes).ok().map(Cow::Owned)
-}
-
-fn digit(byte: u8) -> Option<u8> {
-    char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok())
-}
-
-/// A value in quotes, cut where it is long.
-pub(crate) struct Quote<'a>(pub(crate) &'a str);
-
-impl fmt::Display for Quote<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0.char_indices().nth(QUOTED) {
-            Some((end, _)) => write!(f, "\"{}…\"", &self.0[..end]),
-            None => write!(f, "\"{}\"", self.0),
-        }
     }
 }
 

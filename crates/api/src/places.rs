@@ -5,7 +5,6 @@ use std::net::IpAddr;
 use std::num::NonZeroUsize;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::config::Config;
 use crate::rate::one_host;
 
 /// What is said to an address that has as many connections as it may. It is written without reading a request.
@@ -38,10 +37,11 @@ pub(crate) enum Asked {
 }
 
 impl Places {
-    pub(crate) fn new(config: &Config) -> Self {
+    /// So many for each address, and any number for those of this machine where these do not count.
+    pub(crate) fn new(most: Option<NonZeroUsize>, count_loopback: bool, behind_proxy: bool) -> Self {
         // Behind a proxy every connection is the proxy's.
-        let most = config.max_connections_per_address.filter(|_| !config.behind_proxy);
-        Self { most, count_loopback: config.count_loopback, held: Arc::default() }
+        let most = most.filter(|_| !behind_proxy);
+        Self { most, count_loopback, held: Arc::default() }
     }
 
     /// A place for a connection from an address.
@@ -78,10 +78,8 @@ impl Drop for Place {
 mod tests {
     use super::*;
 
-    fn places(change: impl FnOnce(&mut Config)) -> Places {
-        let mut config = Config { max_connections_per_address: NonZeroUsize::new(2), ..Config::default() };
-        change(&mut config);
-        Places::new(&config)
+    fn places(count_loopback: bool, behind_proxy: bool) -> Places {
+        Places::new(NonZeroUsize::new(2), count_loopback, behind_proxy)
     }
 
     fn ask(places: &Places, address: &str) -> Option<Place> {
@@ -93,7 +91,7 @@ mod tests {
 
     #[test]
     fn an_address_has_so_many_places_and_gets_them_back() {
-        let places = places(|_| {});
+        let places = places(false, false);
         let held = [ask(&places, "192.0.2.1"), ask(&places, "::ffff:192.0.2.1")];
         assert!(held.iter().all(Option::is_some) && ask(&places, "192.0.2.1").is_none());
         assert!(ask(&places, "192.0.2.2").is_some());
@@ -104,7 +102,7 @@ mod tests {
 
     #[test]
     fn of_version_6_a_host_is_one_address() {
-        let places = places(|_| {});
+        let places = places(false, false);
         let held = [ask(&places, "2001:db8::1"), ask(&places, "2001:db8::2")];
         assert!(held.iter().all(Option::is_some) && ask(&places, "2001:db8::3").is_none());
         assert!(ask(&places, "2001:db8:0:1::1").is_some());
@@ -113,9 +111,9 @@ mod tests {
     #[test]
     fn this_machine_and_a_proxy_stand_for_many() {
         let of_loopback = |places: &Places| (0..3).map(|_| ask(places, "127.0.0.1")).collect::<Vec<_>>();
-        assert!(of_loopback(&places(|_| {})).iter().all(Option::is_some));
-        assert!(of_loopback(&places(|config| config.count_loopback = true)).iter().any(Option::is_none));
-        let proxied = places(|config| config.behind_proxy = true);
+        assert!(of_loopback(&places(false, false)).iter().all(Option::is_some));
+        assert!(of_loopback(&places(true, false)).iter().any(Option::is_none));
+        let proxied = places(false, true);
         let held: Vec<_> = (0..3).map(|_| ask(&proxied, "192.0.2.1")).collect();
         assert!(held.iter().all(Option::is_some));
     }

@@ -11,7 +11,7 @@ use governor::middleware::{StateInformationMiddleware, StateSnapshot};
 use governor::state::{InMemoryState, NotKeyed};
 use governor::{DefaultKeyedRateLimiter, NotUntil, RateLimiter};
 
-use crate::keys::Period;
+use crate::access::period::Period;
 
 /// So many requests in a period, all at once or one by one: what was used comes back evenly over the period.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -15,13 +15,10 @@ use ledger::columns::Endpoint;
 
 use crate::examples;
 use crate::openapi::{PLAIN, described, openapi};
+use crate::paths::{self, DOCS, DOCS_STYLE, OPENAPI};
 use crate::server::Server;
 use crate::v1::operations::{Gives, OPERATIONS, Operation};
 use crate::v1::problem::KINDS;
-use crate::v2;
-
-/// Where the stylesheet is.
-const STYLE_PATH: &str = "/docs/style.css";
 
 const STYLE: &str = "\
 :root{color-scheme:light dark}\
@@ -40,7 +37,7 @@ const POLICY: &str =
 
 /// The paths for those who want to know what there is.
 pub(crate) fn routes() -> Router<Server> {
-    Router::new().route("/openapi.json", get(openapi)).route("/docs", get(page)).route(STYLE_PATH, get(style))
+    Router::new().route(OPENAPI, get(openapi)).route(DOCS, get(page)).route(DOCS_STYLE, get(style))
 }
 
 /// The page.
@@ -69,7 +66,7 @@ fn write() -> String {
     let _ = write!(
         page,
         "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\"><title>Sectorscope</title>\
-         <meta name=\"viewport\" content=\"width=device-width\"><link rel=\"stylesheet\" href=\"{STYLE_PATH}\"></head>\
+         <meta name=\"viewport\" content=\"width=device-width\"><link rel=\"stylesheet\" href=\"{DOCS_STYLE}\"></head>\
          <body><h1>Sectorscope</h1><p>Statistics of Filecoin storage providers' sectors. For programs: \
          <a href=\"/openapi.json\">OpenAPI</a>. Integers are exact and of any length: sums of bytes pass 2<sup>63</sup>, so \
          read JSON with a parser that keeps integers, or take CSV, Parquet or Arrow.</p><nav><ul>"
@@ -84,7 +81,7 @@ fn write() -> String {
         );
     }
     for endpoint in Endpoint::ALL {
-        let path = v2::path(*endpoint);
+        let path = paths::of_endpoint(*endpoint);
         let _ = write!(
             page,
             "<li><a href=\"#v2_{0}\"><code>{path}</code></a> {1}</li>",
@@ -160,11 +157,11 @@ fn of_v2(page: &mut String, endpoint: Endpoint) {
         "<section id=\"v2_{}\"><h2><code>GET {}</code></h2><p>{}</p><p>Takes <code>state_date</code> (YYYY-MM-DD, by default \
          the latest closed day) and <code>miner_id</code> (by default all).</p>",
         endpoint.name(),
-        v2::path(endpoint),
+        paths::of_endpoint(endpoint),
         escaped(endpoint.summary())
     );
     columns(page, &endpoint.columns().map(Heading::from).collect::<Vec<_>>());
-    example(page, &v2::example(endpoint));
+    example(page, &paths::endpoint_example(endpoint));
     *page += "</section>";
 }
 

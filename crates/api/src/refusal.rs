@@ -1,17 +1,15 @@
 //! Every reason not to give data, and the answer it makes.
 
-use axum::http::header::{ALLOW, RETRY_AFTER, WWW_AUTHENTICATE};
+use axum::http::header::{ALLOW, RETRY_AFTER};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::Response;
 use chain::Day;
 
-use crate::auth::Denial;
+use crate::access::denial::{self, Denial};
 use crate::envelope;
-use crate::limits;
-use crate::parameters::ParameterProblem;
+use crate::errors::parameter::ParameterProblem;
+use crate::paths;
 use crate::request_id::RequestId;
-use crate::routes;
-use crate::v1::problem::Problem;
 
 /// What the original says of a token that it does not take.
 const TOKEN_FORMAT: &str =
@@ -65,10 +63,6 @@ fn in_v2_words(denial: &Denial) -> String {
     }
 }
 
-/// Why an answer is a denial, left beside it for the log and the counts.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Denied(pub(crate) &'static str);
-
 impl Refusal {
     /// The HTTP status in `/v2`.
     fn status(&self) -> StatusCode {
@@ -106,36 +100,11 @@ impl Refusal {
     /// The answer of `/v2` to the request with that id.
     pub(crate) fn answer(&self, id: &RequestId) -> Response {
         let extra = match self {
-            Self::UnknownPath => format!(r#","endpoints":{}"#, serde_json::Value::from_iter(routes::paths())),
+            Self::UnknownPath => format!(r#","endpoints":{}"#, serde_json::Value::from_iter(paths::listed())),
             _ => String::new(),
         };
         let response = envelope::failure(id, self.status(), self.code(), &self.to_string(), &extra);
         self.with_headers(response)
-    }
-
-    /// The answer to the request with that id and path, in the form of the face that the path belongs to.
-    pub(crate) fn answer_at(&self, path: &str, id: &RequestId) -> Response {
-        if path.strip_prefix("/v1").is_some_and(|rest| rest.is_empty() || rest.starts_with('/')) {
-            self.problem().answer(id)
-        } else {
-            self.answer(id)
-        }
-    }
-
-    /// The same in `/v1`.
-    fn problem(&self) -> Problem {
-        match self {
-            Self::Denied(denial) => Problem::Denied(denial.clone()),
-            Self::NothingClosed => Problem::NothingClosed,
-            Self::UnknownPath => Problem::unknown_path(),
-            Self::WrongMethod => Problem::WrongMethod,
-            Self::UriTooLong { length, limit } => Problem::UriTooLong { length: *length, limit: *limit },
-            Self::BodyTooLarge { limit } => Problem::BodyTooLarge { limit: *limit },
-            Self::Busy => Problem::Busy,
-            Self::TimedOut => Problem::TooSlow,
-            // What parameters and days are wrong is said in `/v1`'s own words, behind the door.
-            Self::Internal | Self::Parameter(_) | Self::NotClosed { .. } => Problem::Internal,
-        }
     }
 
     /// The body for something that is no request.
@@ -145,7 +114,7 @@ impl Refusal {
 
     fn with_headers(&self, mut response: Response) -> Response {
         match self {
-            Self::Denied(denial) => note(denial, &mut response),
+            Self::Denied(denial) => denial::note(denial, &mut response),
             Self::WrongMethod => {
                 response.headers_mut().insert(ALLOW, HeaderValue::from_static("GET,HEAD"));
             }
@@ -155,20 +124,5 @@ impl Refusal {
             _ => {}
         }
         response
-    }
-}
-
-/// Leaves a denial beside its answer, and says in headers what helps against it.
-pub(crate) fn note(denial: &Denial, response: &mut Response) {
-    response.extensions_mut().insert(Denied(denial.kind()));
-    let headers = response.headers_mut();
-    if denial.status() == StatusCode::UNAUTHORIZED {
-        headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
-    }
-    if let Some(seconds) = denial.retry_after() {
-        headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
-    }
-    if let Some(meter) = denial.meter() {
-        limits::tell(meter, headers);
     }
 }

@@ -7,29 +7,19 @@ use axum::http::Uri;
 use axum::response::Response;
 use axum::routing::get;
 use axum::{Extension, Router, middleware};
-use ledger::columns::Endpoint;
 
 use crate::config::Config;
 use crate::door::Application;
+use crate::ops::{health, metrics};
+use crate::paths::{HEALTHZ, METRICS, READYZ};
 use crate::refusal::Refusal;
 use crate::request_id::RequestId;
 use crate::server::Server;
-use crate::{door, health, limits, metrics, reference, v1, v2};
-
-/// Whether the process lives.
-pub(crate) const HEALTHZ: &str = "/healthz";
-/// Whether to send it requests.
-pub(crate) const READYZ: &str = "/readyz";
-const METRICS: &str = "/metrics";
+use crate::{door, limits, reference, v1};
 
 /// The whole application over a lake: what [`serve`](crate::serve()) serves, without a socket.
 pub fn router(reader: Arc<lake::Reader>, config: Config) -> Router {
     Server::new(reader, config).router()
-}
-
-/// The paths that answer, for those who asked for another.
-pub(crate) fn paths() -> impl Iterator<Item = String> {
-    Endpoint::ALL.iter().copied().map(v2::path).chain([HEALTHZ, READYZ, METRICS].map(str::to_owned))
 }
 
 impl Server {

@@ -21,7 +21,6 @@ use tokio::time::{sleep, timeout};
 use crate::background::Background;
 use crate::config::Config;
 use crate::connection::{Activity, Explained, Impatient, Patience};
-use crate::cross_origin;
 use crate::door::Application;
 use crate::places::{Asked, Place, TOO_MANY};
 use crate::refusal::Refusal;
@@ -289,7 +288,7 @@ fn malformed(server: &Server, status: u16) -> Option<Explained> {
     let body = Refusal::malformed(&id, status, &message);
     let bytes = body.len() as u64;
     server.shared.metrics.answered(Default::default(), of, status, None, bytes, Duration::ZERO);
-    let pages = cross_origin::pages(&server.shared.config, server.shared.gate.is_open());
+    let pages = server.shared.config.pages(server.shared.gate.is_open());
     Some(Explained { body, pages: pages.cloned() })
 }
 

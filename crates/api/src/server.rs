@@ -9,7 +9,7 @@ use tokio::sync::Semaphore;
 use crate::auth::Gate;
 use crate::bodies::Bodies;
 use crate::config::Config;
-use crate::health::Health;
+use crate::health::{Health, Unready};
 use crate::keys::{self, Keeper, Ring};
 use crate::metrics::Metrics;
 use crate::places::Places;
@@ -79,7 +79,11 @@ impl Server {
                 ids: RequestIds::new(),
                 bodies: Bodies::new(config.rendered_bytes, config.unsent_bytes),
                 unsent: Unsent::new(config.unsent_bytes),
-                places: Places::new(&config),
+                places: Places::new(
+                    config.max_connections_per_address,
+                    config.count_loopback,
+                    config.behind_proxy,
+                ),
                 slots: Semaphore::new(config.max_requests.clamp(1, Semaphore::MAX_PERMITS)),
                 health: Health::default(),
                 metrics: Metrics::default(),
@@ -87,5 +91,10 @@ impl Server {
                 started: Instant::now(),
             }),
         }
+    }
+    /// Why no requests should be sent, if so.
+    pub(crate) fn unready(&self) -> Option<Unready> {
+        let shared = &self.shared;
+        shared.health.unready(&shared.reader, shared.config.unready_after)
     }
 }

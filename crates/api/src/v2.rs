@@ -25,28 +25,10 @@ use crate::server::Server;
 /// The day from which on events are known, where that is not the day of epoch 0 (`docs/DEFINITIONS.md`, "Opening
 /// balance").
 const HISTORY_SINCE: HeaderName = HeaderName::from_static("x-history-since");
-/// Where the endpoints stand.
-const BASE: &str = "/v2/storage_provider/sector/";
-
 /// Bytes that a row takes beside its columns' names and values.
 const ROW: usize = 80;
 /// Bytes that a value takes at most, with its punctuation.
 const VALUE: usize = 24;
-
-/// The path of an endpoint.
-pub(crate) fn path(endpoint: Endpoint) -> String {
-    format!("{BASE}{}", endpoint.name())
-}
-
-/// An address that gives a row of the bundled sample.
-pub(crate) fn example(endpoint: Endpoint) -> String {
-    format!("{}?state_date=2026-09-20&miner_id=f0113", path(endpoint))
-}
-
-/// The endpoint that stands at a path.
-pub(crate) fn endpoint(path: &str) -> Option<Endpoint> {
-    Endpoint::from_name(path.strip_prefix(BASE)?)
-}
 
 /// Answers a request for an endpoint's rows of a day.
 pub(crate) async fn rows(

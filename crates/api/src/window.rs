@@ -9,7 +9,7 @@ use std::ops::RangeInclusive;
 
 use chain::Day;
 
-use crate::auth::Denial;
+use crate::access::denial::Denial;
 
 /// The closed days that a request may see, as of one published version.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

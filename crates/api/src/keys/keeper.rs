@@ -10,8 +10,8 @@ use super::counts::{Counts, More};
 use super::error::StoreError;
 use super::ring::{Key, Ring};
 use super::store::{Store, Unreadable};
-use super::terms::Period;
 use super::usage::{Window, period};
+use crate::access::period::Period;
 use crate::rate::Rate;
 
 /// Looks after the keys in one file for one server.

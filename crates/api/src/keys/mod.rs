@@ -15,12 +15,13 @@ mod terms;
 mod token;
 mod usage;
 
+pub use crate::access::period::Period;
 pub use counts::{Counts, DayUsage, Used};
 pub use error::StoreError;
 pub(crate) use keeper::Keeper;
 pub(crate) use ring::{Key, Ring, Standing};
 pub use store::{Keys, Store, Stored, Unreadable};
-pub use terms::{Period, Quota, Scope, Span, TermError, Terms, valid_name};
+pub use terms::{Quota, Scope, Span, TermError, Terms, valid_name};
 pub use token::{Digest, digest, new_token};
 pub(crate) use usage::UsedUp;
 

@@ -11,8 +11,9 @@ use super::counts::{Counts, DayUsage};
 use super::error::StoreError;
 use super::migration;
 use super::schema::{self, Form};
-use super::terms::{Period, Quota, Terms, valid_name};
+use super::terms::{Quota, Terms, valid_name};
 use super::token::Digest;
+use crate::access::period::Period;
 
 /// Longest part of an unreadable key's name that is told, in characters.
 const TOLD: usize = 64;

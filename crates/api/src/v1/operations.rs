@@ -8,6 +8,7 @@ use ledger::columns::{COLUMNS, Column, column};
 use serde_json::{Value, json};
 
 use super::parameters::{Parameter, Takes, causes, kinds};
+use crate::paths;
 
 /// Rows of a page where nothing else is asked for.
 pub(crate) const ROWS: u64 = 1000;
@@ -427,7 +428,7 @@ pub(crate) static OPERATIONS: &[Operation] = &[
     Operation {
         id: Id::SectorsDaily,
         name: "sectorsDaily",
-        path: "/v1/sectors/daily",
+        path: paths::SECTORS_DAILY,
         summary: "A storage provider's numbers, day by day.",
         doc: "A row for each closed day and storage provider, ordered by day and then by provider, or by any column. A \
               provider has a row for every closed day from its first sector event on, zeros included.",
@@ -454,7 +455,7 @@ pub(crate) static OPERATIONS: &[Operation] = &[
     Operation {
         id: Id::NetworkDaily,
         name: "networkDaily",
-        path: "/v1/network/daily",
+        path: paths::NETWORK_DAILY,
         summary: "The same numbers, summed over all storage providers.",
         doc: "A row for each closed day. Beside each column stands, as `<column>_miners`, how many storage providers have \
               it other than 0. Quotients and statistics are reckoned over the whole network, not averaged.",
@@ -485,7 +486,7 @@ pub(crate) static OPERATIONS: &[Operation] = &[
     Operation {
         id: Id::Miners,
         name: "miners",
-        path: "/v1/miners",
+        path: paths::MINERS,
         summary: "The storage providers there are.",
         doc: "A row for each storage provider that has ever had a sector event, as of the latest closed day.",
         parameters: &[
@@ -512,7 +513,7 @@ pub(crate) static OPERATIONS: &[Operation] = &[
     Operation {
         id: Id::Miner,
         name: "miner",
-        path: "/v1/miners/{id}",
+        path: paths::MINER,
         summary: "One storage provider.",
         doc: "Its row of `/v1/miners`.",
         parameters: &[ID, FORMAT],
@@ -523,7 +524,7 @@ pub(crate) static OPERATIONS: &[Operation] = &[
     Operation {
         id: Id::Events,
         name: "events",
-        path: "/v1/miners/{id}/events",
+        path: paths::MINER_EVENTS,
         summary: "The events behind a storage provider's numbers.",
         doc: "A row for each sector event, in the order of execution. Each names its tipset's height and, where a message \
               caused it, the message.",
@@ -545,7 +546,7 @@ pub(crate) static OPERATIONS: &[Operation] = &[
     Operation {
         id: Id::Sector,
         name: "sector",
-        path: "/v1/miners/{id}/sectors/{n}",
+        path: paths::MINER_SECTOR,
         summary: "One sector's life, event by event.",
         doc: "A row for each of its events in all closed days, in the order of execution.",
         parameters: &[ID, segment("n", Takes::Sector, "The sector's number.", "85"), LIMIT, CURSOR, FORMAT],
@@ -556,7 +557,7 @@ pub(crate) static OPERATIONS: &[Operation] = &[
     Operation {
         id: Id::MinerExpirations,
         name: "minerExpirations",
-        path: "/v1/miners/{id}/expirations",
+        path: paths::MINER_EXPIRATIONS,
         summary: "When a storage provider's live sectors expire.",
         doc: "A row for each day or month in which sectors expire that live at the day's end, in order. A period that lies \
               before the day is of sectors that are due: a sector leaves when its deadline next ends. A sector with any \
@@ -570,7 +571,7 @@ pub(crate) static OPERATIONS: &[Operation] = &[
     Operation {
         id: Id::NetworkExpirations,
         name: "networkExpirations",
-        path: "/v1/network/expirations",
+        path: paths::NETWORK_EXPIRATIONS,
         summary: "When all live sectors expire.",
         doc: "The same, over all storage providers.",
         parameters: &[DAY, BY, FORMAT],
@@ -581,7 +582,7 @@ pub(crate) static OPERATIONS: &[Operation] = &[
     Operation {
         id: Id::Explain,
         name: "explain",
-        path: "/v1/explain",
+        path: paths::EXPLAIN,
         summary: "A number taken apart.",
         doc: "Its definition, the total of the day before that it stands on, and what each of the day's events adds; of a \
               quotient or statistic, the columns it is made of, each explained. `closes` says whether the parts make the \
@@ -607,7 +608,7 @@ pub(crate) static OPERATIONS: &[Operation] = &[
     Operation {
         id: Id::Reconciliation,
         name: "reconciliation",
-        path: "/v1/reconciliation",
+        path: paths::RECONCILIATION,
         summary: "The ledger held against the chain.",
         doc: "A row for each day and storage provider: the power of its active sectors by the ledger, the power actor's \
               claim, their difference, and whether all identities hold. In JSON, `meta.identities` lists these.",
@@ -632,7 +633,7 @@ pub(crate) static OPERATIONS: &[Operation] = &[
     Operation {
         id: Id::Status,
         name: "status",
-        path: "/v1/status",
+        path: paths::STATUS,
         summary: "How far the data go, and where they come from.",
         doc: "The latest closed day, what the chain can no longer take back, gaps, sources, and the version of the data.",
         parameters: &[],
@@ -645,6 +646,11 @@ pub(crate) static OPERATIONS: &[Operation] = &[
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn every_path_of_v1_has_an_operation() {
+        assert!(OPERATIONS.iter().map(|operation| operation.path).eq(paths::V1));
+    }
 
     #[test]
     fn the_columns_shown_are_in_the_registry_and_sorts_are_by_headings() {

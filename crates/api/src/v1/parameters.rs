@@ -9,7 +9,7 @@ use ledger::{Cause, Kind};
 use serde_json::{Value, json};
 
 use super::problem::Problem;
-use crate::parameters::{Quote, decode};
+use crate::http::query::{Quote, decode};
 
 /// Storage providers in one request.
 pub(crate) const MOST_MINERS: usize = 100;

@@ -7,10 +7,9 @@ use axum::response::Response;
 use chain::{Day, MinerId, SectorNumber};
 use serde_json::{Map, Value};
 
-use super::operations::OPERATIONS;
-use crate::auth::Denial;
+use crate::access::denial::{self, Denial};
 use crate::envelope::Code;
-use crate::refusal;
+use crate::paths;
 use crate::request_id::RequestId;
 use crate::window::Window;
 
@@ -143,7 +142,7 @@ pub(crate) enum Problem {
 impl Problem {
     /// There is no such path, but those of all operations.
     pub(crate) fn unknown_path() -> Self {
-        Self::UnknownPath { paths: OPERATIONS.iter().map(|operation| operation.path).collect() }
+        Self::UnknownPath { paths: paths::V1.to_vec() }
     }
 
     /// The same, telling of no day that may not be seen.
@@ -224,7 +223,7 @@ impl Problem {
             StatusCode::from_u16(kind.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         response.extensions_mut().insert(Code(kind.status));
         if let Self::Denied(denial) = self {
-            refusal::note(denial, &mut response);
+            denial::note(denial, &mut response);
         }
         let headers = response.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static(PROBLEM_JSON));
@@ -245,6 +244,26 @@ impl Problem {
 /// The `type` of a kind: an address of the server's own reference, which explains it.
 pub(crate) fn type_of(kind: Kind) -> String {
     format!("/docs#{}", kind.name)
+}
+
+impl From<lake::Error> for Problem {
+    /// What the asker cannot help goes to the log, not to the asker.
+    fn from(error: lake::Error) -> Self {
+        match error {
+            lake::Error::NothingClosed => Self::NothingClosed,
+            lake::Error::DayNotClosed { day, first, last } => Self::DayNotClosed { day, first, latest: last },
+            lake::Error::NoRow { miner, day } => Self::NoSuchMiner { miner, day },
+            error if error.is_limit() => {
+                tracing::warn!(%error, "a question to the lake was given up");
+                Self::TooSlow
+            }
+            error => {
+                let error: &(dyn std::error::Error + 'static) = &error;
+                tracing::error!(error, "the lake could not be asked");
+                Self::Internal
+            }
+        }
+    }
 }
 
 #[cfg(test)]

@@ -11,7 +11,7 @@ use lake::Published;
 use ledger::columns::COLUMNS;
 use serde_json::Value;
 
-use super::V1;
+use super::context::V1;
 use super::days::{Told, count};
 use super::operations::{Days, Gives, Id, Operation, ROWS};
 use super::parameters::{Asked, Cursor, When};

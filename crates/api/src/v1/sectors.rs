@@ -7,7 +7,7 @@ use super::answer::{Answer, Rows};
 use super::parameters::Cursor;
 use super::problem::Problem;
 use super::question::Question;
-use crate::auth::Denial;
+use crate::access::denial::Denial;
 
 pub(super) async fn events(question: &Question<'_>) -> Result<Answer, Problem> {
     let Question { asked, days, .. } = question;

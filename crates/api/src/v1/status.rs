@@ -9,7 +9,7 @@ use chain::{Clock, Day, EPOCHS_PER_DAY};
 use lake::{Published, SourceStatus};
 use serde_json::{Value, json};
 
-use super::V1;
+use super::context::V1;
 use super::days::{Told, span};
 use super::problem::Problem;
 use super::sending::written;

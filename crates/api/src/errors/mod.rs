@@ -1,0 +1,33 @@
+//! Why a request gets no data, in the form of the interface that it was made to.
+
+pub(crate) mod parameter;
+
+use axum::response::Response;
+
+use crate::paths;
+use crate::refusal::Refusal;
+use crate::request_id::RequestId;
+use crate::v1::problem::Problem;
+
+impl Refusal {
+    /// The answer to the request with that id and path, in the form of the face that the path belongs to.
+    pub(crate) fn answer_at(&self, path: &str, id: &RequestId) -> Response {
+        if paths::is_v1(path) { self.problem().answer(id) } else { self.answer(id) }
+    }
+
+    /// The same in `/v1`.
+    fn problem(&self) -> Problem {
+        match self {
+            Self::Denied(denial) => Problem::Denied(denial.clone()),
+            Self::NothingClosed => Problem::NothingClosed,
+            Self::UnknownPath => Problem::unknown_path(),
+            Self::WrongMethod => Problem::WrongMethod,
+            Self::UriTooLong { length, limit } => Problem::UriTooLong { length: *length, limit: *limit },
+            Self::BodyTooLarge { limit } => Problem::BodyTooLarge { limit: *limit },
+            Self::Busy => Problem::Busy,
+            Self::TimedOut => Problem::TooSlow,
+            // What parameters and days are wrong is said in `/v1`'s own words, behind the door.
+            Self::Internal | Self::Parameter(_) | Self::NotClosed { .. } => Problem::Internal,
+        }
+    }
+}

@@ -1,0 +1,3 @@
+//! HTTP itself: what would be the same for any data.
+
+pub(crate) mod query;
