@@ -5,7 +5,7 @@ use std::io::{BufWriter, IsTerminal, StdoutLock, Write, stderr, stdout};
 
 use comfy_table::{Attribute, Cell, CellAlignment, Color, ContentArrangement, Table, presets};
 
-use crate::plain::plain;
+use crate::sanitize::sanitize;
 
 /// Stdout, buffered.
 pub(crate) fn out() -> BufWriter<StdoutLock<'static>> {
@@ -17,12 +17,12 @@ pub(crate) fn say(line: impl Display) {
     let text = line.to_string();
     let line = text.trim_matches('\n');
     let (before, after) = text.split_once(line).filter(|_| !line.is_empty()).unwrap_or((&text, ""));
-    let _ = writeln!(stdout(), "{before}{}{after}", plain(line));
+    let _ = writeln!(stdout(), "{before}{}{after}", sanitize(line));
 }
 
 /// Says something beside the results, in a line.
 pub(crate) fn remark(line: impl Display) {
-    let _ = writeln!(stderr(), "{}", plain(&line.to_string()));
+    let _ = writeln!(stderr(), "{}", sanitize(&line.to_string()));
 }
 
 /// Prints a value as JSON for programs, indented for people.
@@ -97,11 +97,11 @@ fn print(
         table.set_header(
             header
                 .iter()
-                .map(|(name, _)| Cell::new(plain(name)).fg(Color::Cyan).add_attribute(Attribute::Bold)),
+                .map(|(name, _)| Cell::new(sanitize(name)).fg(Color::Cyan).add_attribute(Attribute::Bold)),
         );
     }
     table.add_rows(
-        rows.into_iter().map(|row| row.iter().map(|cell| plain(cell).into_owned()).collect::<Vec<_>>()),
+        rows.into_iter().map(|row| row.iter().map(|cell| sanitize(cell).into_owned()).collect::<Vec<_>>()),
     );
     for (column, (_, align)) in table.column_iter_mut().zip(header) {
         column.set_cell_alignment(match align {

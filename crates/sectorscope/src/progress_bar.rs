@@ -7,7 +7,7 @@ use std::sync::Mutex;
 use chain::{Progress, Unit};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 
-use crate::plain::plain;
+use crate::sanitize::sanitize;
 
 const BYTES: &str =
     "{msg:32!} {wide_bar:.cyan/blue} {bytes:>10}/{total_bytes} {bytes_per_sec:>12} {eta:>4} left";
@@ -17,11 +17,11 @@ const DAYS: &str = "{msg:32!} {wide_bar:.cyan/blue} {human_pos:>7}/{human_len} d
 
 /// One bar at a time, for whatever long work goes on.
 #[derive(Default)]
-pub(crate) struct Bars {
+pub(crate) struct ProgressBars {
     bar: Mutex<Option<ProgressBar>>,
 }
 
-impl Bars {
+impl ProgressBars {
     fn with(&self, act: impl FnOnce(&mut Option<ProgressBar>)) {
         if let Ok(mut bar) = self.bar.lock() {
             act(&mut bar);
@@ -29,7 +29,7 @@ impl Bars {
     }
 }
 
-impl Progress for Bars {
+impl Progress for ProgressBars {
     fn begin(&self, task: String, total: u64, unit: Unit) {
         let target =
             if stderr().is_terminal() { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
@@ -43,7 +43,7 @@ impl Progress for Bars {
             let _ = write!(out, "{:.0}/s", state.per_sec());
         });
         let bar = ProgressBar::with_draw_target(Some(total), target).with_style(style);
-        let bar = bar.with_message(plain(&task).into_owned());
+        let bar = bar.with_message(sanitize(&task).into_owned());
         self.with(|current| *current = Some(bar));
     }
 

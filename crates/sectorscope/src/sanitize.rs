@@ -9,12 +9,12 @@ use std::fmt::Write as _;
 use std::io::{self, Stderr, Write};
 
 /// The text with control characters spelled out, as `\u{1b}`.
-pub(crate) fn plain(text: &str) -> Cow<'_, str> {
-    if text.chars().any(controls) { Cow::Owned(escaped(text, controls)) } else { Cow::Borrowed(text) }
+pub(crate) fn sanitize(text: &str) -> Cow<'_, str> {
+    if text.chars().any(is_control) { Cow::Owned(escaped(text, is_control)) } else { Cow::Borrowed(text) }
 }
 
 /// Whether a character does something to a terminal in the place of being seen.
-fn controls(of: char) -> bool {
+fn is_control(of: char) -> bool {
     // The last ones turn the direction of writing, or end a line where programs believe in it.
     of.is_control()
         || matches!(of, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
@@ -33,15 +33,15 @@ fn escaped(text: &str, which: fn(char) -> bool) -> String {
 }
 
 /// Stderr for log lines, each of which comes at once and stays one.
-pub(crate) struct LogLines(Stderr);
+pub(crate) struct SanitizedStderr(Stderr);
 
-impl LogLines {
+impl SanitizedStderr {
     pub(crate) fn new() -> Self {
         Self(io::stderr())
     }
 }
 
-impl Write for LogLines {
+impl Write for SanitizedStderr {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         // The colours are the log's own: it spells out escapes in what it is given, but not the ends of lines.
         let text = String::from_utf8_lossy(bytes);
@@ -49,7 +49,7 @@ impl Write for LogLines {
             Some(line) => (line, "\n"),
             None => (&*text, ""),
         };
-        let line = escaped(line, |of| of != '\u{1b}' && controls(of));
+        let line = escaped(line, |of| of != '\u{1b}' && is_control(of));
         self.0.write_all(format!("{line}{end}").as_bytes())?;
         Ok(bytes.len())
     }
@@ -61,7 +61,7 @@ impl Write for LogLines {
 
 #[cfg(test)]
 mod tests {
-    use super::plain;
+    use super::sanitize;
 
     #[test]
     fn what_controls_a_terminal_is_spelled_out() {
@@ -74,7 +74,7 @@ mod tests {
             ("\u{202e}gpj.exe", "\\u{202e}gpj.exe"),
             ("\u{2028}\u{2067}", "\\u{2028}\\u{2067}"),
         ] {
-            assert_eq!(plain(text), shown);
+            assert_eq!(sanitize(text), shown);
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Being asked to stop.
 
 /// Waits for Ctrl-C or SIGTERM. From the first call on they no longer end the program by themselves.
-pub(crate) async fn asked() {
+pub(crate) async fn requested() {
     let interrupted = async {
         if tokio::signal::ctrl_c().await.is_err() {
             std::future::pending::<()>().await;

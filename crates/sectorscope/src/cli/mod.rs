@@ -1,9 +1,9 @@
 //! What can be typed.
 
-mod asking;
-mod keeping;
-mod looking;
-mod serving;
+mod query;
+mod maintenance;
+mod inspect;
+mod serve;
 
 use std::path::PathBuf;
 
@@ -13,16 +13,16 @@ use chain::Epoch;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use directories::ProjectDirs;
 
-pub(crate) use asking::{
+pub(crate) use query::{
     AnswerFormat, Explain, Export, ExportFormat, Exporting, Files, RowFormat, Sql, Stats,
 };
-pub(crate) use keeping::{
+pub(crate) use maintenance::{
     Backup, Compact, FindingFormat, Ingest, Reconcile, Restore, Source, Status, Vacuum,
 };
-pub(crate) use looking::{
+pub(crate) use inspect::{
     At, Car, ColumnFormat, Columns, EmptyRounds, EventFormat, Events, Look, LookFormat, Miner,
 };
-pub(crate) use serving::{Keys, Limit, Listen, Serve, Up};
+pub(crate) use serve::{Keys, Limit, Listen, Serve, Up};
 
 const EXAMPLES: &str = "\
 Examples:

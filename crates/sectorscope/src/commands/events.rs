@@ -7,17 +7,17 @@ use chain::{Cars, Chain, Clock};
 use ledger::{Backing, Event, Reading};
 use serde::Serialize;
 
-use super::{in_files, warn_if_ahead};
-use crate::bars::Bars;
+use super::{with_file_context, warn_if_ahead};
+use crate::progress_bar::ProgressBars;
 use crate::cli::{EventFormat, Events};
 use crate::human;
 use crate::output::{self, Align};
 
 pub(crate) fn run(arguments: Events) -> anyhow::Result<()> {
-    let cars = Cars::open(&arguments.cars, &arguments.data.cache()?, &Bars::default())?;
+    let cars = Cars::open(&arguments.cars, &arguments.data.cache()?, &ProgressBars::default())?;
     let files = &arguments.cars;
     let way = arguments.rounds.to(arguments.head);
-    let chain = in_files(Chain::open_at(&cars, cars.roots(), way), files)?;
+    let chain = with_file_context(Chain::open_at(&cars, cars.roots(), way), files)?;
     warn_if_ahead(&chain);
     let clock = chain.clock();
     let wanted = |event: &Event| {
@@ -68,12 +68,12 @@ fn each_event(
     files: &[PathBuf],
     visit: &mut dyn FnMut(&Event) -> anyhow::Result<()>,
 ) -> anyhow::Result<()> {
-    let (opening, reading) = in_files(Reading::open(chain, 0), files)?;
+    let (opening, reading) = with_file_context(Reading::open(chain, 0), files)?;
     for batch in opening {
-        in_files(batch, files)?.iter().try_for_each(&mut *visit)?;
+        with_file_context(batch, files)?.iter().try_for_each(&mut *visit)?;
     }
     for tipset in reading {
-        in_files(tipset, files)?.events.iter().try_for_each(&mut *visit)?;
+        with_file_context(tipset, files)?.events.iter().try_for_each(&mut *visit)?;
     }
     Ok(())
 }

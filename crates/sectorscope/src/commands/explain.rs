@@ -8,7 +8,7 @@ use ledger::columns::Unit;
 use ledger::{Anomaly, Contribution, Explanation, Value};
 use serde::Serialize;
 
-use crate::UNCLOSED;
+use crate::EXIT_MISMATCH;
 use crate::cli::{Explain, LookFormat};
 use crate::human;
 use crate::output::{self, Align};
@@ -35,7 +35,7 @@ pub(crate) async fn run(arguments: Explain) -> anyhow::Result<ExitCode> {
         })?,
         LookFormat::Table => table(&explanation, &provenance, arguments.events)?,
     }
-    Ok(if explanation.closes() { ExitCode::SUCCESS } else { ExitCode::from(UNCLOSED) })
+    Ok(if explanation.closes() { ExitCode::SUCCESS } else { ExitCode::from(EXIT_MISMATCH) })
 }
 
 #[derive(Serialize)]

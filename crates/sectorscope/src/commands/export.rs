@@ -11,9 +11,9 @@ use lake::{Exported, Form, Selection};
 use tempfile::NamedTempFile;
 
 use super::refuse_on_terminal;
-use crate::bars::Bars;
+use crate::progress_bar::ProgressBars;
 use crate::cli::{Export, ExportFormat, Exporting};
-use crate::{output, stop};
+use crate::{output, shutdown};
 
 pub(crate) async fn run(arguments: Export) -> anyhow::Result<()> {
     let (what, arguments) = match arguments {
@@ -35,7 +35,7 @@ pub(crate) async fn run(arguments: Export) -> anyhow::Result<()> {
     };
     tokio::select! {
         done = export(what, &arguments, form, target) => done,
-        () = stop::asked() => bail!("stopped before the export was whole"),
+        () = shutdown::requested() => bail!("stopped before the export was whole"),
     }
 }
 
@@ -56,12 +56,12 @@ async fn export(
     let Some(target) = target else {
         // Rows on the screen and a bar between them would be neither.
         let progress: Arc<dyn Progress> =
-            if stdout().is_terminal() { Arc::new(NoProgress) } else { Arc::new(Bars::default()) };
+            if stdout().is_terminal() { Arc::new(NoProgress) } else { Arc::new(ProgressBars::default()) };
         export.write(form, Box::new(stdout()), progress).await?;
         return Ok(());
     };
     let partial = target.begin()?;
-    let writing = export.write(form, Box::new(partial.reopen()?), Arc::new(Bars::default())).await;
+    let writing = export.write(form, Box::new(partial.reopen()?), Arc::new(ProgressBars::default())).await;
     let rows = writing.with_context(|| target.shown.clone())?;
     target.put(partial)?;
     output::say(format_args!("{}: {rows} {}", target.shown, what.name()));

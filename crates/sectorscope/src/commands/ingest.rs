@@ -8,8 +8,8 @@ use ingest::{Options, Report};
 use lake::{ColumnChange, DayChange, EventChange, Lake, Later};
 use serde::Serialize;
 
-use super::{in_files, warn_if_ahead};
-use crate::bars::Bars;
+use super::{with_file_context, warn_if_ahead};
+use crate::progress_bar::ProgressBars;
 use crate::cli::{DataDir, Ingest, LookFormat, Source};
 use crate::output::{self, Align};
 
@@ -23,7 +23,7 @@ pub(crate) async fn run(arguments: Ingest) -> anyhow::Result<()> {
             let (report, last_closed) =
                 take_in(&data, &files, way, options, !no_compact, &warn_if_ahead).await?;
             match format {
-                LookFormat::Json => output::json(&Told::of(&report))?,
+                LookFormat::Json => output::json(&IngestReport::of(&report))?,
                 LookFormat::Table => {
                     output::say(said(&report, last_closed));
                     if from.is_some() {
@@ -57,9 +57,9 @@ async fn take_in(
     compact: bool,
     opened: &dyn Fn(&Chain<'_>),
 ) -> anyhow::Result<(Report, Option<Day>)> {
-    let bars = Bars::default();
+    let bars = ProgressBars::default();
     let cars = Cars::open(files, &data.cache()?, &bars)?;
-    let source = in_files(ingest::Source::open(&cars, files, way), files)?;
+    let source = with_file_context(ingest::Source::open(&cars, files, way), files)?;
     if let Some(chain) = source.newest() {
         opened(chain);
     }
@@ -67,7 +67,7 @@ async fn take_in(
     let report = match ingest::cars(&mut lake, source, options, &bars).await {
         Ok(report) => report,
         Err(error @ (ingest::Error::Chain(_) | ingest::Error::Hole { .. })) => {
-            return in_files(Err(error), files);
+            return with_file_context(Err(error), files);
         }
         Err(error) => return Err(error.into()),
     };
@@ -80,7 +80,7 @@ async fn take_in(
 
 /// The report as programs read it.
 #[derive(Serialize)]
-struct Told {
+struct IngestReport {
     source: String,
     /// First and last day closed; `null` if there was nothing new.
     closed: Option<[String; 2]>,
@@ -90,20 +90,20 @@ struct Told {
     later_kept: u64,
     later_dropped: u64,
     /// What closing days again has changed.
-    changes: Vec<Changed>,
+    changes: Vec<DayChanges>,
 }
 
 #[derive(Serialize)]
-struct Changed {
+struct DayChanges {
     stat_date: String,
     receipts_before: &'static str,
     receipts: &'static str,
-    columns: Vec<ColumnChanged>,
-    events: Vec<EventsChanged>,
+    columns: Vec<ColumnChanges>,
+    events: Vec<EventChanges>,
 }
 
 #[derive(Serialize)]
-struct ColumnChanged {
+struct ColumnChanges {
     column: &'static str,
     /// How many storage providers have another value.
     miners: u64,
@@ -113,14 +113,14 @@ struct ColumnChanged {
 }
 
 #[derive(Serialize)]
-struct EventsChanged {
+struct EventChanges {
     kind: String,
     cause: Option<String>,
     before: u64,
     now: u64,
 }
 
-impl Told {
+impl IngestReport {
     fn of(report: &Report) -> Self {
         let Report { source, closed, events, unfinished, later } = report;
         Self {
@@ -130,20 +130,20 @@ impl Told {
             unfinished: unfinished.to_string(),
             later_kept: later.kept,
             later_dropped: later.dropped,
-            changes: later.changes.iter().map(Changed::of).collect(),
+            changes: later.changes.iter().map(DayChanges::of).collect(),
         }
     }
 }
 
-impl Changed {
+impl DayChanges {
     fn of(change: &DayChange) -> Self {
-        let column = |of: &ColumnChange| ColumnChanged {
+        let column = |of: &ColumnChange| ColumnChanges {
             column: of.column,
             miners: of.miners,
             before: of.sums.map(|(before, _)| before.to_string()),
             now: of.sums.map(|(_, now)| now.to_string()),
         };
-        let events = |of: &EventChange| EventsChanged {
+        let events = |of: &EventChange| EventChanges {
             kind: of.kind.clone(),
             cause: of.cause.clone(),
             before: of.before,
@@ -176,7 +176,7 @@ fn changes(changes: &[DayChange]) -> anyhow::Result<()> {
         ("providers", Align::Right),
     ];
     let mut lines = Vec::new();
-    for of_day in changes.iter().take(MOST_DAYS).map(Changed::of) {
+    for of_day in changes.iter().take(MOST_DAYS).map(DayChanges::of) {
         let mut line = |what: String, before: String, now: String, miners: String| {
             lines.push(vec![of_day.stat_date.clone(), what, before, now, miners]);
         };
@@ -188,11 +188,11 @@ fn changes(changes: &[DayChange]) -> anyhow::Result<()> {
                 String::new(),
             );
         }
-        for EventsChanged { kind, cause, before, now } in &of_day.events {
+        for EventChanges { kind, cause, before, now } in &of_day.events {
             let cause = cause.as_ref().map(|cause| format!(" ({cause})")).unwrap_or_default();
             line(format!("events: {kind}{cause}"), before.to_string(), now.to_string(), String::new());
         }
-        for ColumnChanged { column, miners, before, now } in &of_day.columns {
+        for ColumnChanges { column, miners, before, now } in &of_day.columns {
             let sum = |sum: &Option<String>| sum.clone().unwrap_or_default();
             line((*column).to_owned(), sum(before), sum(now), miners.to_string());
         }

@@ -24,7 +24,7 @@ pub(crate) fn run(arguments: Keys) -> anyhow::Result<()> {
 
 /// A key in words that programs may rely on. Moments are Unix seconds.
 #[derive(Serialize)]
-struct Told {
+struct KeyReport {
     name: String,
     state: &'static str,
     /// Of one that cannot be read nothing else is known.
@@ -40,7 +40,7 @@ struct Told {
     requests: i64,
 }
 
-impl Told {
+impl KeyReport {
     /// A key and what it was used for.
     fn of(key: &Stored, used: Used, now: i64) -> Self {
         let state = match (key.revoked_at, key.terms.expires_at) {
@@ -99,14 +99,14 @@ impl Told {
 
 /// A day's use.
 #[derive(Serialize)]
-struct ToldDay {
+struct DayReport {
     day: String,
     requests: i64,
     refused: i64,
     bytes: i64,
 }
 
-impl From<&DayUsage> for ToldDay {
+impl From<&DayUsage> for DayReport {
     fn from(of: &DayUsage) -> Self {
         let day = Day::from_unix_days(of.unix_day).to_string();
         Self { day, requests: of.requests, refused: of.refused, bytes: of.bytes }
@@ -124,14 +124,14 @@ fn create(name: &str, terms: &Terms, format: LookFormat, data: &DataDir) -> anyh
 }
 
 fn list(format: LookFormat, data: &DataDir) -> anyhow::Result<()> {
-    let told = match Store::open(&data.keys()?)? {
+    let reports = match Store::open(&data.keys()?)? {
         Some(store) => all(&store)?,
         None => Vec::new(),
     };
     if format == LookFormat::Json {
-        return output::json(&told);
+        return output::json(&reports);
     }
-    if told.is_empty() {
+    if reports.is_empty() {
         output::say("no keys: who reaches a server may ask it, unless it has a token");
         return Ok(());
     }
@@ -145,16 +145,16 @@ fn list(format: LookFormat, data: &DataDir) -> anyhow::Result<()> {
         ("history", Align::Left),
         ("scope", Align::Left),
     ];
-    let moment = |at: Option<i64>, none: &str| at.map_or_else(|| none.to_owned(), human::moment);
+    let timestamp = |at: Option<i64>, none: &str| at.map_or_else(|| none.to_owned(), human::timestamp);
     output::table(
         &header,
-        told.iter().map(|key| {
+        reports.iter().map(|key| {
             vec![
                 key.name.clone(),
                 key.state.to_owned(),
                 key.requests.to_string(),
-                moment(key.last_used_at, "never"),
-                moment(key.expires_at, "never"),
+                timestamp(key.last_used_at, "never"),
+                timestamp(key.expires_at, "never"),
                 key.quota(),
                 key.history(),
                 key.scope.clone().unwrap_or_else(|| "everything".to_owned()),
@@ -165,14 +165,14 @@ fn list(format: LookFormat, data: &DataDir) -> anyhow::Result<()> {
 }
 
 /// All keys: by name, and then those that cannot be read, each of which is said.
-fn all(store: &Store) -> anyhow::Result<Vec<Told>> {
+fn all(store: &Store) -> anyhow::Result<Vec<KeyReport>> {
     let used = store.counts()?.map(|counts| counts.all()).transpose()?.unwrap_or_default();
     let (keys, now) = (store.keys()?, now());
-    let of = |key: &Stored| Told::of(key, used.get(&key.mark()).copied().unwrap_or_default(), now);
+    let of = |key: &Stored| KeyReport::of(key, used.get(&key.mark()).copied().unwrap_or_default(), now);
     for Unreadable { id, name, what } in &keys.unreadable {
         tracing::warn!(id, name, "{what} of this key cannot be read: it lets nobody in");
     }
-    let unreadable = keys.unreadable.iter().map(Told::unreadable);
+    let unreadable = keys.unreadable.iter().map(KeyReport::unreadable);
     Ok(keys.readable.iter().map(of).chain(unreadable).collect())
 }
 
@@ -191,11 +191,11 @@ fn usage(name: &str, format: LookFormat, data: &DataDir) -> anyhow::Result<()> {
     let Some(key) = all(&store)?.into_iter().find(|key| key.name == name) else {
         bail!("the key {name:?} is gone from the file of keys")
     };
-    let days: Vec<ToldDay> = days.iter().map(ToldDay::from).collect();
+    let days: Vec<DayReport> = days.iter().map(DayReport::from).collect();
     if format == LookFormat::Json {
         return output::json(&serde_json::json!({ "key": key, "days": days }));
     }
-    let resets = key.quota_resets_at.map(|at| format!(", resets {}", human::moment(at))).unwrap_or_default();
+    let resets = key.quota_resets_at.map(|at| format!(", resets {}", human::timestamp(at))).unwrap_or_default();
     output::say(format_args!("{name}: {}; quota {}{resets}\n", key.state, key.quota()));
     let header = [
         ("day", Align::Left),

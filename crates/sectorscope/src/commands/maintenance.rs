@@ -4,14 +4,14 @@ use std::time::Duration;
 
 use lake::{Copied, Lake};
 
-use crate::bars::Bars;
+use crate::progress_bar::ProgressBars;
 use crate::cli::{Backup, Compact, Restore, Vacuum};
 use crate::human;
 use crate::output;
 
 pub(crate) async fn compact(arguments: Compact) -> anyhow::Result<()> {
     let mut lake = Lake::open_existing(&arguments.data.lake()?).await?;
-    let done = lake.compact(&Bars::default()).await?;
+    let done = lake.compact(&ProgressBars::default()).await?;
     let count = |count, one: &str, more: &str| match count {
         0 => None,
         1 => Some(format!("1 {one}")),
@@ -43,7 +43,7 @@ pub(crate) async fn vacuum(arguments: Vacuum) -> anyhow::Result<()> {
 }
 
 pub(crate) async fn backup(arguments: Backup) -> anyhow::Result<()> {
-    let copied = lake::backup(&arguments.data.lake()?, &arguments.to, &Bars::default()).await?;
+    let copied = lake::backup(&arguments.data.lake()?, &arguments.to, &ProgressBars::default()).await?;
     output::say(format_args!(
         "{}: {}, {} of them new",
         arguments.to.display(),
@@ -55,7 +55,7 @@ pub(crate) async fn backup(arguments: Backup) -> anyhow::Result<()> {
 
 pub(crate) async fn restore(arguments: Restore) -> anyhow::Result<()> {
     let to = arguments.data.lake()?;
-    let copied = lake::restore(&arguments.from, &to, &Bars::default()).await?;
+    let copied = lake::restore(&arguments.from, &to, &ProgressBars::default()).await?;
     output::say(format_args!("{}: {}, each as it was", to.display(), said(copied)));
     Ok(())
 }

@@ -7,9 +7,9 @@ use chain::{Cars, Clock, Epoch, MinerId};
 use ledger::{Content, Holding, Portrait, Power};
 use serde::Serialize;
 
-use super::in_files;
-use super::moment::Moment;
-use crate::bars::Bars;
+use super::with_file_context;
+use super::state_at::StateAt;
+use crate::progress_bar::ProgressBars;
 use crate::cli::{LookFormat, Miner};
 use crate::human;
 use crate::output::{self, Align};
@@ -19,9 +19,9 @@ const MOST_LINES: usize = 36;
 /// Epochs that are one line of expirations where no clock tells months.
 const SPAN: i64 = 30 * chain::EPOCHS_PER_DAY;
 
-/// Everything that is told of a miner.
+/// Everything that is report of a miner.
 #[derive(Serialize)]
-struct Told {
+struct MinerReport {
     miner: String,
     /// The state is that before the tipset of this height.
     height: Option<i64>,
@@ -109,30 +109,30 @@ impl Sum {
 }
 
 pub(crate) fn run(arguments: &Miner) -> anyhow::Result<()> {
-    let cars = Cars::open(&arguments.cars, &arguments.data.cache()?, &Bars::default())?;
-    let moment = in_files(Moment::open(&cars, &arguments.at), &arguments.cars)?;
-    let Some(told) = in_files(gather(&moment, arguments.miner), &arguments.cars)? else {
+    let cars = Cars::open(&arguments.cars, &arguments.data.cache()?, &ProgressBars::default())?;
+    let state = with_file_context(StateAt::open(&cars, &arguments.at), &arguments.cars)?;
+    let Some(report) = with_file_context(gather(&state, arguments.miner), &arguments.cars)? else {
         let place =
-            moment.height().map_or("in that state".to_owned(), |height| format!("at height {height}"));
+            state.height().map_or("in that state".to_owned(), |height| format!("at height {height}"));
         bail!(
             "{} is no storage provider {place}; `sectorscope car info` lists those that are",
             arguments.miner
         )
     };
     match arguments.format {
-        LookFormat::Json => output::json(&told),
-        LookFormat::Table => print(&told),
+        LookFormat::Json => output::json(&report),
+        LookFormat::Table => print(&report),
     }
 }
 
 /// `None` if it is no storage provider.
-fn gather(moment: &Moment<'_>, id: MinerId) -> chain::Result<Option<Told>> {
-    let Some(actor) = moment.tree.actor(id.0)? else { return Ok(None) };
-    let Some(miner) = chain::state::Miner::of(moment.tree.store(), &actor, &moment.codes)? else {
+fn gather(state: &StateAt<'_>, id: MinerId) -> chain::Result<Option<MinerReport>> {
+    let Some(actor) = state.tree.actor(id.0)? else { return Ok(None) };
+    let Some(miner) = chain::state::Miner::of(state.tree.store(), &actor, &state.codes)? else {
         return Ok(None);
     };
     let portrait = Portrait::of(&miner)?;
-    let (claim, clock) = (moment.powers.of(id).claim, moment.clock());
+    let (claim, clock) = (state.powers.of(id).claim, state.clock());
     let deadline = |(index, of): (&u64, &ledger::DeadlinePortrait)| Deadline {
         deadline: *index,
         partitions: of.partitions,
@@ -140,11 +140,11 @@ fn gather(moment: &Moment<'_>, id: MinerId) -> chain::Result<Option<Told>> {
         faulty: of.faulty,
         unproven: of.unproven,
     };
-    Ok(Some(Told {
+    Ok(Some(MinerReport {
         miner: id.to_string(),
-        height: moment.height().map(|height| height.0),
-        day: clock.zip(moment.height()).map(|(clock, height)| clock.day_of(height).to_string()),
-        state_root: moment.state.to_string(),
+        height: state.height().map(|height| height.0),
+        day: clock.zip(state.height()).map(|(clock, height)| clock.day_of(height).to_string()),
+        state_root: state.state.to_string(),
         actors_version: miner.layout().version,
         sectors_in_state: portrait.in_state,
         active: Sum::of(&portrait.active),
@@ -202,21 +202,21 @@ fn period(epoch: Epoch, clock: Option<Clock>) -> (i64, String) {
     }
 }
 
-fn print(told: &Told) -> anyhow::Result<()> {
-    let place = match (told.height, &told.day) {
+fn print(report: &MinerReport) -> anyhow::Result<()> {
+    let place = match (report.height, &report.day) {
         (Some(height), Some(day)) => format!("before height {height} ({day})"),
-        _ => format!("in state {}", told.state_root),
+        _ => format!("in state {}", report.state_root),
     };
-    output::say(format_args!("{} {place}, actors v{}\n", told.miner, told.actors_version));
-    holdings(told)?;
-    let verdict = if told.reconciles { "equal to" } else { "NOT equal to" };
+    output::say(format_args!("{} {place}, actors v{}\n", report.miner, report.actors_version));
+    holdings(report)?;
+    let verdict = if report.reconciles { "equal to" } else { "NOT equal to" };
     let bytes = |text: &str| human::bytes(text.parse().unwrap_or_default());
     output::say(format_args!(
         "\nactive power is {verdict} the power actor's claim: {} raw, {} quality-adjusted\n",
-        bytes(&told.claim.rbp),
-        bytes(&told.claim.qap)
+        bytes(&report.claim.rbp),
+        bytes(&report.claim.qap)
     ));
-    deadlines(told)?;
+    deadlines(report)?;
     output::say("");
     let header = [
         ("expiring in", Align::Left),
@@ -230,7 +230,7 @@ fn print(told: &Told) -> anyhow::Result<()> {
         ("verified", Align::Right),
         ("full quality", Align::Right),
     ];
-    let lines = told.expirations.iter().take(MOST_LINES).map(|expiring| {
+    let lines = report.expirations.iter().take(MOST_LINES).map(|expiring| {
         let mut line = vec![expiring.period.clone()];
         line.extend(expiring.sum.cells());
         let groups = [&expiring.cc, &expiring.deals, &expiring.verified, &expiring.full_quality];
@@ -238,16 +238,16 @@ fn print(told: &Told) -> anyhow::Result<()> {
         line
     });
     output::table(&header, lines)?;
-    if told.expirations.len() > MOST_LINES {
+    if report.expirations.len() > MOST_LINES {
         output::say(format_args!(
             "… and {} later ones (--format json has all)",
-            told.expirations.len() - MOST_LINES
+            report.expirations.len() - MOST_LINES
         ));
     }
     Ok(())
 }
 
-fn holdings(told: &Told) -> std::io::Result<()> {
+fn holdings(report: &MinerReport) -> std::io::Result<()> {
     let header = [
         ("sectors", Align::Left),
         ("number", Align::Right),
@@ -256,9 +256,9 @@ fn holdings(told: &Told) -> std::io::Result<()> {
         ("pledge", Align::Right),
         ("fee a day", Align::Right),
     ];
-    let named = [("active", &told.active), ("faulty", &told.faulty), ("unproven", &told.unproven)];
+    let named = [("active", &report.active), ("faulty", &report.faulty), ("unproven", &report.unproven)];
     let live: u64 = named.iter().map(|(_, sum)| sum.sectors).sum();
-    let gone = told.sectors_in_state.saturating_sub(live);
+    let gone = report.sectors_in_state.saturating_sub(live);
     let mut lines: Vec<Vec<String>> = named
         .iter()
         .map(|(name, sum)| std::iter::once((*name).to_owned()).chain(sum.cells()).collect())
@@ -269,11 +269,11 @@ fn holdings(told: &Told) -> std::io::Result<()> {
     output::table(&header, lines)
 }
 
-fn deadlines(told: &Told) -> std::io::Result<()> {
+fn deadlines(report: &MinerReport) -> std::io::Result<()> {
     let header = ["deadline", "partitions", "live", "faulty", "unproven", ""]
         .map(|name| (name, if name.is_empty() { Align::Left } else { Align::Right }));
-    let lines = told.deadlines.iter().map(|deadline| {
-        let open = if deadline.deadline == told.current_deadline { "open" } else { "" };
+    let lines = report.deadlines.iter().map(|deadline| {
+        let open = if deadline.deadline == report.current_deadline { "open" } else { "" };
         let numbers =
             [deadline.deadline, deadline.partitions, deadline.live, deadline.faulty, deadline.unproven];
         let mut line: Vec<String> = numbers.map(|number| number.to_string()).into();

@@ -9,14 +9,14 @@ pub(crate) mod files;
 pub(crate) mod ingest;
 pub(crate) mod keys;
 pub(crate) mod miner;
-mod moment;
+mod state_at;
 pub(crate) mod reconcile;
 pub(crate) mod serve;
 pub(crate) mod sql;
 pub(crate) mod stats;
 pub(crate) mod status;
 pub(crate) mod up;
-pub(crate) mod upkeep;
+pub(crate) mod maintenance;
 
 use std::io::IsTerminal;
 use std::path::PathBuf;
@@ -26,7 +26,7 @@ use anyhow::{Context, bail};
 use chain::Chain;
 
 /// Says which files a chain was read from: errors within it name only blocks and heights.
-fn in_files<T, E>(result: Result<T, E>, files: &[PathBuf]) -> anyhow::Result<T>
+fn with_file_context<T, E>(result: Result<T, E>, files: &[PathBuf]) -> anyhow::Result<T>
 where
     E: std::error::Error + Send + Sync + 'static,
 {

@@ -9,7 +9,7 @@ use lake::{Answer, Asker, Form, Limits};
 use super::refuse_on_terminal;
 use crate::cli::{AnswerFormat, Sql};
 use crate::output::{self, Align};
-use crate::stop;
+use crate::shutdown;
 
 pub(crate) async fn run(arguments: Sql) -> anyhow::Result<()> {
     let form = match arguments.format {
@@ -40,7 +40,7 @@ pub(crate) async fn run(arguments: Sql) -> anyhow::Result<()> {
     };
     tokio::select! {
         done = asking => done,
-        () = stop::asked() => bail!("stopped before the answer was whole"),
+        () = shutdown::requested() => bail!("stopped before the answer was whole"),
     }
 }
 

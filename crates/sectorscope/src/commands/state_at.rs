@@ -8,7 +8,7 @@ use super::warn_if_ahead;
 use crate::cli::At;
 
 /// One state of the chain and what reading it needs.
-pub(crate) struct Moment<'s> {
+pub(crate) struct StateAt<'s> {
     /// The chain that ends with it; `None` for a bare state root.
     pub(crate) chain: Option<Chain<'s>>,
     pub(crate) state: Cid,
@@ -17,7 +17,7 @@ pub(crate) struct Moment<'s> {
     pub(crate) powers: ChainPowers,
 }
 
-impl<'s> Moment<'s> {
+impl<'s> StateAt<'s> {
     /// Opens the state that is meant.
     pub(crate) fn open(cars: &'s Cars, at: &At) -> chain::Result<Self> {
         match at.state_root {

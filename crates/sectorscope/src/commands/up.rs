@@ -10,7 +10,7 @@ use lake::{DayRows, Reader};
 use ledger::columns::column;
 
 use super::ingest::cars;
-use super::serve::Door;
+use super::serve::BoundServer;
 use crate::cli::{DataDir, Up};
 use crate::human;
 use crate::output::{self, Align};
@@ -31,7 +31,7 @@ const SHOWN: [(&str, &str); 7] = [
 ];
 
 pub(crate) async fn run(arguments: Up) -> anyhow::Result<()> {
-    let door = Door::open(&arguments.listen, &arguments.data).await?;
+    let server = BoundServer::open(&arguments.listen, &arguments.data).await?;
     let directory = arguments.data.lake()?;
     if !has_days(&arguments.data).await? {
         output::remark(format_args!(
@@ -43,8 +43,8 @@ pub(crate) async fn run(arguments: Up) -> anyhow::Result<()> {
         output::say(format_args!("{said}"));
     }
     let reader = Arc::new(Reader::open(&directory).await?);
-    greet(&reader, &door).await?;
-    door.serve(reader).await
+    greet(&reader, &server).await?;
+    server.serve(reader).await
 }
 
 async fn has_days(data: &DataDir) -> anyhow::Result<bool> {
@@ -73,12 +73,12 @@ fn sample(data: &DataDir) -> anyhow::Result<PathBuf> {
 }
 
 /// Says where it serves, what to try, and how the newest day looks.
-async fn greet(reader: &Reader, door: &Door) -> anyhow::Result<()> {
-    output::say(format_args!("serving http://{}", door.address));
+async fn greet(reader: &Reader, server: &BoundServer) -> anyhow::Result<()> {
+    output::say(format_args!("serving http://{}", server.address));
     let Some(days) = reader.days() else { return Ok(()) };
     let newest = *days.end();
     let Some(rows) = reader.day(newest).await? else { return Ok(()) };
-    let base = format!("http://{}/v2/storage_provider/sector", door.address);
+    let base = format!("http://{}/v2/storage_provider/sector", server.address);
     output::say(format_args!("\ntry:"));
     output::say(format_args!("  {base}/total"));
     if let Some(miner) = rows.miners().first() {

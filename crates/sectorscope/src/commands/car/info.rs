@@ -4,10 +4,10 @@ use chain::{CarFile, Cars, Chain, Network, Stretch, Way};
 use ledger::Portrait;
 use serde::Serialize;
 
-use super::super::moment::Moment;
-use super::super::{in_files, warn_if_ahead};
+use super::super::state_at::StateAt;
+use super::super::{with_file_context, warn_if_ahead};
 use super::good_for::{Point, Readable};
-use crate::bars::Bars;
+use crate::progress_bar::ProgressBars;
 use crate::cli::{At, Look, LookFormat};
 use crate::human;
 use crate::output::{self, Align};
@@ -15,7 +15,7 @@ use crate::output::{self, Align};
 /// Roots shown of a file; the rest is counted.
 const MOST_ROOTS: usize = 8;
 
-/// Everything that is told.
+/// What `car info` reports.
 #[derive(Serialize)]
 struct Info {
     files: Vec<FileInfo>,
@@ -84,8 +84,8 @@ struct MinerInfo {
 }
 
 pub(super) fn run(look: &Look) -> anyhow::Result<()> {
-    let cars = Cars::open(&look.files, &look.data.cache()?, &Bars::default())?;
-    let info = in_files(gather(&cars, &look.at), &look.files)?;
+    let cars = Cars::open(&look.files, &look.data.cache()?, &ProgressBars::default())?;
+    let info = with_file_context(gather(&cars, &look.at), &look.files)?;
     match look.format {
         LookFormat::Json => output::json(&info),
         LookFormat::Table => print(&info),
@@ -93,17 +93,17 @@ pub(super) fn run(look: &Look) -> anyhow::Result<()> {
 }
 
 fn gather(cars: &Cars, at: &At) -> chain::Result<Info> {
-    let Newest { moment, providers, stretches, head_without_state } = Newest::open(cars, at)?;
-    let clock = moment.clock();
+    let Newest { state_at, providers, stretches, head_without_state } = Newest::open(cars, at)?;
+    let clock = state_at.clock();
     Ok(Info {
         files: cars.files().iter().map(FileInfo::of).collect(),
         network: clock.map(chain::Clock::network),
         genesis: clock.map(chain::Clock::genesis),
         states: stretches.first().map(States::of),
         stretches,
-        upgrade: moment.chain.as_ref().and_then(UpgradeInfo::of),
+        upgrade: state_at.chain.as_ref().and_then(UpgradeInfo::of),
         head_without_state,
-        state_root: moment.state.to_string(),
+        state_root: state_at.state.to_string(),
         actors_version: providers.actors_version,
         committed: providers.committed,
         providers: providers.count,
@@ -120,15 +120,15 @@ struct Providers {
 }
 
 impl Providers {
-    fn of(moment: &Moment<'_>) -> chain::Result<Self> {
-        let miners = moment.miners()?;
+    fn of(state_at: &StateAt<'_>) -> chain::Result<Self> {
+        let miners = state_at.miners()?;
         let mut with_sectors = Vec::new();
         for (miner, state) in &miners {
             let portrait = Portrait::of(state)?;
             if portrait.in_state == 0 {
                 continue;
             }
-            let claim = moment.powers.of(*miner).claim;
+            let claim = state_at.powers.of(*miner).claim;
             with_sectors.push(MinerInfo {
                 miner: miner.to_string(),
                 in_state: portrait.in_state,
@@ -139,7 +139,7 @@ impl Providers {
                 qap: claim.qap.to_string(),
             });
         }
-        let committed = chain::state::Claims::open(&moment.tree, &moment.codes)?.committed();
+        let committed = chain::state::Claims::open(&state_at.tree, &state_at.codes)?.committed();
         Ok(Self {
             count: miners.len(),
             with_sectors,
@@ -154,7 +154,7 @@ impl Providers {
 
 /// The newest whole state there is, and what else: looking goes on where deriving events would have to stop.
 struct Newest<'c> {
-    moment: Moment<'c>,
+    state_at: StateAt<'c>,
     providers: Providers,
     stretches: Vec<Readable>,
     /// Height of the chain's head, if that has no state here.
@@ -182,9 +182,9 @@ impl<'c> Newest<'c> {
     }
 
     fn bare(cars: &'c Cars, root: chain::Cid) -> chain::Result<Self> {
-        let moment = Moment::bare(cars, root)?;
-        let providers = Providers::of(&moment)?;
-        Ok(Self { moment, providers, stretches: Vec::new(), head_without_state: None })
+        let state_at = StateAt::bare(cars, root)?;
+        let providers = Providers::of(&state_at)?;
+        Ok(Self { state_at, providers, stretches: Vec::new(), head_without_state: None })
     }
 
     fn of(
@@ -192,12 +192,12 @@ impl<'c> Newest<'c> {
         stretches: Vec<Stretch<'c>>,
         head_without_state: Option<i64>,
     ) -> chain::Result<Self> {
-        let (mut newest, mut told, mut not_whole) = (None, Vec::new(), None);
+        let (mut newest, mut readables, mut not_whole) = (None, Vec::new(), None);
         for stretch in stretches {
             let Some(mut readable) = Readable::of(&stretch)? else { continue };
             if newest.is_none() {
-                let whole = Moment::at_head(cars, stretch.chain)
-                    .and_then(|moment| Ok((Providers::of(&moment)?, moment)));
+                let whole = StateAt::at_head(cars, stretch.chain)
+                    .and_then(|state_at| Ok((Providers::of(&state_at)?, state_at)));
                 match whole {
                     Ok(whole) => newest = Some(whole),
                     // A diff holds what is new in it: without those before it its states are not whole.
@@ -208,13 +208,13 @@ impl<'c> Newest<'c> {
                     Err(error) => return Err(error),
                 }
             }
-            told.push(readable);
+            readables.push(readable);
         }
-        let Some((providers, moment)) = newest else {
+        let Some((providers, state_at)) = newest else {
             let nothing = || chain::Error::Chain("the files hold no readable tipset".into());
             return Err(not_whole.unwrap_or_else(nothing));
         };
-        Ok(Self { moment, providers, stretches: told, head_without_state })
+        Ok(Self { state_at, providers, stretches: readables, head_without_state })
     }
 }
 

@@ -5,10 +5,10 @@ use chain::{Cars, Chain, Epoch, Progress, Stretch, Unit};
 use ledger::{ChainPowers, Portrait, Reading};
 use serde::Serialize;
 
-use super::super::moment::Moment;
-use super::super::{in_files, warn_if_ahead};
+use super::super::state_at::StateAt;
+use super::super::{with_file_context, warn_if_ahead};
 use super::good_for::no_receipts;
-use crate::bars::Bars;
+use crate::progress_bar::ProgressBars;
 use crate::cli::{At, Look, LookFormat};
 use crate::output;
 
@@ -40,10 +40,10 @@ struct Problem {
 }
 
 pub(super) fn run(look: &Look) -> anyhow::Result<()> {
-    let bars = Bars::default();
+    let bars = ProgressBars::default();
     let cars = Cars::open_anew(&look.files, &look.data.cache()?, &bars)?;
     let mut findings = Findings { blocks: cars.blocks(), ..Findings::default() };
-    in_files(read(&cars, &look.at, &mut findings, &bars), &look.files)?;
+    with_file_context(read(&cars, &look.at, &mut findings, &bars), &look.files)?;
     findings.remarks.extend(no_receipts(findings.without_receipts));
     match look.format {
         LookFormat::Json => output::json(&findings)?,
@@ -56,9 +56,9 @@ pub(super) fn run(look: &Look) -> anyhow::Result<()> {
 }
 
 /// Reads everything at or below what is looked at; what should be between and is missing is a problem.
-fn read(cars: &Cars, at: &At, findings: &mut Findings, bars: &Bars) -> chain::Result<()> {
+fn read(cars: &Cars, at: &At, findings: &mut Findings, bars: &ProgressBars) -> chain::Result<()> {
     if at.state_root.is_some() {
-        look_at(&Moment::open(cars, at)?, findings);
+        look_at(&StateAt::open(cars, at)?, findings);
         return Ok(());
     }
     let stretches = Chain::stretches(cars, cars.roots(), at.way())?;
@@ -79,7 +79,7 @@ fn read(cars: &Cars, at: &At, findings: &mut Findings, bars: &Bars) -> chain::Re
 }
 
 /// Reads every state and every transition of a chain.
-fn follow(chain: &Chain<'_>, findings: &mut Findings, bars: &Bars) {
+fn follow(chain: &Chain<'_>, findings: &mut Findings, bars: &ProgressBars) {
     let tipsets = chain.tipsets();
     findings.tipsets += tipsets.len();
     bars.begin("following links".to_owned(), tipsets.len() as u64, Unit::Tipsets);
@@ -122,8 +122,8 @@ fn follow(chain: &Chain<'_>, findings: &mut Findings, bars: &Bars) {
 }
 
 /// Reads everything of a single state.
-fn look_at(moment: &Moment<'_>, findings: &mut Findings) {
-    match moment.miners() {
+fn look_at(state: &StateAt<'_>, findings: &mut Findings) {
+    match state.miners() {
         Ok(miners) => {
             for (_, miner) in miners {
                 if let Err(error) = Portrait::of(&miner) {
