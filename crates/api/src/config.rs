@@ -5,8 +5,8 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::cross_origin::Pages;
-use crate::rate::Rate;
+use crate::access::rate::Rate;
+use crate::http::cors::Pages;
 
 /// How to serve. [`Config::default`] suits a server on loopback.
 #[derive(Clone)]
@@ -14,7 +14,7 @@ pub struct Config {
     /// The single token: it is a key of its own, which may do everything. The server keeps only its SHA-256, and an
     /// empty token lets nobody in.
     pub token: Option<String>,
-    /// The file of keys, [`Store::path`](crate::keys::Store::path); it need not be there. With neither a token nor a
+    /// The file of keys, [`Store::path`](crate::access::keys::Store::path); it need not be there. With neither a token nor a
     /// key, everyone is let in.
     pub keys: Option<PathBuf>,
     /// How often to look for changed keys and to write down what was counted.

@@ -1,11 +1,11 @@
 //! Sectorscope on the command line.
 
-mod progress_bar;
 mod cli;
 mod commands;
 mod human;
-mod panics;
 mod output;
+mod panics;
+mod progress_bar;
 mod sanitize;
 mod shutdown;
 

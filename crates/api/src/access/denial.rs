@@ -8,8 +8,8 @@ use axum::response::Response;
 use chain::Day;
 
 use super::rate_headers;
-use crate::keys::Quota;
-use crate::rate::{Exceeded, Meter};
+use crate::access::keys::Quota;
+use crate::access::rate::{Exceeded, Meter};
 
 /// What is wrong with a request's token. Never holds the token itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]

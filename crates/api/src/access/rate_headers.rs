@@ -3,7 +3,7 @@
 use axum::http::header::HeaderName;
 use axum::http::{HeaderMap, HeaderValue};
 
-use crate::rate::Meter;
+use crate::access::rate::Meter;
 
 const LIMIT: HeaderName = HeaderName::from_static("ratelimit-limit");
 const REMAINING: HeaderName = HeaderName::from_static("ratelimit-remaining");

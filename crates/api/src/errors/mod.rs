@@ -1,13 +1,15 @@
 //! Why a request gets no data, in the form of the interface that it was made to.
 
 pub(crate) mod parameter;
+pub(crate) mod problem;
+pub(crate) mod v2_error;
 
 use axum::response::Response;
 
+use crate::errors::problem::Problem;
+use crate::errors::v2_error::Refusal;
+use crate::http::request_id::RequestId;
 use crate::paths;
-use crate::refusal::Refusal;
-use crate::request_id::RequestId;
-use crate::v1::problem::Problem;
 
 impl Refusal {
     /// The answer to the request with that id and path, in the form of the face that the path belongs to.

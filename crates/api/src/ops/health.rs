@@ -7,8 +7,8 @@ use axum::http::{HeaderValue, StatusCode};
 use axum::response::Response;
 use serde_json::json;
 
-use crate::envelope::{self, Code};
-use crate::server::Server;
+use crate::http::envelope::{self, Code};
+use crate::state::Server;
 
 /// `{"status":"ok","latest_day":"YYYY-MM-DD"}`; `latest_day` is `null` while no day is closed.
 pub(crate) async fn healthz(State(server): State<Server>) -> Response {

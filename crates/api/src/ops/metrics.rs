@@ -13,9 +13,9 @@ use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::registry::Registry;
 
-use crate::auth::Pass;
-use crate::keys::{self, Standing};
-use crate::server::Server;
+use crate::access::auth::Pass;
+use crate::access::keys::{self, Standing};
+use crate::state::Server;
 
 const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 const SECONDS_OF_DAY: i64 = 86_400;

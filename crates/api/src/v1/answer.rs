@@ -14,11 +14,11 @@ use sha2::{Digest as _, Sha256};
 use super::format::Format;
 use super::operations::Operation;
 use super::parameters::{Asked, Cursor};
-use super::problem::Problem;
 use super::sending::{BESIDE, Sending, written};
-use crate::freshness::X_RECEIPTS;
-use crate::unsent::Room;
-use crate::window::Window;
+use crate::access::history_window::Window;
+use crate::errors::problem::Problem;
+use crate::http::entity_tag::X_RECEIPTS;
+use crate::http::response_memory::Room;
 
 /// Asking again is cheap, by the tag; what keys are for is nobody else's to keep.
 const CACHING: HeaderValue = HeaderValue::from_static("private, no-cache");

@@ -10,9 +10,9 @@ use lake::{Calendar, Life, Limits, NetworkDay, Questions, Reader};
 use quick_cache::sync::Cache;
 use tokio::sync::{Semaphore, SemaphorePermit};
 
-use super::problem::Problem;
-use crate::server::Server;
-use crate::unsent::Room;
+use crate::errors::problem::Problem;
+use crate::http::response_memory::Room;
+use crate::state::Server;
 
 /// What one question may take of the lake.
 const LIMITS: Limits = Limits { time: Duration::from_secs(20), memory: 256 << 20, disk: 2 << 30 };

@@ -15,8 +15,8 @@ use super::answer::{Answer, Rows};
 use super::days::{count, each};
 use super::operations::daily_headings;
 use super::parameters::Cursor;
-use super::problem::Problem;
 use super::question::Question;
+use crate::errors::problem::Problem;
 
 /// Rows of named storage providers that are looked at in one request: a hundred for a year.
 const MOST_OF_MINERS: u64 = 36_600;

@@ -5,7 +5,7 @@ use std::ops::RangeInclusive;
 use chain::{Clock, Day};
 use serde_json::{Value, json};
 
-use crate::window::Window;
+use crate::access::history_window::Window;
 
 /// What it takes to tell of gaps.
 #[derive(Clone, Copy)]

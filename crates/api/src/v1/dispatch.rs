@@ -13,12 +13,12 @@ use super::context::V1;
 use super::format::{self, FORMATS, Format};
 use super::operations::{Gives, Id, Operation};
 use super::parameters::Asked;
-use super::problem::Problem;
 use super::question::Question;
 use super::{daily, expirations, explain, miners, network, reconciliation, sectors, sending, status};
-use crate::auth::Pass;
-use crate::coding::Coding;
-use crate::window::Window;
+use crate::access::auth::Pass;
+use crate::access::history_window::Window;
+use crate::errors::problem::Problem;
+use crate::http::coding::Coding;
 
 /// Bytes of rows that a request may have without room of its own: no more than a connection takes by itself.
 const SMALL: usize = 16 << 10;

@@ -8,8 +8,8 @@ use lake::{Calendar, Cell, Expiring, SectorSum, Sheet};
 
 use super::answer::{Answer, Rows};
 use super::operations::expiration_headings;
-use super::problem::Problem;
 use super::question::Question;
+use crate::errors::problem::Problem;
 
 pub(super) async fn answer(question: &Question<'_>) -> Result<Answer, Problem> {
     let Question { v1, asked, .. } = question;

@@ -5,8 +5,8 @@ use ledger::Anomaly;
 use serde::Serialize;
 
 use super::answer::Answer;
-use super::problem::Problem;
 use super::question::Question;
+use crate::errors::problem::Problem;
 
 #[derive(Serialize)]
 struct Explained {

@@ -4,7 +4,7 @@ use axum::http::HeaderMap;
 use axum::http::header::ACCEPT;
 use lake::Form;
 
-use super::problem::Problem;
+use crate::errors::problem::Problem;
 
 /// A form that rows can take: its name, its media type, what writes it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -12,9 +12,9 @@ use ledger::columns::column;
 use super::answer::{Answer, Rows};
 use super::operations::{miner_headings, shown};
 use super::parameters::Cursor;
-use super::problem::Problem;
 use super::question::Question;
-use crate::window::Window;
+use crate::access::history_window::Window;
+use crate::errors::problem::Problem;
 
 pub(super) async fn list(question: &Question<'_>) -> Result<Answer, Problem> {
     let asked = question.asked;

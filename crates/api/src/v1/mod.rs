@@ -15,7 +15,6 @@ mod miners;
 mod network;
 pub(crate) mod operations;
 pub(crate) mod parameters;
-pub(crate) mod problem;
 mod question;
 mod reconciliation;
 mod sectors;
@@ -37,11 +36,11 @@ pub(crate) use format::{FORMATS, Format};
 use self::context::V1;
 use self::dispatch::{Request, respond};
 use self::operations::OPERATIONS;
-use self::problem::Problem;
-use crate::auth::Pass;
-use crate::limits::{self, Sender};
-use crate::request_id::RequestId;
-use crate::server::Server;
+use crate::access::auth::Pass;
+use crate::errors::problem::Problem;
+use crate::gate::{self, Sender};
+use crate::http::request_id::RequestId;
+use crate::state::Server;
 
 /// The paths of `/v1`.
 pub(crate) fn routes(server: &Server) -> Router<Server> {
@@ -65,7 +64,7 @@ pub(crate) fn routes(server: &Server) -> Router<Server> {
     }
     routes
         .layer(middleware::from_fn_with_state(v1.clone(), guard))
-        .route_layer(middleware::from_fn_with_state(server.clone(), limits::gate))
+        .route_layer(middleware::from_fn_with_state(server.clone(), gate::gate))
         .route("/v1", get(unknown_path).fallback(unknown_path))
         .route("/v1/{*rest}", get(unknown_path).fallback(unknown_path))
         .with_state(v1)

@@ -10,8 +10,8 @@ use super::answer::{Answer, Rows};
 use super::days::each;
 use super::operations::network_headings;
 use super::parameters::Cursor;
-use super::problem::Problem;
 use super::question::Question;
+use crate::errors::problem::Problem;
 
 /// Days that are added up at once.
 const AT_ONCE: usize = 2;

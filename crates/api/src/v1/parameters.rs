@@ -8,7 +8,7 @@ use ledger::columns::{COLUMNS, Column, Definition, Endpoint, column};
 use ledger::{Cause, Kind};
 use serde_json::{Value, json};
 
-use super::problem::Problem;
+use crate::errors::problem::Problem;
 use crate::http::query::{Quote, decode};
 
 /// Storage providers in one request.

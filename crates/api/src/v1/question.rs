@@ -15,8 +15,8 @@ use super::context::V1;
 use super::days::{Told, count};
 use super::operations::{Days, Gives, Id, Operation, ROWS};
 use super::parameters::{Asked, Cursor, When};
-use super::problem::Problem;
-use crate::window::Window;
+use crate::access::history_window::Window;
+use crate::errors::problem::Problem;
 
 /// Bytes that a value of a row takes in memory, about: of the widest kinds that are common.
 const VALUE: usize = 16;

@@ -6,8 +6,8 @@ use ledger::identities::IDENTITIES;
 
 use super::answer::{Answer, Rows};
 use super::parameters::Cursor;
-use super::problem::Problem;
 use super::question::Question;
+use crate::errors::problem::Problem;
 
 pub(super) async fn answer(question: &Question<'_>) -> Result<Answer, Problem> {
     let Question { v1, asked, days, .. } = question;

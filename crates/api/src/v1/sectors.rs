@@ -5,9 +5,9 @@ use ledger::{Cause, Kind};
 
 use super::answer::{Answer, Rows};
 use super::parameters::Cursor;
-use super::problem::Problem;
 use super::question::Question;
 use crate::access::denial::Denial;
+use crate::errors::problem::Problem;
 
 pub(super) async fn events(question: &Question<'_>) -> Result<Answer, Problem> {
     let Question { asked, days, .. } = question;

@@ -10,7 +10,7 @@ use axum::body::{Body, Bytes};
 use hyper::body::Frame;
 use lake::Pieces;
 
-use crate::unsent::Room;
+use crate::http::response_memory::Room;
 
 /// Bytes that an answer takes beside its rows while it is sent: a piece, and what hyper gathers.
 pub(super) const BESIDE: usize = 128 << 10;

@@ -11,9 +11,9 @@ use serde_json::{Value, json};
 
 use super::context::V1;
 use super::days::{Told, span};
-use super::problem::Problem;
 use super::sending::written;
-use crate::window::Window;
+use crate::access::history_window::Window;
+use crate::errors::problem::Problem;
 
 /// Epochs after which the chain takes nothing back.
 const FINALITY: i64 = 900;

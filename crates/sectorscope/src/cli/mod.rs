@@ -1,8 +1,8 @@
 //! What can be typed.
 
-mod query;
-mod maintenance;
 mod inspect;
+mod maintenance;
+mod query;
 mod serve;
 
 use std::path::PathBuf;
@@ -13,14 +13,14 @@ use chain::Epoch;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use directories::ProjectDirs;
 
-pub(crate) use query::{
-    AnswerFormat, Explain, Export, ExportFormat, Exporting, Files, RowFormat, Sql, Stats,
+pub(crate) use inspect::{
+    At, Car, ColumnFormat, Columns, EmptyRounds, EventFormat, Events, Look, LookFormat, Miner,
 };
 pub(crate) use maintenance::{
     Backup, Compact, FindingFormat, Ingest, Reconcile, Restore, Source, Status, Vacuum,
 };
-pub(crate) use inspect::{
-    At, Car, ColumnFormat, Columns, EmptyRounds, EventFormat, Events, Look, LookFormat, Miner,
+pub(crate) use query::{
+    AnswerFormat, Explain, Export, ExportFormat, Exporting, Files, RowFormat, Sql, Stats,
 };
 pub(crate) use serve::{Keys, Limit, Listen, Serve, Up};
 

@@ -7,11 +7,11 @@ use chain::{Cars, Chain, Clock};
 use ledger::{Backing, Event, Reading};
 use serde::Serialize;
 
-use super::{with_file_context, warn_if_ahead};
-use crate::progress_bar::ProgressBars;
+use super::{warn_if_ahead, with_file_context};
 use crate::cli::{EventFormat, Events};
 use crate::human;
 use crate::output::{self, Align};
+use crate::progress_bar::ProgressBars;
 
 pub(crate) fn run(arguments: Events) -> anyhow::Result<()> {
     let cars = Cars::open(&arguments.cars, &arguments.data.cache()?, &ProgressBars::default())?;

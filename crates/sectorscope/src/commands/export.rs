@@ -11,8 +11,8 @@ use lake::{Exported, Form, Selection};
 use tempfile::NamedTempFile;
 
 use super::refuse_on_terminal;
-use crate::progress_bar::ProgressBars;
 use crate::cli::{Export, ExportFormat, Exporting};
+use crate::progress_bar::ProgressBars;
 use crate::{output, shutdown};
 
 pub(crate) async fn run(arguments: Export) -> anyhow::Result<()> {

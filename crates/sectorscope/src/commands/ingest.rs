@@ -8,10 +8,10 @@ use ingest::{Options, Report};
 use lake::{ColumnChange, DayChange, EventChange, Lake, Later};
 use serde::Serialize;
 
-use super::{with_file_context, warn_if_ahead};
-use crate::progress_bar::ProgressBars;
+use super::{warn_if_ahead, with_file_context};
 use crate::cli::{DataDir, Ingest, LookFormat, Source};
 use crate::output::{self, Align};
+use crate::progress_bar::ProgressBars;
 
 /// Files that were taken out of the tables stay this long for those who still read an older version.
 const RETAINED: Duration = Duration::from_hours(7 * 24);

@@ -195,7 +195,8 @@ fn usage(name: &str, format: LookFormat, data: &DataDir) -> anyhow::Result<()> {
     if format == LookFormat::Json {
         return output::json(&serde_json::json!({ "key": key, "days": days }));
     }
-    let resets = key.quota_resets_at.map(|at| format!(", resets {}", human::timestamp(at))).unwrap_or_default();
+    let resets =
+        key.quota_resets_at.map(|at| format!(", resets {}", human::timestamp(at))).unwrap_or_default();
     output::say(format_args!("{name}: {}; quota {}{resets}\n", key.state, key.quota()));
     let header = [
         ("day", Align::Left),

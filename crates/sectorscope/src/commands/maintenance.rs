@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use lake::{Copied, Lake};
 
-use crate::progress_bar::ProgressBars;
 use crate::cli::{Backup, Compact, Restore, Vacuum};
 use crate::human;
 use crate::output;
+use crate::progress_bar::ProgressBars;
 
 pub(crate) async fn compact(arguments: Compact) -> anyhow::Result<()> {
     let mut lake = Lake::open_existing(&arguments.data.lake()?).await?;

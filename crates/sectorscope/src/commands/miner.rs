@@ -7,12 +7,12 @@ use chain::{Cars, Clock, Epoch, MinerId};
 use ledger::{Content, Holding, Portrait, Power};
 use serde::Serialize;
 
-use super::with_file_context;
 use super::state_at::StateAt;
-use crate::progress_bar::ProgressBars;
+use super::with_file_context;
 use crate::cli::{LookFormat, Miner};
 use crate::human;
 use crate::output::{self, Align};
+use crate::progress_bar::ProgressBars;
 
 /// Lines of expirations shown.
 const MOST_LINES: usize = 36;
@@ -112,8 +112,7 @@ pub(crate) fn run(arguments: &Miner) -> anyhow::Result<()> {
     let cars = Cars::open(&arguments.cars, &arguments.data.cache()?, &ProgressBars::default())?;
     let state = with_file_context(StateAt::open(&cars, &arguments.at), &arguments.cars)?;
     let Some(report) = with_file_context(gather(&state, arguments.miner), &arguments.cars)? else {
-        let place =
-            state.height().map_or("in that state".to_owned(), |height| format!("at height {height}"));
+        let place = state.height().map_or("in that state".to_owned(), |height| format!("at height {height}"));
         bail!(
             "{} is no storage provider {place}; `sectorscope car info` lists those that are",
             arguments.miner

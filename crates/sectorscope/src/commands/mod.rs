@@ -8,15 +8,15 @@ pub(crate) mod export;
 pub(crate) mod files;
 pub(crate) mod ingest;
 pub(crate) mod keys;
+pub(crate) mod maintenance;
 pub(crate) mod miner;
-mod state_at;
 pub(crate) mod reconcile;
 pub(crate) mod serve;
 pub(crate) mod sql;
+mod state_at;
 pub(crate) mod stats;
 pub(crate) mod status;
 pub(crate) mod up;
-pub(crate) mod maintenance;
 
 use std::io::IsTerminal;
 use std::path::PathBuf;

@@ -6,9 +6,9 @@ use lake::{Audited, Finding, Scope};
 use serde::Serialize;
 
 use crate::EXIT_MISMATCH;
-use crate::progress_bar::ProgressBars;
 use crate::cli::{FindingFormat, Reconcile};
 use crate::output::{self, Align};
+use crate::progress_bar::ProgressBars;
 
 /// Findings that are printed; the rest is counted. Whoever has more has one cause to look for, not a million.
 const MAX_LISTED: usize = 10_000;

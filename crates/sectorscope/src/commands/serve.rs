@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use anyhow::{Context, bail};
 use api::keys::Store;
-use api::{Config, Pages, Rate, exposure};
+use api::{Config, Pages, Rate, file_permissions};
 use lake::Reader;
 use tokio::net::TcpListener;
 
@@ -90,7 +90,7 @@ impl BoundServer {
 fn token(listen: &Listen) -> anyhow::Result<Option<String>> {
     let token = match &listen.token_file {
         Some(path) => {
-            if let Some(problem) = exposure::of(path) {
+            if let Some(problem) = file_permissions::of(path) {
                 tracing::warn!("the token is not safe: {problem}");
             }
             let read = std::fs::read_to_string(path);

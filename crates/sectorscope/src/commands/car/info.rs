@@ -5,12 +5,12 @@ use ledger::Portrait;
 use serde::Serialize;
 
 use super::super::state_at::StateAt;
-use super::super::{with_file_context, warn_if_ahead};
+use super::super::{warn_if_ahead, with_file_context};
 use super::good_for::{Point, Readable};
-use crate::progress_bar::ProgressBars;
 use crate::cli::{At, Look, LookFormat};
 use crate::human;
 use crate::output::{self, Align};
+use crate::progress_bar::ProgressBars;
 
 /// Roots shown of a file; the rest is counted.
 const MOST_ROOTS: usize = 8;

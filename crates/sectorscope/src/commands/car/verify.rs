@@ -6,11 +6,11 @@ use ledger::{ChainPowers, Portrait, Reading};
 use serde::Serialize;
 
 use super::super::state_at::StateAt;
-use super::super::{with_file_context, warn_if_ahead};
+use super::super::{warn_if_ahead, with_file_context};
 use super::good_for::no_receipts;
-use crate::progress_bar::ProgressBars;
 use crate::cli::{At, Look, LookFormat};
 use crate::output;
+use crate::progress_bar::ProgressBars;
 
 /// Problems listed in full; the rest is counted.
 const MOST_LISTED: usize = 20;

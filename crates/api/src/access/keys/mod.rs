@@ -1,0 +1,35 @@
+//! Keys: who may ask, for what, how often, until when.
+//!
+//! A key is made once and its token shown once; only the token's SHA-256 is kept (`store.rs`). A server holds all
+//! keys in memory (`key_set.rs`), looks for changed ones every second, counts what they ask for without a lock
+//! (`counters.rs`), and writes the counts down in passing (`sync.rs`), in a file of their own (`usage_store.rs`).
+
+mod counters;
+mod error;
+mod key_set;
+mod migration;
+mod schema;
+mod store;
+mod sync;
+mod terms;
+mod token;
+mod usage_store;
+
+pub use crate::access::period::Period;
+pub(crate) use counters::UsedUp;
+pub use error::StoreError;
+pub(crate) use key_set::{Key, Ring, Standing};
+pub use store::{Keys, Store, Stored, Unreadable};
+pub(crate) use sync::Keeper;
+pub use terms::{Quota, Scope, Span, TermError, Terms, valid_name};
+pub use token::{Digest, digest, new_token};
+pub use usage_store::{Counts, DayUsage, Used};
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+/// Now, in Unix seconds.
+#[must_use]
+pub fn now() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_secs()).unwrap_or(i64::MAX)
+}

@@ -1,0 +1,409 @@
+//! Where keys are kept: an SQLite file beside the lake.
+//!
+//! It holds names and terms, and of each token its SHA-256 only. What keys were used for is kept beside it (`usage_store.rs`).
+
+use std::num::NonZeroU32;
+use std::path::{Path, PathBuf};
+
+use rusqlite::{Connection, ErrorCode, OptionalExtension as _, Row, params};
+
+use super::error::StoreError;
+use super::migration;
+use super::schema::{self, Form};
+use super::terms::{Quota, Terms, valid_name};
+use super::token::Digest;
+use super::usage_store::{Counts, DayUsage};
+use crate::access::period::Period;
+
+/// Longest part of an unreadable key's name that is told, in characters.
+const TOLD: usize = 64;
+
+/// The table of keys. Files of all forms have the same, so its text must stay as it is: the last column is of form 1 alone.
+macro_rules! table_of_keys {
+    () => {
+        "
+    CREATE TABLE keys (
+        id INTEGER PRIMARY KEY,
+        name TEXT NOT NULL UNIQUE,
+        digest BLOB NOT NULL UNIQUE,
+        created_at INTEGER NOT NULL,
+        expires_at INTEGER,
+        revoked_at INTEGER,
+        quota_requests INTEGER,
+        quota_seconds INTEGER,
+        history_days INTEGER,
+        scope TEXT,
+        last_used_at INTEGER
+    ) STRICT;
+"
+    };
+}
+pub(super) use table_of_keys;
+
+pub(super) const FORM: Form = Form { number: 2, tables: table_of_keys!() };
+
+/// A key as it is kept.
+#[derive(Clone, Debug)]
+pub struct Stored {
+    /// Its number in the file.
+    pub id: i64,
+    /// Its name.
+    pub name: String,
+    /// SHA-256 of its token.
+    pub digest: Digest,
+    /// When it was made, in Unix seconds.
+    pub created_at: i64,
+    /// When it was revoked, in Unix seconds.
+    pub revoked_at: Option<i64>,
+    /// What it may do.
+    pub terms: Terms,
+}
+
+impl Stored {
+    /// What it is known by in counts.
+    #[must_use]
+    pub fn mark(&self) -> i64 {
+        mark(&self.digest)
+    }
+}
+
+/// What a key is known by in counts: the beginning of its token's digest. So another key that has got the same number, in
+/// another file of keys, has no part in them.
+pub(super) fn mark(digest: &Digest) -> i64 {
+    digest.first_chunk().map_or(0, |first| i64::from_be_bytes(*first))
+}
+
+/// A key that cannot be read, and so lets nobody in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unreadable {
+    /// Its number in the file.
+    pub id: i64,
+    /// Its name, cut and without what a terminal would take for commands; empty if there is none.
+    pub name: String,
+    /// What of it cannot be read.
+    pub what: &'static str,
+}
+
+/// All keys there have been.
+#[derive(Clone, Debug, Default)]
+pub struct Keys {
+    /// By name.
+    pub readable: Vec<Stored>,
+    /// Those that cannot be read: a newer program has made them, or they are damaged.
+    pub unreadable: Vec<Unreadable>,
+}
+
+impl Keys {
+    /// Whether there has been none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.readable.is_empty() && self.unreadable.is_empty()
+    }
+}
+
+/// The file of keys.
+pub struct Store {
+    path: PathBuf,
+    connection: Connection,
+}
+
+impl Store {
+    /// Where keys are kept in a data directory.
+    #[must_use]
+    pub fn path(data: &Path) -> PathBuf {
+        data.join("keys.sqlite")
+    }
+
+    /// Opens the file; `None` if there is none.
+    ///
+    /// # Errors
+    /// If it cannot be read, or is not as this program makes it.
+    pub fn open(path: &Path) -> Result<Option<Self>, StoreError> {
+        let Some(mut connection) = schema::connect(path)? else { return Ok(None) };
+        match schema::form(&connection, path)? {
+            // Made, and not filled yet by whoever made it; a file that another program filled is left alone.
+            0 => schema::fill(&mut connection, path, FORM)?,
+            1 => migration::bring_up(&mut connection, path)?,
+            _ => {}
+        }
+        schema::check(&connection, path, FORM)?;
+        Ok(Some(Self { path: path.to_owned(), connection }))
+    }
+
+    /// Opens the file, and makes it if there is none, for its owner alone.
+    ///
+    /// # Errors
+    /// As [`Store::open`]; or if it cannot be made.
+    pub fn open_or_create(path: &Path) -> Result<Self, StoreError> {
+        schema::make(path)?;
+        let gone =
+            || StoreError::Create { path: path.to_owned(), source: std::io::ErrorKind::NotFound.into() };
+        Self::open(path)?.ok_or_else(gone)
+    }
+
+    /// Makes a key at `now` (Unix seconds).
+    ///
+    /// # Errors
+    /// If there has been one of that name, or the file cannot be written.
+    pub fn create(&self, name: &str, digest: &Digest, terms: &Terms, now: i64) -> Result<(), StoreError> {
+        let insert = "
+            INSERT INTO keys
+                (name, digest, created_at, expires_at, quota_requests, quota_seconds, history_days, scope)
+            VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
+        let quota = terms.quota;
+        let values = params![
+            name,
+            digest,
+            now,
+            terms.expires_at,
+            quota.map(|quota| quota.requests.get()),
+            quota.map(|quota| quota.per.seconds()),
+            terms.history_days.map(NonZeroU32::get),
+            terms.scope.as_ref().map(ToString::to_string),
+        ];
+        match self.connection.execute(insert, values) {
+            Ok(_) => Ok(()),
+            Err(error) if error.sqlite_error_code() == Some(ErrorCode::ConstraintViolation) => {
+                Err(StoreError::Taken(name.to_owned()))
+            }
+            Err(error) => Err(self.failed()(error)),
+        }
+    }
+
+    /// Ends a key at `now` (Unix seconds), one that cannot be read, too; false if it was ended before.
+    ///
+    /// # Errors
+    /// If there is none of that name, or the file cannot be written.
+    pub fn revoke(&self, name: &str, now: i64) -> Result<bool, StoreError> {
+        let update = "UPDATE keys SET revoked_at = ?2 WHERE name = ?1 AND revoked_at IS NULL";
+        let changed = self.connection.execute(update, params![name, now]).map_err(self.failed())?;
+        if changed == 0 {
+            self.digest(name)?;
+        }
+        Ok(changed > 0)
+    }
+
+    fn digest(&self, name: &str) -> Result<Digest, StoreError> {
+        let select = "SELECT digest FROM keys WHERE name = ?1";
+        let digest = self.connection.query_row(select, [name], |row| row.get(0)).optional();
+        digest.map_err(self.failed())?.ok_or_else(|| StoreError::Unknown(name.to_owned()))
+    }
+
+    /// Every key there has been.
+    ///
+    /// # Errors
+    /// If the file cannot be read.
+    pub fn keys(&self) -> Result<Keys, StoreError> {
+        let select = "
+            SELECT id, name, digest, created_at, expires_at, revoked_at, quota_requests, quota_seconds,
+                history_days, scope
+            FROM keys ORDER BY name";
+        let mut statement = self.connection.prepare(select).map_err(self.failed())?;
+        let mut rows = statement.query([]).map_err(self.failed())?;
+        let mut keys = Keys::default();
+        while let Some(row) = rows.next().map_err(self.failed())? {
+            match read(row) {
+                Ok(key) => keys.readable.push(key),
+                Err(what) => {
+                    let name: String = row.get(1).unwrap_or_default();
+                    let name = name.escape_debug().take(TOLD).collect();
+                    keys.unreadable.push(Unreadable { id: row.get(0).map_err(self.failed())?, name, what });
+                }
+            }
+        }
+        Ok(keys)
+    }
+
+    /// What a key asked for, by day, the latest first.
+    ///
+    /// # Errors
+    /// If there is none of that name, or a file cannot be read.
+    pub fn usage(&self, name: &str) -> Result<Vec<DayUsage>, StoreError> {
+        let mark = mark(&self.digest(name)?);
+        self.counts()?.map_or_else(|| Ok(Vec::new()), |counts| counts.days(mark))
+    }
+
+    /// What keys were used for; `None` if nothing has been counted.
+    ///
+    /// # Errors
+    /// If that file cannot be read.
+    pub fn counts(&self) -> Result<Option<Counts>, StoreError> {
+        Counts::open(&Counts::path(&self.path))
+    }
+
+    /// A number that changes when another process changes keys.
+    pub(super) fn version(&self) -> Result<i64, StoreError> {
+        let read = self.connection.pragma_query_value(None, "data_version", |row| row.get(0));
+        read.map_err(self.failed())
+    }
+
+    fn failed(&self) -> impl Fn(rusqlite::Error) -> StoreError + use<> {
+        StoreError::sqlite(&self.path)
+    }
+}
+
+/// A key as a row has it; else what cannot be read. A limit that is lost must not let anyone in.
+fn read(row: &Row<'_>) -> Result<Stored, &'static str> {
+    let moment = |at, what| row.get::<_, Option<i64>>(at).map_err(|_| what);
+    let number = |at, what| row.get::<_, Option<u32>>(at).map_err(|_| what);
+    let name: String = row.get(1).map_err(|_| "the name")?;
+    valid_name(&name).map_err(|_| "the name")?;
+    let quota = match (number(6, "the quota")?, number(7, "the quota")?) {
+        (None, None) => None,
+        (requests, seconds) => {
+            let requests = requests.and_then(NonZeroU32::new);
+            let per = seconds.and_then(Period::from_seconds).filter(|per| *per != Period::Second);
+            let quota = requests.zip(per).map(|(requests, per)| Quota { requests, per });
+            Some(quota.ok_or("the quota")?)
+        }
+    };
+    let history_days = match number(8, "the history window")? {
+        None => None,
+        Some(days) => Some(NonZeroU32::new(days).ok_or("the history window")?),
+    };
+    let scope: Option<String> = row.get(9).map_err(|_| "the scope")?;
+    let scope = scope.map(|scope| scope.parse()).transpose().map_err(|_| "the scope")?;
+    Ok(Stored {
+        id: row.get(0).map_err(|_| "the number")?,
+        digest: row.get(2).map_err(|_| "the digest")?,
+        created_at: row.get(3).map_err(|_| "when it was made")?,
+        revoked_at: moment(5, "when it was revoked")?,
+        terms: Terms { expires_at: moment(4, "when it ends")?, quota, history_days, scope },
+        name,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn store() -> (tempfile::TempDir, Store) {
+        let directory = tempfile::tempdir().expect("a directory");
+        let store = Store::open_or_create(&Store::path(directory.path())).expect("a file of keys");
+        (directory, store)
+    }
+
+    fn terms() -> Terms {
+        Terms {
+            expires_at: Some(2_000_000_000),
+            quota: "10/day".parse().ok(),
+            history_days: NonZeroU32::new(30),
+            scope: "sector/total".parse().ok(),
+        }
+    }
+
+    /// The same file as another program may change it.
+    fn other(directory: &tempfile::TempDir, statement: &str) {
+        let other = Connection::open(Store::path(directory.path())).expect("the same file");
+        other.execute_batch(statement).expect("a change");
+    }
+
+    #[test]
+    fn a_key_comes_back_as_it_was_made() {
+        let (directory, store) = store();
+        store.create("alice", &[7; 32], &terms(), 5).expect("a key");
+        drop(store);
+        let store = Store::open(&Store::path(directory.path())).expect("a file").expect("is there");
+        let keys = store.keys().expect("keys").readable;
+        let [key] = keys.as_slice() else { panic!("{keys:?}") };
+        assert_eq!((key.name.as_str(), key.digest, key.created_at), ("alice", [7; 32], 5));
+        assert_eq!((&key.terms, key.revoked_at), (&terms(), None));
+        assert!(store.usage("alice").expect("usage").is_empty());
+    }
+
+    #[test]
+    fn a_name_is_taken_for_ever() {
+        let (_directory, store) = store();
+        store.create("alice", &[7; 32], &Terms::default(), 5).expect("a key");
+        assert!(store.revoke("alice", 6).expect("it is there"));
+        assert!(!store.revoke("alice", 7).expect("it is there"));
+        let again = store.create("alice", &[8; 32], &Terms::default(), 8);
+        assert!(matches!(again, Err(StoreError::Taken(_))), "{again:?}");
+        assert!(matches!(store.revoke("bob", 8), Err(StoreError::Unknown(_))));
+        assert_eq!(store.keys().expect("keys").readable[0].revoked_at, Some(6));
+    }
+
+    #[test]
+    fn what_is_no_file_of_keys_is_refused() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let path = Store::path(directory.path());
+        assert!(matches!(Store::open(&path), Ok(None)));
+        std::fs::write(&path, "no database, but quite some text".repeat(50)).expect("a file");
+        assert!(matches!(Store::open(&path), Err(StoreError::Sqlite { .. })));
+        std::fs::remove_file(&path).expect("removed");
+        let other = Connection::open(&path).expect("another database");
+        other.execute_batch("CREATE TABLE x (y); PRAGMA user_version = 0").expect("a table");
+        assert!(matches!(Store::open(&path), Err(StoreError::Form { form: 0, .. })));
+        other.execute_batch("PRAGMA user_version = 9").expect("a form");
+        assert!(matches!(Store::open(&path), Err(StoreError::Form { form: 9, .. })));
+    }
+
+    #[test]
+    fn a_file_that_holds_more_than_ours_is_refused() {
+        for (statement, what) in [
+            (
+                "CREATE TRIGGER free AFTER UPDATE ON keys BEGIN UPDATE keys SET quota_requests = NULL; END",
+                "trigger \"free\"",
+            ),
+            (
+                "ALTER TABLE keys RENAME TO hidden; CREATE VIEW keys AS WITH RECURSIVE n (i) AS \
+                 (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT i AS id FROM n",
+                "hidden",
+            ),
+            ("CREATE TABLE more (x)", "table \"more\""),
+            ("CREATE INDEX of_names ON keys (upper(name))", "index \"of_names\""),
+            ("ALTER TABLE keys ADD COLUMN more TEXT DEFAULT 'x'", "table \"keys\""),
+            ("DROP TABLE keys", "index"),
+        ] {
+            let (directory, store) = store();
+            drop(store);
+            other(&directory, statement);
+            let opened = Store::open(&Store::path(directory.path()));
+            let Err(StoreError::Schema { what: said, .. }) = opened else { panic!("{statement}") };
+            assert!(said.contains(what), "{statement}: {said}");
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_read_of_a_key_lets_nobody_in_with_it_and_all_others_are_there() {
+        for (change, what) in [
+            ("quota_requests = 0", "the quota"),
+            ("quota_requests = -1", "the quota"),
+            ("quota_seconds = NULL", "the quota"),
+            ("quota_seconds = 7", "the quota"),
+            ("history_days = 0", "the history window"),
+            ("history_days = 5000000000", "the history window"),
+            ("scope = 'x'", "the scope"),
+            ("scope = ''", "the scope"),
+            ("name = 'two words'", "the name"),
+            ("name = char(27) || '[31m' || char(10) || 'forged'", "the name"),
+            ("digest = x'07'", "the digest"),
+        ] {
+            let (directory, store) = store();
+            store.create("alice", &[7; 32], &terms(), 5).expect("a key");
+            store.create("bob", &[8; 32], &terms(), 5).expect("a key");
+            other(&directory, &format!("UPDATE keys SET {change} WHERE id = 1"));
+            let keys = store.keys().expect("keys");
+            assert_eq!(
+                keys.readable.iter().map(|key| key.name.as_str()).collect::<Vec<_>>(),
+                ["bob"],
+                "{change}"
+            );
+            let [unreadable] = keys.unreadable.as_slice() else { panic!("{change}: {keys:?}") };
+            assert_eq!((unreadable.id, unreadable.what), (1, what), "{change}");
+            assert!(!unreadable.name.contains(char::is_control), "{change}: {unreadable:?}");
+        }
+    }
+
+    #[test]
+    fn a_trigger_that_comes_while_the_file_is_open_never_runs() {
+        let (directory, store) = store();
+        store.create("alice", &[7; 32], &terms(), 5).expect("a key");
+        other(
+            &directory,
+            "CREATE TRIGGER again AFTER UPDATE ON keys BEGIN UPDATE keys SET revoked_at = NULL; END",
+        );
+        assert!(store.revoke("alice", 6).expect("it is there"));
+        assert_eq!(store.keys().expect("keys").readable[0].revoked_at, Some(6));
+    }
+}

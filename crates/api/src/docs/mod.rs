@@ -1,0 +1,5 @@
+//! The interface described: for programs, and for people.
+
+mod examples;
+pub(crate) mod openapi;
+pub(crate) mod page;

@@ -1,0 +1,198 @@
+//! Bytes of answers that are made and not sent yet: bounded for all together, and for each address.
+//!
+//! An answer that its asker does not take stays in memory until the connection is given up. So whoever wants rows first gets
+//! [`Room`] for them, which goes with the answer's body and ends with it; who finds none waits. Rendered days are shared by
+//! all who ask for them, so they are counted once each ([`Alive`]), as long as anybody holds them.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+
+use axum::body::Bytes;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use crate::http::host::one_host;
+
+/// Bytes that are counted as one.
+const UNIT: usize = 1024;
+/// The part of all that one address may have.
+const OF_ONE: usize = 4;
+
+/// The room that there is.
+pub(crate) struct Unsent {
+    all: Arc<Semaphore>,
+    /// In units, as are the next.
+    most: u32,
+    most_of_one: u32,
+    /// The room of each address that has some, or waits for it.
+    addresses: Mutex<HashMap<IpAddr, Weak<Semaphore>>>,
+}
+
+/// Room for an answer, until it is dropped.
+#[derive(Debug)]
+pub(crate) struct Room {
+    /// Of all, and of the address where that is known.
+    held: [Option<OwnedSemaphorePermit>; 2],
+}
+
+impl Unsent {
+    /// Room for so many bytes, and a quarter of that for each address.
+    pub(crate) fn new(bytes: usize) -> Self {
+        let most = units(bytes).max(1);
+        Self {
+            all: Arc::new(Semaphore::new(most as usize)),
+            most,
+            most_of_one: units(bytes / OF_ONE).max(1),
+            addresses: Mutex::default(),
+        }
+    }
+
+    /// Room for so many bytes for an address, once there is some. What is larger than the address's part gets all of that: it
+    /// can be made, if it is the only one.
+    pub(crate) async fn room(&self, address: Option<IpAddr>, bytes: usize) -> Option<Room> {
+        let wanted = units(bytes).min(if address.is_some() { self.most_of_one } else { self.most });
+        // First of its own: who waits for that is in nobody's way.
+        let of_one = match address {
+            Some(address) => {
+                let of_one = self.of(one_host(address));
+                Some(of_one.acquire_many_owned(wanted).await.ok()?)
+            }
+            None => None,
+        };
+        let of_all = Arc::clone(&self.all).acquire_many_owned(wanted).await.ok()?;
+        Some(Room { held: [Some(of_all), of_one] })
+    }
+
+    /// Bytes that there is no room for any more.
+    pub(crate) fn held(&self) -> usize {
+        (self.most as usize).saturating_sub(self.all.available_permits()).saturating_mul(UNIT)
+    }
+
+    /// Forgets addresses that hold nothing.
+    pub(crate) fn forget_idle(&self) {
+        self.addresses().retain(|_, of| of.strong_count() > 0);
+    }
+
+    fn of(&self, address: IpAddr) -> Arc<Semaphore> {
+        let mut addresses = self.addresses();
+        if let Some(of) = addresses.get(&address).and_then(Weak::upgrade) {
+            return of;
+        }
+        let of = Arc::new(Semaphore::new(self.most_of_one as usize));
+        addresses.insert(address, Arc::downgrade(&of));
+        of
+    }
+
+    fn addresses(&self) -> std::sync::MutexGuard<'_, HashMap<IpAddr, Weak<Semaphore>>> {
+        self.addresses.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Room {
+    /// Gives back what is beyond so many bytes.
+    pub(crate) fn keep(&mut self, bytes: usize) {
+        let kept = units(bytes) as usize;
+        for held in self.held.iter_mut().flatten() {
+            drop(held.split(held.num_permits().saturating_sub(kept)));
+        }
+    }
+}
+
+fn units(bytes: usize) -> u32 {
+    let most = u32::try_from(Semaphore::MAX_PERMITS).unwrap_or(u32::MAX);
+    u32::try_from(bytes.div_ceil(UNIT)).unwrap_or(u32::MAX).min(most)
+}
+
+/// Counts the bytes of what is shared, each once, until its last holder lets go. Clones count together.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Alive(Arc<AtomicUsize>);
+
+impl Alive {
+    /// The same bytes, counted.
+    pub(crate) fn count(&self, bytes: Bytes) -> Bytes {
+        self.0.fetch_add(bytes.len(), Ordering::Relaxed);
+        Bytes::from_owner(Counted { bytes, alive: self.clone() })
+    }
+
+    /// Bytes that are held now.
+    pub(crate) fn bytes(&self) -> usize {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+struct Counted {
+    bytes: Bytes,
+    alive: Alive,
+}
+
+impl AsRef<[u8]> for Counted {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.alive.0.fetch_sub(self.bytes.len(), Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures::FutureExt as _;
+
+    use super::*;
+
+    /// Room that is there at once.
+    fn now(of: &Unsent, address: &str, bytes: usize) -> Option<Room> {
+        of.room(Some(address.parse().expect("an address")), bytes).now_or_never().flatten()
+    }
+
+    #[test]
+    fn an_address_has_a_quarter_and_all_have_the_whole() {
+        let of = Unsent::new(400 * UNIT);
+        let held: Vec<_> = (1..=4).map(|at| now(&of, &format!("192.0.2.{at}"), 100 * UNIT)).collect();
+        assert!(held.iter().all(Option::is_some) && of.held() == 400 * UNIT);
+        assert!(now(&of, "192.0.2.9", UNIT).is_none(), "all is taken");
+        drop(held);
+        let one = now(&of, "192.0.2.1", 100 * UNIT);
+        assert!(one.is_some() && now(&of, "192.0.2.1", UNIT).is_none(), "its quarter is taken");
+        assert!(now(&of, "::ffff:192.0.2.1", UNIT).is_none(), "it is the same address");
+        assert!(now(&of, "192.0.2.2", UNIT).is_some(), "others are not in its way");
+        drop(one);
+        assert!(now(&of, "192.0.2.1", UNIT).is_some());
+    }
+
+    #[test]
+    fn what_is_too_large_gets_all_of_its_part_and_gives_back_what_it_needs_not() {
+        let of = Unsent::new(400 * UNIT);
+        let mut room = now(&of, "192.0.2.1", usize::MAX).expect("room");
+        assert_eq!(of.held(), 100 * UNIT);
+        assert!(now(&of, "192.0.2.1", UNIT).is_none() && now(&of, "192.0.2.2", usize::MAX).is_some());
+        room.keep(10 * UNIT);
+        assert_eq!(of.held(), 10 * UNIT);
+        assert!(now(&of, "192.0.2.1", 90 * UNIT).is_some() && now(&of, "192.0.2.1", 91 * UNIT).is_none());
+        room.keep(usize::MAX);
+        assert_eq!(of.held(), 10 * UNIT);
+        drop(room);
+        assert_eq!(of.held(), 0);
+        let of_nobody = of.room(None, usize::MAX).now_or_never().flatten();
+        assert_eq!(of.held(), 400 * UNIT);
+        drop(of_nobody);
+        of.forget_idle();
+        assert!(of.addresses().is_empty());
+    }
+
+    #[test]
+    fn shared_bytes_count_once_until_the_last_holder_lets_go() {
+        let alive = Alive::default();
+        let bytes = alive.count(Bytes::from_static(b"rows of a day"));
+        let part = bytes.slice(5..7);
+        assert_eq!((alive.bytes(), part.as_ref()), (13, &b"of"[..]));
+        drop(bytes);
+        assert_eq!(alive.bytes(), 13);
+        drop(part);
+        assert_eq!(alive.bytes(), 0);
+    }
+}

@@ -1,0 +1,217 @@
+//! Days' answers, rendered once, held in the codings they were asked for, and bounded in bytes.
+
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use chain::MinerId;
+use futures::future::BoxFuture;
+use lake::{CacheFigures, DayRows, Edition, Reader};
+use ledger::columns::Endpoint;
+use quick_cache::sync::{Cache, DefaultLifecycle};
+use quick_cache::{DefaultHashBuilder, OptionsBuilder, Weighter};
+
+use crate::http::coding::{Coding, Ending};
+use crate::http::response_memory::Alive;
+
+/// Bytes that an answer of a middling network takes; only the cache's first size depends on it.
+const USUAL: usize = 1 << 20;
+
+/// How long to wait until answers are taken, and how often to look.
+const PATIENCE: Duration = Duration::from_secs(10);
+const LOOK: Duration = Duration::from_millis(20);
+
+/// What is rendered: it stays true for ever, since another edition has another key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+struct Key {
+    edition: Edition,
+    endpoint: Endpoint,
+    coding: Coding,
+}
+
+/// Every miner's rows of a day, as an answer's end.
+#[derive(Debug)]
+pub(crate) struct Rendered {
+    /// The array and the envelope's closing brace.
+    ending: Ending,
+    /// Each miner and where its row ends, in the plain rendering; nothing in the others.
+    rows: Box<[(MinerId, usize)]>,
+}
+
+impl Rendered {
+    /// Writes the rows of a day.
+    fn of(rows: &DayRows, endpoint: Endpoint, alive: &Alive) -> Self {
+        let mut text = String::new();
+        let ends = rows.write_indexed_json(endpoint, &mut text);
+        text.push('}');
+        text.shrink_to_fit();
+        let rows = rows.miners().iter().copied().zip(ends).collect();
+        Self { ending: Ending::plain(text.into()).counted(alive), rows }
+    }
+
+    /// The same in another coding.
+    fn coded(&self, coding: Coding, alive: &Alive) -> io::Result<Self> {
+        Ok(Self { ending: Ending::new(coding, self.ending.bytes())?.counted(alive), rows: Box::default() })
+    }
+
+    /// The answer's end: the array of every miner's row, and the closing brace.
+    pub(crate) fn ending(&self) -> &Ending {
+        &self.ending
+    }
+
+    /// A miner's row; `None` if it has none that day. Only of the plain rendering.
+    pub(crate) fn row(&self, miner: MinerId) -> Option<&[u8]> {
+        let at = self.rows.binary_search_by_key(&miner, |(miner, _)| *miner).ok()?;
+        let (_, end) = self.rows.get(at)?;
+        // After the bracket, or after the comma behind the row before.
+        let before = at.checked_sub(1).and_then(|before| self.rows.get(before)).map_or(0, |(_, end)| *end);
+        self.ending.bytes().get(before + 1..*end)
+    }
+
+    /// Bytes that it takes in memory.
+    fn size(&self) -> usize {
+        size_of::<Self>() + self.ending.bytes().len() + size_of_val(&*self.rows)
+    }
+}
+
+/// Weighs what is held by its bytes.
+#[derive(Clone, Debug)]
+struct BySize;
+
+impl Weighter<Key, Arc<Rendered>> for BySize {
+    fn weight(&self, _: &Key, rendered: &Arc<Rendered>) -> u64 {
+        rendered.size() as u64
+    }
+}
+
+/// Why a day's answers could not be had.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Failure {
+    #[error("there is a newer edition of the day")]
+    Replaced,
+    #[error("the day could not be read")]
+    Lake(#[from] lake::Error),
+    #[error("the day could not be compressed")]
+    Compression(#[from] io::Error),
+    #[error("the rendering of the day did not end")]
+    Task(#[from] tokio::task::JoinError),
+    #[error("too many answers wait to be taken")]
+    Crowded,
+}
+
+/// The answers that are held.
+pub(crate) struct Bodies {
+    held: Cache<Key, Arc<Rendered>, BySize>,
+    /// Bytes of all there are: what is held, and what is being sent and is held no more.
+    alive: Alive,
+    /// How many of them there may be when another is made.
+    most: usize,
+    hits: AtomicU64,
+    misses: AtomicU64,
+}
+
+impl Bodies {
+    /// Holds up to `bytes`, and makes none while `beyond` more are being sent.
+    pub(crate) fn new(bytes: usize, beyond: usize) -> Self {
+        // One shard: several would each hold its part of the bytes, and a network's answer may be larger than that.
+        let (items, weight) = (bytes / USUAL + 1, bytes as u64);
+        let options =
+            OptionsBuilder::new().estimated_items_capacity(items).weight_capacity(weight).shards(1).build();
+        let (hash, life) = (DefaultHashBuilder::default(), DefaultLifecycle::default());
+        let held = match options {
+            Ok(options) => Cache::with_options(options, BySize, hash, life),
+            Err(_) => Cache::with(items, weight, BySize, hash, life),
+        };
+        let most = bytes.saturating_add(beyond);
+        Self { held, alive: Alive::default(), most, hits: AtomicU64::new(0), misses: AtomicU64::new(0) }
+    }
+
+    /// Every miner's rows, if they are held.
+    pub(crate) fn held(&self, edition: Edition, endpoint: Endpoint) -> Option<Arc<Rendered>> {
+        self.found(self.held.get(&Key { edition, endpoint, coding: Coding::Identity }))
+    }
+
+    /// How often requests have found what they asked for, how often they have not, and the bytes held.
+    pub(crate) fn figures(&self) -> CacheFigures {
+        CacheFigures {
+            hits: self.hits.load(Ordering::Relaxed),
+            misses: self.misses.load(Ordering::Relaxed),
+            bytes: usize::try_from(self.held.weight()).unwrap_or(usize::MAX),
+        }
+    }
+
+    /// Counts whether a request has found what it asked for.
+    fn found<T>(&self, held: Option<T>) -> Option<T> {
+        let count = if held.is_some() { &self.hits } else { &self.misses };
+        count.fetch_add(1, Ordering::Relaxed);
+        held
+    }
+
+    /// Every miner's rows of that edition of a day, rendered if they are not held. Who asks for what is being rendered
+    /// for another waits for that.
+    pub(crate) async fn get(
+        &self,
+        reader: &Reader,
+        edition: Edition,
+        endpoint: Endpoint,
+        coding: Coding,
+    ) -> Result<Arc<Rendered>, Failure> {
+        match self.found(self.held.get(&Key { edition, endpoint, coding })) {
+            Some(rendered) => Ok(rendered),
+            // Boxed, so that no request carries it that finds what it asks for.
+            None => Box::pin(self.render(reader, edition, endpoint, coding)).await,
+        }
+    }
+
+    /// Waits until there may be another. Clients that take nothing keep what was made for them; it is a matter of seconds
+    /// until they are given up.
+    async fn room(&self) -> Result<(), Failure> {
+        let mut waited = Duration::ZERO;
+        while self.alive.bytes() > self.most {
+            if waited >= PATIENCE {
+                return Err(Failure::Crowded);
+            }
+            tokio::time::sleep(LOOK).await;
+            waited += LOOK;
+        }
+        Ok(())
+    }
+
+    /// The rows of that edition of a day, rendered now if they are not held.
+    pub(crate) async fn render(
+        &self,
+        reader: &Reader,
+        edition: Edition,
+        endpoint: Endpoint,
+        coding: Coding,
+    ) -> Result<Arc<Rendered>, Failure> {
+        let plain = Key { edition, endpoint, coding: Coding::Identity };
+        let render = async {
+            self.room().await?;
+            let rows = rows(reader, edition).await?;
+            let alive = self.alive.clone();
+            let rendering = tokio::task::spawn_blocking(move || Rendered::of(&rows, endpoint, &alive));
+            Ok::<_, Failure>(Arc::new(rendering.await?))
+        };
+        if coding == Coding::Identity {
+            return self.held.get_or_insert_async(&plain, render).await;
+        }
+        let compress = async {
+            let plain = self.held.get_or_insert_async(&plain, render).await?;
+            let alive = self.alive.clone();
+            let compression = tokio::task::spawn_blocking(move || plain.coded(coding, &alive));
+            Ok::<_, Failure>(Arc::new(compression.await??))
+        };
+        self.held.get_or_insert_async(&Key { edition, endpoint, coding }, compress).await
+    }
+}
+
+/// The rows of that edition of a day. Boxed, because reading a lake is a future of many kilobytes and of a type that
+/// nobody should have to look into.
+pub(crate) fn rows(reader: &Reader, edition: Edition) -> BoxFuture<'_, Result<Arc<DayRows>, Failure>> {
+    Box::pin(async move {
+        let read = reader.edition(edition.day()).await?;
+        read.and_then(|(read, rows)| (read == edition).then_some(rows)).ok_or(Failure::Replaced)
+    })
+}

@@ -1,0 +1,305 @@
+//! The server's life: accept, serve, drain.
+
+mod app;
+mod background;
+pub(crate) mod open_files;
+pub(crate) mod routes;
+
+use std::convert::Infallible;
+use std::io;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use axum::http::StatusCode;
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
+use lake::Reader;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::task::JoinSet;
+use tokio::time::{sleep, timeout};
+
+use crate::access::connection_limits::{Asked, Place, TOO_MANY};
+use crate::config::Config;
+use crate::errors::v2_error::Refusal;
+use crate::http::timeout_stream::{Activity, Explained, Impatient, Patience};
+use crate::serve::app::Application;
+use crate::serve::background::Background;
+use crate::state::Server;
+
+/// How long to wait after a connection could not be accepted, most likely for want of file descriptors.
+const ACCEPT_PAUSE: Duration = Duration::from_secs(1);
+/// How often idle connections are looked for while others wait for a place.
+const CROWDED_PAUSE: Duration = Duration::from_millis(200);
+/// Least size of a head that hyper can be told.
+const LEAST_HEAD: usize = 8 << 10;
+
+/// Why a server ended before it was asked to.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The socket cannot accept connections.
+    #[error("the listening socket accepts no connections; give a socket that is bound and listening: {0}")]
+    Listen(#[source] io::Error),
+}
+
+/// Serves the lake on `listener` until `shutdown` is done, then lets open requests end, for at most
+/// [`Config::drain_timeout`]. Meanwhile looks for newer published versions.
+///
+/// # Errors
+/// Fails when the socket cannot accept connections at all. What goes wrong with a connection, or while looking for
+/// newer data, is logged, and the server goes on.
+pub async fn serve(
+    listener: TcpListener,
+    reader: Arc<Reader>,
+    config: Config,
+    shutdown: impl Future<Output = ()> + Send + 'static,
+) -> Result<(), Error> {
+    Server::new(reader, config).serve(listener, shutdown).await
+}
+
+impl Server {
+    /// Serves on `listener` until `shutdown` is done; see [`serve`](crate::serve()).
+    ///
+    /// # Errors
+    /// As [`serve`](crate::serve()).
+    pub async fn serve(
+        &self,
+        listener: TcpListener,
+        shutdown: impl Future<Output = ()> + Send + 'static,
+    ) -> Result<(), Error> {
+        let background = Background::start(self);
+        let (signal, signals) = watch::channel(Signal::default());
+        let mut connections = JoinSet::new();
+        let outcome = accept_all(self, listener, shutdown, &mut connections, &signal, &signals).await;
+
+        tracing::info!(connections = connections.len(), "shutting down: letting open requests end");
+        self.shared.health.drain();
+        signal.send_modify(|signal| signal.stopped = true);
+        let drained = timeout(self.shared.config.drain_timeout, async {
+            while let Some(ended) = connections.join_next().await {
+                report(ended);
+            }
+        });
+        if drained.await.is_err() {
+            tracing::warn!(connections = connections.len(), "cut the connections that did not end in time");
+        }
+        background.end(self.shared.config.drain_timeout).await;
+        outcome
+    }
+}
+
+/// What connections are told.
+#[derive(Clone, Copy, Debug, Default)]
+struct Signal {
+    /// The server stops: end what is open, and begin nothing.
+    stopped: bool,
+    /// Counts how often others had to wait for a place.
+    crowded: u64,
+}
+
+/// Accepts until the shutdown; each connection is a task.
+async fn accept_all(
+    server: &Server,
+    listener: TcpListener,
+    shutdown: impl Future<Output = ()>,
+    connections: &mut JoinSet<()>,
+    signal: &watch::Sender<Signal>,
+    signals: &watch::Receiver<Signal>,
+) -> Result<(), Error> {
+    let application = server.application();
+    let places = server.shared.config.max_connections.clamp(1, Semaphore::MAX_PERMITS);
+    let places = Arc::new(Semaphore::new(places));
+    let mut shutdown = std::pin::pin!(shutdown);
+    loop {
+        let (place, stream, peer) = tokio::select! {
+            () = &mut shutdown => return Ok(()),
+            Some(ended) = connections.join_next() => {
+                report(ended);
+                continue;
+            }
+            accepted = accept(&listener, &places) => accepted?,
+            never = crowd(&places, signal) => match never {},
+        };
+        let of_address = match server.shared.places.ask(peer) {
+            Asked::Given(of_address) => of_address,
+            Asked::Refused => {
+                refuse(server, &stream);
+                continue;
+            }
+        };
+        let places = (place, of_address);
+        connections.spawn(connection(
+            server.clone(),
+            application.clone(),
+            (stream, peer),
+            signals.clone(),
+            places,
+        ));
+    }
+}
+
+/// Closes a connection of an address that has too many, and says so as far as that costs nothing: if it is not taken at
+/// once it is not said.
+fn refuse(server: &Server, stream: &TcpStream) {
+    server.shared.metrics.refused_connections.inc();
+    if let Err(error) = stream.try_write(TOO_MANY) {
+        tracing::debug!(%error, "an address with too many connections was not told so");
+    }
+}
+
+/// While there is no place left, tells the connections so, over and over.
+async fn crowd(places: &Semaphore, signal: &watch::Sender<Signal>) -> Infallible {
+    loop {
+        sleep(CROWDED_PAUSE).await;
+        if places.available_permits() == 0 {
+            signal.send_modify(|signal| signal.crowded = signal.crowded.wrapping_add(1));
+        }
+    }
+}
+
+/// The next connection, once there is a place for it.
+async fn accept(
+    listener: &TcpListener,
+    places: &Arc<Semaphore>,
+) -> Result<(Option<OwnedSemaphorePermit>, TcpStream, IpAddr), Error> {
+    // The semaphore is never closed, so there always is a permit to come.
+    let place = Arc::clone(places).acquire_owned().await.ok();
+    loop {
+        match listener.accept().await {
+            Ok((stream, peer)) => return Ok((place, stream, peer.ip())),
+            Err(error) if error.kind() == io::ErrorKind::InvalidInput => {
+                return Err(Error::Listen(error));
+            }
+            Err(error) if gone(error.kind()) => {}
+            Err(error) => {
+                tracing::warn!(%error, "a connection could not be accepted; trying again in a second");
+                sleep(ACCEPT_PAUSE).await;
+            }
+        }
+    }
+}
+
+/// Whether the peer hung up before it was accepted.
+fn gone(kind: io::ErrorKind) -> bool {
+    use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset};
+    matches!(kind, ConnectionAborted | ConnectionRefused | ConnectionReset)
+}
+
+/// One more open connection, for as long as this lives.
+struct Open(Server);
+
+impl Open {
+    fn new(server: Server) -> Self {
+        server.shared.metrics.connections.inc();
+        server.shared.metrics.open.fetch_add(1, Ordering::Relaxed);
+        Self(server)
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.0.shared.metrics.open.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// Serves one connection until it ends, or, once the server stops, until its open request is answered.
+async fn connection(
+    server: Server,
+    application: Application,
+    (stream, peer): (TcpStream, IpAddr),
+    mut signals: watch::Receiver<Signal>,
+    _places: (Option<OwnedSemaphorePermit>, Place),
+) {
+    let _open = Open::new(server.clone());
+    // Answers are written whole; waiting to fill packets would only delay their ends.
+    if let Err(error) = stream.set_nodelay(true) {
+        tracing::debug!(%error, "TCP_NODELAY could not be set");
+    }
+    let config = &server.shared.config;
+    let (head, idle, max_head) = (config.header_timeout, config.idle_timeout, config.max_head);
+    let patience = Patience { head, write: config.write_timeout };
+    let activity = Activity::new();
+    let explain = Box::new(move |status| malformed(&server, status));
+    let stream = Impatient::new(stream, patience, Arc::clone(&activity), explain);
+    let asked = Arc::clone(&activity);
+    let service = service_fn(move |request: hyper::Request<Incoming>| {
+        asked.asked();
+        let (application, asked) = (application.clone(), Arc::clone(&asked));
+        async move {
+            let response = application.answer(request, Some(peer)).await;
+            asked.answered();
+            Ok::<_, Infallible>(response)
+        }
+    });
+    let max_head = max_head.max(LEAST_HEAD);
+    let served = http1::Builder::new()
+        .max_buf_size(max_head)
+        .max_header_size(max_head)
+        .serve_connection(TokioIo::new(stream), service);
+    let mut served = std::pin::pin!(served);
+    let mut wake = idle;
+    let outcome = loop {
+        tokio::select! {
+            outcome = &mut served => break outcome,
+            changed = signals.changed() => {
+                if changed.is_err() || signals.borrow_and_update().stopped {
+                    // One that has asked for nothing yet, and is not about to, has nothing to end.
+                    if activity.idle_for().is_some() {
+                        return;
+                    }
+                    served.as_mut().graceful_shutdown();
+                    break served.await;
+                }
+                // Others wait: who idles for long must go.
+                if activity.idle_for().is_some_and(|time| time >= head) {
+                    return;
+                }
+            }
+            () = sleep(wake) => {
+                match activity.idle_for() {
+                    Some(time) if time >= idle => return,
+                    Some(time) => wake = idle - time,
+                    None => wake = idle,
+                }
+            }
+        }
+    };
+    if let Err(error) = outcome {
+        tracing::debug!(%error, "a connection ended early");
+    }
+}
+
+/// Explains what hyper answers by itself, and counts and logs it as an answer.
+fn malformed(server: &Server, status: u16) -> Option<Explained> {
+    let limit = server.shared.config.max_head.max(LEAST_HEAD);
+    let message = match status {
+        400 => {
+            "This is not a well-formed HTTP/1.1 request: its first line or one of its headers cannot be read."
+                .to_owned()
+        }
+        414 => "The address is far too long.".to_owned(),
+        431 => format!(
+            "The request's head is too large: expected at most {limit} bytes and 100 headers; or it announces too long a body."
+        ),
+        _ => return None,
+    };
+    let id = server.shared.ids.next();
+    tracing::info!(request_id = %id, status, "answered something malformed");
+    let of = StatusCode::from_u16(status).unwrap_or_default();
+    let body = Refusal::malformed(&id, status, &message);
+    let bytes = body.len() as u64;
+    server.shared.metrics.answered(Default::default(), of, status, None, bytes, Duration::ZERO);
+    let pages = server.shared.config.pages(server.shared.gate.is_open());
+    Some(Explained { body, pages: pages.cloned() })
+}
+
+/// A connection's task does not panic, since the door catches; if it does all the same, it is said.
+fn report(ended: Result<(), tokio::task::JoinError>) {
+    if let Err(error) = ended {
+        tracing::error!(%error, "a connection's task failed");
+    }
+}
