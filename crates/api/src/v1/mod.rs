@@ -31,7 +31,7 @@ use axum::routing::get;
 use axum::{Extension, Router, middleware};
 use futures::FutureExt as _;
 
-pub(crate) use format::{FORMATS, Format};
+pub(crate) use format::FORMATS;
 
 use self::context::V1;
 use self::dispatch::{Request, respond};
