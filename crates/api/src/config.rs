@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::access::rate::Rate;
-use crate::http::cors::Pages;
+use crate::http::cors::AllowedOrigin;
 
 /// How to serve. [`Config::default`] suits a server on loopback.
 #[derive(Clone)]
@@ -14,7 +14,7 @@ pub struct Config {
     /// The single token: it is a key of its own, which may do everything. The server keeps only its SHA-256, and an
     /// empty token lets nobody in.
     pub token: Option<String>,
-    /// The file of keys, [`Store::path`](crate::access::keys::Store::path); it need not be there. With neither a token nor a
+    /// The file of keys, [`KeyStore::path`](crate::keys::KeyStore::path); it need not be there. With neither a token nor a
     /// key, everyone is let in.
     pub keys: Option<PathBuf>,
     /// How often to look for changed keys and to write down what was counted.
@@ -25,10 +25,10 @@ pub struct Config {
     pub address_rate: Option<Rate>,
     /// Whether that holds also while no key is asked for.
     pub address_rate_when_open: bool,
-    /// Which pages of other origins may read answers.
-    pub pages: Option<Pages>,
-    /// Whether they may also while no key is asked for.
-    pub pages_when_open: bool,
+    /// The origin whose pages may read responses, for `access-control-allow-origin`.
+    pub allowed_origin: Option<AllowedOrigin>,
+    /// Whether its pages may also while no key is required.
+    pub allow_origin_when_open: bool,
     /// Take the last address in `x-forwarded-for` for the client's: for a server behind a proxy that sets it.
     pub behind_proxy: bool,
     /// How often to look for a newer published version of the lake.
@@ -80,8 +80,8 @@ impl Default for Config {
             key_rate: None,
             address_rate: None,
             address_rate_when_open: true,
-            pages: Some(Pages::any()),
-            pages_when_open: false,
+            allowed_origin: Some(AllowedOrigin::any()),
+            allow_origin_when_open: false,
             behind_proxy: false,
             refresh_every: Duration::from_secs(2),
             unready_after: Duration::from_secs(30),
@@ -106,8 +106,8 @@ impl Default for Config {
 impl Config {
     /// The pages that may read an answer; `open` is whether no key is asked for. Then who reaches the server reads
     /// everything, and a page in a browser on the same machine reaches one on loopback.
-    pub(crate) fn pages(&self, open: bool) -> Option<&Pages> {
-        self.pages.as_ref().filter(|_| !open || self.pages_when_open)
+    pub(crate) fn origin_for(&self, open: bool) -> Option<&AllowedOrigin> {
+        self.allowed_origin.as_ref().filter(|_| !open || self.allow_origin_when_open)
     }
 }
 
@@ -121,8 +121,8 @@ impl fmt::Debug for Config {
             key_rate,
             address_rate,
             address_rate_when_open,
-            pages,
-            pages_when_open,
+            allowed_origin,
+            allow_origin_when_open,
             behind_proxy,
             refresh_every,
             unready_after,
@@ -148,8 +148,8 @@ impl fmt::Debug for Config {
             .field("key_rate", key_rate)
             .field("address_rate", address_rate)
             .field("address_rate_when_open", address_rate_when_open)
-            .field("pages", pages)
-            .field("pages_when_open", pages_when_open)
+            .field("allowed_origin", allowed_origin)
+            .field("allow_origin_when_open", allow_origin_when_open)
             .field("behind_proxy", behind_proxy)
             .field("refresh_every", refresh_every)
             .field("unready_after", unready_after)
@@ -173,7 +173,7 @@ impl fmt::Debug for Config {
 
 #[cfg(test)]
 mod tests {
-    use super::{Config, Pages};
+    use super::{AllowedOrigin, Config};
 
     #[test]
     fn the_token_is_not_shown() {
@@ -185,11 +185,14 @@ mod tests {
 
     #[test]
     fn without_keys_only_those_that_were_asked_for_may_read() {
-        let config =
-            |pages_when_open| Config { pages: Some(Pages::any()), pages_when_open, ..Config::default() };
-        assert!(config(false).pages(true).is_none() && config(false).pages(false).is_some());
-        assert!(config(true).pages(true).is_some());
-        let none = Config { pages: None, pages_when_open: true, ..Config::default() };
-        assert!(none.pages(true).is_none() && none.pages(false).is_none());
+        let config = |allow_origin_when_open| Config {
+            allowed_origin: Some(AllowedOrigin::any()),
+            allow_origin_when_open,
+            ..Config::default()
+        };
+        assert!(config(false).origin_for(true).is_none() && config(false).origin_for(false).is_some());
+        assert!(config(true).origin_for(true).is_some());
+        let none = Config { allowed_origin: None, allow_origin_when_open: true, ..Config::default() };
+        assert!(none.origin_for(true).is_none() && none.origin_for(false).is_none());
     }
 }

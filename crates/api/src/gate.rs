@@ -1,4 +1,4 @@
-//! Who may pass, and how often: rates at the door, scopes and quotas at the gate.
+//! Access control of requests: rates, then scopes and quotas.
 
 use std::net::IpAddr;
 
@@ -10,44 +10,44 @@ use axum::middleware::Next;
 use axum::response::Response;
 use tokio::sync::SemaphorePermit;
 
-use crate::access::auth::{Caller, Pass};
+use crate::access::auth::{Caller, Grant};
 use crate::access::denial::Denial;
-use crate::access::rate::Meter;
+use crate::access::rate::RateLimitStatus;
 use crate::access::rate_headers;
-use crate::errors::v2_error::Refusal;
+use crate::errors::v2_error::V2Error;
 use crate::http::request_id::RequestId;
 use crate::paths::{HEALTHZ, READYZ, scope_of_path};
 use crate::state::Server;
 
 /// Takes the request, which comes from `address`, out of what its key may make, or where it has none, its address.
-pub(crate) fn take(
+pub(crate) fn take_token(
     server: &Server,
     caller: &Caller,
     head: &Parts,
     address: Option<IpAddr>,
-) -> Result<Option<Meter>, Denial> {
+) -> Result<Option<RateLimitStatus>, Denial> {
     // Whoever watches over the server must not be told that it is busy, and these cost next to nothing.
     if [HEALTHZ, READYZ].contains(&head.uri.path()) {
         return Ok(None);
     }
     if let Some(key) = caller.key() {
         let Some(bucket) = &key.bucket else { return Ok(None) };
-        return bucket.take().map(Some).map_err(|exceeded| Denial::Rate { exceeded, of_key: true });
+        return bucket.take_token().map(Some).map_err(|exceeded| Denial::Rate { exceeded, of_key: true });
     }
     // Decided now: the first key may have come since the last request.
-    if matches!(caller, Caller::Anyone) && !server.shared.config.address_rate_when_open {
+    if matches!(caller, Caller::Anonymous) && !server.shared.config.address_rate_when_open {
         return Ok(None);
     }
-    let (Some(addresses), Some(address)) = (&server.shared.addresses, address) else { return Ok(None) };
-    addresses.take(address).map(Some).map_err(|exceeded| Denial::Rate { exceeded, of_key: false })
+    let (Some(addresses), Some(address)) = (&server.shared.address_limiter, address) else { return Ok(None) };
+    addresses.take_token(address).map(Some).map_err(|exceeded| Denial::Rate { exceeded, of_key: false })
 }
 
-/// Where a request comes from, left beside it.
+/// The address that a request comes from, attached to it.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Sender(pub(crate) Option<IpAddr>);
+pub(crate) struct ClientAddress(pub(crate) Option<IpAddr>);
 
 /// Where the request comes from: the connection's other end, or, behind a proxy, what the proxy says of it.
-pub(crate) fn address(server: &Server, headers: &HeaderMap, peer: Option<IpAddr>) -> Option<IpAddr> {
+pub(crate) fn client_address(server: &Server, headers: &HeaderMap, peer: Option<IpAddr>) -> Option<IpAddr> {
     if !server.shared.config.behind_proxy {
         return peer;
     }
@@ -57,7 +57,7 @@ pub(crate) fn address(server: &Server, headers: &HeaderMap, peer: Option<IpAddr>
     said.or(peer)
 }
 
-/// Lets requests pass whose key is for what they ask. What is behind finds its [`Pass`].
+/// Lets only authorized requests through, each with its [`Grant`].
 pub(crate) async fn gate(
     State(server): State<Server>,
     Extension(id): Extension<RequestId>,
@@ -66,43 +66,43 @@ pub(crate) async fn gate(
     next: Next,
 ) -> Response {
     let path = request.uri().path().to_owned();
-    let run = async |leave| {
-        request.extensions_mut().insert::<Pass>(leave);
+    let run = async |grant| {
+        request.extensions_mut().insert::<Grant>(grant);
         next.run(request).await
     };
-    pass(&server, &id, &caller, &path, run).await
+    authorized(&server, &id, &caller, &path, run).await
 }
 
-/// Does the work for a request to that path if its key is for it and there is a place to work on it.
-pub(crate) async fn pass(
+/// Does the work for a request to that path if its key covers the path and a permit is free.
+pub(crate) async fn authorized(
     server: &Server,
     id: &RequestId,
     caller: &Caller,
     path: &str,
-    work: impl AsyncFnOnce(Pass) -> Response,
+    work: impl AsyncFnOnce(Grant) -> Response,
 ) -> Response {
-    let leave = match caller.admit(scope_of_path(path)) {
-        Ok(leave) => leave,
-        Err(denial) => return Refusal::Denied(denial).answer_at(path, id),
+    let grant = match caller.admit(scope_of_path(path)) {
+        Ok(grant) => grant,
+        Err(denial) => return V2Error::Denied(denial).response_at(path, id),
     };
-    let meter = leave.meter;
-    let mut response = match slot(server).await {
-        Some(_permit) => work(leave).await,
-        None => Refusal::Busy.answer_at(path, id),
+    let rate_limit = grant.rate_limit;
+    let mut response = match request_permit(server).await {
+        Some(_permit) => work(grant).await,
+        None => V2Error::Busy.response_at(path, id),
     };
-    if let Some(meter) = meter {
-        rate_headers::tell(meter, response.headers_mut());
+    if let Some(rate_limit) = rate_limit {
+        rate_headers::set_rate_headers(rate_limit, response.headers_mut());
     }
     response
 }
 
 /// Lets as many requests for data be worked on at once as the configuration says. Waiting takes at most half the
 /// time a request may take, so that who gets in late has time left.
-async fn slot(server: &Server) -> Option<SemaphorePermit<'_>> {
-    let slots = &server.shared.slots;
-    if let Ok(permit) = slots.try_acquire() {
+async fn request_permit(server: &Server) -> Option<SemaphorePermit<'_>> {
+    let permits = &server.shared.request_permits;
+    if let Ok(permit) = permits.try_acquire() {
         return Some(permit);
     }
     let patience = server.shared.config.request_timeout / 2;
-    tokio::time::timeout(patience, slots.acquire()).await.ok()?.ok()
+    tokio::time::timeout(patience, permits.acquire()).await.ok()?.ok()
 }

@@ -1,4 +1,4 @@
-//! Days' answers, rendered once, held in the codings they were asked for, and bounded in bytes.
+//! The cache of rendered days, in the content codings that were asked for, bounded in bytes.
 
 use std::io;
 use std::sync::Arc;
@@ -12,8 +12,8 @@ use ledger::columns::Endpoint;
 use quick_cache::sync::{Cache, DefaultLifecycle};
 use quick_cache::{DefaultHashBuilder, OptionsBuilder, Weighter};
 
-use crate::http::coding::{Coding, Ending};
-use crate::http::response_memory::Alive;
+use crate::http::coding::{ContentCoding, EncodedSuffix};
+use crate::http::response_memory::ByteCounter;
 
 /// Bytes that an answer of a middling network takes; only the cache's first size depends on it.
 const USUAL: usize = 1 << 20;
@@ -24,40 +24,43 @@ const LOOK: Duration = Duration::from_millis(20);
 
 /// What is rendered: it stays true for ever, since another edition has another key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-struct Key {
+struct CacheKey {
     edition: Edition,
     endpoint: Endpoint,
-    coding: Coding,
+    coding: ContentCoding,
 }
 
-/// Every miner's rows of a day, as an answer's end.
+/// All miners' rows of a day, as the suffix of a response.
 #[derive(Debug)]
-pub(crate) struct Rendered {
+pub(crate) struct RenderedDay {
     /// The array and the envelope's closing brace.
-    ending: Ending,
+    suffix: EncodedSuffix,
     /// Each miner and where its row ends, in the plain rendering; nothing in the others.
     rows: Box<[(MinerId, usize)]>,
 }
 
-impl Rendered {
+impl RenderedDay {
     /// Writes the rows of a day.
-    fn of(rows: &DayRows, endpoint: Endpoint, alive: &Alive) -> Self {
+    fn of(rows: &DayRows, endpoint: Endpoint, byte_counter: &ByteCounter) -> Self {
         let mut text = String::new();
         let ends = rows.write_indexed_json(endpoint, &mut text);
         text.push('}');
         text.shrink_to_fit();
         let rows = rows.miners().iter().copied().zip(ends).collect();
-        Self { ending: Ending::plain(text.into()).counted(alive), rows }
+        Self { suffix: EncodedSuffix::plain(text.into()).counted(byte_counter), rows }
     }
 
     /// The same in another coding.
-    fn coded(&self, coding: Coding, alive: &Alive) -> io::Result<Self> {
-        Ok(Self { ending: Ending::new(coding, self.ending.bytes())?.counted(alive), rows: Box::default() })
+    fn coded(&self, coding: ContentCoding, byte_counter: &ByteCounter) -> io::Result<Self> {
+        Ok(Self {
+            suffix: EncodedSuffix::new(coding, self.suffix.bytes())?.counted(byte_counter),
+            rows: Box::default(),
+        })
     }
 
     /// The answer's end: the array of every miner's row, and the closing brace.
-    pub(crate) fn ending(&self) -> &Ending {
-        &self.ending
+    pub(crate) fn suffix(&self) -> &EncodedSuffix {
+        &self.suffix
     }
 
     /// A miner's row; `None` if it has none that day. Only of the plain rendering.
@@ -66,12 +69,12 @@ impl Rendered {
         let (_, end) = self.rows.get(at)?;
         // After the bracket, or after the comma behind the row before.
         let before = at.checked_sub(1).and_then(|before| self.rows.get(before)).map_or(0, |(_, end)| *end);
-        self.ending.bytes().get(before + 1..*end)
+        self.suffix.bytes().get(before + 1..*end)
     }
 
     /// Bytes that it takes in memory.
     fn size(&self) -> usize {
-        size_of::<Self>() + self.ending.bytes().len() + size_of_val(&*self.rows)
+        size_of::<Self>() + self.suffix.bytes().len() + size_of_val(&*self.rows)
     }
 }
 
@@ -79,15 +82,15 @@ impl Rendered {
 #[derive(Clone, Debug)]
 struct BySize;
 
-impl Weighter<Key, Arc<Rendered>> for BySize {
-    fn weight(&self, _: &Key, rendered: &Arc<Rendered>) -> u64 {
+impl Weighter<CacheKey, Arc<RenderedDay>> for BySize {
+    fn weight(&self, _: &CacheKey, rendered: &Arc<RenderedDay>) -> u64 {
         rendered.size() as u64
     }
 }
 
-/// Why a day's answers could not be had.
+/// Why a day could not be rendered.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum Failure {
+pub(crate) enum RenderError {
     #[error("there is a newer edition of the day")]
     Replaced,
     #[error("the day could not be read")]
@@ -100,18 +103,18 @@ pub(crate) enum Failure {
     Crowded,
 }
 
-/// The answers that are held.
-pub(crate) struct Bodies {
-    held: Cache<Key, Arc<Rendered>, BySize>,
+/// The cache of rendered days.
+pub(crate) struct RenderedCache {
+    cache: Cache<CacheKey, Arc<RenderedDay>, BySize>,
     /// Bytes of all there are: what is held, and what is being sent and is held no more.
-    alive: Alive,
+    byte_counter: ByteCounter,
     /// How many of them there may be when another is made.
-    most: usize,
+    max_bytes: usize,
     hits: AtomicU64,
     misses: AtomicU64,
 }
 
-impl Bodies {
+impl RenderedCache {
     /// Holds up to `bytes`, and makes none while `beyond` more are being sent.
     pub(crate) fn new(bytes: usize, beyond: usize) -> Self {
         // One shard: several would each hold its part of the bytes, and a network's answer may be larger than that.
@@ -119,17 +122,23 @@ impl Bodies {
         let options =
             OptionsBuilder::new().estimated_items_capacity(items).weight_capacity(weight).shards(1).build();
         let (hash, life) = (DefaultHashBuilder::default(), DefaultLifecycle::default());
-        let held = match options {
+        let cache = match options {
             Ok(options) => Cache::with_options(options, BySize, hash, life),
             Err(_) => Cache::with(items, weight, BySize, hash, life),
         };
-        let most = bytes.saturating_add(beyond);
-        Self { held, alive: Alive::default(), most, hits: AtomicU64::new(0), misses: AtomicU64::new(0) }
+        let max_bytes = bytes.saturating_add(beyond);
+        Self {
+            cache,
+            byte_counter: ByteCounter::default(),
+            max_bytes,
+            hits: AtomicU64::new(0),
+            misses: AtomicU64::new(0),
+        }
     }
 
-    /// Every miner's rows, if they are held.
-    pub(crate) fn held(&self, edition: Edition, endpoint: Endpoint) -> Option<Arc<Rendered>> {
-        self.found(self.held.get(&Key { edition, endpoint, coding: Coding::Identity }))
+    /// All miners' rows, if they are cached.
+    pub(crate) fn get_cached(&self, edition: Edition, endpoint: Endpoint) -> Option<Arc<RenderedDay>> {
+        self.found(self.cache.get(&CacheKey { edition, endpoint, coding: ContentCoding::Identity }))
     }
 
     /// How often requests have found what they asked for, how often they have not, and the bytes held.
@@ -137,7 +146,7 @@ impl Bodies {
         CacheFigures {
             hits: self.hits.load(Ordering::Relaxed),
             misses: self.misses.load(Ordering::Relaxed),
-            bytes: usize::try_from(self.held.weight()).unwrap_or(usize::MAX),
+            bytes: usize::try_from(self.cache.weight()).unwrap_or(usize::MAX),
         }
     }
 
@@ -155,9 +164,9 @@ impl Bodies {
         reader: &Reader,
         edition: Edition,
         endpoint: Endpoint,
-        coding: Coding,
-    ) -> Result<Arc<Rendered>, Failure> {
-        match self.found(self.held.get(&Key { edition, endpoint, coding })) {
+        coding: ContentCoding,
+    ) -> Result<Arc<RenderedDay>, RenderError> {
+        match self.found(self.cache.get(&CacheKey { edition, endpoint, coding })) {
             Some(rendered) => Ok(rendered),
             // Boxed, so that no request carries it that finds what it asks for.
             None => Box::pin(self.render(reader, edition, endpoint, coding)).await,
@@ -166,11 +175,11 @@ impl Bodies {
 
     /// Waits until there may be another. Clients that take nothing keep what was made for them; it is a matter of seconds
     /// until they are given up.
-    async fn room(&self) -> Result<(), Failure> {
+    async fn wait_for_memory(&self) -> Result<(), RenderError> {
         let mut waited = Duration::ZERO;
-        while self.alive.bytes() > self.most {
+        while self.byte_counter.bytes() > self.max_bytes {
             if waited >= PATIENCE {
-                return Err(Failure::Crowded);
+                return Err(RenderError::Crowded);
             }
             tokio::time::sleep(LOOK).await;
             waited += LOOK;
@@ -184,34 +193,35 @@ impl Bodies {
         reader: &Reader,
         edition: Edition,
         endpoint: Endpoint,
-        coding: Coding,
-    ) -> Result<Arc<Rendered>, Failure> {
-        let plain = Key { edition, endpoint, coding: Coding::Identity };
+        coding: ContentCoding,
+    ) -> Result<Arc<RenderedDay>, RenderError> {
+        let plain = CacheKey { edition, endpoint, coding: ContentCoding::Identity };
         let render = async {
-            self.room().await?;
+            self.wait_for_memory().await?;
             let rows = rows(reader, edition).await?;
-            let alive = self.alive.clone();
-            let rendering = tokio::task::spawn_blocking(move || Rendered::of(&rows, endpoint, &alive));
-            Ok::<_, Failure>(Arc::new(rendering.await?))
+            let byte_counter = self.byte_counter.clone();
+            let rendering =
+                tokio::task::spawn_blocking(move || RenderedDay::of(&rows, endpoint, &byte_counter));
+            Ok::<_, RenderError>(Arc::new(rendering.await?))
         };
-        if coding == Coding::Identity {
-            return self.held.get_or_insert_async(&plain, render).await;
+        if coding == ContentCoding::Identity {
+            return self.cache.get_or_insert_async(&plain, render).await;
         }
         let compress = async {
-            let plain = self.held.get_or_insert_async(&plain, render).await?;
-            let alive = self.alive.clone();
-            let compression = tokio::task::spawn_blocking(move || plain.coded(coding, &alive));
-            Ok::<_, Failure>(Arc::new(compression.await??))
+            let plain = self.cache.get_or_insert_async(&plain, render).await?;
+            let byte_counter = self.byte_counter.clone();
+            let compression = tokio::task::spawn_blocking(move || plain.coded(coding, &byte_counter));
+            Ok::<_, RenderError>(Arc::new(compression.await??))
         };
-        self.held.get_or_insert_async(&Key { edition, endpoint, coding }, compress).await
+        self.cache.get_or_insert_async(&CacheKey { edition, endpoint, coding }, compress).await
     }
 }
 
 /// The rows of that edition of a day. Boxed, because reading a lake is a future of many kilobytes and of a type that
 /// nobody should have to look into.
-pub(crate) fn rows(reader: &Reader, edition: Edition) -> BoxFuture<'_, Result<Arc<DayRows>, Failure>> {
+pub(crate) fn rows(reader: &Reader, edition: Edition) -> BoxFuture<'_, Result<Arc<DayRows>, RenderError>> {
     Box::pin(async move {
         let read = reader.edition(edition.day()).await?;
-        read.and_then(|(read, rows)| (read == edition).then_some(rows)).ok_or(Failure::Replaced)
+        read.and_then(|(read, rows)| (read == edition).then_some(rows)).ok_or(RenderError::Replaced)
     })
 }

@@ -6,14 +6,14 @@ use std::time::Instant;
 use lake::Reader;
 use tokio::sync::Semaphore;
 
-use crate::access::auth::Gate;
-use crate::access::connection_limits::Places;
-use crate::access::keys::{self, Keeper, Ring};
-use crate::access::rate::Addresses;
+use crate::access::auth::Authenticator;
+use crate::access::connection_limits::ConnectionLimits;
+use crate::access::keys::{self, KeySet, KeySync};
+use crate::access::rate::AddressLimiter;
 use crate::config::Config;
 use crate::http::request_id::RequestIds;
-use crate::http::response_memory::Unsent;
-use crate::rendered::Bodies;
+use crate::http::response_memory::ResponseMemory;
+use crate::rendered::RenderedCache;
 use crate::telemetry::health::{Health, Unready};
 use crate::telemetry::metrics::Metrics;
 
@@ -27,19 +27,19 @@ pub(crate) struct Shared {
     pub(crate) reader: Arc<Reader>,
     /// The configuration, without the token.
     pub(crate) config: Config,
-    pub(crate) gate: Gate,
+    pub(crate) authenticator: Authenticator,
     /// Looks after the gate's keys.
-    pub(crate) keeper: Option<std::sync::Mutex<Keeper>>,
+    pub(crate) key_sync: Option<std::sync::Mutex<KeySync>>,
     /// Requests that addresses may make, where that is limited.
-    pub(crate) addresses: Option<Addresses>,
-    pub(crate) ids: RequestIds,
-    pub(crate) bodies: Bodies,
+    pub(crate) address_limiter: Option<AddressLimiter>,
+    pub(crate) request_ids: RequestIds,
+    pub(crate) rendered: RenderedCache,
     /// Room for answers that are made and not sent.
-    pub(crate) unsent: Unsent,
+    pub(crate) response_memory: ResponseMemory,
     /// The connections that addresses have.
-    pub(crate) places: Places,
+    pub(crate) connection_limits: ConnectionLimits,
     /// One permit per request for data worked on.
-    pub(crate) slots: Semaphore,
+    pub(crate) request_permits: Semaphore,
     pub(crate) health: Health,
     pub(crate) metrics: Metrics,
     /// Since when it is there.
@@ -57,34 +57,36 @@ impl Server {
                 "the configured token is empty: every request to /v2 will be refused; set a token, or none"
             );
         }
-        let gate = Gate::new(Ring::new(token.as_deref(), config.key_rate));
-        let keeper = config.keys.clone().map(|path| {
-            let mut keeper = Keeper::new(path, config.key_rate);
-            match keeper.take_in(&gate.ring) {
+        let authenticator = Authenticator::new(KeySet::new(token.as_deref(), config.key_rate));
+        let key_sync = config.keys.clone().map(|path| {
+            let mut key_sync = KeySync::new(path, config.key_rate);
+            match key_sync.reload(&authenticator.key_set) {
                 // What was used of quotas is known before the first request.
-                Ok(_) => keeper.step_or_say(&gate.ring, keys::now()),
+                Ok(_) => key_sync.sync_and_log(&authenticator.key_set, keys::now()),
                 Err(error) => {
                     tracing::error!(%error, "the keys cannot be read: only the configured token lets in");
-                    gate.ring.store(Arc::new(Ring::new(token.as_deref(), config.key_rate).closed()));
+                    authenticator
+                        .key_set
+                        .store(Arc::new(KeySet::new(token.as_deref(), config.key_rate).closed()));
                 }
             }
-            std::sync::Mutex::new(keeper)
+            std::sync::Mutex::new(key_sync)
         });
         Self {
             shared: Arc::new(Shared {
                 reader,
-                gate,
-                keeper,
-                addresses: config.address_rate.map(Addresses::new),
-                ids: RequestIds::new(),
-                bodies: Bodies::new(config.rendered_bytes, config.unsent_bytes),
-                unsent: Unsent::new(config.unsent_bytes),
-                places: Places::new(
+                authenticator,
+                key_sync,
+                address_limiter: config.address_rate.map(AddressLimiter::new),
+                request_ids: RequestIds::new(),
+                rendered: RenderedCache::new(config.rendered_bytes, config.unsent_bytes),
+                response_memory: ResponseMemory::new(config.unsent_bytes),
+                connection_limits: ConnectionLimits::new(
                     config.max_connections_per_address,
                     config.count_loopback,
                     config.behind_proxy,
                 ),
-                slots: Semaphore::new(config.max_requests.clamp(1, Semaphore::MAX_PERMITS)),
+                request_permits: Semaphore::new(config.max_requests.clamp(1, Semaphore::MAX_PERMITS)),
                 health: Health::default(),
                 metrics: Metrics::default(),
                 config,

@@ -1,4 +1,4 @@
-//! Who asks: the bearer token, the key that it belongs to, and what that key may do.
+//! Authentication: the bearer token of a request, the key that it belongs to, and what that key may do.
 
 use std::ops::RangeInclusive;
 use std::sync::Arc;
@@ -9,113 +9,113 @@ use axum::http::header::AUTHORIZATION;
 use chain::Day;
 
 use crate::access::denial::{Denial, TokenProblem};
-use crate::access::history_window::Window;
-use crate::access::keys::{self, Key, Ring, Standing, UsedUp};
-use crate::access::rate::Meter;
+use crate::access::history_window::HistoryWindow;
+use crate::access::keys::{self, Key, KeySet, KeyState, QuotaExhausted};
+use crate::access::rate::RateLimitStatus;
 
-/// Who asks.
+/// Who sent a request.
 #[derive(Clone, Debug)]
 pub(crate) enum Caller {
-    /// Anyone: no key is asked for.
-    Anyone,
+    /// Anyone: no key is required.
+    Anonymous,
     /// The holder of a key in force.
-    Holder(Arc<Key>),
-    /// Nobody who may have data.
-    Stranger(Denial),
+    KeyHolder(Arc<Key>),
+    /// A sender without a valid key.
+    Rejected(Denial),
 }
 
 impl Caller {
     /// The key, where one is in force.
     pub(crate) fn key(&self) -> Option<&Arc<Key>> {
         match self {
-            Self::Holder(key) => Some(key),
-            Self::Anyone | Self::Stranger(_) => None,
+            Self::KeyHolder(key) => Some(key),
+            Self::Anonymous | Self::Rejected(_) => None,
         }
     }
 
-    /// Lets the caller in to what stands at `place` (such as `sector/total` or `v1/miners`), and counts that as one of
+    /// Lets the caller in to what stands at `path` (such as `sector/total` or `v1/miners`), and counts that as one of
     /// the key's requests.
-    pub(crate) fn admit(&self, place: &str) -> Result<Pass, Denial> {
+    pub(crate) fn admit(&self, path: &str) -> Result<Grant, Denial> {
         let key = match self {
-            Self::Anyone => return Ok(Pass { key: None, meter: None }),
-            Self::Stranger(denial) => return Err(denial.clone()),
-            Self::Holder(key) => key,
+            Self::Anonymous => return Ok(Grant { key: None, rate_limit: None }),
+            Self::Rejected(denial) => return Err(denial.clone()),
+            Self::KeyHolder(key) => key,
         };
-        if let Some(scope) = key.terms.scope.as_ref().filter(|scope| !scope.allows(place)) {
-            return Err(Denial::Scope { asked: place.to_owned(), scope: scope.to_string() });
+        if let Some(scope) = key.terms.scope.as_ref().filter(|scope| !scope.allows(path)) {
+            return Err(Denial::Scope { asked: path.to_owned(), scope: scope.to_string() });
         }
-        let meter = match key.terms.quota {
+        let rate_limit = match key.terms.quota {
             None => None,
             Some(quota) => {
                 let now = keys::now();
                 let taken = key.counters.take(quota, now);
                 let resets_in = |resets_at: i64| u64::try_from(resets_at.saturating_sub(now)).unwrap_or(0);
-                let taken = taken.map_err(|UsedUp { resets_at }| Denial::Quota {
+                let taken = taken.map_err(|QuotaExhausted { resets_at }| Denial::Quota {
                     quota,
                     resets_at,
                     resets_in: resets_in(resets_at),
                 })?;
                 let reset = resets_in(taken.resets_at);
-                Some(Meter { limit: quota.requests.get(), remaining: taken.remaining, reset })
+                Some(RateLimitStatus { limit: quota.requests.get(), remaining: taken.remaining, reset })
             }
         };
-        Ok(Pass { key: Some(Arc::clone(key)), meter })
+        Ok(Grant { key: Some(Arc::clone(key)), rate_limit })
     }
 }
 
-/// Leave to ask for data: a request that was let in carries it.
+/// What an authorized request may see. The request carries it.
 #[derive(Clone, Debug)]
-pub(crate) struct Pass {
+pub(crate) struct Grant {
     key: Option<Arc<Key>>,
     /// How far the key's quota is used up.
-    pub(crate) meter: Option<Meter>,
+    pub(crate) rate_limit: Option<RateLimitStatus>,
 }
 
-impl Pass {
+impl Grant {
     /// Those of the closed days that may be seen.
-    pub(crate) fn window(&self, closed: &RangeInclusive<Day>) -> Window {
-        Window::new(closed, self.key.as_ref().and_then(|key| key.terms.history_days))
+    pub(crate) fn window(&self, closed: &RangeInclusive<Day>) -> HistoryWindow {
+        HistoryWindow::new(closed, self.key.as_ref().and_then(|key| key.terms.history_days))
     }
 }
 
-/// Knows who may ask.
-pub(crate) struct Gate {
-    pub(crate) ring: ArcSwap<Ring>,
+/// Authenticates requests by the keys that are loaded.
+pub(crate) struct Authenticator {
+    pub(crate) key_set: ArcSwap<KeySet>,
 }
 
-impl Gate {
-    pub(crate) fn new(ring: Ring) -> Self {
-        Self { ring: ArcSwap::from_pointee(ring) }
+impl Authenticator {
+    pub(crate) fn new(key_set: KeySet) -> Self {
+        Self { key_set: ArcSwap::from_pointee(key_set) }
     }
 
-    /// Whether anybody may pass.
+    /// Whether no key is required.
     pub(crate) fn is_open(&self) -> bool {
-        !self.ring.load().is_guarded()
+        !self.key_set.load().is_guarded()
     }
 
-    /// Who sends a request with these headers.
+    /// The sender of a request with these headers.
     pub(crate) fn caller(&self, headers: &HeaderMap) -> Caller {
-        let ring = self.ring.load();
-        if !ring.is_guarded() {
-            return Caller::Anyone;
+        let key_set = self.key_set.load();
+        if !key_set.is_guarded() {
+            return Caller::Anonymous;
         }
-        let token = match presented(headers) {
+        let token = match bearer_token(headers) {
             Ok(token) => token,
-            Err(problem) => return Caller::Stranger(Denial::Token(problem)),
+            Err(problem) => return Caller::Rejected(Denial::Token(problem)),
         };
-        match ring.find(token) {
-            None => Caller::Stranger(Denial::Token(diagnose(token))),
-            Some(key) => match key.standing(keys::now()) {
-                Standing::Good => Caller::Holder(Arc::clone(key)),
-                Standing::Expired => Caller::Stranger(Denial::Expired),
-                Standing::Revoked => Caller::Stranger(Denial::Revoked),
+        match key_set.find(token) {
+            None => Caller::Rejected(Denial::Token(diagnose(token))),
+            Some(key) => match key.state(keys::now()) {
+                KeyState::Active => Caller::KeyHolder(Arc::clone(key)),
+                KeyState::Expired => Caller::Rejected(Denial::Expired),
+                KeyState::Revoked => Caller::Rejected(Denial::Revoked),
             },
         }
     }
 }
 
-/// What stands after `Bearer` in the `authorization` header.
-fn presented(headers: &HeaderMap) -> Result<&str, TokenProblem> {
+/// The token after `Bearer` in the `authorization` header.
+fn bearer_token(headers: &HeaderMap) -> Result<&str, TokenProblem> {
     let mut values = headers.get_all(AUTHORIZATION).iter();
     let value = values.next().ok_or(TokenProblem::Missing)?;
     if values.next().is_some() {
@@ -164,7 +164,7 @@ mod tests {
         for value in headers {
             map.append(AUTHORIZATION, HeaderValue::from_static(value));
         }
-        Gate::new(Ring::new(token, None)).caller(&map).admit("sector/total").map(|_| ())
+        Authenticator::new(KeySet::new(token, None)).caller(&map).admit("sector/total").map(|_| ())
     }
 
     fn problem(of: TokenProblem) -> Result<(), Denial> {

@@ -12,31 +12,31 @@ pub(crate) const TOO_MANY: &[u8] = b"HTTP/1.1 429 Too Many Requests\r\ncontent-t
     cache-control: no-store\r\nretry-after: 30\r\nconnection: close\r\ncontent-length: 83\r\n\r\n\
     {\"code\":429,\"message\":\"This address has too many connections: close some of them.\"}";
 
-/// The connections of each address.
-pub(crate) struct Places {
+/// Counts the connections of each address.
+pub(crate) struct ConnectionLimits {
     /// Where they are limited.
     most: Option<NonZeroUsize>,
     count_loopback: bool,
     held: Arc<Mutex<HashMap<IpAddr, usize>>>,
 }
 
-/// A connection's place among those of its address, until it is dropped.
+/// A permit for one connection of an address, until it is dropped.
 #[derive(Debug)]
-pub(crate) struct Place {
+pub(crate) struct ConnectionPermit {
     address: Option<IpAddr>,
     held: Arc<Mutex<HashMap<IpAddr, usize>>>,
 }
 
 /// Whether a connection may stay.
 #[derive(Debug)]
-pub(crate) enum Asked {
-    /// It has a place.
-    Given(Place),
+pub(crate) enum Admission {
+    /// It has a permit.
+    Admitted(ConnectionPermit),
     /// Its address has too many.
     Refused,
 }
 
-impl Places {
+impl ConnectionLimits {
     /// So many for each address, and any number for those of this machine where these do not count.
     pub(crate) fn new(most: Option<NonZeroUsize>, count_loopback: bool, behind_proxy: bool) -> Self {
         // Behind a proxy every connection is the proxy's.
@@ -44,24 +44,24 @@ impl Places {
         Self { most, count_loopback, held: Arc::default() }
     }
 
-    /// A place for a connection from an address.
-    pub(crate) fn ask(&self, address: IpAddr) -> Asked {
+    /// A permit for a connection from an address.
+    pub(crate) fn admit(&self, address: IpAddr) -> Admission {
         let address = one_host(address);
         let counted = self.most.filter(|_| self.count_loopback || !address.is_loopback());
         let Some(most) = counted else {
-            return Asked::Given(Place { address: None, held: Arc::clone(&self.held) });
+            return Admission::Admitted(ConnectionPermit { address: None, held: Arc::clone(&self.held) });
         };
         let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
         let count = held.entry(address).or_default();
         if *count >= most.get() {
-            return Asked::Refused;
+            return Admission::Refused;
         }
         *count += 1;
-        Asked::Given(Place { address: Some(address), held: Arc::clone(&self.held) })
+        Admission::Admitted(ConnectionPermit { address: Some(address), held: Arc::clone(&self.held) })
     }
 }
 
-impl Drop for Place {
+impl Drop for ConnectionPermit {
     fn drop(&mut self) {
         let Some(address) = self.address else { return };
         let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
@@ -78,14 +78,14 @@ impl Drop for Place {
 mod tests {
     use super::*;
 
-    fn places(count_loopback: bool, behind_proxy: bool) -> Places {
-        Places::new(NonZeroUsize::new(2), count_loopback, behind_proxy)
+    fn places(count_loopback: bool, behind_proxy: bool) -> ConnectionLimits {
+        ConnectionLimits::new(NonZeroUsize::new(2), count_loopback, behind_proxy)
     }
 
-    fn ask(places: &Places, address: &str) -> Option<Place> {
-        match places.ask(address.parse().expect("an address")) {
-            Asked::Given(place) => Some(place),
-            Asked::Refused => None,
+    fn ask(places: &ConnectionLimits, address: &str) -> Option<ConnectionPermit> {
+        match places.admit(address.parse().expect("an address")) {
+            Admission::Admitted(place) => Some(place),
+            Admission::Refused => None,
         }
     }
 
@@ -110,7 +110,8 @@ mod tests {
 
     #[test]
     fn this_machine_and_a_proxy_stand_for_many() {
-        let of_loopback = |places: &Places| (0..3).map(|_| ask(places, "127.0.0.1")).collect::<Vec<_>>();
+        let of_loopback =
+            |places: &ConnectionLimits| (0..3).map(|_| ask(places, "127.0.0.1")).collect::<Vec<_>>();
         assert!(of_loopback(&places(false, false)).iter().all(Option::is_some));
         assert!(of_loopback(&places(true, false)).iter().any(Option::is_none));
         let proxied = places(false, true);

@@ -9,7 +9,7 @@ use chain::Day;
 
 use super::rate_headers;
 use crate::access::keys::Quota;
-use crate::access::rate::{Exceeded, Meter};
+use crate::access::rate::{RateExceeded, RateLimitStatus};
 
 /// What is wrong with a request's token. Never holds the token itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -53,7 +53,7 @@ pub(crate) enum Denial {
     /// The key is not for this.
     Scope { asked: String, scope: String },
     /// Too many requests in a short time.
-    Rate { exceeded: Exceeded, of_key: bool },
+    Rate { exceeded: RateExceeded, of_key: bool },
 }
 
 impl Denial {
@@ -90,13 +90,13 @@ impl Denial {
     }
 
     /// The limit that is used up, for the `RateLimit-*` headers.
-    pub(crate) fn meter(&self) -> Option<Meter> {
+    pub(crate) fn rate_limit(&self) -> Option<RateLimitStatus> {
         let limit = match self {
             Self::Quota { quota, .. } => quota.requests.get(),
             Self::Rate { exceeded, .. } => exceeded.rate.requests.get(),
             _ => return None,
         };
-        Some(Meter { limit, remaining: 0, reset: self.retry_after()? })
+        Some(RateLimitStatus { limit, remaining: 0, reset: self.retry_after()? })
     }
 }
 
@@ -117,7 +117,7 @@ impl fmt::Display for Denial {
                 write!(f, "{asked} is older than the key may see: its first day is {first} now.")
             }
             Self::Scope { asked, scope } => write!(f, "The key is not for {asked}, only for {scope}."),
-            Self::Rate { exceeded: Exceeded { rate, retry_after }, of_key } => {
+            Self::Rate { exceeded: RateExceeded { rate, retry_after }, of_key } => {
                 let whose = if *of_key { "key" } else { "address" };
                 write!(f, "More than {} requests a {} from this {whose}. ", rate.requests, rate.per)?;
                 write!(f, "Ask again in {retry_after} seconds.")
@@ -126,13 +126,13 @@ impl fmt::Display for Denial {
     }
 }
 
-/// Why an answer is a denial, left beside it for the log and the counts.
+/// The kind of a denial, attached to its response for the log and the metrics.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Denied(pub(crate) &'static str);
+pub(crate) struct DenialKind(pub(crate) &'static str);
 
-/// Leaves a denial beside its answer, and says in headers what helps against it.
-pub(crate) fn note(denial: &Denial, response: &mut Response) {
-    response.extensions_mut().insert(Denied(denial.kind()));
+/// Attaches the kind of a denial to its response, and sets the headers that help against it.
+pub(crate) fn annotate(denial: &Denial, response: &mut Response) {
+    response.extensions_mut().insert(DenialKind(denial.kind()));
     let headers = response.headers_mut();
     if denial.status() == StatusCode::UNAUTHORIZED {
         headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
@@ -140,8 +140,8 @@ pub(crate) fn note(denial: &Denial, response: &mut Response) {
     if let Some(seconds) = denial.retry_after() {
         headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
     }
-    if let Some(meter) = denial.meter() {
-        rate_headers::tell(meter, headers);
+    if let Some(rate_limit) = denial.rate_limit() {
+        rate_headers::set_rate_headers(rate_limit, headers);
     }
 }
 
@@ -157,7 +157,7 @@ mod tests {
             denial.to_string(),
             "The key's 10 requests a day are used up. The quota resets at 1970-01-03T00:00:00Z, in 60 seconds."
         );
-        assert_eq!(denial.meter(), Some(Meter { limit: 10, remaining: 0, reset: 60 }));
+        assert_eq!(denial.rate_limit(), Some(RateLimitStatus { limit: 10, remaining: 0, reset: 60 }));
         assert_eq!(denial.status(), StatusCode::TOO_MANY_REQUESTS);
     }
 }

@@ -5,7 +5,7 @@ use std::path::Path;
 /// What is wrong with the permissions of a file that is for its owner's eyes; `None` if nothing is, or the system has no such
 /// permissions. A group that may read is taken for wanted.
 #[must_use]
-pub fn of(path: &Path) -> Option<String> {
+pub fn describe_exposure(path: &Path) -> Option<String> {
     let mode = mode(path)?;
     let may = match (mode & 0o004 != 0, mode & 0o022 != 0) {
         (false, false) => return None,
@@ -42,7 +42,7 @@ mod tests {
         let file = tempfile::NamedTempFile::new().expect("a file");
         let said = |mode| {
             std::fs::set_permissions(file.path(), std::fs::Permissions::from_mode(mode)).expect("a mode");
-            of(file.path())
+            describe_exposure(file.path())
         };
         for (mode, may) in [
             (0o600, None),
@@ -59,6 +59,6 @@ mod tests {
                 assert!(told.contains(&format!("may {may} /")), "{mode:o}: {told}");
             }
         }
-        assert_eq!(of(Path::new("/nowhere/at/all")), None);
+        assert_eq!(describe_exposure(Path::new("/nowhere/at/all")), None);
     }
 }

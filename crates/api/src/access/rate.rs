@@ -71,7 +71,7 @@ impl fmt::Display for Rate {
 
 /// How far a limit is used up, for the `RateLimit-*` headers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Meter {
+pub(crate) struct RateLimitStatus {
     pub(crate) limit: u32,
     pub(crate) remaining: u32,
     /// Seconds until all of it is there again.
@@ -80,7 +80,7 @@ pub(crate) struct Meter {
 
 /// A limit is used up; there is room again after so many seconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Exceeded {
+pub(crate) struct RateExceeded {
     pub(crate) rate: Rate,
     pub(crate) retry_after: u64,
 }
@@ -89,43 +89,43 @@ type Direct = RateLimiter<NotKeyed, InMemoryState, DefaultClock, StateInformatio
 type Keyed = DefaultKeyedRateLimiter<IpAddr, StateInformationMiddleware>;
 
 /// The requests that one key may make.
-pub(crate) struct Bucket {
+pub(crate) struct TokenBucket {
     rate: Rate,
     limiter: Direct,
 }
 
-impl Bucket {
+impl TokenBucket {
     pub(crate) fn new(rate: Rate) -> Self {
         let limiter = RateLimiter::direct(rate.quota()).with_middleware();
         Self { rate, limiter }
     }
 
     /// Takes a request out.
-    pub(crate) fn take(&self) -> Result<Meter, Exceeded> {
+    pub(crate) fn take_token(&self) -> Result<RateLimitStatus, RateExceeded> {
         outcome(self.rate, self.limiter.check())
     }
 }
 
-impl fmt::Debug for Bucket {
+impl fmt::Debug for TokenBucket {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Bucket").field("rate", &self.rate).finish_non_exhaustive()
     }
 }
 
 /// The requests that each address may make.
-pub(crate) struct Addresses {
+pub(crate) struct AddressLimiter {
     rate: Rate,
     limiter: Keyed,
 }
 
-impl Addresses {
+impl AddressLimiter {
     pub(crate) fn new(rate: Rate) -> Self {
         let limiter = RateLimiter::dashmap(rate.quota()).with_middleware();
         Self { rate, limiter }
     }
 
     /// Takes a request out of an address's.
-    pub(crate) fn take(&self, address: IpAddr) -> Result<Meter, Exceeded> {
+    pub(crate) fn take_token(&self, address: IpAddr) -> Result<RateLimitStatus, RateExceeded> {
         outcome(self.rate, self.limiter.check_key(&one_host(address)))
     }
 
@@ -138,16 +138,16 @@ impl Addresses {
 fn outcome(
     rate: Rate,
     checked: Result<StateSnapshot, NotUntil<<DefaultClock as Clock>::Instant>>,
-) -> Result<Meter, Exceeded> {
+) -> Result<RateLimitStatus, RateExceeded> {
     let limit = rate.requests.get();
     match checked {
         Ok(state) => {
             let remaining = state.remaining_burst_capacity().min(limit);
-            Ok(Meter { limit, remaining, reset: rate.refill(limit - remaining) })
+            Ok(RateLimitStatus { limit, remaining, reset: rate.refill(limit - remaining) })
         }
         Err(not_until) => {
             let wait = not_until.wait_time_from(DefaultClock::default().now());
-            Err(Exceeded { rate, retry_after: wait.as_secs() + 1 })
+            Err(RateExceeded { rate, retry_after: wait.as_secs() + 1 })
         }
     }
 }
@@ -163,25 +163,26 @@ mod tests {
     #[test]
     fn so_many_may_be_asked_at_once_and_no_more() {
         // What comes back while this runs is less than one.
-        let bucket = Bucket::new(rate("3/min"));
-        let taken: Vec<_> = (0..3).map(|_| bucket.take().map(|meter| meter.remaining)).collect();
+        let bucket = TokenBucket::new(rate("3/min"));
+        let taken: Vec<_> =
+            (0..3).map(|_| bucket.take_token().map(|rate_limit| rate_limit.remaining)).collect();
         assert_eq!(taken, [Ok(2), Ok(1), Ok(0)]);
-        let exceeded = bucket.take().expect_err("a limit");
+        let exceeded = bucket.take_token().expect_err("a limit");
         assert!((1..=21).contains(&exceeded.retry_after), "{exceeded:?}");
     }
 
     #[test]
     fn what_was_used_is_said_to_come_back_evenly() {
-        let meter = Bucket::new(rate("60/min")).take().expect("room");
-        assert_eq!(meter, Meter { limit: 60, remaining: 59, reset: 1 });
+        let rate_limit = TokenBucket::new(rate("60/min")).take_token().expect("room");
+        assert_eq!(rate_limit, RateLimitStatus { limit: 60, remaining: 59, reset: 1 });
         assert_eq!(rate("100/s").refill(100), 1);
         assert_eq!(rate("600/min").refill(300), 30);
     }
 
     #[test]
     fn addresses_are_counted_apart_and_those_of_one_host_together() {
-        let addresses = Addresses::new(rate("1/min"));
-        let take = |address: &str| addresses.take(address.parse().expect("an address")).is_ok();
+        let addresses = AddressLimiter::new(rate("1/min"));
+        let take = |address: &str| addresses.take_token(address.parse().expect("an address")).is_ok();
         assert!(take("192.0.2.1") && take("192.0.2.2"));
         assert!(!take("192.0.2.1") && !take("::ffff:192.0.2.1"));
         assert!(take("2001:db8::1") && !take("2001:db8::ffff:1") && take("2001:db8:0:1::1"));
@@ -193,6 +194,6 @@ mod tests {
         for wrong in ["", "100", "0/s", "-1/s", "10/day", "1.5/s", "99999999999/s"] {
             assert!(wrong.parse::<Rate>().is_err(), "{wrong}");
         }
-        assert!(Bucket::new(rate("4294967295/s")).take().is_ok());
+        assert!(TokenBucket::new(rate("4294967295/s")).take_token().is_ok());
     }
 }

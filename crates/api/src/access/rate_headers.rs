@@ -3,20 +3,20 @@
 use axum::http::header::HeaderName;
 use axum::http::{HeaderMap, HeaderValue};
 
-use crate::access::rate::Meter;
+use crate::access::rate::RateLimitStatus;
 
 const LIMIT: HeaderName = HeaderName::from_static("ratelimit-limit");
 const REMAINING: HeaderName = HeaderName::from_static("ratelimit-remaining");
 const RESET: HeaderName = HeaderName::from_static("ratelimit-reset");
 
-/// Says how far a limit is used up.
-pub(crate) fn tell(meter: Meter, headers: &mut HeaderMap) {
-    headers.insert(LIMIT, HeaderValue::from(meter.limit));
-    headers.insert(REMAINING, HeaderValue::from(meter.remaining));
-    headers.insert(RESET, HeaderValue::from(meter.reset));
+/// Sets the headers that say how far a limit is used up.
+pub(crate) fn set_rate_headers(rate_limit: RateLimitStatus, headers: &mut HeaderMap) {
+    headers.insert(LIMIT, HeaderValue::from(rate_limit.limit));
+    headers.insert(REMAINING, HeaderValue::from(rate_limit.remaining));
+    headers.insert(RESET, HeaderValue::from(rate_limit.reset));
 }
 
-/// Whether a limit is said already.
-pub(crate) fn is_told(headers: &HeaderMap) -> bool {
+/// Whether the headers are set already.
+pub(crate) fn has_rate_headers(headers: &HeaderMap) -> bool {
     headers.contains_key(LIMIT)
 }

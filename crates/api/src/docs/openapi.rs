@@ -14,12 +14,12 @@ use ledger::identities::IDENTITIES;
 use serde_json::{Map, Value, json};
 
 use crate::docs::examples;
-use crate::errors::problem::{KINDS, PROBLEM_JSON};
+use crate::errors::problem::{PROBLEM_JSON, PROBLEM_TYPES};
 use crate::paths;
 use crate::v1::FORMATS;
 use crate::v1::operations::{
-    EVENTS_UNCERTAIN, Gives, MESSAGES_INFERRED, MESSAGES_REFUTED, OPERATIONS, Operation, explanation_part,
-    receipts_word,
+    EVENTS_UNCERTAIN, MESSAGES_INFERRED, MESSAGES_REFUTED, OPERATIONS, Operation, ResponseType,
+    explanation_part, receipts_word,
 };
 use crate::v1::parameters::Parameter;
 
@@ -120,7 +120,8 @@ fn document() -> Value {
 
 /// RFC 9457, with what ours add.
 fn problem() -> Value {
-    let types: Vec<String> = KINDS.iter().map(|kind| crate::errors::problem::type_of(*kind)).collect();
+    let types: Vec<String> =
+        PROBLEM_TYPES.iter().map(|kind| crate::errors::problem::type_uri(*kind)).collect();
     json!({
         "type": "object",
         "properties": {
@@ -156,13 +157,13 @@ fn of_v1(operation: &Operation) -> Value {
         });
         content.collect::<Map<_, _>>()
     };
-    let mut content = match operation.gives {
-        Gives::Rows(headings) => {
+    let mut content = match operation.response {
+        ResponseType::Rows(headings) => {
             let headings = headings();
             rows(&headings, headings.len())
         }
-        Gives::SomeRows(headings, always) => rows(&headings(), always),
-        Gives::Object(schema) => {
+        ResponseType::SomeRows(headings, always) => rows(&headings(), always),
+        ResponseType::Object(schema) => {
             Map::from_iter([("application/json".to_owned(), json!({ "schema": schema() }))])
         }
     };
@@ -183,13 +184,13 @@ fn of_v1(operation: &Operation) -> Value {
     let mut given = Map::new();
     given.insert("description".to_owned(), operation.summary.into());
     given.insert("content".to_owned(), content.into());
-    if matches!(operation.gives, Gives::Rows(_) | Gives::SomeRows(..)) {
+    if matches!(operation.response, ResponseType::Rows(_) | ResponseType::SomeRows(..)) {
         given.insert("headers".to_owned(), headers);
     }
     responses.insert("200".to_owned(), given.into());
     responses.insert("304".to_owned(), json!({ "description": "The same as under the tag." }));
     let mut kinds: BTreeMap<u16, Vec<String>> = BTreeMap::new();
-    for kind in KINDS {
+    for kind in PROBLEM_TYPES {
         kinds.entry(kind.status).or_default().push(format!("`{}`: {}", kind.name, kind.title));
     }
     for (status, kinds) in kinds {
@@ -214,7 +215,7 @@ fn of_v1(operation: &Operation) -> Value {
 }
 
 fn parameter(of: &Parameter) -> Value {
-    let example = if of.takes.is_list() {
+    let example = if of.value_type.is_list() {
         of.example.split(',').collect::<Vec<_>>().into()
     } else {
         of.example.parse::<u64>().map_or_else(|_| of.example.into(), Value::from)
@@ -224,11 +225,11 @@ fn parameter(of: &Parameter) -> Value {
         "in": if of.in_path { "path" } else { "query" },
         "required": of.required,
         "description": of.doc,
-        "schema": of.takes.schema(),
+        "schema": of.value_type.schema(),
         "example": example,
     });
     if let Value::Object(told) = &mut told
-        && of.takes.is_list()
+        && of.value_type.is_list()
     {
         told.insert("style".to_owned(), "form".into());
         told.insert("explode".to_owned(), false.into());
@@ -392,9 +393,9 @@ mod tests {
     #[test]
     fn every_column_of_every_answer_has_a_description_and_numbers_have_units() {
         for operation in OPERATIONS {
-            let headings = match operation.gives {
-                Gives::Rows(headings) | Gives::SomeRows(headings, _) => headings(),
-                Gives::Object(_) => continue,
+            let headings = match operation.response {
+                ResponseType::Rows(headings) | ResponseType::SomeRows(headings, _) => headings(),
+                ResponseType::Object(_) => continue,
             };
             for heading in headings.iter() {
                 assert!(heading.doc.len() > 3, "{}", heading.name);

@@ -15,10 +15,10 @@ use ledger::columns::Endpoint;
 
 use crate::docs::examples;
 use crate::docs::openapi::{PLAIN, described, openapi};
-use crate::errors::problem::KINDS;
+use crate::errors::problem::PROBLEM_TYPES;
 use crate::paths::{self, DOCS, DOCS_STYLE, OPENAPI};
 use crate::state::Server;
-use crate::v1::operations::{Gives, OPERATIONS, Operation};
+use crate::v1::operations::{OPERATIONS, Operation, ResponseType};
 
 const STYLE: &str = "\
 :root{color-scheme:light dark}\
@@ -106,7 +106,7 @@ fn write() -> String {
     }
     page += "<section id=\"problems\"><h2>Problems</h2><p>What <code>/v1</code> cannot give it says as \
              <code>application/problem+json</code> (RFC 9457).</p><table><tr><th>type</th><th>status</th><th></th></tr>";
-    for kind in KINDS {
+    for kind in PROBLEM_TYPES {
         let _ = write!(
             page,
             "<tr id=\"{0}\"><td><code>/docs#{0}</code></td><td>{1}</td><td>{2}. {3}</td></tr>",
@@ -137,14 +137,14 @@ fn of_v1(page: &mut String, operation: &Operation) {
                 page,
                 "<tr><td><code>{}</code>{needed}</td><td>{}</td><td>{} Such as <code>{}</code>.</td></tr>",
                 parameter.name,
-                shortened(&parameter.takes.expected()),
+                shortened(&parameter.value_type.expected()),
                 coded(parameter.doc),
                 escaped(parameter.example)
             );
         }
         *page += "</table>";
     }
-    if let Gives::Rows(headings) | Gives::SomeRows(headings, _) = operation.gives {
+    if let ResponseType::Rows(headings) | ResponseType::SomeRows(headings, _) = operation.response {
         columns(page, &headings());
     }
     example(page, operation.example);

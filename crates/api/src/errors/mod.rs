@@ -1,4 +1,4 @@
-//! Why a request gets no data, in the form of the interface that it was made to.
+//! Errors, each in the format of the interface that was asked.
 
 pub(crate) mod parameter;
 pub(crate) mod problem;
@@ -7,18 +7,18 @@ pub(crate) mod v2_error;
 use axum::response::Response;
 
 use crate::errors::problem::Problem;
-use crate::errors::v2_error::Refusal;
+use crate::errors::v2_error::V2Error;
 use crate::http::request_id::RequestId;
 use crate::paths;
 
-impl Refusal {
+impl V2Error {
     /// The answer to the request with that id and path, in the form of the face that the path belongs to.
-    pub(crate) fn answer_at(&self, path: &str, id: &RequestId) -> Response {
-        if paths::is_v1(path) { self.problem().answer(id) } else { self.answer(id) }
+    pub(crate) fn response_at(&self, path: &str, id: &RequestId) -> Response {
+        if paths::is_v1(path) { self.to_problem().response(id) } else { self.response(id) }
     }
 
     /// The same in `/v1`.
-    fn problem(&self) -> Problem {
+    fn to_problem(&self) -> Problem {
         match self {
             Self::Denied(denial) => Problem::Denied(denial.clone()),
             Self::NothingClosed => Problem::NothingClosed,

@@ -1,4 +1,4 @@
-//! Every reason not to give what was asked for, as RFC 9457 has it.
+//! The errors of `/v1`: problem details (RFC 9457).
 
 use axum::body::Body;
 use axum::http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER};
@@ -8,17 +8,17 @@ use chain::{Day, MinerId, SectorNumber};
 use serde_json::{Map, Value};
 
 use crate::access::denial::{self, Denial};
-use crate::access::history_window::Window;
-use crate::http::envelope::Code;
+use crate::access::history_window::HistoryWindow;
+use crate::http::envelope::ResponseCode;
 use crate::http::request_id::RequestId;
 use crate::paths;
 
 /// The media type of problems.
 pub(crate) const PROBLEM_JSON: &str = "application/problem+json";
 
-/// A kind of problem: what stays the same from one occurrence to the next.
+/// A problem type: what stays the same from one occurrence to the next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Kind {
+pub(crate) struct ProblemType {
     /// The end of its `type`, which is stable.
     pub(crate) name: &'static str,
     pub(crate) status: u16,
@@ -27,17 +27,17 @@ pub(crate) struct Kind {
     pub(crate) doc: &'static str,
 }
 
-macro_rules! kinds {
+macro_rules! problem_types {
     ($($(#[$doc:meta])* $constant:ident = $status:literal, $name:literal, $title:literal, $advice:literal;)+) => {
-        $($(#[$doc])* const $constant: Kind =
-            Kind { name: $name, status: $status, title: $title, doc: $advice };)+
+        $($(#[$doc])* const $constant: ProblemType =
+            ProblemType { name: $name, status: $status, title: $title, doc: $advice };)+
 
         /// All of them, in the order of the reference.
-        pub(crate) const KINDS: &[Kind] = &[$($constant),+];
+        pub(crate) const PROBLEM_TYPES: &[ProblemType] = &[$($constant),+];
     };
 }
 
-kinds! {
+problem_types! {
     UNKNOWN_PARAMETER = 400, "unknown-parameter", "Unknown parameter",
         "The address has a parameter that the path does not take. `parameter` names it, `nearest` the known one that looks most like it.";
     BAD_PARAMETER = 400, "bad-parameter", "Bad parameter",
@@ -146,17 +146,17 @@ impl Problem {
     }
 
     /// The same, telling of no day that may not be seen.
-    pub(crate) fn within(self, window: &Window) -> Self {
+    pub(crate) fn clipped_to(self, window: &HistoryWindow) -> Self {
         match self {
             Self::DayNotClosed { day, first, latest } => {
-                Self::DayNotClosed { day, first: window.since(first), latest }
+                Self::DayNotClosed { day, first: window.clamp(first), latest }
             }
             problem => problem,
         }
     }
 
-    /// Its kind.
-    pub(crate) fn kind(&self) -> Kind {
+    /// Its type.
+    pub(crate) fn problem_type(&self) -> ProblemType {
         match self {
             Self::UnknownParameter { .. } => UNKNOWN_PARAMETER,
             Self::BadParameter { .. } => BAD_PARAMETER,
@@ -209,21 +209,21 @@ impl Problem {
     }
 
     /// The answer to the request with that id.
-    pub(crate) fn answer(&self, id: &RequestId) -> Response {
-        let kind = self.kind();
+    pub(crate) fn response(&self, id: &RequestId) -> Response {
+        let problem_type = self.problem_type();
         let mut body = Map::new();
-        body.insert("type".to_owned(), type_of(kind).into());
-        body.insert("title".to_owned(), kind.title.into());
-        body.insert("status".to_owned(), kind.status.into());
+        body.insert("type".to_owned(), type_uri(problem_type).into());
+        body.insert("title".to_owned(), problem_type.title.into());
+        body.insert("status".to_owned(), problem_type.status.into());
         body.insert("detail".to_owned(), self.to_string().into());
         body.insert("request_id".to_owned(), id.to_string().into());
         body.extend(self.members().into_iter().map(|(name, value)| (name.to_owned(), value)));
         let mut response = Response::new(Body::from(Value::Object(body).to_string()));
         *response.status_mut() =
-            StatusCode::from_u16(kind.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        response.extensions_mut().insert(Code(kind.status));
+            StatusCode::from_u16(problem_type.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        response.extensions_mut().insert(ResponseCode(problem_type.status));
         if let Self::Denied(denial) = self {
-            denial::note(denial, &mut response);
+            denial::annotate(denial, &mut response);
         }
         let headers = response.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static(PROBLEM_JSON));
@@ -241,9 +241,9 @@ impl Problem {
     }
 }
 
-/// The `type` of a kind: an address of the server's own reference, which explains it.
-pub(crate) fn type_of(kind: Kind) -> String {
-    format!("/docs#{}", kind.name)
+/// The URI of a type: an address of the server's own reference, which explains it.
+pub(crate) fn type_uri(problem_type: ProblemType) -> String {
+    format!("/docs#{}", problem_type.name)
 }
 
 impl From<lake::Error> for Problem {
@@ -270,11 +270,11 @@ impl From<lake::Error> for Problem {
 mod tests {
     use std::collections::HashSet;
 
-    use super::KINDS;
+    use super::PROBLEM_TYPES;
 
     #[test]
     fn each_kind_has_a_name_of_its_own() {
-        let names: HashSet<_> = KINDS.iter().map(|kind| kind.name).collect();
-        assert_eq!(names.len(), KINDS.len());
+        let names: HashSet<_> = PROBLEM_TYPES.iter().map(|problem_type| problem_type.name).collect();
+        assert_eq!(names.len(), PROBLEM_TYPES.len());
     }
 }

@@ -1,4 +1,4 @@
-//! Every reason not to give data, and the answer it makes.
+//! The errors of `/v2` and of paths outside `/v1`, and the responses they make.
 
 use axum::http::header::{ALLOW, RETRY_AFTER};
 use axum::http::{HeaderValue, StatusCode};
@@ -17,9 +17,9 @@ const TOKEN_FORMAT: &str =
 /// How the original begins to say that a key may not do something.
 const FORBIDDEN: &str = "Spacescope API forbidden";
 
-/// Why a request gets no data. Its text is the answer's message, so it holds nothing that must not leak.
+/// An error that a request is answered with. Its text is the answer's message, so it holds nothing that must not leak.
 #[derive(Clone, Debug, thiserror::Error)]
-pub(crate) enum Refusal {
+pub(crate) enum V2Error {
     #[error("{}", in_v2_words(.0))]
     Denied(Denial),
     #[error("{0}")]
@@ -44,7 +44,7 @@ pub(crate) enum Refusal {
     TimedOut,
 }
 
-impl From<Denial> for Refusal {
+impl From<Denial> for V2Error {
     fn from(denial: Denial) -> Self {
         Self::Denied(denial)
     }
@@ -63,7 +63,7 @@ fn in_v2_words(denial: &Denial) -> String {
     }
 }
 
-impl Refusal {
+impl V2Error {
     /// The HTTP status in `/v2`.
     fn status(&self) -> StatusCode {
         match self {
@@ -98,23 +98,23 @@ impl Refusal {
     }
 
     /// The answer of `/v2` to the request with that id.
-    pub(crate) fn answer(&self, id: &RequestId) -> Response {
+    pub(crate) fn response(&self, id: &RequestId) -> Response {
         let extra = match self {
             Self::UnknownPath => format!(r#","endpoints":{}"#, serde_json::Value::from_iter(paths::listed())),
             _ => String::new(),
         };
-        let response = envelope::failure(id, self.status(), self.code(), &self.to_string(), &extra);
+        let response = envelope::error_response(id, self.status(), self.code(), &self.to_string(), &extra);
         self.with_headers(response)
     }
 
     /// The body for something that is no request.
-    pub(crate) fn malformed(id: &RequestId, code: u16, message: &str) -> String {
-        envelope::failure_text(id, code, message, "")
+    pub(crate) fn malformed_body(id: &RequestId, code: u16, message: &str) -> String {
+        envelope::error_body(id, code, message, "")
     }
 
     fn with_headers(&self, mut response: Response) -> Response {
         match self {
-            Self::Denied(denial) => denial::note(denial, &mut response),
+            Self::Denied(denial) => denial::annotate(denial, &mut response),
             Self::WrongMethod => {
                 response.headers_mut().insert(ALLOW, HeaderValue::from_static("GET,HEAD"));
             }

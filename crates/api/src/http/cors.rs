@@ -1,4 +1,4 @@
-//! Which pages of other origins may read answers, by GET and HEAD, in a browser that can reach the server.
+//! Cross-origin resource sharing: whose pages may read responses, by GET and HEAD, in a browser that can reach the server.
 
 use std::fmt;
 use std::str::FromStr;
@@ -11,9 +11,9 @@ use axum::http::header::{
 use axum::http::{HeaderMap, HeaderValue, Uri};
 use axum::response::Response;
 
-/// Pages that may read answers: those of one origin, or any.
+/// The origin whose pages may read responses, or any.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Pages(HeaderValue);
+pub struct AllowedOrigin(HeaderValue);
 
 /// What is wrong with an origin.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -22,7 +22,7 @@ pub struct Pages(HeaderValue);
 )]
 pub struct OriginError(String);
 
-impl Pages {
+impl AllowedOrigin {
     /// Those of any origin.
     #[must_use]
     pub const fn any() -> Self {
@@ -30,7 +30,7 @@ impl Pages {
     }
 }
 
-impl FromStr for Pages {
+impl FromStr for AllowedOrigin {
     type Err = OriginError;
 
     fn from_str(text: &str) -> Result<Self, OriginError> {
@@ -50,7 +50,7 @@ impl FromStr for Pages {
     }
 }
 
-impl fmt::Display for Pages {
+impl fmt::Display for AllowedOrigin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.0.to_str().unwrap_or_default())
     }
@@ -72,9 +72,9 @@ pub(crate) fn preflight(headers: &HeaderMap, for_pages: bool) -> Response {
     response
 }
 
-/// Lets these pages read the answer.
-pub(crate) fn open(headers: &mut HeaderMap, pages: Pages) {
-    headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, pages.0);
+/// Sets the headers that let these pages read the response.
+pub(crate) fn allow_origin(headers: &mut HeaderMap, allowed_origin: AllowedOrigin) {
+    headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, allowed_origin.0);
     headers.insert(ACCESS_CONTROL_EXPOSE_HEADERS, HeaderValue::from_static("*"));
 }
 
@@ -90,7 +90,10 @@ mod tests {
             ("HTTP://LocalHost:3000", "http://localhost:3000"),
             ("http://[::1]:8000", "http://[::1]:8000"),
         ] {
-            assert_eq!(text.parse::<Pages>().map(|pages| pages.to_string()), Ok(header.to_owned()));
+            assert_eq!(
+                text.parse::<AllowedOrigin>().map(|allowed_origin| allowed_origin.to_string()),
+                Ok(header.to_owned())
+            );
         }
         for wrong in [
             "",
@@ -106,7 +109,7 @@ mod tests {
             "https://example.org?x",
             "https://exa mple.org",
         ] {
-            assert!(wrong.parse::<Pages>().is_err(), "{wrong}");
+            assert!(wrong.parse::<AllowedOrigin>().is_err(), "{wrong}");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! How long an answer may be kept, and whether who asks again has it already.
+//! Entity tags and `Cache-Control`: how long a response may be kept, and whether a client has it already.
 //!
 //! An answer's tag is weak: two answers of the same tag have the same data, but each has a `request_id` of its own, and
 //! one may be compressed where the other is not. A strong tag would promise that they are the same to the byte.
@@ -9,6 +9,7 @@ use axum::http::header::{HeaderName, IF_NONE_MATCH};
 use axum::http::{HeaderMap, HeaderValue};
 use chain::{Day, EPOCHS_PER_DAY, MinerId};
 use ledger::columns::Endpoint;
+use sha2::{Digest as _, Sha256};
 
 /// How the outcomes of the messages of an answer's days are known: `read`, `inferred` or `mixed` (`docs/DEFINITIONS.md`,
 /// "Where receipts are missing").
@@ -16,14 +17,18 @@ pub(crate) const X_RECEIPTS: HeaderName = HeaderName::from_static("x-receipts");
 /// Epochs after which the chain does not change its mind.
 const FINALITY: i64 = 900;
 
-/// The tag of an answer: by endpoint, parameters and version of the data.
+/// The entity tag of a response. It is weak: its text is that of the data, not of the bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Tag(String);
+pub(crate) struct EntityTag(String);
 
-impl Tag {
-    /// The tag of that miner's rows, or of all miners'. `version` is that of the data: another whenever they may be
-    /// others.
-    pub(crate) fn new(version: impl fmt::Display, endpoint: Endpoint, miner: Option<MinerId>) -> Self {
+impl EntityTag {
+    /// The tag of an endpoint's rows of that miner, or of all miners. `version` is that of the data: another whenever they
+    /// may be others.
+    pub(crate) fn of_endpoint(
+        version: impl fmt::Display,
+        endpoint: Endpoint,
+        miner: Option<MinerId>,
+    ) -> Self {
         let endpoint = endpoint.name();
         Self(match miner {
             Some(miner) => format!("{version}-{endpoint}-{miner}"),
@@ -31,19 +36,43 @@ impl Tag {
         })
     }
 
+    /// The tag of a version of the data, and of what else decides on the response.
+    pub(crate) fn of_parts(version: u64, parts: &[&str]) -> Self {
+        let mut hash = Sha256::new();
+        for part in parts {
+            hash.update(part.as_bytes());
+            hash.update([0]);
+        }
+        let digest = hash.finalize();
+        let short = digest.iter().take(8).fold(0_u64, |all, byte| all << 8 | u64::from(*byte));
+        Self(format!("{version}-{short:016x}"))
+    }
+
     /// Its header; `None` if the text does not fit in one.
     pub(crate) fn header(&self) -> Option<HeaderValue> {
         HeaderValue::try_from(format!("W/\"{}\"", self.0)).ok()
     }
+}
 
-    /// Whether the request's `If-None-Match` names it, or any by `*`; whether weak or strong makes no difference (RFC
-    /// 9110, section 13.1.2).
-    pub(crate) fn is_held(&self, headers: &HeaderMap) -> bool {
-        headers
-            .get_all(IF_NONE_MATCH)
-            .iter()
-            .filter_map(|value| value.to_str().ok())
-            .any(|value| value.trim() == "*" || tags(value).any(|tag| tag == self.0))
+/// What a request's `If-None-Match` says; whether its tags are weak or strong makes no difference (RFC 9110, section
+/// 13.1.2).
+#[derive(Clone, Debug)]
+pub(crate) struct IfNoneMatch<'h>(Vec<&'h str>);
+
+impl<'h> IfNoneMatch<'h> {
+    /// Reads the headers of a request.
+    pub(crate) fn of(headers: &'h HeaderMap) -> Self {
+        Self(headers.get_all(IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok()).collect())
+    }
+
+    /// Whether it names that tag.
+    pub(crate) fn names(&self, tag: &EntityTag) -> bool {
+        self.0.iter().any(|value| tags(value).any(|named| named == tag.0))
+    }
+
+    /// Whether it is met by whatever there is: `*`.
+    pub(crate) fn is_any(&self) -> bool {
+        self.0.iter().any(|value| value.trim() == "*")
     }
 }
 
@@ -79,7 +108,9 @@ mod tests {
         for value in values {
             headers.append(IF_NONE_MATCH, HeaderValue::from_static(value));
         }
-        Tag::new("v1", Endpoint::Total, Some(MinerId(7))).is_held(&headers)
+        let (tag, asked) =
+            (EntityTag::of_endpoint("v1", Endpoint::Total, Some(MinerId(7))), IfNoneMatch::of(&headers));
+        asked.names(&tag) || asked.is_any()
     }
 
     #[test]

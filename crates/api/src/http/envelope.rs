@@ -11,10 +11,10 @@ use crate::http::request_id::RequestId;
 
 /// The `code` of an answer's envelope, left beside the answer for the log.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Code(pub(crate) u16);
+pub(crate) struct ResponseCode(pub(crate) u16);
 
 /// What a success begins with: its data array follows, then a closing brace. There is room for `more` bytes.
-pub(crate) fn beginning(id: &RequestId, more: usize) -> String {
+pub(crate) fn success_prefix(id: &RequestId, more: usize) -> String {
     let mut text = String::with_capacity(more.saturating_add(128));
     // Writing to a string cannot fail.
     let _ = write!(text, r#"{{"request_id":"{id}","code":0,"message":"success.","data":"#);
@@ -23,22 +23,28 @@ pub(crate) fn beginning(id: &RequestId, more: usize) -> String {
 
 /// An error's answer. It has no `data` key: clients in public use raise on its absence and ask again, where
 /// `null` or `[]` would make them drop the day for ever. `extra` is further members, each with its comma before it.
-pub(crate) fn failure(id: &RequestId, status: StatusCode, code: u16, message: &str, extra: &str) -> Response {
-    let text = failure_text(id, code, message, extra);
-    let mut response = json(status, Body::from(text), Code(code));
+pub(crate) fn error_response(
+    id: &RequestId,
+    status: StatusCode,
+    code: u16,
+    message: &str,
+    extra: &str,
+) -> Response {
+    let text = error_body(id, code, message, extra);
+    let mut response = json_response(status, Body::from(text), ResponseCode(code));
     // The next one to ask may be luckier, and the id is this one's.
     response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     response
 }
 
 /// The body of an error's answer.
-pub(crate) fn failure_text(id: &RequestId, code: u16, message: &str, extra: &str) -> String {
+pub(crate) fn error_body(id: &RequestId, code: u16, message: &str, extra: &str) -> String {
     let message = serde_json::Value::from(message);
     format!(r#"{{"request_id":"{id}","code":{code},"message":{message}{extra}}}"#)
 }
 
 /// A JSON answer.
-pub(crate) fn json(status: StatusCode, body: Body, code: Code) -> Response {
+pub(crate) fn json_response(status: StatusCode, body: Body, code: ResponseCode) -> Response {
     let mut response = Response::new(body);
     *response.status_mut() = status;
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));

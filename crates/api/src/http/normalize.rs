@@ -6,7 +6,7 @@ use axum::http::Uri;
 use axum::http::uri::PathAndQuery;
 
 /// The address with its path spelled plainly; `None` if it already is, or has no path.
-pub(crate) fn normalised(uri: &Uri) -> Option<Uri> {
+pub(crate) fn normalized_uri(uri: &Uri) -> Option<Uri> {
     let path = uri.path();
     if !path.starts_with('/') || (!path.contains("//") && (path.len() == 1 || !path.ends_with('/'))) {
         return None;
@@ -30,7 +30,7 @@ pub(crate) fn normalised(uri: &Uri) -> Option<Uri> {
 
 #[cfg(test)]
 mod tests {
-    use super::normalised;
+    use super::normalized_uri;
 
     #[test]
     fn slashes_are_made_single_and_the_last_dropped() {
@@ -45,7 +45,7 @@ mod tests {
             ("*", None),
         ] {
             let uri = asked.parse().expect("an address");
-            let result = normalised(&uri).map(|uri| uri.to_string());
+            let result = normalized_uri(&uri).map(|uri| uri.to_string());
             assert_eq!(result.as_deref(), plain, "{asked}");
         }
     }

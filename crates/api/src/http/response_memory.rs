@@ -1,8 +1,8 @@
 //! Bytes of answers that are made and not sent yet: bounded for all together, and for each address.
 //!
 //! An answer that its asker does not take stays in memory until the connection is given up. So whoever wants rows first gets
-//! [`Room`] for them, which goes with the answer's body and ends with it; who finds none waits. Rendered days are shared by
-//! all who ask for them, so they are counted once each ([`Alive`]), as long as anybody holds them.
+//! [`MemoryPermit`] for them, which goes with the answer's body and ends with it; who finds none waits. Rendered days are shared by
+//! all who ask for them, so they are counted once each ([`ByteCounter`]), as long as anybody holds them.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -19,8 +19,8 @@ const UNIT: usize = 1024;
 /// The part of all that one address may have.
 const OF_ONE: usize = 4;
 
-/// The room that there is.
-pub(crate) struct Unsent {
+/// Limits the memory of responses that are not sent yet.
+pub(crate) struct ResponseMemory {
     all: Arc<Semaphore>,
     /// In units, as are the next.
     most: u32,
@@ -29,14 +29,14 @@ pub(crate) struct Unsent {
     addresses: Mutex<HashMap<IpAddr, Weak<Semaphore>>>,
 }
 
-/// Room for an answer, until it is dropped.
+/// A reservation of memory for one response, until it is dropped.
 #[derive(Debug)]
-pub(crate) struct Room {
+pub(crate) struct MemoryPermit {
     /// Of all, and of the address where that is known.
     held: [Option<OwnedSemaphorePermit>; 2],
 }
 
-impl Unsent {
+impl ResponseMemory {
     /// Room for so many bytes, and a quarter of that for each address.
     pub(crate) fn new(bytes: usize) -> Self {
         let most = units(bytes).max(1);
@@ -50,7 +50,7 @@ impl Unsent {
 
     /// Room for so many bytes for an address, once there is some. What is larger than the address's part gets all of that: it
     /// can be made, if it is the only one.
-    pub(crate) async fn room(&self, address: Option<IpAddr>, bytes: usize) -> Option<Room> {
+    pub(crate) async fn reserve(&self, address: Option<IpAddr>, bytes: usize) -> Option<MemoryPermit> {
         let wanted = units(bytes).min(if address.is_some() { self.most_of_one } else { self.most });
         // First of its own: who waits for that is in nobody's way.
         let of_one = match address {
@@ -61,7 +61,7 @@ impl Unsent {
             None => None,
         };
         let of_all = Arc::clone(&self.all).acquire_many_owned(wanted).await.ok()?;
-        Some(Room { held: [Some(of_all), of_one] })
+        Some(MemoryPermit { held: [Some(of_all), of_one] })
     }
 
     /// Bytes that there is no room for any more.
@@ -89,9 +89,9 @@ impl Unsent {
     }
 }
 
-impl Room {
-    /// Gives back what is beyond so many bytes.
-    pub(crate) fn keep(&mut self, bytes: usize) {
+impl MemoryPermit {
+    /// Releases what is beyond so many bytes.
+    pub(crate) fn shrink_to(&mut self, bytes: usize) {
         let kept = units(bytes) as usize;
         for held in self.held.iter_mut().flatten() {
             drop(held.split(held.num_permits().saturating_sub(kept)));
@@ -106,13 +106,13 @@ fn units(bytes: usize) -> u32 {
 
 /// Counts the bytes of what is shared, each once, until its last holder lets go. Clones count together.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Alive(Arc<AtomicUsize>);
+pub(crate) struct ByteCounter(Arc<AtomicUsize>);
 
-impl Alive {
+impl ByteCounter {
     /// The same bytes, counted.
     pub(crate) fn count(&self, bytes: Bytes) -> Bytes {
         self.0.fetch_add(bytes.len(), Ordering::Relaxed);
-        Bytes::from_owner(Counted { bytes, alive: self.clone() })
+        Bytes::from_owner(CountedBytes { bytes, alive: self.clone() })
     }
 
     /// Bytes that are held now.
@@ -121,18 +121,18 @@ impl Alive {
     }
 }
 
-struct Counted {
+struct CountedBytes {
     bytes: Bytes,
-    alive: Alive,
+    alive: ByteCounter,
 }
 
-impl AsRef<[u8]> for Counted {
+impl AsRef<[u8]> for CountedBytes {
     fn as_ref(&self) -> &[u8] {
         &self.bytes
     }
 }
 
-impl Drop for Counted {
+impl Drop for CountedBytes {
     fn drop(&mut self) {
         self.alive.0.fetch_sub(self.bytes.len(), Ordering::Relaxed);
     }
@@ -145,13 +145,13 @@ mod tests {
     use super::*;
 
     /// Room that is there at once.
-    fn now(of: &Unsent, address: &str, bytes: usize) -> Option<Room> {
-        of.room(Some(address.parse().expect("an address")), bytes).now_or_never().flatten()
+    fn now(of: &ResponseMemory, address: &str, bytes: usize) -> Option<MemoryPermit> {
+        of.reserve(Some(address.parse().expect("an address")), bytes).now_or_never().flatten()
     }
 
     #[test]
     fn an_address_has_a_quarter_and_all_have_the_whole() {
-        let of = Unsent::new(400 * UNIT);
+        let of = ResponseMemory::new(400 * UNIT);
         let held: Vec<_> = (1..=4).map(|at| now(&of, &format!("192.0.2.{at}"), 100 * UNIT)).collect();
         assert!(held.iter().all(Option::is_some) && of.held() == 400 * UNIT);
         assert!(now(&of, "192.0.2.9", UNIT).is_none(), "all is taken");
@@ -166,18 +166,18 @@ mod tests {
 
     #[test]
     fn what_is_too_large_gets_all_of_its_part_and_gives_back_what_it_needs_not() {
-        let of = Unsent::new(400 * UNIT);
+        let of = ResponseMemory::new(400 * UNIT);
         let mut room = now(&of, "192.0.2.1", usize::MAX).expect("room");
         assert_eq!(of.held(), 100 * UNIT);
         assert!(now(&of, "192.0.2.1", UNIT).is_none() && now(&of, "192.0.2.2", usize::MAX).is_some());
-        room.keep(10 * UNIT);
+        room.shrink_to(10 * UNIT);
         assert_eq!(of.held(), 10 * UNIT);
         assert!(now(&of, "192.0.2.1", 90 * UNIT).is_some() && now(&of, "192.0.2.1", 91 * UNIT).is_none());
-        room.keep(usize::MAX);
+        room.shrink_to(usize::MAX);
         assert_eq!(of.held(), 10 * UNIT);
         drop(room);
         assert_eq!(of.held(), 0);
-        let of_nobody = of.room(None, usize::MAX).now_or_never().flatten();
+        let of_nobody = of.reserve(None, usize::MAX).now_or_never().flatten();
         assert_eq!(of.held(), 400 * UNIT);
         drop(of_nobody);
         of.forget_idle();
@@ -186,7 +186,7 @@ mod tests {
 
     #[test]
     fn shared_bytes_count_once_until_the_last_holder_lets_go() {
-        let alive = Alive::default();
+        let alive = ByteCounter::default();
         let bytes = alive.count(Bytes::from_static(b"rows of a day"));
         let part = bytes.slice(5..7);
         assert_eq!((alive.bytes(), part.as_ref()), (13, &b"of"[..]));

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Sleep, sleep};
 
-use crate::http::cors::Pages;
+use crate::http::cors::AllowedOrigin;
 
 /// Bytes of an answer's head that hyper writes by itself at most.
 const LONGEST_HEAD: usize = 512;
@@ -51,14 +51,14 @@ impl Activity {
     }
 
     /// A request has come whole.
-    pub(crate) fn asked(&self) {
+    pub(crate) fn request_received(&self) {
         self.requests.fetch_add(1, Ordering::Relaxed);
         self.partial.store(false, Ordering::Relaxed);
         self.answering.store(true, Ordering::Relaxed);
     }
 
     /// Its answer is there. What came after it begins the next request.
-    pub(crate) fn answered(&self) {
+    pub(crate) fn response_ready(&self) {
         self.partial.store(self.left_over.load(Ordering::Relaxed), Ordering::Relaxed);
         self.answering.store(false, Ordering::Relaxed);
         self.moved();
@@ -102,20 +102,20 @@ impl Tail {
     }
 }
 
-/// What is made of an answer that hyper gives by itself to what it cannot read as a request.
-pub(crate) struct Explained {
+/// The error response in the place of hyper's own, to what is no request.
+pub(crate) struct ErrorResponse {
     /// In JSON.
     pub(crate) body: String,
     /// Which pages of other origins may read it.
-    pub(crate) pages: Option<Pages>,
+    pub(crate) allowed_origin: Option<AllowedOrigin>,
 }
 
 /// Explains such an answer, by its status.
-pub(crate) type Explain = Box<dyn Fn(u16) -> Option<Explained> + Send>;
+pub(crate) type FormatError = Box<dyn Fn(u16) -> Option<ErrorResponse> + Send>;
 
-/// How long a peer may take.
+/// The timeouts of a connection.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Patience {
+pub(crate) struct Timeouts {
     /// To send a request's head, from its first byte on.
     pub(crate) head: Duration,
     /// To take any byte of an answer.
@@ -124,11 +124,11 @@ pub(crate) struct Patience {
 
 /// A stream whose writes fail once nothing could be written for a while, and whose reads fail once a request has been
 /// coming for too long.
-pub(crate) struct Impatient<S> {
+pub(crate) struct TimeoutStream<S> {
     stream: S,
-    patience: Patience,
+    timeouts: Timeouts,
     activity: Arc<Activity>,
-    explain: Explain,
+    format_error: FormatError,
     /// What came last.
     tail: Tail,
     /// Runs while a write waits.
@@ -136,34 +136,39 @@ pub(crate) struct Impatient<S> {
     /// Runs while a request's head is coming, and after how many requests that is.
     reading: Option<(Pin<Box<Sleep>>, u64)>,
     /// What is written in the place of hyper's own answer, and how far that is.
-    instead: Option<Instead>,
+    replacement: Option<Replacement>,
     /// Runs while the rest of a malformed request is read, and how much of it may be.
     lingering: Option<(Pin<Box<Sleep>>, usize)>,
 }
 
-struct Instead {
+struct Replacement {
     bytes: Vec<u8>,
     written: usize,
     /// Length of what this stands for.
     stands_for: usize,
 }
 
-impl<S> Impatient<S> {
-    pub(crate) fn new(stream: S, patience: Patience, activity: Arc<Activity>, explain: Explain) -> Self {
+impl<S> TimeoutStream<S> {
+    pub(crate) fn new(
+        stream: S,
+        timeouts: Timeouts,
+        activity: Arc<Activity>,
+        format_error: FormatError,
+    ) -> Self {
         Self {
             stream,
-            patience,
+            timeouts,
             activity,
-            explain,
+            format_error,
             tail: Tail::default(),
             writing: None,
             reading: None,
-            instead: None,
+            replacement: None,
             lingering: None,
         }
     }
 
-    /// As [`Impatient::watch`], for a write of bytes: they are what shows that the peer takes them.
+    /// As [`TimeoutStream::watch`], for a write of bytes: they are what shows that the peer takes them.
     fn watch_bytes(
         &mut self,
         cx: &mut Context<'_>,
@@ -181,14 +186,14 @@ impl<S> Impatient<S> {
             self.writing = None;
             return outcome;
         }
-        let patience = self.patience.write;
-        let waiting = self.writing.get_or_insert_with(|| Box::pin(sleep(patience)));
+        let timeouts = self.timeouts.write;
+        let waiting = self.writing.get_or_insert_with(|| Box::pin(sleep(timeouts)));
         ready!(waiting.as_mut().poll(cx));
         Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, "the peer takes no data")))
     }
 }
 
-impl<S: AsyncRead + Unpin> AsyncRead for Impatient<S> {
+impl<S: AsyncRead + Unpin> AsyncRead for TimeoutStream<S> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -209,23 +214,23 @@ impl<S: AsyncRead + Unpin> AsyncRead for Impatient<S> {
             self.reading = None;
             return Poll::Pending;
         }
-        let (patience, requests) = (self.patience.head, self.activity.requests.load(Ordering::Relaxed));
+        let (timeouts, requests) = (self.timeouts.head, self.activity.requests.load(Ordering::Relaxed));
         // Each head has its own time.
         self.reading.take_if(|(_, after)| *after != requests);
-        let (waiting, _) = self.reading.get_or_insert_with(|| (Box::pin(sleep(patience)), requests));
+        let (waiting, _) = self.reading.get_or_insert_with(|| (Box::pin(sleep(timeouts)), requests));
         ready!(waiting.as_mut().poll(cx));
         Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, "the peer sends its request too slowly")))
     }
 }
 
-impl<S: AsyncRead + AsyncWrite + Unpin> Impatient<S> {
+impl<S: AsyncRead + AsyncWrite + Unpin> TimeoutStream<S> {
     /// Writes what stands in the place of hyper's own answer.
-    fn write_instead(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
-        while let Some(instead) = &mut self.instead {
-            let rest = &instead.bytes[instead.written..];
+    fn write_replacement(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        while let Some(replacement) = &mut self.replacement {
+            let rest = &replacement.bytes[replacement.written..];
             if rest.is_empty() {
-                let done = instead.stands_for;
-                self.instead = None;
+                let done = replacement.stands_for;
+                self.replacement = None;
                 self.lingering = Some((Box::pin(sleep(LINGER)), LINGER_BYTES));
                 return Poll::Ready(Ok(done));
             }
@@ -234,7 +239,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Impatient<S> {
                 if written == 0 {
                     return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
                 }
-                instead.written += written;
+                replacement.written += written;
             }
             ready!(self.watch_bytes(cx, outcome))?;
         }
@@ -261,15 +266,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Impatient<S> {
     }
 }
 
-impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Impatient<S> {
+impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for TimeoutStream<S> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        if self.instead.is_none()
-            && let Some(instead) = explained(bytes, &self.explain)
+        if self.replacement.is_none()
+            && let Some(replacement) = reformatted(bytes, &self.format_error)
         {
-            self.instead = Some(Instead { bytes: instead, written: 0, stands_for: bytes.len() });
+            self.replacement = Some(Replacement { bytes: replacement, written: 0, stands_for: bytes.len() });
         }
-        if self.instead.is_some() {
-            return self.write_instead(cx);
+        if self.replacement.is_some() {
+            return self.write_replacement(cx);
         }
         let outcome = Pin::new(&mut self.stream).poll_write(cx, bytes);
         self.watch_bytes(cx, outcome)
@@ -280,7 +285,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Impatient<S> {
         cx: &mut Context<'_>,
         buffers: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        if self.instead.is_some() || is_own_answer(buffers.first().map_or(&[], |first| first)) {
+        if self.replacement.is_some() || is_own_answer(buffers.first().map_or(&[], |first| first)) {
             let first = buffers.first().map_or(&[][..], |first| first);
             return self.poll_write(cx, first);
         }
@@ -319,16 +324,18 @@ fn contains(bytes: &[u8], part: &[u8]) -> bool {
 }
 
 /// An answer of hyper's own with a body in JSON; `None` for all other bytes.
-fn explained(bytes: &[u8], explain: &Explain) -> Option<Vec<u8>> {
+fn reformatted(bytes: &[u8], format_error: &FormatError) -> Option<Vec<u8>> {
     if !is_own_answer(bytes) {
         return None;
     }
     let head = std::str::from_utf8(bytes).ok()?;
     let status: u16 = head.split(' ').nth(1)?.parse().ok()?;
-    let Explained { body, pages } = explain(status)?;
-    let pages = pages.map(|pages| format!("access-control-allow-origin: {pages}\r\n")).unwrap_or_default();
+    let ErrorResponse { body, allowed_origin } = format_error(status)?;
+    let allow_header = allowed_origin
+        .map(|allowed_origin| format!("access-control-allow-origin: {allowed_origin}\r\n"))
+        .unwrap_or_default();
     let described = format!(
-        "\r\ncontent-type: application/json\r\n{pages}cache-control: no-store\r\ncontent-length: {}\r\n",
+        "\r\ncontent-type: application/json\r\n{allow_header}cache-control: no-store\r\ncontent-length: {}\r\n",
         body.len()
     );
     Some((head.replacen("\r\ncontent-length: 0\r\n", &described, 1) + &body).into_bytes())
@@ -365,16 +372,17 @@ mod tests {
         }
     }
 
-    fn impatient<S>(stream: S) -> Impatient<S> {
+    fn timeout_stream<S>(stream: S) -> TimeoutStream<S> {
         let soon = Duration::from_millis(20);
-        let explain: Explain =
-            Box::new(|status| Some(Explained { body: format!("{{\"code\":{status}}}"), pages: None }));
-        Impatient::new(stream, Patience { head: soon, write: soon }, Activity::new(), explain)
+        let format_error: FormatError = Box::new(|status| {
+            Some(ErrorResponse { body: format!("{{\"code\":{status}}}"), allowed_origin: None })
+        });
+        TimeoutStream::new(stream, Timeouts { head: soon, write: soon }, Activity::new(), format_error)
     }
 
     #[tokio::test]
     async fn a_peer_that_takes_nothing_is_given_up() {
-        let mut stream = impatient(Stuck);
+        let mut stream = timeout_stream(Stuck);
         let outcome = poll_fn(|cx| Pin::new(&mut stream).poll_write(cx, b"answer")).await;
         assert_eq!(outcome.map_err(|error| error.kind()), Err(io::ErrorKind::TimedOut));
     }
@@ -382,7 +390,7 @@ mod tests {
     #[tokio::test]
     async fn a_request_that_does_not_end_is_given_up_and_an_idle_peer_is_not() {
         let (mut client, server) = duplex(64);
-        let mut stream = impatient(server);
+        let mut stream = timeout_stream(server);
         let mut byte = [0];
         let idle = tokio::time::timeout(Duration::from_millis(100), stream.read(&mut byte)).await;
         assert!(idle.is_err(), "it waits");
@@ -398,13 +406,13 @@ mod tests {
             [("", false), ("GET /hea", true), ("GET / HTTP/1.1\r\n\r\n", false), ("\r\n", false)]
         {
             let (mut client, server) = duplex(256);
-            let mut stream = impatient(server);
+            let mut stream = timeout_stream(server);
             let sent = format!("GET / HTTP/1.1\r\nhost: x\r\n\r\n{left}");
             client.write_all(sent.as_bytes()).await.expect("both in one");
             let mut bytes = vec![0; sent.len()];
             stream.read_exact(&mut bytes).await.expect("all of it");
-            stream.activity.asked();
-            stream.activity.answered();
+            stream.activity.request_received();
+            stream.activity.response_ready();
             assert_eq!(stream.activity.idle_for().is_none(), given_up, "{left:?}");
             let next = tokio::time::timeout(Duration::from_millis(200), stream.read(&mut bytes)).await;
             assert_eq!(next.is_ok_and(|read| read.is_err()), given_up, "{left:?}");
@@ -427,7 +435,7 @@ mod tests {
     #[tokio::test]
     async fn an_answer_without_a_type_gets_a_body() {
         let (mut client, server) = duplex(4096);
-        let mut stream = impatient(server);
+        let mut stream = timeout_stream(server);
         let own = b"HTTP/1.1 400 Bad Request\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
         assert_eq!(stream.write(own).await.ok(), Some(own.len()));
         drop(stream);

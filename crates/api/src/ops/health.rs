@@ -7,7 +7,7 @@ use axum::http::{HeaderValue, StatusCode};
 use axum::response::Response;
 use serde_json::json;
 
-use crate::http::envelope::{self, Code};
+use crate::http::envelope::{self, ResponseCode};
 use crate::state::Server;
 
 /// `{"status":"ok","latest_day":"YYYY-MM-DD"}`; `latest_day` is `null` while no day is closed.
@@ -34,7 +34,7 @@ fn latest(server: &Server) -> serde_json::Value {
 
 fn answer(status: StatusCode, text: String) -> Response {
     let code = if status == StatusCode::OK { 0 } else { status.as_u16() };
-    let mut response = envelope::json(status, Body::from(text), Code(code));
+    let mut response = envelope::json_response(status, Body::from(text), ResponseCode(code));
     response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     response
 }

@@ -13,26 +13,26 @@ use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::registry::Registry;
 
-use crate::access::auth::Pass;
-use crate::access::keys::{self, Standing};
+use crate::access::auth::Grant;
+use crate::access::keys::{self, KeyState};
 use crate::state::Server;
 
 const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 const SECONDS_OF_DAY: i64 = 86_400;
 
-/// What is looked up when it is asked for, as far as who asks may see it.
-struct Standings {
+/// Gauges that are collected on request, as far as the request may see them.
+struct GaugeCollector {
     server: Server,
-    pass: Pass,
+    grant: Grant,
 }
 
-impl std::fmt::Debug for Standings {
+impl std::fmt::Debug for GaugeCollector {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("Standings")
     }
 }
 
-impl Collector for Standings {
+impl Collector for GaugeCollector {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), std::fmt::Error> {
         let shared = &self.server.shared;
         let mut gauge = |name: &str, help: &str, value: f64| {
@@ -51,7 +51,7 @@ impl Collector for Standings {
         gauge("lake_version", "The published version that is served", shared.reader.version() as f64)?;
         if let Some(days) = shared.reader.days() {
             let begins = |day: chain::Day| i64::from(day.unix_days()) * SECONDS_OF_DAY;
-            let window = self.pass.window(&days);
+            let window = self.grant.window(&days);
             let (first, latest) = (begins(window.first()), begins(window.latest()));
             gauge("lake_first_day_seconds", "When the first closed day begins, Unix time", first as f64)?;
             gauge("lake_latest_day_seconds", "When the latest closed day begins, Unix time", latest as f64)?;
@@ -60,7 +60,7 @@ impl Collector for Standings {
             let whole = lag.div_euclid(SECONDS_OF_DAY).max(0);
             gauge("lake_lag_days", "Days that are over and not closed", whole as f64)?;
         }
-        if let Some(of) = shared.health.reconciled() {
+        if let Some(of) = shared.health.reconciliation() {
             gauge("reconciliation_miner_days", "Miners of the latest closed day", of.miner_days as f64)?;
             let help = "Miners of the latest closed day whose numbers do not close";
             gauge("reconciliation_unclosed_miner_days", help, of.unclosed as f64)?;
@@ -68,16 +68,20 @@ impl Collector for Standings {
         gauge("uptime_seconds", "Time since the server began", shared.started.elapsed().as_secs_f64())?;
         let cache = shared.reader.cache_figures();
         gauge("day_cache_bytes", "Bytes of days held in memory", cache.bytes as f64)?;
-        let rendered = shared.bodies.figures();
+        let rendered = shared.rendered.figures();
         gauge("rendered_cache_bytes", "Bytes of rendered answers held in memory", rendered.bytes as f64)?;
-        gauge("unsent_bytes", "Bytes that answers not yet sent have room for", shared.unsent.held() as f64)?;
-        let ring = shared.gate.ring.load();
+        gauge(
+            "unsent_bytes",
+            "Bytes that answers not yet sent have room for",
+            shared.response_memory.held() as f64,
+        )?;
+        let key_set = shared.authenticator.key_set.load();
         let now = keys::now();
-        let good = ring.each().filter(|key| key.standing(now) == Standing::Good).count();
-        let asked_for = u8::from(!shared.gate.is_open());
+        let good = key_set.each().filter(|key| key.state(now) == KeyState::Active).count();
+        let asked_for = u8::from(!shared.authenticator.is_open());
         gauge("keys_asked_for", "1 if data need a key", f64::from(asked_for))?;
         gauge("keys_in_force", "Keys that let in", good as f64)?;
-        let unreadable = ring.unreadable() as f64;
+        let unreadable = key_set.unreadable() as f64;
         gauge("keys_unreadable", "Keys that cannot be read, and let nobody in", unreadable)?;
         let mut counter = |name: &str, help: &str, value: u64| {
             let of = ConstCounter::new(value);
@@ -91,10 +95,10 @@ impl Collector for Standings {
 }
 
 /// `/metrics`
-pub(crate) async fn metrics(State(server): State<Server>, Extension(pass): Extension<Pass>) -> Response {
+pub(crate) async fn metrics(State(server): State<Server>, Extension(grant): Extension<Grant>) -> Response {
     let mut registry = Registry::with_prefix("sectorscope");
     server.shared.metrics.register(&mut registry);
-    registry.register_collector(Box::new(Standings { server: server.clone(), pass }));
+    registry.register_collector(Box::new(GaugeCollector { server: server.clone(), grant }));
     let mut text = String::new();
     if text::encode(&mut text, &registry).is_err() {
         return StatusCode::INTERNAL_SERVER_ERROR.into_response();

@@ -1,7 +1,7 @@
-//! What every request passes: its id, one spelling of its path, the limits, and the log.
+//! The request pipeline: each request gets an id, its path is normalized, its caller identified, its size and rate checked.
 //!
-//! `/v2` is asked more than all else, so the door leads to it directly. What is behind for the others is a router, whose
-//! layers cost some twenty allocations for each request.
+//! `/v2` is asked most, so it is called directly. All other paths go through a router, whose layers cost some twenty
+//! allocations for each request.
 
 use std::net::IpAddr;
 use std::panic::AssertUnwindSafe;
@@ -23,14 +23,14 @@ use hyper::body::{Body as _, Frame, SizeHint};
 use tower_service::Service as _;
 
 use crate::access::auth::Caller;
-use crate::access::denial::Denied;
+use crate::access::denial::DenialKind;
 use crate::access::keys::{self, Key};
 use crate::access::rate_headers;
-use crate::errors::v2_error::Refusal;
-use crate::gate::Sender;
-use crate::http::coding::Coding;
+use crate::errors::v2_error::V2Error;
+use crate::gate::ClientAddress;
+use crate::http::coding::ContentCoding;
 use crate::http::cors;
-use crate::http::envelope::Code;
+use crate::http::envelope::ResponseCode;
 use crate::http::normalize;
 use crate::http::request_id::RequestId;
 use crate::state::Server;
@@ -40,9 +40,9 @@ use crate::{gate, paths, v2};
 /// The log target of requests, which `docs/OPERATION.md` names.
 const LOG_TARGET: &str = "api::door";
 /// Longest part of a client's own request id that is logged, in bytes.
-const LOGGED: usize = 128;
+const MAX_LOGGED_ID: usize = 128;
 
-/// The whole application: the door, and what is behind it. Cloning is cheap.
+/// The whole application: the pipeline and the routes. Cloning is cheap.
 #[derive(Clone)]
 pub(crate) struct Application {
     server: Server,
@@ -51,58 +51,60 @@ pub(crate) struct Application {
 }
 
 impl Application {
-    /// The door of a server, with these routes behind it.
+    /// The application of a server with these routes.
     pub(crate) fn new(server: Server, routes: Router) -> Self {
         Self { server, routes }
     }
 
-    /// Lets a request in that comes from `peer`, and always gets an answer out: a panic becomes an internal error, and
+    /// Answers a request from `peer`, whatever happens: a panic becomes an internal error, and
     /// what takes too long is given up.
     pub(crate) async fn answer<B>(&self, request: hyper::Request<B>, peer: Option<IpAddr>) -> Response
     where
         B: hyper::body::Body<Data = Bytes, Error: Into<axum::BoxError>> + Send + 'static,
     {
         let (server, started) = (&self.server, Instant::now());
-        let id = server.shared.ids.next();
+        let id = server.shared.request_ids.next();
         let (mut head, body) = request.into_parts();
         let (method, uri) = (head.method.clone(), head.uri.clone());
-        let client_id = client_id(&head.headers);
-        let caller = server.shared.gate.caller(&head.headers);
+        let client_request_id = client_request_id(&head.headers);
+        let caller = server.shared.authenticator.caller(&head.headers);
         let key = caller.key().cloned();
-        let coding = Coding::asked(&head.headers);
-        let pages = server.shared.config.pages(matches!(caller, Caller::Anyone)).cloned();
-        let address = gate::address(server, &head.headers, peer);
-        let admitted = admit(server, &mut head)
-            .and_then(|()| gate::take(server, &caller, &head, address).map_err(Refusal::from));
+        let coding = ContentCoding::negotiate(&head.headers);
+        let allowed_origin = server.shared.config.origin_for(matches!(caller, Caller::Anonymous)).cloned();
+        let address = gate::client_address(server, &head.headers, peer);
+        let admitted = check_and_normalize(server, &mut head)
+            .and_then(|()| gate::take_token(server, &caller, &head, address).map_err(V2Error::from));
         let mut response = match admitted {
-            Ok(_) if method == Method::OPTIONS => cors::preflight(&head.headers, pages.is_some()),
-            Ok(meter) => {
-                let sender = Sender(address);
+            Ok(_) if method == Method::OPTIONS => cors::preflight(&head.headers, allowed_origin.is_some()),
+            Ok(rate_limit) => {
+                let sender = ClientAddress(address);
                 let mut response = self.run(head, body, caller, sender, &uri, &id).await;
                 // A quota that the key has is said already, and matters more.
-                if let Some(meter) = meter.filter(|_| !rate_headers::is_told(response.headers())) {
-                    rate_headers::tell(meter, response.headers_mut());
+                if let Some(rate_limit) =
+                    rate_limit.filter(|_| !rate_headers::has_rate_headers(response.headers()))
+                {
+                    rate_headers::set_rate_headers(rate_limit, response.headers_mut());
                 }
                 response
             }
-            Err(refusal) => refusal.answer_at(uri.path(), &id),
+            Err(error) => error.response_at(uri.path(), &id),
         };
         let route = response.extensions_mut().remove::<Route>().unwrap_or_default();
-        let answered = Answered {
+        let answered = ResponseLog {
             status: response.status(),
-            code: response.extensions().get::<Code>().map(|code| code.0),
-            denied: response.extensions().get::<Denied>().map(|denied| denied.0),
+            code: response.extensions().get::<ResponseCode>().map(|code| code.0),
+            denied: response.extensions().get::<DenialKind>().map(|denied| denied.0),
             server: server.clone(),
             id,
-            client_id,
+            client_request_id,
             key,
             method,
             uri,
             route,
             started,
         };
-        if let Some(pages) = pages {
-            cors::open(response.headers_mut(), pages);
+        if let Some(allowed_origin) = allowed_origin {
+            cors::allow_origin(response.headers_mut(), allowed_origin);
         }
         answered.with(coding.apply(response))
     }
@@ -112,7 +114,7 @@ impl Application {
         head: Parts,
         body: B,
         caller: Caller,
-        sender: Sender,
+        sender: ClientAddress,
         uri: &Uri,
         id: &RequestId,
     ) -> Response
@@ -129,26 +131,33 @@ impl Application {
                     .or_else(|| panic.downcast_ref::<String>().map(String::as_str))
                     .unwrap_or("of a kind that has no text");
                 tracing::error!(target: LOG_TARGET, request_id = %id, panic, "a handler panicked");
-                Refusal::Internal.answer_at(uri.path(), id)
+                V2Error::Internal.response_at(uri.path(), id)
             }
             Err(_) => {
                 tracing::warn!(target: LOG_TARGET, request_id = %id, "a request took too long and was given up");
-                Refusal::TimedOut.answer_at(uri.path(), id)
+                V2Error::TimedOut.response_at(uri.path(), id)
             }
         }
     }
 
     /// What the path leads to.
-    async fn route<B>(&self, head: Parts, body: B, caller: Caller, sender: Sender, id: &RequestId) -> Response
+    async fn route<B>(
+        &self,
+        head: Parts,
+        body: B,
+        caller: Caller,
+        sender: ClientAddress,
+        id: &RequestId,
+    ) -> Response
     where
         B: hyper::body::Body<Data = Bytes, Error: Into<axum::BoxError>> + Send + 'static,
     {
         if let Some(endpoint) = paths::endpoint(head.uri.path()) {
             let mut response = if head.method == Method::GET {
-                let rows = async |pass| v2::rows(&self.server, endpoint, id, pass, &head).await;
-                gate::pass(&self.server, id, &caller, head.uri.path(), rows).await
+                let rows = async |grant| v2::rows(&self.server, endpoint, id, grant, &head).await;
+                gate::authorized(&self.server, id, &caller, head.uri.path(), rows).await
             } else {
-                Refusal::WrongMethod.answer(id)
+                V2Error::WrongMethod.response(id)
             };
             response.extensions_mut().insert(Route::Endpoint(endpoint));
             return response;
@@ -174,11 +183,11 @@ pub(crate) async fn note_route(request: Request, next: Next) -> Response {
     response
 }
 
-/// An answer, to be counted and logged when its body has been sent.
-struct Answered {
+/// A response, to be counted and logged when its body has been sent.
+struct ResponseLog {
     server: Server,
     id: RequestId,
-    client_id: Option<String>,
+    client_request_id: Option<String>,
     key: Option<Arc<Key>>,
     method: Method,
     uri: Uri,
@@ -189,7 +198,7 @@ struct Answered {
     started: Instant,
 }
 
-impl Answered {
+impl ResponseLog {
     /// Counts now if it is known how long the body is, else when its end is there. A `HEAD` is answered as a `GET`, but
     /// for the body.
     fn with(self, mut response: Response) -> Response {
@@ -206,7 +215,7 @@ impl Answered {
                 self.end(bytes);
                 response
             }
-            None => response.map(|body| Body::new(Counted { body, bytes: 0, answered: Some(self) })),
+            None => response.map(|body| Body::new(CountedBody { body, bytes: 0, answered: Some(self) })),
         }
     }
 
@@ -223,7 +232,7 @@ impl Answered {
         tracing::info!(
             target: LOG_TARGET,
             request_id = %self.id,
-            client_request_id = self.client_id,
+            client_request_id = self.client_request_id,
             key = self.key.as_ref().map(|key| key.name.as_str()),
             method = %self.method,
             path = self.uri.path(),
@@ -235,18 +244,18 @@ impl Answered {
             "answered"
         );
         let code = self.code.unwrap_or_default();
-        self.server.shared.metrics.answered(self.route, self.status, code, self.denied, bytes, time);
+        self.server.shared.metrics.record_response(self.route, self.status, code, self.denied, bytes, time);
     }
 }
 
 /// A body whose bytes are counted as they are sent.
-struct Counted {
+struct CountedBody {
     body: Body,
     bytes: u64,
-    answered: Option<Answered>,
+    answered: Option<ResponseLog>,
 }
 
-impl hyper::body::Body for Counted {
+impl hyper::body::Body for CountedBody {
     type Data = Bytes;
     type Error = axum::Error;
 
@@ -270,7 +279,7 @@ impl hyper::body::Body for Counted {
     }
 }
 
-impl Drop for Counted {
+impl Drop for CountedBody {
     /// The end of the body, or of a client's patience.
     fn drop(&mut self) {
         if let Some(answered) = self.answered.take() {
@@ -279,21 +288,21 @@ impl Drop for Counted {
     }
 }
 
-/// Checks the request's sizes and brings it into the one form that the routes know.
-fn admit(server: &Server, head: &mut Parts) -> Result<(), Refusal> {
+/// Checks the request's sizes and normalizes its path and method for the routes.
+fn check_and_normalize(server: &Server, head: &mut Parts) -> Result<(), V2Error> {
     let length = head.uri.path_and_query().map_or(0, |text| text.as_str().len());
     let limit = server.shared.config.max_uri;
     if length > limit {
-        return Err(Refusal::UriTooLong { length, limit });
+        return Err(V2Error::UriTooLong { length, limit });
     }
     // No body is ever read, so one of unknown length does no harm.
     let announced =
         head.headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
     let limit = server.shared.config.body_limit;
     if announced.is_some_and(|size| size > limit) {
-        return Err(Refusal::BodyTooLarge { limit });
+        return Err(V2Error::BodyTooLarge { limit });
     }
-    if let Some(plain) = normalize::normalised(&head.uri) {
+    if let Some(plain) = normalize::normalized_uri(&head.uri) {
         head.uri = plain;
     }
     // A HEAD is answered as a GET; its body is taken away at the end, after compression had its say.
@@ -305,9 +314,9 @@ fn admit(server: &Server, head: &mut Parts) -> Result<(), Refusal> {
 
 /// The id the client gave its request, to be logged beside ours. Only visible ASCII, so that it cannot forge a
 /// line of the log.
-fn client_id(headers: &HeaderMap) -> Option<String> {
+fn client_request_id(headers: &HeaderMap) -> Option<String> {
     let text = headers.get("x-request-id")?.to_str().ok()?;
-    Some(text.get(..LOGGED).unwrap_or(text).to_owned())
+    Some(text.get(..MAX_LOGGED_ID).unwrap_or(text).to_owned())
 }
 
 #[cfg(test)]
@@ -336,7 +345,7 @@ mod tests {
             .route("/", handler)
             .route_layer(middleware::from_fn_with_state(server.clone(), gate::gate));
         let app = Application::new(server.clone(), routes);
-        let _taken = if slots_taken { server.shared.slots.try_acquire().ok() } else { None };
+        let _taken = if slots_taken { server.shared.request_permits.try_acquire().ok() } else { None };
         let response = app.answer(Request::new(Body::empty()), None).await;
         let status = response.status();
         let body = to_bytes(response.into_body(), 1 << 20).await.expect("a body");

@@ -12,10 +12,10 @@ use tokio::task::JoinSet;
 use tokio::time::{Interval, MissedTickBehavior, interval, timeout};
 
 use crate::access::keys;
-use crate::http::coding::Coding;
-use crate::rendered::Failure;
+use crate::http::coding::ContentCoding;
+use crate::rendered::RenderError;
 use crate::state::Server;
-use crate::telemetry::health::Reconciled;
+use crate::telemetry::health::ReconciliationSummary;
 
 /// How often addresses that ask no more are forgotten.
 const FORGET_EVERY: Duration = Duration::from_secs(10);
@@ -33,11 +33,11 @@ impl Background {
         let config = &server.shared.config;
         let ticks = |every| Ticks::new(every, &stopped);
         let mut tasks = JoinSet::new();
-        tasks.spawn(keep_fresh(server.clone(), ticks(config.refresh_every)));
-        tasks.spawn(keep_warm(server.clone(), ticks(config.refresh_every)));
-        tasks.spawn(keep_reconciled(server.clone(), ticks(config.refresh_every)));
-        tasks.spawn(keep_keys(server.clone(), ticks(config.keys_every)));
-        tasks.spawn(forget_addresses(server.clone(), ticks(FORGET_EVERY)));
+        tasks.spawn(refresh_reader(server.clone(), ticks(config.refresh_every)));
+        tasks.spawn(render_ahead(server.clone(), ticks(config.refresh_every)));
+        tasks.spawn(check_reconciliation(server.clone(), ticks(config.refresh_every)));
+        tasks.spawn(sync_keys_periodically(server.clone(), ticks(config.keys_every)));
+        tasks.spawn(evict_idle_addresses(server.clone(), ticks(FORGET_EVERY)));
         Self { stop, tasks }
     }
 
@@ -77,21 +77,21 @@ impl Ticks {
 }
 
 /// Takes in changed keys and writes down what was counted, until told to end.
-async fn keep_keys(server: Server, mut ticks: Ticks) {
+async fn sync_keys_periodically(server: Server, mut ticks: Ticks) {
     while ticks.next().await {
-        step_keys(&server).await;
+        sync_keys(&server).await;
     }
     // What was asked for last is counted, too.
-    step_keys(&server).await;
+    sync_keys(&server).await;
 }
 
 /// Once.
-async fn step_keys(server: &Server) {
+async fn sync_keys(server: &Server) {
     let shared = Arc::clone(&server.shared);
     let step = tokio::task::spawn_blocking(move || {
-        if let Some(keeper) = &shared.keeper {
-            let mut keeper = keeper.lock().unwrap_or_else(PoisonError::into_inner);
-            keeper.step_or_say(&shared.gate.ring, keys::now());
+        if let Some(key_sync) = &shared.key_sync {
+            let mut key_sync = key_sync.lock().unwrap_or_else(PoisonError::into_inner);
+            key_sync.sync_and_log(&shared.authenticator.key_set, keys::now());
         }
     });
     if let Err(error) = step.await {
@@ -100,17 +100,17 @@ async fn step_keys(server: &Server) {
 }
 
 /// Forgets addresses that ask no more, until told to end.
-async fn forget_addresses(server: Server, mut ticks: Ticks) {
+async fn evict_idle_addresses(server: Server, mut ticks: Ticks) {
     while ticks.next().await {
-        if let Some(addresses) = &server.shared.addresses {
+        if let Some(addresses) = &server.shared.address_limiter {
             addresses.forget_idle();
         }
-        server.shared.unsent.forget_idle();
+        server.shared.response_memory.forget_idle();
     }
 }
 
 /// Looks for newer published versions, until told to end. While looking fails, what is there is served on.
-async fn keep_fresh(server: Server, mut ticks: Ticks) {
+async fn refresh_reader(server: Server, mut ticks: Ticks) {
     let (reader, health) = (&server.shared.reader, &server.shared.health);
     let mut failing = false;
     while ticks.next().await {
@@ -137,8 +137,8 @@ async fn keep_fresh(server: Server, mut ticks: Ticks) {
                 tracing::error!("looking for a newer version panicked; serving what there is");
             }
         }
-        health.looked(!failing);
-        health.read(latest_day_reads(reader).await);
+        health.record_refresh(!failing);
+        health.record_latest_day(latest_day_reads(reader).await);
     }
 }
 
@@ -149,12 +149,12 @@ async fn latest_day_reads(reader: &Reader) -> bool {
 }
 
 /// Finds out, once for each published version, whether the latest day's numbers close.
-async fn keep_reconciled(server: Server, mut ticks: Ticks) {
+async fn check_reconciliation(server: Server, mut ticks: Ticks) {
     let (reader, health) = (&server.shared.reader, &server.shared.health);
     while ticks.next().await {
         let version = reader.version();
         let Some(latest) = reader.days().map(|days| *days.end()) else { continue };
-        if health.reconciled().is_some_and(|of| of.version == version) {
+        if health.reconciliation().is_some_and(|of| of.version == version) {
             continue;
         }
         let scope = lake::Scope { from: Some(latest), to: Some(latest), ..Default::default() };
@@ -167,7 +167,7 @@ async fn keep_reconciled(server: Server, mut ticks: Ticks) {
         match audited {
             Ok(Ok(audited)) => {
                 let (miner_days, unclosed) = (audited.miner_days, unclosed.len() as u64);
-                health.reconciles(Reconciled { version, miner_days, unclosed });
+                health.record_reconciliation(ReconciliationSummary { version, miner_days, unclosed });
                 if unclosed > 0 {
                     tracing::warn!(%latest, unclosed, "numbers of the latest day do not close; see `reconcile`");
                 }
@@ -179,7 +179,7 @@ async fn keep_reconciled(server: Server, mut ticks: Ticks) {
 }
 
 /// Renders the latest day whenever there is another, so that nobody waits for it.
-async fn keep_warm(server: Server, mut ticks: Ticks) {
+async fn render_ahead(server: Server, mut ticks: Ticks) {
     let mut warm = None;
     while ticks.next().await {
         let latest = server.latest();
@@ -187,7 +187,7 @@ async fn keep_warm(server: Server, mut ticks: Ticks) {
             continue;
         }
         if let Some(edition) = latest
-            && let Err(error) = warm_up(&server, edition).await
+            && let Err(error) = render_latest(&server, edition).await
         {
             // Who asks will be told, and the log with it.
             let error: &(dyn std::error::Error + 'static) = &error;
@@ -198,14 +198,14 @@ async fn keep_warm(server: Server, mut ticks: Ticks) {
 }
 
 /// Renders a day in all codings, while it is the latest.
-async fn warm_up(server: &Server, edition: Edition) -> Result<(), Failure> {
+async fn render_latest(server: &Server, edition: Edition) -> Result<(), RenderError> {
     // The plain ones first: the others are made of them.
-    for coding in Coding::ALL.into_iter().rev() {
+    for coding in ContentCoding::ALL.into_iter().rev() {
         for endpoint in Endpoint::ALL {
             if server.latest() != Some(edition) {
                 return Ok(());
             }
-            server.shared.bodies.render(&server.shared.reader, edition, *endpoint, coding).await?;
+            server.shared.rendered.render(&server.shared.reader, edition, *endpoint, coding).await?;
         }
     }
     Ok(())

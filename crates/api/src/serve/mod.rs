@@ -23,10 +23,10 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
-use crate::access::connection_limits::{Asked, Place, TOO_MANY};
+use crate::access::connection_limits::{Admission, ConnectionPermit, TOO_MANY};
 use crate::config::Config;
-use crate::errors::v2_error::Refusal;
-use crate::http::timeout_stream::{Activity, Explained, Impatient, Patience};
+use crate::errors::v2_error::V2Error;
+use crate::http::timeout_stream::{Activity, ErrorResponse, TimeoutStream, Timeouts};
 use crate::serve::app::Application;
 use crate::serve::background::Background;
 use crate::state::Server;
@@ -81,7 +81,7 @@ impl Server {
         signal.send_modify(|signal| signal.stopped = true);
         let drained = timeout(self.shared.config.drain_timeout, async {
             while let Some(ended) = connections.join_next().await {
-                report(ended);
+                log_panic(ended);
             }
         });
         if drained.await.is_err() {
@@ -118,21 +118,21 @@ async fn accept_all(
         let (place, stream, peer) = tokio::select! {
             () = &mut shutdown => return Ok(()),
             Some(ended) = connections.join_next() => {
-                report(ended);
+                log_panic(ended);
                 continue;
             }
             accepted = accept(&listener, &places) => accepted?,
-            never = crowd(&places, signal) => match never {},
+            never = signal_crowding(&places, signal) => match never {},
         };
-        let of_address = match server.shared.places.ask(peer) {
-            Asked::Given(of_address) => of_address,
-            Asked::Refused => {
+        let of_address = match server.shared.connection_limits.admit(peer) {
+            Admission::Admitted(of_address) => of_address,
+            Admission::Refused => {
                 refuse(server, &stream);
                 continue;
             }
         };
         let places = (place, of_address);
-        connections.spawn(connection(
+        connections.spawn(serve_connection(
             server.clone(),
             application.clone(),
             (stream, peer),
@@ -152,7 +152,7 @@ fn refuse(server: &Server, stream: &TcpStream) {
 }
 
 /// While there is no place left, tells the connections so, over and over.
-async fn crowd(places: &Semaphore, signal: &watch::Sender<Signal>) -> Infallible {
+async fn signal_crowding(places: &Semaphore, signal: &watch::Sender<Signal>) -> Infallible {
     loop {
         sleep(CROWDED_PAUSE).await;
         if places.available_permits() == 0 {
@@ -190,9 +190,9 @@ fn gone(kind: io::ErrorKind) -> bool {
 }
 
 /// One more open connection, for as long as this lives.
-struct Open(Server);
+struct OpenConnection(Server);
 
-impl Open {
+impl OpenConnection {
     fn new(server: Server) -> Self {
         server.shared.metrics.connections.inc();
         server.shared.metrics.open.fetch_add(1, Ordering::Relaxed);
@@ -200,38 +200,38 @@ impl Open {
     }
 }
 
-impl Drop for Open {
+impl Drop for OpenConnection {
     fn drop(&mut self) {
         self.0.shared.metrics.open.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
 /// Serves one connection until it ends, or, once the server stops, until its open request is answered.
-async fn connection(
+async fn serve_connection(
     server: Server,
     application: Application,
     (stream, peer): (TcpStream, IpAddr),
     mut signals: watch::Receiver<Signal>,
-    _places: (Option<OwnedSemaphorePermit>, Place),
+    _places: (Option<OwnedSemaphorePermit>, ConnectionPermit),
 ) {
-    let _open = Open::new(server.clone());
+    let _open = OpenConnection::new(server.clone());
     // Answers are written whole; waiting to fill packets would only delay their ends.
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, "TCP_NODELAY could not be set");
     }
     let config = &server.shared.config;
     let (head, idle, max_head) = (config.header_timeout, config.idle_timeout, config.max_head);
-    let patience = Patience { head, write: config.write_timeout };
+    let timeouts = Timeouts { head, write: config.write_timeout };
     let activity = Activity::new();
-    let explain = Box::new(move |status| malformed(&server, status));
-    let stream = Impatient::new(stream, patience, Arc::clone(&activity), explain);
+    let format_error = Box::new(move |status| format_malformed(&server, status));
+    let stream = TimeoutStream::new(stream, timeouts, Arc::clone(&activity), format_error);
     let asked = Arc::clone(&activity);
     let service = service_fn(move |request: hyper::Request<Incoming>| {
-        asked.asked();
+        asked.request_received();
         let (application, asked) = (application.clone(), Arc::clone(&asked));
         async move {
             let response = application.answer(request, Some(peer)).await;
-            asked.answered();
+            asked.response_ready();
             Ok::<_, Infallible>(response)
         }
     });
@@ -274,7 +274,7 @@ async fn connection(
 }
 
 /// Explains what hyper answers by itself, and counts and logs it as an answer.
-fn malformed(server: &Server, status: u16) -> Option<Explained> {
+fn format_malformed(server: &Server, status: u16) -> Option<ErrorResponse> {
     let limit = server.shared.config.max_head.max(LEAST_HEAD);
     let message = match status {
         400 => {
@@ -287,18 +287,18 @@ fn malformed(server: &Server, status: u16) -> Option<Explained> {
         ),
         _ => return None,
     };
-    let id = server.shared.ids.next();
+    let id = server.shared.request_ids.next();
     tracing::info!(request_id = %id, status, "answered something malformed");
     let of = StatusCode::from_u16(status).unwrap_or_default();
-    let body = Refusal::malformed(&id, status, &message);
+    let body = V2Error::malformed_body(&id, status, &message);
     let bytes = body.len() as u64;
-    server.shared.metrics.answered(Default::default(), of, status, None, bytes, Duration::ZERO);
-    let pages = server.shared.config.pages(server.shared.gate.is_open());
-    Some(Explained { body, pages: pages.cloned() })
+    server.shared.metrics.record_response(Default::default(), of, status, None, bytes, Duration::ZERO);
+    let allowed_origin = server.shared.config.origin_for(server.shared.authenticator.is_open());
+    Some(ErrorResponse { body, allowed_origin: allowed_origin.cloned() })
 }
 
-/// A connection's task does not panic, since the door catches; if it does all the same, it is said.
-fn report(ended: Result<(), tokio::task::JoinError>) {
+/// A connection's task does not panic, since the application catches panics; if it does all the same, it is said.
+fn log_panic(ended: Result<(), tokio::task::JoinError>) {
     if let Err(error) = ended {
         tracing::error!(%error, "a connection's task failed");
     }

@@ -11,7 +11,7 @@ use axum::{Extension, Router, middleware};
 use super::app;
 use crate::config::Config;
 use crate::docs::page;
-use crate::errors::v2_error::Refusal;
+use crate::errors::v2_error::V2Error;
 use crate::http::request_id::RequestId;
 use crate::ops::{health, metrics};
 use crate::paths::{HEALTHZ, METRICS, READYZ};
@@ -34,8 +34,8 @@ impl Server {
         })
     }
 
-    /// The routes stand behind the door, because a layer of a router runs only after the route is chosen, and the door may
-    /// yet change the path. The door sees answers as they are sent.
+    /// The application calls the routes, because a layer of a router runs only after the route is chosen, and the
+    /// application may yet change the path. It sees responses as they are sent.
     pub(crate) fn application(&self) -> Application {
         let routes = Router::new()
             .route(METRICS, get(metrics::metrics))
@@ -53,9 +53,9 @@ impl Server {
 }
 
 async fn unknown_path(Extension(id): Extension<RequestId>, uri: Uri) -> Response {
-    Refusal::UnknownPath.answer_at(uri.path(), &id)
+    V2Error::UnknownPath.response_at(uri.path(), &id)
 }
 
 async fn wrong_method(Extension(id): Extension<RequestId>, uri: Uri) -> Response {
-    Refusal::WrongMethod.answer_at(uri.path(), &id)
+    V2Error::WrongMethod.response_at(uri.path(), &id)
 }

@@ -11,22 +11,22 @@ use lake::Reader;
 #[derive(Debug, Default)]
 pub(crate) struct Health {
     draining: AtomicBool,
-    looks: Mutex<Looks>,
+    lake: Mutex<LakeHealth>,
 }
 
 /// What came of looking at the lake.
 #[derive(Clone, Copy, Debug, Default)]
-struct Looks {
+struct LakeHealth {
     /// Since when no newer version could be looked for.
     failing_since: Option<Instant>,
     /// The latest day cannot be read.
     unreadable: bool,
-    reconciled: Option<Reconciled>,
+    reconciled: Option<ReconciliationSummary>,
 }
 
 /// Whether the numbers of the latest closed day close.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Reconciled {
+pub(crate) struct ReconciliationSummary {
     /// The published version that this is of.
     pub(crate) version: u64,
     /// Miners of the day.
@@ -42,29 +42,29 @@ impl Health {
     }
 
     /// Notes whether a newer version could be looked for.
-    pub(crate) fn looked(&self, well: bool) {
-        let mut looks = self.looks();
-        looks.failing_since = if well { None } else { looks.failing_since.or_else(|| Some(Instant::now())) };
+    pub(crate) fn record_refresh(&self, well: bool) {
+        let mut lake = self.lake();
+        lake.failing_since = if well { None } else { lake.failing_since.or_else(|| Some(Instant::now())) };
     }
 
     /// Notes whether the latest day could be read.
-    pub(crate) fn read(&self, well: bool) {
-        self.looks().unreadable = !well;
+    pub(crate) fn record_latest_day(&self, well: bool) {
+        self.lake().unreadable = !well;
     }
 
     /// Notes how the latest day reconciles.
-    pub(crate) fn reconciles(&self, of: Reconciled) {
-        self.looks().reconciled = Some(of);
+    pub(crate) fn record_reconciliation(&self, of: ReconciliationSummary) {
+        self.lake().reconciled = Some(of);
     }
 
     /// How the latest day reconciles, once that is known.
-    pub(crate) fn reconciled(&self) -> Option<Reconciled> {
-        self.looks().reconciled
+    pub(crate) fn reconciliation(&self) -> Option<ReconciliationSummary> {
+        self.lake().reconciled
     }
 
     /// For how long no newer version could be looked for.
     pub(crate) fn failing_for(&self) -> Option<Duration> {
-        self.looks().failing_since.map(|since| since.elapsed())
+        self.lake().failing_since.map(|since| since.elapsed())
     }
 
     /// Why no requests should be sent, if so: among others, if no newer version could be looked for as long as `unready_after`.
@@ -72,19 +72,19 @@ impl Health {
         if self.draining.load(Ordering::Relaxed) {
             return Some(Unready::Draining);
         }
-        let looks = *self.looks();
-        let failing = looks.failing_since.map(|since| since.elapsed());
+        let lake = *self.lake();
+        let failing = lake.failing_since.map(|since| since.elapsed());
         if let Some(time) = failing.filter(|time| *time >= unready_after) {
             return Some(Unready::Failing(time));
         }
         if reader.days().is_none() {
             return Some(Unready::NothingClosed);
         }
-        looks.unreadable.then_some(Unready::Unreadable)
+        lake.unreadable.then_some(Unready::Unreadable)
     }
 
-    fn looks(&self) -> MutexGuard<'_, Looks> {
-        self.looks.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lake(&self) -> MutexGuard<'_, LakeHealth> {
+        self.lake.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -72,31 +72,31 @@ impl EncodeLabelValue for Route {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct Answered {
+struct ResponseLabels {
     endpoint: Route,
     status: u16,
     code: u16,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct Of {
+struct RouteLabels {
     endpoint: Route,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct Reason {
+struct DenialLabels {
     reason: &'static str,
 }
 
 /// How long answers took: counts by bucket, added to without a lock.
 #[derive(Debug, Default)]
-struct Times {
+struct DurationHistogram {
     /// Of each bucket alone; the last is for what took longer than all bounds.
     buckets: [AtomicU64; BOUNDS.len() + 1],
     microseconds: AtomicU64,
 }
 
-impl Times {
+impl DurationHistogram {
     fn add(&self, time: Duration) {
         let time = u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
         let at = BOUNDS.iter().position(|bound| time <= *bound).unwrap_or(BOUNDS.len());
@@ -105,11 +105,11 @@ impl Times {
     }
 }
 
-impl TypedMetric for Times {
+impl TypedMetric for DurationHistogram {
     const TYPE: MetricType = MetricType::Histogram;
 }
 
-impl EncodeMetric for Times {
+impl EncodeMetric for DurationHistogram {
     fn encode(&self, mut encoder: MetricEncoder<'_>) -> Result<(), std::fmt::Error> {
         let bounds = BOUNDS.iter().map(|bound| *bound as f64 / 1e6).chain([f64::INFINITY]);
         let counts = self.buckets.iter().map(|count| count.load(Ordering::Relaxed));
@@ -127,10 +127,10 @@ impl EncodeMetric for Times {
 /// What is counted as it happens.
 #[derive(Debug, Default)]
 pub(crate) struct Metrics {
-    answers: Family<Answered, Counter>,
-    times: Family<Of, Times>,
+    answers: Family<ResponseLabels, Counter>,
+    times: Family<RouteLabels, DurationHistogram>,
     bytes: Counter,
-    denied: Family<Reason, Counter>,
+    denied: Family<DenialLabels, Counter>,
     /// Connections there have been.
     pub(crate) connections: Counter,
     /// Those that were closed because their address had too many.
@@ -142,7 +142,7 @@ pub(crate) struct Metrics {
 impl Metrics {
     /// Counts an answer: its route, HTTP status and `code`, why it was a denial if it was one, the bytes of its body,
     /// and the time from the request's head to the body's end.
-    pub(crate) fn answered(
+    pub(crate) fn record_response(
         &self,
         endpoint: Route,
         status: StatusCode,
@@ -151,11 +151,11 @@ impl Metrics {
         bytes: u64,
         time: Duration,
     ) {
-        self.times.get_or_create(&Of { endpoint: endpoint.clone() }).add(time);
-        self.answers.get_or_create(&Answered { endpoint, status: status.as_u16(), code }).inc();
+        self.times.get_or_create(&RouteLabels { endpoint: endpoint.clone() }).add(time);
+        self.answers.get_or_create(&ResponseLabels { endpoint, status: status.as_u16(), code }).inc();
         self.bytes.inc_by(bytes);
         if let Some(reason) = denied {
-            self.denied.get_or_create(&Reason { reason }).inc();
+            self.denied.get_or_create(&DenialLabels { reason }).inc();
         }
     }
     /// Puts all of it in a registry.

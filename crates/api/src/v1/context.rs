@@ -11,68 +11,72 @@ use quick_cache::sync::Cache;
 use tokio::sync::{Semaphore, SemaphorePermit};
 
 use crate::errors::problem::Problem;
-use crate::http::response_memory::Room;
+use crate::http::response_memory::MemoryPermit;
 use crate::state::Server;
 
-/// What one question may take of the lake.
+/// What one query may take of the lake.
 const LIMITS: Limits = Limits { time: Duration::from_secs(20), memory: 256 << 20, disk: 2 << 30 };
-/// Questions that are worked on at once; others wait.
-const AT_ONCE: usize = 3;
+/// Queries that are worked on at once; others wait.
+const CONCURRENT_QUERIES: usize = 3;
 /// Calendars of expirations that are kept.
 const CALENDARS: usize = 128;
 /// Network days that are kept: ten years.
 const NETWORK_DAYS: usize = 3660;
 
-/// What the requests to `/v1` share.
+/// The context of requests to `/v1`: the server, and what they share.
 #[derive(Clone)]
-pub(super) struct V1 {
+pub(super) struct Context {
     pub(super) server: Server,
-    pub(super) held: Arc<Held>,
+    pub(super) resources: Arc<Resources>,
 }
 
-pub(super) struct Held {
+pub(super) struct Resources {
     pub(super) questions: Questions,
-    /// A permit per question that the lake works on.
-    at_once: Semaphore,
+    /// A permit per query that the lake works on.
+    query_permits: Semaphore,
     /// A permit per answer that is made of many days held in memory.
-    many_days: Semaphore,
+    row_permits: Semaphore,
     pub(super) lives: Cache<u64, Arc<HashMap<MinerId, Life>>>,
     clocks: Cache<u64, Clock>,
     pub(super) calendars: Cache<(u64, Option<MinerId>, Day), Arc<Calendar>>,
     pub(super) network: Cache<(u64, Day), Arc<NetworkDay>>,
 }
 
-impl V1 {
+impl Context {
     pub(super) fn new(server: &Server) -> Self {
-        let held = Held {
+        let resources = Resources {
             questions: Questions::new(server.shared.reader.directory().to_owned(), LIMITS),
-            at_once: Semaphore::new(AT_ONCE),
-            many_days: Semaphore::new(1),
+            query_permits: Semaphore::new(CONCURRENT_QUERIES),
+            row_permits: Semaphore::new(1),
             lives: Cache::new(1),
             clocks: Cache::new(1),
             calendars: Cache::new(CALENDARS),
             network: Cache::new(NETWORK_DAYS),
         };
-        Self { server: server.clone(), held: Arc::new(held) }
+        Self { server: server.clone(), resources: Arc::new(resources) }
     }
 
     pub(super) fn reader(&self) -> &Reader {
         &self.server.shared.reader
     }
 
-    /// Leave to put a question to the lake, or to do what takes as much.
-    pub(super) async fn turn(&self) -> Result<SemaphorePermit<'_>, Problem> {
-        self.in_time(async { self.held.at_once.acquire().await.ok() }).await
+    /// A permit to query the lake, or to do what takes as much.
+    pub(super) async fn query_permit(&self) -> Result<SemaphorePermit<'_>, Problem> {
+        self.in_time(async { self.resources.query_permits.acquire().await.ok() }).await
     }
 
-    /// Leave to make rows of many days that are held in memory.
-    pub(super) async fn many_days(&self) -> Result<SemaphorePermit<'_>, Problem> {
-        self.in_time(async { self.held.many_days.acquire().await.ok() }).await
+    /// A permit to make rows of many days that are held in memory.
+    pub(super) async fn row_permit(&self) -> Result<SemaphorePermit<'_>, Problem> {
+        self.in_time(async { self.resources.row_permits.acquire().await.ok() }).await
     }
 
-    /// Room for an answer of so many bytes to that address.
-    pub(super) async fn room(&self, address: Option<IpAddr>, bytes: usize) -> Result<Room, Problem> {
-        self.in_time(self.server.shared.unsent.room(address, bytes)).await
+    /// Memory for a response of so many bytes to that address.
+    pub(super) async fn memory_permit(
+        &self,
+        address: Option<IpAddr>,
+        bytes: usize,
+    ) -> Result<MemoryPermit, Problem> {
+        self.in_time(self.server.shared.response_memory.reserve(address, bytes)).await
     }
 
     /// Waits for something for half the time that a request has.
@@ -91,6 +95,6 @@ impl V1 {
             let last = status.sources.last().ok_or(Problem::NothingClosed)?;
             Ok(Clock::new(last.genesis))
         };
-        self.held.clocks.get_or_insert_async(&version, clock).await
+        self.resources.clocks.get_or_insert_async(&version, clock).await
     }
 }

@@ -11,11 +11,11 @@ use lake::{Cell, DayRows, MinerRows, Sheet, SheetBuilder};
 use ledger::Value;
 use ledger::columns::{Column, column};
 
-use super::answer::{Answer, Rows};
 use super::days::{count, each};
 use super::operations::daily_headings;
 use super::parameters::Cursor;
-use super::question::Question;
+use super::resolved_query::ResolvedQuery;
+use super::response::{Answer, Rows};
 use crate::errors::problem::Problem;
 
 /// Rows of named storage providers that are looked at in one request: a hundred for a year.
@@ -27,33 +27,33 @@ const MOST_DAYS_SORTED: u64 = 366;
 /// Rows that are made before other requests have their turn.
 const AT_A_STRETCH: usize = 64;
 /// Days or storage providers that are read at once.
-const AT_ONCE: usize = 4;
+const CONCURRENT_QUERIES: usize = 4;
 
-pub(super) async fn answer(question: &Question<'_>) -> Result<Answer, Problem> {
-    let Question { v1, asked, days, .. } = question;
-    let columns = asked.chosen();
-    let query = Query { question, days, miners: asked.miners("miner"), most: question.most() };
-    let (name, down) = asked.sort("sort").unwrap_or(("stat_date", false));
+pub(super) async fn answer(query: &ResolvedQuery<'_>) -> Result<Answer, Problem> {
+    let ResolvedQuery { context, parameters, days, .. } = query;
+    let columns = parameters.chosen();
+    let daily = DailyQuery { query, days, miners: parameters.miners("miner"), most: query.most() };
+    let (name, down) = parameters.sort("sort").unwrap_or(("stat_date", false));
     // Rows that are put in order, and histories, are all held at once.
-    let held = name != "stat_date" || (!query.miners.is_empty() && count(days) > 1);
-    let _turn = match held {
-        true => Some(v1.turn().await?),
+    let held = name != "stat_date" || (!daily.miners.is_empty() && count(days) > 1);
+    let _permit = match held {
+        true => Some(context.query_permit().await?),
         // One after another: what many wait for is not made sooner by being made at once.
-        false if count(days) > 1 => Some(v1.many_days().await?),
+        false if count(days) > 1 => Some(context.row_permit().await?),
         false => None,
     };
     let (sheet, next) = match column(name) {
-        Some(column) => query.by_column(column, down, &columns).await?,
-        None => query.by_day(down, &columns).await?,
+        Some(column) => daily.by_column(column, down, &columns).await?,
+        None => daily.by_day(down, &columns).await?,
     };
-    Ok(Answer::Rows(Rows::of_days(sheet, days, next).known(&question.published, days)))
+    Ok(Answer::Rows(Rows::of_days(sheet, days, next).known(&query.published, days)))
 }
 
 /// The rows of a page, and where the next one goes on.
 type Found = (Sheet, Option<Cursor>);
 
-struct Query<'q> {
-    question: &'q Question<'q>,
+struct DailyQuery<'q> {
+    query: &'q ResolvedQuery<'q>,
     days: &'q RangeInclusive<Day>,
     miners: Vec<MinerId>,
     most: usize,
@@ -61,16 +61,16 @@ struct Query<'q> {
 
 /// Where a row is.
 #[derive(Clone, Copy)]
-struct Place {
+struct RowPosition {
     day: Day,
     miner: MinerId,
     row: usize,
 }
 
-impl Query<'_> {
+impl DailyQuery<'_> {
     /// Ordered by day and then by storage provider.
     async fn by_day(&self, down: bool, columns: &[&'static Column]) -> Result<Found, Problem> {
-        let after = match self.question.after {
+        let after = match self.query.after {
             None => None,
             Some(Cursor::After(day, miner)) => Some((day, MinerId(miner))),
             Some(Cursor::Offset { .. }) => return Err(Problem::StaleCursor),
@@ -86,7 +86,7 @@ impl Query<'_> {
         let mut rows = SheetBuilder::new(daily_headings(columns));
         let mut last = None;
         if self.miners.is_empty() || count(self.days) == 1 {
-            let mut read = stream::iter(days).map(|day| self.read(day)).buffered(AT_ONCE);
+            let mut read = stream::iter(days).map(|day| self.read(day)).buffered(CONCURRENT_QUERIES);
             while let Some(of_day) = read.try_next().await? {
                 for place in self.places(&of_day) {
                     if !comes(place.day, place.miner) {
@@ -105,7 +105,7 @@ impl Query<'_> {
             return Ok((rows.finish()?, None));
         }
         let read = self.histories().await?;
-        let mut places: Vec<(Place, &MinerRows)> = read.iter().flat_map(places_of).collect();
+        let mut places: Vec<(RowPosition, &MinerRows)> = read.iter().flat_map(places_of).collect();
         places.retain(|(place, _)| comes(place.day, place.miner));
         places.sort_by(|(one, _), (other, _)| {
             let days = one.day.cmp(&other.day);
@@ -126,14 +126,14 @@ impl Query<'_> {
         down: bool,
         columns: &[&'static Column],
     ) -> Result<Found, Problem> {
-        let version = self.question.version();
-        let skipped = match self.question.after {
+        let version = self.query.version();
+        let skipped = match self.query.after {
             None => 0,
             Some(Cursor::Offset { version: of, rows }) if of == version => rows,
             Some(_) => return Err(Problem::StaleCursor),
         };
         let skip = usize::try_from(skipped).unwrap_or(usize::MAX);
-        let mut keys: Vec<(Value, Place)> = Vec::new();
+        let mut keys: Vec<(Value, RowPosition)> = Vec::new();
         let mut rows: HashMap<(Day, MinerId), Vec<Cell>> = HashMap::new();
         let of_days = self.miners.is_empty() || count(self.days) == 1;
         if of_days {
@@ -142,7 +142,8 @@ impl Query<'_> {
                     "Sorting all storage providers by a column takes at most {MOST_DAYS_SORTED} days at once."
                 )));
             }
-            let mut read = stream::iter(each(self.days, false)).map(|day| self.read(day)).buffered(AT_ONCE);
+            let mut read =
+                stream::iter(each(self.days, false)).map(|day| self.read(day)).buffered(CONCURRENT_QUERIES);
             while let Some(of_day) = read.try_next().await? {
                 keys.extend(self.places(&of_day).map(|place| (of_day.value(place.row, by), place)));
                 if keys.len() as u64 > MOST_SORTED {
@@ -162,8 +163,9 @@ impl Query<'_> {
             values.then((place.day, place.miner).cmp(&(other_place.day, other_place.miner)))
         });
         let total = keys.len();
-        let page: Vec<Place> = keys.into_iter().skip(skip).take(self.most).map(|(_, place)| place).collect();
-        let mut wanted: HashMap<Day, Vec<Place>> = HashMap::new();
+        let page: Vec<RowPosition> =
+            keys.into_iter().skip(skip).take(self.most).map(|(_, place)| place).collect();
+        let mut wanted: HashMap<Day, Vec<RowPosition>> = HashMap::new();
         for place in &page {
             wanted.entry(place.day).or_default().push(*place);
         }
@@ -188,17 +190,17 @@ impl Query<'_> {
     }
 
     async fn read(&self, day: Day) -> Result<Arc<DayRows>, Problem> {
-        match self.question.v1.reader().day(day).await? {
+        match self.query.context.reader().day(day).await? {
             Some(rows) => Ok(rows),
-            None => Err(self.question.missing(day).await),
+            None => Err(self.query.missing(day).await),
         }
     }
 
     /// The wanted rows of a day.
-    fn places<'r>(&'r self, rows: &'r DayRows) -> impl Iterator<Item = Place> + use<'r> {
+    fn places<'r>(&'r self, rows: &'r DayRows) -> impl Iterator<Item = RowPosition> + use<'r> {
         let all = self.miners.is_empty().then(|| 0..rows.miners().len());
         let some = self.miners.iter().filter_map(|miner| rows.find(*miner));
-        let place = |row: usize| Place { day: rows.day(), miner: rows.miners()[row], row };
+        let place = |row: usize| RowPosition { day: rows.day(), miner: rows.miners()[row], row };
         all.into_iter().flatten().chain(some).map(place)
     }
 
@@ -210,18 +212,23 @@ impl Query<'_> {
                 "{days} days of {miners} storage providers are more than {MOST_OF_MINERS} rows to look at at once."
             )));
         }
-        let read = |miner: MinerId| self.question.v1.reader().miner(miner, self.days.clone());
-        let read = stream::iter(self.miners.iter().copied()).map(read).buffered(AT_ONCE);
+        let read = |miner: MinerId| self.query.context.reader().miner(miner, self.days.clone());
+        let read = stream::iter(self.miners.iter().copied()).map(read).buffered(CONCURRENT_QUERIES);
         Ok(read.try_collect().await?)
     }
 }
 
-fn places_of<'r>(rows: &'r MinerRows) -> impl Iterator<Item = (Place, &'r MinerRows)> {
-    let place = move |(row, day): (usize, &'r Day)| (Place { day: *day, miner: rows.miner(), row }, rows);
+fn places_of<'r>(rows: &'r MinerRows) -> impl Iterator<Item = (RowPosition, &'r MinerRows)> {
+    let place =
+        move |(row, day): (usize, &'r Day)| (RowPosition { day: *day, miner: rows.miner(), row }, rows);
     rows.days().iter().enumerate().map(place)
 }
 
-fn cells(place: Place, columns: &[&'static Column], value: impl Fn(&'static Column) -> Value) -> Vec<Cell> {
+fn cells(
+    place: RowPosition,
+    columns: &[&'static Column],
+    value: impl Fn(&'static Column) -> Value,
+) -> Vec<Cell> {
     let values = columns.iter().map(|column| Cell::from(value(column)));
     [Cell::Day(place.day), Cell::Miner(place.miner)].into_iter().chain(values).collect()
 }

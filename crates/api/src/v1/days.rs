@@ -1,27 +1,27 @@
-//! Days as they are told and gone through.
+//! Ranges of days: as JSON, counted, and iterated.
 
 use std::ops::RangeInclusive;
 
 use chain::{Clock, Day};
 use serde_json::{Value, json};
 
-use crate::access::history_window::Window;
+use crate::access::history_window::HistoryWindow;
 
-/// What it takes to tell of gaps.
+/// Writes gaps as JSON, as far as their days may be seen.
 #[derive(Clone, Copy)]
-pub(super) struct Told {
+pub(super) struct GapFormatter {
     /// The chain's clock, where it is known.
     pub(super) clock: Option<Clock>,
     /// What may be seen, if a day is closed.
-    pub(super) window: Option<Window>,
+    pub(super) window: Option<HistoryWindow>,
 }
 
-impl Told {
+impl GapFormatter {
     /// A gap as it is told; `None` for one whose days may not be seen.
     pub(super) fn gap(&self, gap: &lake::Gap) -> Option<Value> {
         let days = self.clock.map(|clock| clock.day_of(gap.first_epoch)..=clock.day_of(gap.last_epoch));
-        if let (Some(days), Some(window)) = (&days, self.window.filter(Window::hides)) {
-            window.part(days)?;
+        if let (Some(days), Some(window)) = (&days, self.window.filter(HistoryWindow::hides_days)) {
+            window.intersect(days)?;
         }
         Some(json!({
             "first_epoch": gap.first_epoch.0,

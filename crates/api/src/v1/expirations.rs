@@ -6,23 +6,23 @@ use std::sync::Arc;
 use chain::{Day, MinerId};
 use lake::{Calendar, Cell, Expiring, SectorSum, Sheet};
 
-use super::answer::{Answer, Rows};
 use super::operations::expiration_headings;
-use super::question::Question;
+use super::resolved_query::ResolvedQuery;
+use super::response::{Answer, Rows};
 use crate::errors::problem::Problem;
 
-pub(super) async fn answer(question: &Question<'_>) -> Result<Answer, Problem> {
-    let Question { v1, asked, .. } = question;
-    let day = *question.days.end();
-    let miner = asked.miner("id");
+pub(super) async fn answer(query: &ResolvedQuery<'_>) -> Result<Answer, Problem> {
+    let ResolvedQuery { context, parameters, .. } = query;
+    let day = *query.days.end();
+    let miner = parameters.miner("id");
     if let Some(miner) = miner {
-        let rows = v1.reader().day(day).await?;
+        let rows = context.reader().day(day).await?;
         if rows.is_none_or(|rows| rows.find(miner).is_none()) {
             return Err(Problem::NoSuchMiner { miner, day });
         }
     }
-    let calendar = calendar(question, miner, day).await?;
-    let by_day = asked.names("by").first() == Some(&"day");
+    let calendar = calendar(query, miner, day).await?;
+    let by_day = parameters.names("by").first() == Some(&"day");
     let known = |cell| if calendar.knows_backing { cell } else { Cell::Absent };
     let rows = periods(&calendar.days, by_day).into_iter().map(|(period, of)| {
         let cells = |sum: SectorSum| [sum.sectors, sum.rbp, sum.qap].map(Cell::Integer);
@@ -36,7 +36,7 @@ pub(super) async fn answer(question: &Question<'_>) -> Result<Answer, Problem> {
     });
     let sheet = Sheet::new(expiration_headings(), rows)?;
     let rows = Rows::whole(sheet).with("day", day.to_string());
-    Ok(Answer::Rows(rows.known(&question.published, &(day..=day))))
+    Ok(Answer::Rows(rows.known(&query.published, &(day..=day))))
 }
 
 /// The calendar by the names of its days or months, in their order.
@@ -51,15 +51,15 @@ fn periods(days: &[Expiring], by_day: bool) -> BTreeMap<String, Expiring> {
 }
 
 async fn calendar(
-    question: &Question<'_>,
+    query: &ResolvedQuery<'_>,
     miner: Option<MinerId>,
     day: Day,
 ) -> Result<Arc<Calendar>, Problem> {
-    let (v1, version) = (question.v1, question.version());
+    let (context, version) = (query.context, query.version());
     let ask = async {
-        let clock = v1.clock().await?;
-        let _turn = v1.turn().await?;
-        Ok::<_, Problem>(Arc::new(v1.held.questions.expirations(version, clock, miner, day).await?))
+        let clock = context.clock().await?;
+        let _permit = context.query_permit().await?;
+        Ok::<_, Problem>(Arc::new(context.resources.questions.expirations(version, clock, miner, day).await?))
     };
-    v1.held.calendars.get_or_insert_async(&(version, miner, day), ask).await
+    context.resources.calendars.get_or_insert_async(&(version, miner, day), ask).await
 }

@@ -4,12 +4,12 @@ use lake::{Provenance, Spelled, Told};
 use ledger::Anomaly;
 use serde::Serialize;
 
-use super::answer::Answer;
-use super::question::Question;
+use super::resolved_query::ResolvedQuery;
+use super::response::Answer;
 use crate::errors::problem::Problem;
 
 #[derive(Serialize)]
-struct Explained {
+struct ExplainResponse {
     stat_date: String,
     miner_id: String,
     history_since: Option<String>,
@@ -22,24 +22,24 @@ struct Explained {
     explanation: Told,
 }
 
-pub(super) async fn answer(question: &Question<'_>) -> Result<Answer, Problem> {
-    let Question { v1, asked, window, .. } = question;
-    let day = *question.days.end();
-    let (Some(miner), [column, ..]) = (asked.miner("miner"), asked.columns("column")) else {
+pub(super) async fn answer(query: &ResolvedQuery<'_>) -> Result<Answer, Problem> {
+    let ResolvedQuery { context, parameters, window, .. } = query;
+    let day = *query.days.end();
+    let (Some(miner), [column, ..]) = (parameters.miner("miner"), parameters.columns("column")) else {
         return Err(Problem::Internal);
     };
-    let version = question.version();
+    let version = query.version();
     let provenance = {
-        let _turn = v1.turn().await?;
-        Provenance::of(v1.reader().directory(), miner, day).await?
+        let _permit = context.query_permit().await?;
+        Provenance::of(context.reader().directory(), miner, day).await?
     };
-    let (column, most) = (*column, question.most());
+    let (column, most) = (*column, query.most());
     // The total of a day that may not be seen is not told by what stands on it either.
-    let sees_before = !window.hides() || window.told(day.previous()).is_some();
+    let sees_before = !window.hides_days() || window.visible(day.previous()).is_some();
     let told = tokio::task::spawn_blocking(move || {
         let explanation = Told::of(&provenance.explain(column)?, day, Spelled::Bare, most);
         let receipts = provenance.receipts;
-        Ok::<_, Problem>(Explained {
+        Ok::<_, Problem>(ExplainResponse {
             stat_date: day.to_string(),
             miner_id: miner.to_string(),
             history_since: provenance.history_since.map(|since| since.to_string()),

@@ -7,31 +7,31 @@ use ledger::Receipts;
 use ledger::columns::{COLUMNS, Column, column};
 use serde_json::{Value, json};
 
-use super::parameters::{Parameter, Takes, causes, kinds};
+use super::parameters::{Parameter, ParameterType, causes, kinds};
 use crate::paths;
 
 /// Rows of a page where nothing else is asked for.
 pub(crate) const ROWS: u64 = 1000;
 
-/// A path.
+/// A path and what it takes and responds.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Operation {
-    pub(crate) id: Id,
+    pub(crate) id: OperationId,
     /// Its name in OpenAPI.
     pub(crate) name: &'static str,
     pub(crate) path: &'static str,
     pub(crate) summary: &'static str,
     pub(crate) doc: &'static str,
     pub(crate) parameters: &'static [Parameter],
-    pub(crate) days: Days,
-    pub(crate) gives: Gives,
+    pub(crate) days: DaySelection,
+    pub(crate) response: ResponseType,
     /// An address that gives something over the bundled sample.
     pub(crate) example: &'static str,
 }
 
-/// Which path it is.
+/// Identifies an operation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Id {
+pub(crate) enum OperationId {
     SectorsDaily,
     NetworkDaily,
     Miners,
@@ -45,9 +45,9 @@ pub(crate) enum Id {
     Status,
 }
 
-/// Which days a path tells of.
+/// The days that an operation is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Days {
+pub(crate) enum DaySelection {
     /// The one that `day` names, by default the latest.
     One,
     /// Those from `from` to `to`, by default the latest.
@@ -60,9 +60,9 @@ pub(crate) enum Days {
     All,
 }
 
-/// What a path gives.
+/// The type of a path's response.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Gives {
+pub(crate) enum ResponseType {
     /// Rows under these headings, in any format.
     Rows(fn() -> Arc<[Heading]>),
     /// Rows under some of these headings, in any format: the first ones always, the others as asked for.
@@ -71,61 +71,74 @@ pub(crate) enum Gives {
     Object(fn() -> Value),
 }
 
-const fn segment(name: &'static str, takes: Takes, doc: &'static str, example: &'static str) -> Parameter {
-    Parameter { name, takes, in_path: true, required: true, doc, example }
+const fn segment(
+    name: &'static str,
+    value_type: ParameterType,
+    doc: &'static str,
+    example: &'static str,
+) -> Parameter {
+    Parameter { name, value_type, in_path: true, required: true, doc, example }
 }
 
-const fn optional(name: &'static str, takes: Takes, doc: &'static str, example: &'static str) -> Parameter {
-    Parameter { name, takes, in_path: false, required: false, doc, example }
+const fn optional(
+    name: &'static str,
+    value_type: ParameterType,
+    doc: &'static str,
+    example: &'static str,
+) -> Parameter {
+    Parameter { name, value_type, in_path: false, required: false, doc, example }
 }
 
 const FORMAT: Parameter = optional(
     "format",
-    Takes::One(super::format::NAMES),
+    ParameterType::OneOf(super::format::NAMES),
     "The answer's format; goes before the header `Accept`.",
     "csv",
 );
 const FROM: Parameter = optional(
     "from",
-    Takes::When,
+    ParameterType::Day,
     "First day: a date, `latest`, or `-30d` for the thirtieth day up to the latest. By default the last day.",
     "-7d",
 );
-const TO: Parameter = optional("to", Takes::When, "Last day, by default the latest closed one.", "latest");
-const DAY: Parameter = optional("day", Takes::When, "The day, by default the latest closed one.", "latest");
+const TO: Parameter =
+    optional("to", ParameterType::Day, "Last day, by default the latest closed one.", "latest");
+const DAY: Parameter =
+    optional("day", ParameterType::Day, "The day, by default the latest closed one.", "latest");
 const MINERS: Parameter = optional(
     "miner",
-    Takes::Miners,
+    ParameterType::Miners,
     "Storage providers, up to 100, separated by commas; by default all.",
     "f0107,f0113",
 );
-const LIMIT: Parameter = optional("limit", Takes::Limit(ROWS), "Rows of a page.", "10");
+const LIMIT: Parameter = optional("limit", ParameterType::Limit(ROWS), "Rows of a page.", "10");
 const CURSOR: Parameter = optional(
     "cursor",
-    Takes::Cursor,
+    ParameterType::Cursor,
     "Where to go on: what the page before gives as `next`.",
     "2026-09-20.113",
 );
 const COLUMNS_ASKED: Parameter = optional(
     "columns",
-    Takes::Columns,
+    ParameterType::Columns,
     "Columns, separated by commas. Without `columns` and `group` all are given.",
     "total_num_sector,live_sector_count",
 );
 const GROUP: Parameter = optional(
     "group",
-    Takes::Groups,
+    ParameterType::Groups,
     "Groups of columns, separated by commas: those of an endpoint of `/v2` by its name, and `provider`, what the \
      storage provider has at the day's end. Goes together with `columns`.",
     "provider,terminate",
 );
-const ID: Parameter = segment("id", Takes::Miner, "The storage provider.", "f0113");
-const KIND: Parameter = optional("kind", Takes::Some(kinds), "Only events of these kinds.", "extend,fault");
+const ID: Parameter = segment("id", ParameterType::Miner, "The storage provider.", "f0113");
+const KIND: Parameter =
+    optional("kind", ParameterType::AnyOf(kinds), "Only events of these kinds.", "extend,fault");
 const CAUSE: Parameter =
-    optional("cause", Takes::Some(causes), "Only events of these causes.", "declared,missed");
+    optional("cause", ParameterType::AnyOf(causes), "Only events of these causes.", "declared,missed");
 const BY: Parameter = optional(
     "by",
-    Takes::One(&["day", "month"]),
+    ParameterType::OneOf(&["day", "month"]),
     "A row for each day or for each month; by default months.",
     "day",
 );
@@ -426,7 +439,7 @@ fn status() -> Value {
 /// All of them, in the order of the reference.
 pub(crate) static OPERATIONS: &[Operation] = &[
     Operation {
-        id: Id::SectorsDaily,
+        id: OperationId::SectorsDaily,
         name: "sectorsDaily",
         path: paths::SECTORS_DAILY,
         summary: "A storage provider's numbers, day by day.",
@@ -440,7 +453,7 @@ pub(crate) static OPERATIONS: &[Operation] = &[
             GROUP,
             optional(
                 "sort",
-                Takes::Sort(daily_sort),
+                ParameterType::Sort(daily_sort),
                 "By which column to sort, with a minus before it downwards; by default `stat_date`.",
                 "-live_sector_count",
             ),
@@ -448,12 +461,12 @@ pub(crate) static OPERATIONS: &[Operation] = &[
             CURSOR,
             FORMAT,
         ],
-        days: Days::Range,
-        gives: Gives::SomeRows(every_daily, 2),
+        days: DaySelection::Range,
+        response: ResponseType::SomeRows(every_daily, 2),
         example: "/v1/sectors/daily?miner=f0113&from=2026-09-19&to=2026-09-20&columns=total_num_sector,avg_active_sector_duration_days&group=terminate",
     },
     Operation {
-        id: Id::NetworkDaily,
+        id: OperationId::NetworkDaily,
         name: "networkDaily",
         path: paths::NETWORK_DAILY,
         summary: "The same numbers, summed over all storage providers.",
@@ -466,63 +479,63 @@ pub(crate) static OPERATIONS: &[Operation] = &[
             GROUP,
             optional(
                 "sort",
-                Takes::Sort(|| vec!["stat_date"]),
+                ParameterType::Sort(|| vec!["stat_date"]),
                 "`-stat_date` for the latest day first.",
                 "-stat_date",
             ),
             LIMIT,
             optional(
                 "cursor",
-                Takes::Cursor,
+                ParameterType::Cursor,
                 "Where to go on: what the page before gives as `next`.",
                 "2026-09-20.0",
             ),
             FORMAT,
         ],
-        days: Days::Range,
-        gives: Gives::SomeRows(every_network, 2),
+        days: DaySelection::Range,
+        response: ResponseType::SomeRows(every_network, 2),
         example: "/v1/network/daily?from=2026-09-19&to=2026-09-20&columns=live_sector_count,active_fault_rbp,active_sector_qap",
     },
     Operation {
-        id: Id::Miners,
+        id: OperationId::Miners,
         name: "miners",
         path: paths::MINERS,
         summary: "The storage providers there are.",
         doc: "A row for each storage provider that has ever had a sector event, as of the latest closed day.",
         parameters: &[
-            optional("prefix", Takes::Prefix, "Only those whose address begins so.", "f011"),
+            optional("prefix", ParameterType::Prefix, "Only those whose address begins so.", "f011"),
             optional(
                 "sort",
-                Takes::Sort(miners_sort),
+                ParameterType::Sort(miners_sort),
                 "By which column to sort, with a minus before it downwards; by default `miner_id`.",
                 "-active_sector_qap",
             ),
             LIMIT,
             optional(
                 "cursor",
-                Takes::Cursor,
+                ParameterType::Cursor,
                 "Where to go on: what the page before gives as `next`. Good until the next day is closed.",
                 "7.100",
             ),
             FORMAT,
         ],
-        days: Days::Latest,
-        gives: Gives::Rows(miner_headings),
+        days: DaySelection::Latest,
+        response: ResponseType::Rows(miner_headings),
         example: "/v1/miners?prefix=f011&sort=-active_sector_qap&limit=2",
     },
     Operation {
-        id: Id::Miner,
+        id: OperationId::Miner,
         name: "miner",
         path: paths::MINER,
         summary: "One storage provider.",
         doc: "Its row of `/v1/miners`.",
         parameters: &[ID, FORMAT],
-        days: Days::Latest,
-        gives: Gives::Rows(miner_headings),
+        days: DaySelection::Latest,
+        response: ResponseType::Rows(miner_headings),
         example: "/v1/miners/f0113",
     },
     Operation {
-        id: Id::Events,
+        id: OperationId::Events,
         name: "events",
         path: paths::MINER_EVENTS,
         summary: "The events behind a storage provider's numbers.",
@@ -530,7 +543,7 @@ pub(crate) static OPERATIONS: &[Operation] = &[
               caused it, the message.",
         parameters: &[
             ID,
-            optional("day", Takes::When, "One day, in the place of `from` and `to`.", "2026-09-20"),
+            optional("day", ParameterType::Day, "One day, in the place of `from` and `to`.", "2026-09-20"),
             FROM,
             TO,
             KIND,
@@ -539,23 +552,29 @@ pub(crate) static OPERATIONS: &[Operation] = &[
             CURSOR,
             FORMAT,
         ],
-        days: Days::OneOrRange,
-        gives: Gives::Rows(event_headings),
+        days: DaySelection::OneOrRange,
+        response: ResponseType::Rows(event_headings),
         example: "/v1/miners/f0107/events?from=2026-06-12&to=2026-09-20&kind=fault,terminate&limit=2",
     },
     Operation {
-        id: Id::Sector,
+        id: OperationId::Sector,
         name: "sector",
         path: paths::MINER_SECTOR,
         summary: "One sector's life, event by event.",
         doc: "A row for each of its events in all closed days, in the order of execution.",
-        parameters: &[ID, segment("n", Takes::Sector, "The sector's number.", "85"), LIMIT, CURSOR, FORMAT],
-        days: Days::All,
-        gives: Gives::Rows(event_headings),
+        parameters: &[
+            ID,
+            segment("n", ParameterType::Sector, "The sector's number.", "85"),
+            LIMIT,
+            CURSOR,
+            FORMAT,
+        ],
+        days: DaySelection::All,
+        response: ResponseType::Rows(event_headings),
         example: "/v1/miners/f0113/sectors/85",
     },
     Operation {
-        id: Id::MinerExpirations,
+        id: OperationId::MinerExpirations,
         name: "minerExpirations",
         path: paths::MINER_EXPIRATIONS,
         summary: "When a storage provider's live sectors expire.",
@@ -564,23 +583,23 @@ pub(crate) static OPERATIONS: &[Operation] = &[
               verified deal is among the verified, one with only unverified deals among the deals, and one with neither is \
               committed capacity (CC); from actors v19 one with the flag of full quality is by itself, whatever it holds.",
         parameters: &[ID, DAY, BY, FORMAT],
-        days: Days::One,
-        gives: Gives::Rows(expiration_headings),
+        days: DaySelection::One,
+        response: ResponseType::Rows(expiration_headings),
         example: "/v1/miners/f0113/expirations?day=2026-06-20",
     },
     Operation {
-        id: Id::NetworkExpirations,
+        id: OperationId::NetworkExpirations,
         name: "networkExpirations",
         path: paths::NETWORK_EXPIRATIONS,
         summary: "When all live sectors expire.",
         doc: "The same, over all storage providers.",
         parameters: &[DAY, BY, FORMAT],
-        days: Days::One,
-        gives: Gives::Rows(expiration_headings),
+        days: DaySelection::One,
+        response: ResponseType::Rows(expiration_headings),
         example: "/v1/network/expirations?day=2026-06-14",
     },
     Operation {
-        id: Id::Explain,
+        id: OperationId::Explain,
         name: "explain",
         path: paths::EXPLAIN,
         summary: "A number taken apart.",
@@ -590,23 +609,26 @@ pub(crate) static OPERATIONS: &[Operation] = &[
         parameters: &[
             Parameter {
                 required: true,
-                ..optional("column", Takes::Column, "The number's column.", "total_terminate_rbp")
+                ..optional("column", ParameterType::Column, "The number's column.", "total_terminate_rbp")
             },
-            Parameter { required: true, ..optional("miner", Takes::Miner, "The storage provider.", "f0107") },
+            Parameter {
+                required: true,
+                ..optional("miner", ParameterType::Miner, "The storage provider.", "f0107")
+            },
             DAY,
             optional(
                 "limit",
-                Takes::Limit(ROWS),
+                ParameterType::Limit(ROWS),
                 "Contributions listed; all are counted and summed, and the events path lists all.",
                 "10",
             ),
         ],
-        days: Days::One,
-        gives: Gives::Object(explanation),
+        days: DaySelection::One,
+        response: ResponseType::Object(explanation),
         example: "/v1/explain?column=total_terminate_rbp&miner=f0113&day=2026-07-10",
     },
     Operation {
-        id: Id::Reconciliation,
+        id: OperationId::Reconciliation,
         name: "reconciliation",
         path: paths::RECONCILIATION,
         summary: "The ledger held against the chain.",
@@ -618,7 +640,7 @@ pub(crate) static OPERATIONS: &[Operation] = &[
             TO,
             optional(
                 "status",
-                Takes::One(&["holds", "fails", "anomaly"]),
+                ParameterType::OneOf(&["holds", "fails", "anomaly"]),
                 "Only what holds, what does not, or what does not for the chain's own anomalies alone.",
                 "fails",
             ),
@@ -626,19 +648,19 @@ pub(crate) static OPERATIONS: &[Operation] = &[
             CURSOR,
             FORMAT,
         ],
-        days: Days::Range,
-        gives: Gives::Rows(reconciliation_headings),
+        days: DaySelection::Range,
+        response: ResponseType::Rows(reconciliation_headings),
         example: "/v1/reconciliation?miner=f0113&from=2026-09-20&to=2026-09-20",
     },
     Operation {
-        id: Id::Status,
+        id: OperationId::Status,
         name: "status",
         path: paths::STATUS,
         summary: "How far the data go, and where they come from.",
         doc: "The latest closed day, what the chain can no longer take back, gaps, sources, and the version of the data.",
         parameters: &[],
-        days: Days::All,
-        gives: Gives::Object(status),
+        days: DaySelection::All,
+        response: ResponseType::Object(status),
         example: "/v1/status",
     },
 ];

@@ -28,7 +28,7 @@ const PROVIDER: &str = "provider";
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Parameter {
     pub(crate) name: &'static str,
-    pub(crate) takes: Takes,
+    pub(crate) value_type: ParameterType,
     /// Whether it is a segment of the path, which is always there.
     pub(crate) in_path: bool,
     /// Whether the query must have it.
@@ -37,11 +37,11 @@ pub(crate) struct Parameter {
     pub(crate) example: &'static str,
 }
 
-/// What a parameter's values are.
+/// The type of a parameter's values.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Takes {
+pub(crate) enum ParameterType {
     /// A date, `latest`, or `-Nd`.
-    When,
+    Day,
     /// A storage provider.
     Miner,
     /// Storage providers, separated by commas.
@@ -59,18 +59,18 @@ pub(crate) enum Takes {
     /// One of these names, upwards, or with a minus before it downwards.
     Sort(fn() -> Vec<&'static str>),
     /// Some of these names, separated by commas.
-    Some(fn() -> Vec<&'static str>),
+    AnyOf(fn() -> Vec<&'static str>),
     /// One of these names.
-    One(&'static [&'static str]),
+    OneOf(&'static [&'static str]),
     /// How many rows at most; by default as many as this says.
     Limit(u64),
     /// Where to go on.
     Cursor,
 }
 
-/// A day that is meant.
+/// A reference to a day.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum When {
+pub(crate) enum DayRef {
     Day(Day),
     /// The day this many before the latest closed one.
     Before(u32),
@@ -94,10 +94,10 @@ impl std::fmt::Display for Cursor {
     }
 }
 
-/// A parameter's value as it was given.
+/// A parsed value.
 #[derive(Clone, Debug)]
-enum Given {
-    When(When),
+enum ParameterValue {
+    Day(DayRef),
     Miner(MinerId),
     Miners(Vec<MinerId>),
     Text(String),
@@ -113,11 +113,11 @@ enum Given {
     Cursor(Option<Cursor>),
 }
 
-/// What a request has said.
+/// The parsed parameters of a request.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Asked(Vec<(&'static Parameter, String, Given)>);
+pub(crate) struct QueryParameters(Vec<(&'static Parameter, String, ParameterValue)>);
 
-impl Asked {
+impl QueryParameters {
     /// Reads the segments of the path and the query by the parameters that a path takes.
     ///
     /// # Errors
@@ -127,9 +127,9 @@ impl Asked {
         segments: impl Iterator<Item = (&'s str, &'s str)>,
         query: &str,
     ) -> Result<Self, Problem> {
-        let mut asked = Self::default();
+        let mut parameters = Self::default();
         for (name, value) in segments {
-            asked.take(known, true, name, value)?;
+            parameters.take(known, true, name, value)?;
         }
         for pair in query.split('&').filter(|pair| !pair.is_empty()) {
             let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
@@ -139,16 +139,16 @@ impl Asked {
                 (Some(parameter), None) => {
                     return Err(bad(parameter, value, "percent-encoded UTF-8"));
                 }
-                (_, value) => asked.take(known, false, &shown, &value.unwrap_or_default())?,
+                (_, value) => parameters.take(known, false, &shown, &value.unwrap_or_default())?,
             }
         }
-        let missing = known.iter().find(|known| known.required && asked.given(known.name).is_none());
+        let missing = known.iter().find(|known| known.required && parameters.given(known.name).is_none());
         match missing {
             Some(missing) => Err(Problem::BadParameter {
                 name: missing.name,
-                problem: format!("is missing: expected {}", missing.takes.expected()),
+                problem: format!("is missing: expected {}", missing.value_type.expected()),
             }),
-            None => Ok(asked),
+            None => Ok(parameters),
         }
     }
 
@@ -168,14 +168,14 @@ impl Asked {
             let problem = "is given twice: expected once".to_owned();
             return Err(Problem::BadParameter { name: parameter.name, problem });
         }
-        let given = parameter.takes.read(value).map_err(|expected| {
-            bad(parameter, value, &expected.unwrap_or_else(|| parameter.takes.expected()))
+        let given = parameter.value_type.read(value).map_err(|expected| {
+            bad(parameter, value, &expected.unwrap_or_else(|| parameter.value_type.expected()))
         })?;
         self.0.push((parameter, value.to_owned(), given));
         Ok(())
     }
 
-    fn given(&self, name: &str) -> Option<&Given> {
+    fn given(&self, name: &str) -> Option<&ParameterValue> {
         self.0.iter().find(|(parameter, ..)| parameter.name == name).map(|(.., given)| given)
     }
 
@@ -185,16 +185,16 @@ impl Asked {
         query.map(|(parameter, value, _)| (parameter.name, value.as_str()))
     }
 
-    pub(crate) fn when(&self, name: &str) -> Option<When> {
+    pub(crate) fn when(&self, name: &str) -> Option<DayRef> {
         match self.given(name)? {
-            Given::When(when) => Some(*when),
+            ParameterValue::Day(when) => Some(*when),
             _ => None,
         }
     }
 
     pub(crate) fn miner(&self, name: &str) -> Option<MinerId> {
         match self.given(name)? {
-            Given::Miner(miner) => Some(*miner),
+            ParameterValue::Miner(miner) => Some(*miner),
             _ => None,
         }
     }
@@ -202,21 +202,21 @@ impl Asked {
     /// By number, each once; none if the parameter is not given.
     pub(crate) fn miners(&self, name: &str) -> Vec<MinerId> {
         match self.given(name) {
-            Some(Given::Miners(miners)) => miners.clone(),
+            Some(ParameterValue::Miners(miners)) => miners.clone(),
             _ => Vec::new(),
         }
     }
 
     pub(crate) fn text(&self, name: &str) -> Option<&str> {
         match self.given(name)? {
-            Given::Text(text) => Some(text),
+            ParameterValue::Text(text) => Some(text),
             _ => None,
         }
     }
 
     pub(crate) fn sector(&self, name: &str) -> Option<SectorNumber> {
         match self.given(name)? {
-            Given::Sector(sector) => Some(*sector),
+            ParameterValue::Sector(sector) => Some(*sector),
             _ => None,
         }
     }
@@ -224,7 +224,7 @@ impl Asked {
     /// None if the parameter is not given.
     pub(crate) fn columns(&self, name: &str) -> &[&'static Column] {
         match self.given(name) {
-            Some(Given::Columns(columns)) => columns,
+            Some(ParameterValue::Columns(columns)) => columns,
             _ => &[],
         }
     }
@@ -232,7 +232,7 @@ impl Asked {
     /// By what to sort, and whether downwards.
     pub(crate) fn sort(&self, name: &str) -> Option<(&'static str, bool)> {
         match self.given(name)? {
-            Given::Sort { name, down } => Some((name, *down)),
+            ParameterValue::Sort { name, down } => Some((name, *down)),
             _ => None,
         }
     }
@@ -240,7 +240,7 @@ impl Asked {
     /// None if the parameter is not given.
     pub(crate) fn names(&self, name: &str) -> &[&'static str] {
         match self.given(name) {
-            Some(Given::Names(names)) => names,
+            Some(ParameterValue::Names(names)) => names,
             _ => &[],
         }
     }
@@ -248,7 +248,7 @@ impl Asked {
     /// How many rows at most: the parameter `limit`.
     pub(crate) fn limit(&self, default: u64) -> usize {
         let limit = match self.given("limit") {
-            Some(Given::Limit(limit)) => *limit,
+            Some(ParameterValue::Limit(limit)) => *limit,
             _ => default,
         };
         usize::try_from(limit.min(MOST_ROWS)).unwrap_or_default()
@@ -260,7 +260,7 @@ impl Asked {
     /// If it names no place.
     pub(crate) fn cursor(&self) -> Result<Option<Cursor>, Problem> {
         match self.given("cursor") {
-            Some(Given::Cursor(cursor)) => cursor.map(Some).ok_or(Problem::StaleCursor),
+            Some(ParameterValue::Cursor(cursor)) => cursor.map(Some).ok_or(Problem::StaleCursor),
             _ => Ok(None),
         }
     }
@@ -330,17 +330,17 @@ fn miner(text: &str) -> Option<MinerId> {
     text.strip_prefix("f0").or_else(|| text.strip_prefix("t0")).and_then(number).map(MinerId)
 }
 
-fn when(text: &str) -> Option<When> {
+fn when(text: &str) -> Option<DayRef> {
     if text == "latest" {
-        return Some(When::Before(0));
+        return Some(DayRef::Before(0));
     }
     match text.strip_prefix('-').and_then(|rest| rest.strip_suffix('d')) {
         Some(days) if !days.starts_with('0') => {
             let days = number(days).and_then(|days| u32::try_from(days).ok());
-            days.filter(|days| (1..=MOST_DAYS).contains(days)).map(|days| When::Before(days - 1))
+            days.filter(|days| (1..=MOST_DAYS).contains(days)).map(|days| DayRef::Before(days - 1))
         }
         Some(_) => None,
-        None => text.parse().ok().map(When::Day),
+        None => text.parse().ok().map(DayRef::Day),
     }
 }
 
@@ -376,66 +376,68 @@ fn named(names: Vec<&'static str>, text: &str) -> Option<&'static str> {
     names.into_iter().find(|name| *name == text)
 }
 
-impl Takes {
+impl ParameterType {
     /// The value that a text is; else what was expected, where more can be said than always.
-    fn read(self, text: &str) -> Result<Given, Option<String>> {
+    fn read(self, text: &str) -> Result<ParameterValue, Option<String>> {
         let unknown = |names: Vec<&'static str>, of: &str| {
             let near = text.split(',').find(|part| !names.contains(part));
             let near = near.and_then(|part| nearest(part, names.iter().copied()));
             near.map(|near| format!("{of}, perhaps {near:?}"))
         };
         match self {
-            Self::When => when(text).map(Given::When).ok_or(None),
-            Self::Miner => miner(text).map(Given::Miner).ok_or(None),
+            Self::Day => when(text).map(ParameterValue::Day).ok_or(None),
+            Self::Miner => miner(text).map(ParameterValue::Miner).ok_or(None),
             Self::Miners => {
                 // One address may be spelled in several ways.
                 let spelled = |part: &str| Some((part.to_owned(), miner(part)?));
                 let miners = list(text, MOST_MINERS, spelled).ok_or(None)?;
                 let miners: BTreeSet<MinerId> = miners.into_iter().map(|(_, miner)| miner).collect();
-                Ok(Given::Miners(miners.into_iter().collect()))
+                Ok(ParameterValue::Miners(miners.into_iter().collect()))
             }
             Self::Prefix => {
                 let rest = text.strip_prefix("f0").filter(|rest| rest.is_empty() || number(rest).is_some());
-                rest.map(|rest| Given::Text(rest.to_owned())).ok_or(None)
+                rest.map(|rest| ParameterValue::Text(rest.to_owned())).ok_or(None)
             }
-            Self::Sector => number(text).map(|sector| Given::Sector(SectorNumber(sector))).ok_or(None),
+            Self::Sector => {
+                number(text).map(|sector| ParameterValue::Sector(SectorNumber(sector))).ok_or(None)
+            }
             Self::Column => column(text)
-                .map(|column| Given::Columns(vec![column]))
+                .map(|column| ParameterValue::Columns(vec![column]))
                 .ok_or_else(|| unknown(column_names(), "a column's name")),
             Self::Columns => list(text, COLUMNS.len(), |name| named(column_names(), name))
-                .map(|names| Given::Columns(names.into_iter().filter_map(column).collect()))
+                .map(|names| ParameterValue::Columns(names.into_iter().filter_map(column).collect()))
                 .ok_or_else(|| unknown(column_names(), "names of columns, each once, separated by commas")),
             Self::Groups => list(text, groups().len(), |name| named(groups(), name))
-                .map(|names| Given::Columns(names.into_iter().flat_map(group).collect()))
+                .map(|names| ParameterValue::Columns(names.into_iter().flat_map(group).collect()))
                 .ok_or_else(|| unknown(groups(), "names of groups, each once, separated by commas")),
             Self::Sort(names) => {
                 let (down, name) = text.strip_prefix('-').map_or((false, text), |name| (true, name));
-                let found = named(names(), name).map(|name| Given::Sort { name, down });
+                let found = named(names(), name).map(|name| ParameterValue::Sort { name, down });
                 found.ok_or_else(|| {
                     nearest(name, names().into_iter()).map(|near| {
                         format!("a column's name, with a minus before it for downwards, perhaps {near:?}")
                     })
                 })
             }
-            Self::Some(names) => {
-                list(text, names().len(), |name| named(names(), name)).map(Given::Names).ok_or(None)
+            Self::AnyOf(names) => {
+                list(text, names().len(), |name| named(names(), name)).map(ParameterValue::Names).ok_or(None)
             }
-            Self::One(names) => {
+            Self::OneOf(names) => {
                 let found = names.iter().find(|name| **name == text);
-                found.map(|name| Given::Names(vec![name])).ok_or(None)
+                found.map(|name| ParameterValue::Names(vec![name])).ok_or(None)
             }
             Self::Limit(_) => {
                 let limit = number(text).filter(|limit| (1..=MOST_ROWS).contains(limit));
-                limit.map(Given::Limit).ok_or(None)
+                limit.map(ParameterValue::Limit).ok_or(None)
             }
-            Self::Cursor => cursor(text).map(Given::Cursor).ok_or(None),
+            Self::Cursor => cursor(text).map(ParameterValue::Cursor).ok_or(None),
         }
     }
 
     /// What is expected, in words.
     pub(crate) fn expected(self) -> String {
         match self {
-            Self::When => "YYYY-MM-DD, latest, or -30d for the thirtieth day up to the latest".to_owned(),
+            Self::Day => "YYYY-MM-DD, latest, or -30d for the thirtieth day up to the latest".to_owned(),
             Self::Miner => "f0 (or t0) and a decimal number, such as f01000".to_owned(),
             Self::Miners => {
                 format!("up to {MOST_MINERS} ID addresses such as f01000, each once, separated by commas")
@@ -448,8 +450,8 @@ impl Takes {
             Self::Sort(names) => {
                 format!("one of {}, with a minus before it for downwards", names().join(", "))
             }
-            Self::Some(names) => format!("some of {}, each once, separated by commas", names().join(", ")),
-            Self::One(names) => format!("one of {}", names.join(", ")),
+            Self::AnyOf(names) => format!("some of {}, each once, separated by commas", names().join(", ")),
+            Self::OneOf(names) => format!("one of {}", names.join(", ")),
             Self::Limit(_) => format!("a number from 1 to {MOST_ROWS}"),
             Self::Cursor => "what a page before has given as `next`".to_owned(),
         }
@@ -461,7 +463,7 @@ impl Takes {
         let names = |names: Vec<&'static str>| json!({ "type": "string", "enum": names });
         let address = || json!({ "type": "string", "pattern": format!("^[ft]0[0-9]{{1,{DIGITS}}}$") });
         match self {
-            Self::When => json!({
+            Self::Day => json!({
                 "anyOf": [
                     { "type": "string", "format": "date" },
                     { "type": "string", "pattern": "^(latest|-[1-9][0-9]{0,3}d)$" },
@@ -480,8 +482,8 @@ impl Takes {
                 let both = of().into_iter().flat_map(|name| [name.to_owned(), format!("-{name}")]);
                 json!({ "type": "string", "enum": both.collect::<Vec<_>>() })
             }
-            Self::Some(of) => list(names(of()), of().len()),
-            Self::One(of) => names(of.to_vec()),
+            Self::AnyOf(of) => list(names(of()), of().len()),
+            Self::OneOf(of) => names(of.to_vec()),
             Self::Limit(default) => {
                 json!({ "type": "integer", "minimum": 1, "maximum": MOST_ROWS, "default": default })
             }
@@ -495,6 +497,6 @@ impl Takes {
 
     /// Whether its values are lists.
     pub(crate) fn is_list(self) -> bool {
-        matches!(self, Self::Miners | Self::Columns | Self::Groups | Self::Some(_))
+        matches!(self, Self::Miners | Self::Columns | Self::Groups | Self::AnyOf(_))
     }
 }

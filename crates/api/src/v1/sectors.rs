@@ -3,51 +3,51 @@
 use lake::{EventPlace, EventsWanted};
 use ledger::{Cause, Kind};
 
-use super::answer::{Answer, Rows};
 use super::parameters::Cursor;
-use super::question::Question;
+use super::resolved_query::ResolvedQuery;
+use super::response::{Answer, Rows};
 use crate::access::denial::Denial;
 use crate::errors::problem::Problem;
 
-pub(super) async fn events(question: &Question<'_>) -> Result<Answer, Problem> {
-    let Question { asked, days, .. } = question;
+pub(super) async fn events(query: &ResolvedQuery<'_>) -> Result<Answer, Problem> {
+    let ResolvedQuery { parameters, days, .. } = query;
     let wanted = EventsWanted {
-        miner: asked.miner("id").ok_or(Problem::Internal)?,
+        miner: parameters.miner("id").ok_or(Problem::Internal)?,
         sector: None,
         days: days.clone(),
-        kinds: asked.names("kind").iter().filter_map(|name| Kind::from_name(name)).collect(),
-        causes: asked.names("cause").iter().filter_map(|name| Cause::from_name(name)).collect(),
-        after: after(question)?,
-        most: question.most(),
+        kinds: parameters.names("kind").iter().filter_map(|name| Kind::from_name(name)).collect(),
+        causes: parameters.names("cause").iter().filter_map(|name| Cause::from_name(name)).collect(),
+        after: after(query)?,
+        most: query.most(),
     };
-    let mut rows = ask(question, &wanted).await?;
+    let mut rows = ask(query, &wanted).await?;
     // The days of the address are those of the first page, however many are closed meanwhile.
     let (from, to) = (days.start().to_string(), days.end().to_string());
-    rows.pinned = match asked.when("day") {
+    rows.pinned = match parameters.when("day") {
         Some(_) => vec![("day", from.clone())],
         None => vec![("from", from.clone()), ("to", to.clone())],
     };
     Ok(Answer::Rows(rows.with("from", from).with("to", to)))
 }
 
-pub(super) async fn life(question: &Question<'_>) -> Result<Answer, Problem> {
-    let Question { asked, window, .. } = question;
-    let (Some(miner), Some(sector)) = (asked.miner("id"), asked.sector("n")) else {
+pub(super) async fn life(query: &ResolvedQuery<'_>) -> Result<Answer, Problem> {
+    let ResolvedQuery { parameters, window, .. } = query;
+    let (Some(miner), Some(sector)) = (parameters.miner("id"), parameters.sector("n")) else {
         return Err(Problem::Internal);
     };
     // A key's holder sees as much of the life as of all else.
     let wanted = EventsWanted {
         miner,
         sector: Some(sector),
-        days: question.days.clone(),
+        days: query.days.clone(),
         kinds: Vec::new(),
         causes: Vec::new(),
-        after: after(question)?,
-        most: question.most(),
+        after: after(query)?,
+        most: query.most(),
     };
-    let rows = ask(question, &wanted).await?;
+    let rows = ask(query, &wanted).await?;
     if rows.sheet.is_empty() && wanted.after.is_none() {
-        if window.hides() {
+        if window.hides_days() {
             // Whether there was one before is not told.
             let first = window.first();
             return Err(Problem::Denied(Denial::History { asked: first.previous(), first }));
@@ -57,8 +57,8 @@ pub(super) async fn life(question: &Question<'_>) -> Result<Answer, Problem> {
     Ok(Answer::Rows(rows))
 }
 
-fn after(question: &Question<'_>) -> Result<Option<EventPlace>, Problem> {
-    match question.after {
+fn after(query: &ResolvedQuery<'_>) -> Result<Option<EventPlace>, Problem> {
+    match query.after {
         None => Ok(None),
         Some(Cursor::After(day, position)) => {
             let position = i64::try_from(position).map_err(|_| Problem::StaleCursor)?;
@@ -68,11 +68,11 @@ fn after(question: &Question<'_>) -> Result<Option<EventPlace>, Problem> {
     }
 }
 
-async fn ask(question: &Question<'_>, wanted: &EventsWanted) -> Result<Rows, Problem> {
-    let v1 = question.v1;
-    let _turn = v1.turn().await?;
-    let page = v1.held.questions.events(question.version(), wanted).await?;
+async fn ask(query: &ResolvedQuery<'_>, wanted: &EventsWanted) -> Result<Rows, Problem> {
+    let context = query.context;
+    let _permit = context.query_permit().await?;
+    let page = context.resources.questions.events(query.version(), wanted).await?;
     let next =
         page.more.and_then(|place| Some(Cursor::After(place.day, u64::try_from(place.position).ok()?)));
-    Ok(Rows { next, ..Rows::whole(page.rows) }.known(&question.published, &wanted.days))
+    Ok(Rows { next, ..Rows::whole(page.rows) }.known(&query.published, &wanted.days))
 }

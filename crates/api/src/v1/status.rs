@@ -9,10 +9,10 @@ use chain::{Clock, Day, EPOCHS_PER_DAY};
 use lake::{Published, SourceStatus};
 use serde_json::{Value, json};
 
-use super::context::V1;
-use super::days::{Told, span};
-use super::sending::written;
-use crate::access::history_window::Window;
+use super::context::Context;
+use super::days::{GapFormatter, span};
+use super::row_stream::owned_body;
+use crate::access::history_window::HistoryWindow;
 use crate::errors::problem::Problem;
 
 /// Epochs after which the chain takes nothing back.
@@ -21,21 +21,21 @@ const FINALITY: i64 = 900;
 /// What may be seen is told of, and where it comes from. What there is of gaps and lag changes without a new version, so the
 /// answer has no tag.
 pub(super) async fn answer(
-    v1: &V1,
+    context: &Context,
     published: &Published,
-    window: Option<&Window>,
+    window: Option<&HistoryWindow>,
 ) -> Result<Response, Problem> {
     let status = {
-        let _turn = v1.turn().await?;
-        lake::Status::of(v1.reader().directory()).await?
+        let _permit = context.query_permit().await?;
+        lake::Status::of(context.reader().directory()).await?
     };
     let clock = status.sources.last().map(|source| Clock::new(source.genesis));
-    let told = Told { clock, window: window.copied() };
-    let seen = window.map(Window::days);
-    let latest = window.map(Window::latest);
+    let told = GapFormatter { clock, window: window.copied() };
+    let seen = window.map(HistoryWindow::days);
+    let latest = window.map(HistoryWindow::latest);
     // A day is closed once the chain has gone beyond it, so the day before lies a day and more behind the head.
     const { assert!(EPOCHS_PER_DAY > FINALITY) };
-    let last_final = window.and_then(|window| window.told(window.latest().previous()));
+    let last_final = window.and_then(|window| window.visible(window.latest().previous()));
     let text = |day: Option<Day>| day.map(|day| day.to_string());
     let body = json!({
         "network": status.sources.last().map(|source| source.network.clone()),
@@ -54,7 +54,7 @@ pub(super) async fn answer(
         "layout": status.layout,
         "program": env!("CARGO_PKG_VERSION"),
     });
-    let mut response = Response::new(written(body.to_string().into_bytes(), None));
+    let mut response = Response::new(owned_body(body.to_string().into_bytes(), None));
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
@@ -63,8 +63,8 @@ pub(super) async fn answer(
 }
 
 /// What is told of a source: of the days that came from it, those that may be seen; `None` if that is none of them.
-fn source(source: &SourceStatus, published: &Published, window: Option<&Window>) -> Option<Value> {
-    let days = window.map_or_else(|| Some(source.days.clone()), |window| window.part(&source.days))?;
+fn source(source: &SourceStatus, published: &Published, window: Option<&HistoryWindow>) -> Option<Value> {
+    let days = window.map_or_else(|| Some(source.days.clone()), |window| window.intersect(&source.days))?;
     let whole = days == source.days;
     let first =
         if whole { *source.epochs.start() } else { Clock::new(source.genesis).first_epoch(*days.start()) };

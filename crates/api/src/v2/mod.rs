@@ -14,15 +14,15 @@ use chain::{Day, MinerId};
 use lake::{Edition, Published};
 use ledger::columns::Endpoint;
 
-use crate::access::auth::Pass;
-use crate::errors::v2_error::Refusal;
-use crate::http::coding::Coding;
-use crate::http::entity_tag::{Tag, X_RECEIPTS, cache_control};
-use crate::http::envelope::{self, Code};
+use crate::access::auth::Grant;
+use crate::errors::v2_error::V2Error;
+use crate::http::coding::ContentCoding;
+use crate::http::entity_tag::{EntityTag, IfNoneMatch, X_RECEIPTS, cache_control};
+use crate::http::envelope::{self, ResponseCode};
 use crate::http::request_id::RequestId;
-use crate::rendered::{self, Failure};
+use crate::rendered::{self, RenderError};
 use crate::state::Server;
-use crate::v2::parameters::Asked;
+use crate::v2::parameters::V2Query;
 
 /// The day from which on events are known, where that is not the day of epoch 0 (`docs/DEFINITIONS.md`, "Opening
 /// balance").
@@ -37,14 +37,14 @@ pub(crate) async fn rows(
     server: &Server,
     endpoint: Endpoint,
     id: &RequestId,
-    pass: Pass,
+    grant: Grant,
     head: &Parts,
 ) -> Response {
-    let asked = match Asked::parse(head.uri.query().unwrap_or_default()) {
-        Ok(asked) => asked,
-        Err(problem) => return Refusal::from(problem).answer(id),
+    let query = match V2Query::parse(head.uri.query().unwrap_or_default()) {
+        Ok(query) => query,
+        Err(problem) => return V2Error::from(problem).response(id),
     };
-    let request = Request { server, endpoint, id, pass: &pass, headers: &head.headers, asked };
+    let request = Request { server, endpoint, id, grant: &grant, headers: &head.headers, query };
     loop {
         let published = server.shared.reader.published();
         match request.answer(&published).await {
@@ -53,27 +53,27 @@ pub(crate) async fn rows(
                 return response;
             }
             // The day was closed again meanwhile: what is published now has it.
-            Err(Problem::Failed(Failure::Replaced)) => {}
-            Err(Problem::Failed(Failure::Crowded)) => return Refusal::Busy.answer(id),
-            Err(Problem::Failed(failure)) => {
+            Err(RowsError::Failed(RenderError::Replaced)) => {}
+            Err(RowsError::Failed(RenderError::Crowded)) => return V2Error::Busy.response(id),
+            Err(RowsError::Failed(failure)) => {
                 let error: &(dyn std::error::Error + 'static) = &failure;
                 tracing::error!(request_id = %id, error, "a day could not be answered");
-                return Refusal::Internal.answer(id);
+                return V2Error::Internal.response(id);
             }
-            Err(Problem::Refused(refusal)) => return refusal.answer(id),
+            Err(RowsError::Refused(error)) => return error.response(id),
         }
     }
 }
 
 /// Why there is no success: the client's doing, or ours.
 #[derive(Debug)]
-enum Problem {
-    Refused(Refusal),
-    Failed(Failure),
+enum RowsError {
+    Refused(V2Error),
+    Failed(RenderError),
 }
 
-impl From<Failure> for Problem {
-    fn from(failure: Failure) -> Self {
+impl From<RenderError> for RowsError {
+    fn from(failure: RenderError) -> Self {
         Self::Failed(failure)
     }
 }
@@ -83,25 +83,25 @@ struct Request<'r> {
     server: &'r Server,
     endpoint: Endpoint,
     id: &'r RequestId,
-    pass: &'r Pass,
+    grant: &'r Grant,
     headers: &'r HeaderMap,
-    asked: Asked,
+    query: V2Query,
 }
 
 impl Request<'_> {
     /// The answer from that published version.
-    async fn answer(&self, published: &Published) -> Result<Response, Problem> {
+    async fn answer(&self, published: &Published) -> Result<Response, RowsError> {
         let Some(closed) = published.days() else {
-            return Err(Problem::Refused(Refusal::NothingClosed));
+            return Err(RowsError::Refused(V2Error::NothingClosed));
         };
-        let day = self.asked.day.unwrap_or(*closed.end());
-        self.pass.window(&closed).may_see(day).map_err(|denial| Problem::Refused(denial.into()))?;
+        let day = self.query.day.unwrap_or(*closed.end());
+        self.grant.window(&closed).check(day).map_err(|denial| RowsError::Refused(denial.into()))?;
         if day < *closed.start() {
             // Before the first closed day there is nothing to wait for, unless an older day is closed.
-            let tag = Tag::new(published.version(), self.endpoint, self.asked.miner);
+            let tag = EntityTag::of_endpoint(published.version(), self.endpoint, self.query.miner);
             let control = self.control(*closed.end(), *closed.end());
-            return if tag.is_held(self.headers) {
-                Ok(unchanged(&tag, control))
+            return if self.has(&tag) {
+                Ok(not_modified(&tag, control))
             } else {
                 self.one(&[], &tag, control)
             };
@@ -109,30 +109,30 @@ impl Request<'_> {
         let edition = (day <= *closed.end()).then(|| published.edition(day)).flatten();
         // A hole inside history must not be; if there is one, it is not ready, never empty.
         let Some(edition) = edition else {
-            return Err(Problem::Refused(Refusal::NotClosed { asked: day, latest: *closed.end() }));
+            return Err(RowsError::Refused(V2Error::NotClosed { asked: day, latest: *closed.end() }));
         };
-        let tag = Tag::new(edition, self.endpoint, self.asked.miner);
+        let tag = EntityTag::of_endpoint(edition, self.endpoint, self.query.miner);
         let control = self.control(day, *closed.end());
-        if tag.is_held(self.headers) {
-            return Ok(unchanged(&tag, control));
+        if self.has(&tag) {
+            return Ok(not_modified(&tag, control));
         }
-        match self.asked.miner {
+        match self.query.miner {
             Some(miner) => self.miner(edition, miner, &tag, control).await,
-            None => self.everybody(edition, &tag, control).await,
+            None => self.all_miners(edition, &tag, control).await,
         }
     }
 
     /// Every miner's rows.
-    async fn everybody(
+    async fn all_miners(
         &self,
         edition: Edition,
-        tag: &Tag,
+        tag: &EntityTag,
         control: HeaderValue,
-    ) -> Result<Response, Problem> {
+    ) -> Result<Response, RowsError> {
         let shared = &self.server.shared;
-        let coding = Coding::asked(self.headers);
-        let rendered = shared.bodies.get(&shared.reader, edition, self.endpoint, coding).await?;
-        let parts = rendered.ending().after(&envelope::beginning(self.id, 0));
+        let coding = ContentCoding::negotiate(self.headers);
+        let rendered = shared.rendered.get(&shared.reader, edition, self.endpoint, coding).await?;
+        let parts = rendered.suffix().with_prefix(&envelope::success_prefix(self.id, 0));
         Ok(success(Body::new(parts), coding, tag, control))
     }
 
@@ -142,11 +142,11 @@ impl Request<'_> {
         &self,
         edition: Edition,
         miner: MinerId,
-        tag: &Tag,
+        tag: &EntityTag,
         control: HeaderValue,
-    ) -> Result<Response, Problem> {
+    ) -> Result<Response, RowsError> {
         let shared = &self.server.shared;
-        if let Some(rendered) = shared.bodies.held(edition, self.endpoint) {
+        if let Some(rendered) = shared.rendered.get_cached(edition, self.endpoint) {
             return self.one(rendered.row(miner).unwrap_or_default(), tag, control);
         }
         let rows = rendered::rows(&shared.reader, edition).await?;
@@ -157,13 +157,13 @@ impl Request<'_> {
     }
 
     /// An answer with that row, or with none where it is empty.
-    fn one(&self, row: &[u8], tag: &Tag, control: HeaderValue) -> Result<Response, Problem> {
-        let mut text = envelope::beginning(self.id, row.len() + 3).into_bytes();
+    fn one(&self, row: &[u8], tag: &EntityTag, control: HeaderValue) -> Result<Response, RowsError> {
+        let mut text = envelope::success_prefix(self.id, row.len() + 3).into_bytes();
         text.push(b'[');
         text.extend_from_slice(row);
         text.extend_from_slice(b"]}");
-        let coding = Coding::asked(self.headers);
-        let bytes = coding.encode(text).map_err(Failure::Compression)?;
+        let coding = ContentCoding::negotiate(self.headers);
+        let bytes = coding.encode(text).map_err(RenderError::Compression)?;
         Ok(success(Body::from(bytes), coding, tag, control))
     }
 
@@ -174,37 +174,43 @@ impl Request<'_> {
         if let Some(Ok(since)) = since {
             response.headers_mut().insert(HISTORY_SINCE, since);
         }
-        let day = self.asked.day.or_else(|| published.days().map(|closed| *closed.end()));
+        let day = self.query.day.or_else(|| published.days().map(|closed| *closed.end()));
         if let Some(day) = day.filter(|day| published.edition(*day).is_some()) {
             let receipts = published.receipts(day).receipts().name();
             response.headers_mut().insert(X_RECEIPTS, HeaderValue::from_static(receipts));
         }
     }
 
+    /// Whether the request's sender has what is under that tag.
+    fn has(&self, tag: &EntityTag) -> bool {
+        let asked = IfNoneMatch::of(self.headers);
+        asked.names(tag) || asked.is_any()
+    }
+
     /// What caches may do with the answer.
     fn control(&self, day: Day, latest: Day) -> HeaderValue {
-        cache_control(self.asked.day.is_some(), day, latest, self.server.shared.gate.is_open())
+        cache_control(self.query.day.is_some(), day, latest, self.server.shared.authenticator.is_open())
     }
 }
 
 /// A success with its headers.
-fn success(body: Body, coding: Coding, tag: &Tag, control: HeaderValue) -> Response {
-    let mut response = envelope::json(StatusCode::OK, body, Code(0));
-    coding.note(response.headers_mut());
+fn success(body: Body, coding: ContentCoding, tag: &EntityTag, control: HeaderValue) -> Response {
+    let mut response = envelope::json_response(StatusCode::OK, body, ResponseCode(0));
+    coding.set_header(response.headers_mut());
     validators(&mut response, tag, control);
     response
 }
 
 /// To who has the answer already.
-fn unchanged(tag: &Tag, control: HeaderValue) -> Response {
+fn not_modified(tag: &EntityTag, control: HeaderValue) -> Response {
     let mut response = Response::new(Body::empty());
     *response.status_mut() = StatusCode::NOT_MODIFIED;
-    response.extensions_mut().insert(Code(0));
+    response.extensions_mut().insert(ResponseCode(0));
     validators(&mut response, tag, control);
     response
 }
 
-fn validators(response: &mut Response, tag: &Tag, control: HeaderValue) {
+fn validators(response: &mut Response, tag: &EntityTag, control: HeaderValue) {
     if let Some(tag) = tag.header() {
         response.headers_mut().insert(ETAG, tag);
     }

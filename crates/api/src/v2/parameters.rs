@@ -1,4 +1,4 @@
-//! What a request to `/v2` asks for: its query string, read strictly.
+//! The query string of a request to `/v2`, parsed strictly.
 
 use chain::{Day, MinerId};
 
@@ -7,7 +7,7 @@ use crate::http::query::decode;
 
 /// The parameters of `/v2`. Others are ignored, as the original does.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Asked {
+pub(crate) struct V2Query {
     /// The day, or the latest closed one.
     pub(crate) day: Option<Day>,
     /// The miner, or all.
@@ -16,30 +16,30 @@ pub(crate) struct Asked {
 
 /// Which of the answers' dimensions a parameter sets.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Sets {
+enum Dimension {
     Day,
     Miner,
 }
 
 /// Every parameter by its spellings.
-const KNOWN: [(&str, Sets); 3] =
-    [("state_date", Sets::Day), ("stat_date", Sets::Day), ("miner_id", Sets::Miner)];
+const KNOWN: [(&str, Dimension); 3] =
+    [("state_date", Dimension::Day), ("stat_date", Dimension::Day), ("miner_id", Dimension::Miner)];
 
-impl Asked {
+impl V2Query {
     /// Reads a query string, without its question mark.
     pub(crate) fn parse(query: &str) -> Result<Self, ParameterProblem> {
-        let mut asked = Self::default();
+        let mut parsed = Self::default();
         let mut seen: [Option<&'static str>; 2] = [None, None];
         for pair in query.split('&') {
             let (name, raw) = pair.split_once('=').unwrap_or((pair, ""));
             // A name that does not decode is none that we know.
             let Some(name) = decode(name) else { continue };
-            let Some((name, sets)) = KNOWN.into_iter().find(|(known, _)| *known == name) else {
+            let Some((name, dimension)) = KNOWN.into_iter().find(|(known, _)| *known == name) else {
                 continue;
             };
             let value = decode(raw);
             let shown = || value.as_deref().unwrap_or(raw).to_owned();
-            match seen[sets as usize].replace(name) {
+            match seen[dimension as usize].replace(name) {
                 Some(first) if first == name => {
                     return Err(ParameterProblem::Twice { name, second: shown() });
                 }
@@ -53,17 +53,18 @@ impl Asked {
             };
             let invalid =
                 |expected: String| ParameterProblem::Invalid { name, value: value.to_owned(), expected };
-            match sets {
-                Sets::Day => {
-                    asked.day = Some(value.parse().map_err(|e: chain::ParseDayError| invalid(e.to_string()))?)
+            match dimension {
+                Dimension::Day => {
+                    parsed.day =
+                        Some(value.parse().map_err(|e: chain::ParseDayError| invalid(e.to_string()))?)
                 }
-                Sets::Miner => {
-                    asked.miner =
+                Dimension::Miner => {
+                    parsed.miner =
                         Some(value.parse().map_err(|e: chain::ParseMinerIdError| invalid(e.to_string()))?);
                 }
             }
         }
-        Ok(asked)
+        Ok(parsed)
     }
 }
 
@@ -72,23 +73,23 @@ mod tests {
     use super::*;
 
     fn problem(query: &str) -> String {
-        match Asked::parse(query) {
-            Ok(asked) => panic!("{query} was read as {asked:?}"),
+        match V2Query::parse(query) {
+            Ok(parsed) => panic!("{query} was read as {parsed:?}"),
             Err(problem) => problem.to_string(),
         }
     }
 
     #[test]
     fn parameters_are_read_in_any_order_and_spelling() {
-        let expected = Asked { day: "2022-10-01".parse().ok(), miner: Some(MinerId(110_804)) };
+        let expected = V2Query { day: "2022-10-01".parse().ok(), miner: Some(MinerId(110_804)) };
         for query in [
             "state_date=2022-10-01&miner_id=f0110804",
             "miner_id=t0110804&stat_date=2022-10-01",
             "a=1&&state%5Fdate=2022%2d10-01&b&miner_id=f0110804&=&%zz=%zz&limit=%",
         ] {
-            assert_eq!(Asked::parse(query), Ok(expected), "{query}");
+            assert_eq!(V2Query::parse(query), Ok(expected), "{query}");
         }
-        assert_eq!(Asked::parse(""), Ok(Asked::default()));
+        assert_eq!(V2Query::parse(""), Ok(V2Query::default()));
     }
 
     #[test]

@@ -8,7 +8,7 @@ mod serve;
 use std::path::PathBuf;
 
 use anyhow::Context;
-use api::keys::Store;
+use api::keys::KeyStore;
 use chain::Epoch;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use directories::ProjectDirs;
@@ -236,7 +236,7 @@ impl DataDir {
 
     /// The file of keys.
     pub(crate) fn keys(&self) -> anyhow::Result<PathBuf> {
-        Ok(Store::path(&self.root()?))
+        Ok(KeyStore::path(&self.root()?))
     }
 
     /// Decompressed snapshots.

@@ -5,7 +5,7 @@ use std::num::{NonZeroU32, NonZeroUsize};
 use std::path::PathBuf;
 
 use api::keys::{Quota, Scope, Span, TermError, valid_name};
-use api::{Pages, Rate, RateError};
+use api::{AllowedOrigin, Rate, RateError};
 use clap::{Args, Subcommand};
 
 use super::{DataDir, LookFormat};
@@ -40,7 +40,7 @@ pub(crate) struct Listen {
     /// Pages that may read answers in a browser: those of an origin such as https://example.org, or `*` [default: *, and
     /// none on loopback as long as there are no keys]
     #[arg(long, value_name = "ORIGIN")]
-    pub(crate) cors: Option<Pages>,
+    pub(crate) cors: Option<AllowedOrigin>,
     /// Memory for rendered answers, plain and compressed; a day of 6,000 providers takes some 30 MiB
     #[arg(long, value_name = "MIB", default_value_t = 128)]
     pub(crate) answers_memory: usize,

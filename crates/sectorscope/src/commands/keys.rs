@@ -1,7 +1,7 @@
 //! `sectorscope keys`
 
 use anyhow::{Context, bail};
-use api::keys::{DayUsage, Store, Stored, Terms, Unreadable, Used, digest, new_token, now};
+use api::keys::{DailyUsage, KeyStore, KeyUsage, StoredKey, Terms, UnreadableKey, digest, new_token, now};
 use chain::Day;
 use serde::Serialize;
 
@@ -42,7 +42,7 @@ struct KeyReport {
 
 impl KeyReport {
     /// A key and what it was used for.
-    fn of(key: &Stored, used: Used, now: i64) -> Self {
+    fn of(key: &StoredKey, used: KeyUsage, now: i64) -> Self {
         let state = match (key.revoked_at, key.terms.expires_at) {
             (Some(_), _) => "revoked",
             (None, Some(end)) if end <= now => "expired",
@@ -66,7 +66,7 @@ impl KeyReport {
     }
 
     /// A key that lets nobody in, because it cannot be read.
-    fn unreadable(key: &Unreadable) -> Self {
+    fn unreadable(key: &UnreadableKey) -> Self {
         let name = if key.name.is_empty() { format!("number {}", key.id) } else { key.name.clone() };
         Self {
             name,
@@ -106,8 +106,8 @@ struct DayReport {
     bytes: i64,
 }
 
-impl From<&DayUsage> for DayReport {
-    fn from(of: &DayUsage) -> Self {
+impl From<&DailyUsage> for DayReport {
+    fn from(of: &DailyUsage) -> Self {
         let day = Day::from_unix_days(of.unix_day).to_string();
         Self { day, requests: of.requests, refused: of.refused, bytes: of.bytes }
     }
@@ -115,7 +115,7 @@ impl From<&DayUsage> for DayReport {
 
 fn create(name: &str, terms: &Terms, format: LookFormat, data: &DataDir) -> anyhow::Result<()> {
     let token = new_token().context("the system gives no randomness for a token")?;
-    Store::open_or_create(&data.keys()?)?.create(name, &digest(&token), terms, now())?;
+    KeyStore::open_or_create(&data.keys()?)?.create(name, &digest(&token), terms, now())?;
     match format {
         LookFormat::Table => output::say(&token),
         LookFormat::Json => output::json(&serde_json::json!({ "name": name, "token": token }))?,
@@ -124,7 +124,7 @@ fn create(name: &str, terms: &Terms, format: LookFormat, data: &DataDir) -> anyh
 }
 
 fn list(format: LookFormat, data: &DataDir) -> anyhow::Result<()> {
-    let reports = match Store::open(&data.keys()?)? {
+    let reports = match KeyStore::open(&data.keys()?)? {
         Some(store) => all(&store)?,
         None => Vec::new(),
     };
@@ -165,11 +165,12 @@ fn list(format: LookFormat, data: &DataDir) -> anyhow::Result<()> {
 }
 
 /// All keys: by name, and then those that cannot be read, each of which is said.
-fn all(store: &Store) -> anyhow::Result<Vec<KeyReport>> {
+fn all(store: &KeyStore) -> anyhow::Result<Vec<KeyReport>> {
     let used = store.counts()?.map(|counts| counts.all()).transpose()?.unwrap_or_default();
     let (keys, now) = (store.keys()?, now());
-    let of = |key: &Stored| KeyReport::of(key, used.get(&key.mark()).copied().unwrap_or_default(), now);
-    for Unreadable { id, name, what } in &keys.unreadable {
+    let of =
+        |key: &StoredKey| KeyReport::of(key, used.get(&key.fingerprint()).copied().unwrap_or_default(), now);
+    for UnreadableKey { id, name, what } in &keys.unreadable {
         tracing::warn!(id, name, "{what} of this key cannot be read: it lets nobody in");
     }
     let unreadable = keys.unreadable.iter().map(KeyReport::unreadable);
@@ -215,9 +216,9 @@ fn usage(name: &str, format: LookFormat, data: &DataDir) -> anyhow::Result<()> {
 }
 
 /// The file of keys, which must be there.
-fn store(data: &DataDir) -> anyhow::Result<Store> {
+fn store(data: &DataDir) -> anyhow::Result<KeyStore> {
     let path = data.keys()?;
-    Store::open(&path)?.with_context(|| {
+    KeyStore::open(&path)?.with_context(|| {
         format!("there are no keys in {}; make one with `sectorscope keys create NAME`", path.display())
     })
 }

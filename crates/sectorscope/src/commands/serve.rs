@@ -5,8 +5,8 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 
 use anyhow::{Context, bail};
-use api::keys::Store;
-use api::{Config, Pages, Rate, file_permissions};
+use api::keys::KeyStore;
+use api::{AllowedOrigin, Config, Rate, file_permissions};
 use lake::Reader;
 use tokio::net::TcpListener;
 
@@ -36,7 +36,7 @@ impl BoundServer {
     pub(crate) async fn open(listen: &Listen, data: &DataDir) -> anyhow::Result<Self> {
         let token = token(listen)?;
         let keys = data.keys()?;
-        let there = match Store::open(&keys)? {
+        let there = match KeyStore::open(&keys)? {
             Some(store) => !store.keys()?.is_empty(),
             None => false,
         };
@@ -64,8 +64,8 @@ impl BoundServer {
                 .address_rate
                 .map_or(Some(Rate::per_second(ADDRESS_RATE)), |Limit(rate)| rate),
             address_rate_when_open: strangers || listen.address_rate.is_some(),
-            pages: Some(listen.cors.clone().unwrap_or(Pages::any())),
-            pages_when_open: strangers || listen.cors.is_some(),
+            allowed_origin: Some(listen.cors.clone().unwrap_or(AllowedOrigin::any())),
+            allow_origin_when_open: strangers || listen.cors.is_some(),
             behind_proxy: listen.behind_proxy,
             max_connections: connection_limit(listen),
             max_connections_per_address: Some(listen.max_connections_per_address),
@@ -90,7 +90,7 @@ impl BoundServer {
 fn token(listen: &Listen) -> anyhow::Result<Option<String>> {
     let token = match &listen.token_file {
         Some(path) => {
-            if let Some(problem) = file_permissions::of(path) {
+            if let Some(problem) = file_permissions::describe_exposure(path) {
                 tracing::warn!("the token is not safe: {problem}");
             }
             let read = std::fs::read_to_string(path);

@@ -1,4 +1,4 @@
-//! What a key has asked for, counted without a lock.
+//! Counters of a key's usage, without a lock.
 
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
@@ -15,9 +15,9 @@ pub(crate) struct Counters {
     window: AtomicU64,
 }
 
-/// Counts that are to be written down.
+/// Usage that is not written to the file so far.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Counted {
+pub(crate) struct UsageDelta {
     pub(crate) requests: u64,
     pub(crate) refused: u64,
     pub(crate) bytes: u64,
@@ -27,12 +27,12 @@ pub(crate) struct Counted {
 
 /// How far a quota is used up in a period.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Window {
+pub(crate) struct QuotaWindow {
     pub(crate) period: u32,
     pub(crate) used: u32,
 }
 
-impl Window {
+impl QuotaWindow {
     fn of(packed: u64) -> Self {
         // Each half is 32 bits by construction.
         Self { period: (packed >> 32) as u32, used: packed as u32 }
@@ -44,7 +44,7 @@ impl Window {
 
     /// Whether it is of a period that the clock cannot have come to yet: it was ahead when that was counted. The next period
     /// may be another server's, whose clock is a little ahead.
-    pub(crate) fn is_void(self, period: u32) -> bool {
+    pub(crate) fn is_in_future(self, period: u32) -> bool {
         self.period > period.saturating_add(1)
     }
 
@@ -52,7 +52,7 @@ impl Window {
     /// did; but a clock that is set back by less than a period does not give requests back.
     pub(crate) fn at(self, quota: Quota, now: i64) -> Self {
         let period = period(quota, now);
-        let counts = self.period >= period && !self.is_void(period);
+        let counts = self.period >= period && !self.is_in_future(period);
         if counts { self } else { Self { period, used: 0 } }
     }
 
@@ -67,18 +67,18 @@ pub(crate) fn period(quota: Quota, now: i64) -> u32 {
     u32::try_from(now.max(0) / i64::from(quota.per.seconds())).unwrap_or(u32::MAX)
 }
 
-/// A request was taken out of a quota.
+/// A quota after one request was taken out of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Taken {
+pub(crate) struct QuotaStatus {
     /// How many are left.
     pub(crate) remaining: u32,
     /// When the quota resets, in Unix seconds.
     pub(crate) resets_at: i64,
 }
 
-/// There is none left.
+/// The quota has no request left.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct UsedUp {
+pub(crate) struct QuotaExhausted {
     /// When the quota resets, in Unix seconds.
     pub(crate) resets_at: i64,
 }
@@ -104,14 +104,16 @@ impl Counters {
     ///
     /// # Errors
     /// If there is none left to take.
-    pub(crate) fn take(&self, quota: Quota, now: i64) -> Result<Taken, UsedUp> {
-        let mut outcome = Err(UsedUp { resets_at: now });
+    pub(crate) fn take(&self, quota: Quota, now: i64) -> Result<QuotaStatus, QuotaExhausted> {
+        let mut outcome = Err(QuotaExhausted { resets_at: now });
         let step = |packed| {
-            let window = Window::of(packed).at(quota, now);
+            let window = QuotaWindow::of(packed).at(quota, now);
             let resets_at = window.ends(quota);
             let left = quota.requests.get().checked_sub(window.used).and_then(|left| left.checked_sub(1));
-            outcome = left.map(|remaining| Taken { remaining, resets_at }).ok_or(UsedUp { resets_at });
-            left.map(|_| Window { used: window.used + 1, ..window }.packed())
+            outcome = left
+                .map(|remaining| QuotaStatus { remaining, resets_at })
+                .ok_or(QuotaExhausted { resets_at });
+            left.map(|_| QuotaWindow { used: window.used + 1, ..window }.packed())
         };
         // Whether there was one to take is what the step has found.
         let _ = self.window.fetch_update(Ordering::Relaxed, Ordering::Relaxed, step);
@@ -119,34 +121,36 @@ impl Counters {
     }
 
     /// Lets go of a period that the clock cannot have come to yet; whether there was one.
-    pub(crate) fn let_go(&self, period: u32) -> bool {
-        let step = |packed| Window::of(packed).is_void(period).then(|| Window { period, used: 0 }.packed());
+    pub(crate) fn reset_future_period(&self, period: u32) -> bool {
+        let step = |packed| {
+            QuotaWindow::of(packed).is_in_future(period).then(|| QuotaWindow { period, used: 0 }.packed())
+        };
         self.window.fetch_update(Ordering::Relaxed, Ordering::Relaxed, step).is_ok()
     }
 
     /// How far the quota is used up.
-    pub(crate) fn window(&self) -> Window {
-        Window::of(self.window.load(Ordering::Relaxed))
+    pub(crate) fn window(&self) -> QuotaWindow {
+        QuotaWindow::of(self.window.load(Ordering::Relaxed))
     }
 
     /// Adds requests of that period that others made: servers beside this one, or this one before it was started.
-    pub(crate) fn add_others(&self, others: Window) {
+    pub(crate) fn add_others(&self, others: QuotaWindow) {
         let step = |packed| {
-            let window = Window::of(packed);
+            let window = QuotaWindow::of(packed);
             let used = match window.period.cmp(&others.period) {
                 std::cmp::Ordering::Less => others.used,
                 std::cmp::Ordering::Equal => window.used.saturating_add(others.used),
                 std::cmp::Ordering::Greater => return None,
             };
-            Some(Window { period: others.period, used }.packed())
+            Some(QuotaWindow { period: others.period, used }.packed())
         };
         // A newer period needs nothing of an older one.
         let _ = self.window.fetch_update(Ordering::Relaxed, Ordering::Relaxed, step);
     }
 
     /// Takes what was counted since the last time.
-    pub(crate) fn drain(&self) -> Counted {
-        Counted {
+    pub(crate) fn drain(&self) -> UsageDelta {
+        UsageDelta {
             requests: self.requests.swap(0, Ordering::Relaxed),
             refused: self.refused.swap(0, Ordering::Relaxed),
             bytes: self.bytes.swap(0, Ordering::Relaxed),
@@ -155,7 +159,7 @@ impl Counters {
     }
 
     /// Puts back what could not be written down.
-    pub(crate) fn put_back(&self, counted: Counted) {
+    pub(crate) fn restore(&self, counted: UsageDelta) {
         self.requests.fetch_add(counted.requests, Ordering::Relaxed);
         self.refused.fetch_add(counted.refused, Ordering::Relaxed);
         self.bytes.fetch_add(counted.bytes, Ordering::Relaxed);
@@ -178,15 +182,15 @@ mod tests {
     #[test]
     fn a_quota_is_used_up_and_comes_back_with_the_next_period() {
         let counters = Counters::default();
-        assert_eq!(counters.take(quota(), 125), Ok(Taken { remaining: 2, resets_at: 180 }));
+        assert_eq!(counters.take(quota(), 125), Ok(QuotaStatus { remaining: 2, resets_at: 180 }));
         let taken: Vec<_> = (0..3).map(|_| left(&counters, quota(), 179)).collect();
         assert_eq!(taken, [Some(1), Some(0), None]);
-        assert_eq!(counters.take(quota(), 130), Err(UsedUp { resets_at: 180 }));
+        assert_eq!(counters.take(quota(), 130), Err(QuotaExhausted { resets_at: 180 }));
         assert_eq!(left(&counters, quota(), 180), Some(2));
         // A clock that is set back gives nothing back, and says so.
-        assert_eq!(counters.take(quota(), 179), Ok(Taken { remaining: 1, resets_at: 240 }));
+        assert_eq!(counters.take(quota(), 179), Ok(QuotaStatus { remaining: 1, resets_at: 240 }));
         assert_eq!(left(&counters, quota(), 125), Some(0));
-        assert_eq!(counters.take(quota(), 125), Err(UsedUp { resets_at: 240 }));
+        assert_eq!(counters.take(quota(), 125), Err(QuotaExhausted { resets_at: 240 }));
     }
 
     #[test]
@@ -195,23 +199,23 @@ mod tests {
         let counters = Counters::default();
         let ahead: Vec<_> = (0..4).map(|_| left(&counters, quota(), years)).collect();
         assert_eq!(ahead, [Some(2), Some(1), Some(0), None]);
-        assert_eq!(counters.take(quota(), 125), Ok(Taken { remaining: 2, resets_at: 180 }));
+        assert_eq!(counters.take(quota(), 125), Ok(QuotaStatus { remaining: 2, resets_at: 180 }));
         // And what is written down of then is let go.
-        assert!(!counters.let_go(period(quota(), 125)));
+        assert!(!counters.reset_future_period(period(quota(), 125)));
         assert_eq!(left(&counters, quota(), years), Some(2));
-        assert!(counters.let_go(period(quota(), 125)));
-        assert_eq!(counters.window(), Window { period: 2, used: 0 });
-        let stored = Window { period: period(quota(), years), used: 3 };
-        assert_eq!(stored.at(quota(), 125), Window { period: 2, used: 0 });
-        assert_eq!(Window { period: 3, used: 3 }.at(quota(), 125), Window { period: 3, used: 3 });
+        assert!(counters.reset_future_period(period(quota(), 125)));
+        assert_eq!(counters.window(), QuotaWindow { period: 2, used: 0 });
+        let stored = QuotaWindow { period: period(quota(), years), used: 3 };
+        assert_eq!(stored.at(quota(), 125), QuotaWindow { period: 2, used: 0 });
+        assert_eq!(QuotaWindow { period: 3, used: 3 }.at(quota(), 125), QuotaWindow { period: 3, used: 3 });
     }
 
     #[test]
     fn what_others_used_counts() {
         let counters = Counters::default();
-        counters.add_others(Window { period: 7, used: 2 });
+        counters.add_others(QuotaWindow { period: 7, used: 2 });
         assert_eq!(left(&counters, quota(), 7 * 60), Some(0));
-        counters.add_others(Window { period: 6, used: 3 });
+        counters.add_others(QuotaWindow { period: 6, used: 3 });
         assert_eq!(left(&counters, quota(), 8 * 60), Some(2), "an older period is over");
     }
 
@@ -234,9 +238,9 @@ mod tests {
         counters.refused();
         counters.sent(10);
         let counted = counters.drain();
-        assert_eq!(counted, Counted { requests: 1, refused: 1, bytes: 10, last_used: 5 });
-        assert_eq!(counters.drain(), Counted { last_used: 5, ..Counted::default() });
-        counters.put_back(counted);
+        assert_eq!(counted, UsageDelta { requests: 1, refused: 1, bytes: 10, last_used: 5 });
+        assert_eq!(counters.drain(), UsageDelta { last_used: 5, ..UsageDelta::default() });
+        counters.restore(counted);
         assert_eq!(counters.drain(), counted);
     }
 }

@@ -23,7 +23,7 @@ pub enum StoreError {
     },
     /// The file is of another version of the program.
     #[error("the file of keys {path} is of form {form}, which this version of the program does not read", path = path.display())]
-    Form {
+    Format {
         /// The file.
         path: PathBuf,
         /// Its form.

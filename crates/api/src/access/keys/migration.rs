@@ -5,13 +5,13 @@ use std::path::Path;
 use rusqlite::{Connection, TransactionBehavior, params};
 
 use super::error::StoreError;
-use super::schema::{self, Form};
-use super::store::{self, mark, table_of_keys};
+use super::schema::{self, FileFormat};
+use super::store::{self, fingerprint, table_of_keys};
 use super::token::Digest;
-use super::usage_store::Counts;
+use super::usage_store::UsageStore;
 
 /// The tables as they were.
-const FORM: Form = Form {
+const FORMAT: FileFormat = FileFormat {
     number: 1,
     tables: concat!(
         table_of_keys!(),
@@ -37,10 +37,10 @@ const FORM: Form = Form {
 ///
 /// # Errors
 /// If the file is not as it was made, or one of the two cannot be written.
-pub(super) fn bring_up(connection: &mut Connection, path: &Path) -> Result<(), StoreError> {
-    schema::check(connection, path, FORM)?;
-    let counts = Counts::path(path);
-    drop(Counts::open_or_create(&counts)?);
+pub(super) fn migrate(connection: &mut Connection, path: &Path) -> Result<(), StoreError> {
+    schema::check(connection, path, FORMAT)?;
+    let counts = UsageStore::path(path);
+    drop(UsageStore::open_or_create(&counts)?);
     let failed = StoreError::sqlite(path);
     connection
         .execute("ATTACH DATABASE ?1 AS counts", [counts.to_string_lossy()])
@@ -53,7 +53,7 @@ pub(super) fn bring_up(connection: &mut Connection, path: &Path) -> Result<(), S
 fn move_counts(connection: &mut Connection) -> rusqlite::Result<()> {
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     let form: i64 = transaction.pragma_query_value(None, "user_version", |row| row.get(0))?;
-    if form != FORM.number {
+    if form != FORMAT.number {
         // Another process was quicker.
         return transaction.commit();
     }
@@ -69,26 +69,26 @@ fn move_counts(connection: &mut Connection) -> rusqlite::Result<()> {
             "INSERT OR REPLACE INTO counts.used SELECT ?2, last_used_at FROM main.keys
                  WHERE id = ?1 AND last_used_at IS NOT NULL",
         ] {
-            transaction.execute(statement, params![id, mark(&digest)])?;
+            transaction.execute(statement, params![id, fingerprint(&digest)])?;
         }
     }
     transaction.execute_batch("DROP TABLE main.quota; DROP TABLE main.usage")?;
-    transaction.pragma_update(None, "user_version", store::FORM.number)?;
+    transaction.pragma_update(None, "user_version", store::FORMAT.number)?;
     transaction.commit()
 }
 
 #[cfg(test)]
 mod tests {
-    use crate::access::keys::Store;
+    use crate::access::keys::KeyStore;
 
     use super::*;
 
     #[test]
     fn counts_of_an_older_file_are_moved_beside_it() {
         let directory = tempfile::tempdir().expect("a directory");
-        let path = Store::path(directory.path());
+        let path = KeyStore::path(directory.path());
         let old = Connection::open(&path).expect("a file");
-        old.execute_batch(FORM.tables).expect("tables");
+        old.execute_batch(FORMAT.tables).expect("tables");
         old.execute_batch(
             "INSERT INTO keys (name, digest, created_at, quota_requests, quota_seconds, last_used_at)
                  VALUES ('alice', zeroblob(32), 5, 10, 86400, 9), ('bob', randomblob(32), 5, NULL, NULL, NULL);
@@ -99,12 +99,12 @@ mod tests {
         .expect("rows");
         drop(old);
         for _ in 0..2 {
-            let store = Store::open(&path).expect("a file of keys").expect("is there");
+            let store = KeyStore::open(&path).expect("a file of keys").expect("is there");
             let keys = store.keys().expect("keys");
             assert_eq!((keys.readable.len(), keys.unreadable.len()), (2, 0));
             let alice = &keys.readable[0];
             let used = store.counts().expect("counts").expect("are there").all().expect("all");
-            let used = used[&alice.mark()];
+            let used = used[&alice.fingerprint()];
             assert_eq!((used.last_at, used.requests), (Some(9), 7));
             let quota = alice.terms.quota.expect("a quota");
             assert_eq!(used.of_quota(quota, 20_001 * 86_400 + 5), (4, 20_002 * 86_400));
@@ -116,14 +116,14 @@ mod tests {
     #[test]
     fn an_older_file_that_is_not_ours_stays_as_it_is() {
         let directory = tempfile::tempdir().expect("a directory");
-        let path = Store::path(directory.path());
+        let path = KeyStore::path(directory.path());
         let old = Connection::open(&path).expect("a file");
-        old.execute_batch(FORM.tables).expect("tables");
+        old.execute_batch(FORMAT.tables).expect("tables");
         old.execute_batch(
             "CREATE TRIGGER free AFTER INSERT ON usage BEGIN DELETE FROM quota; END; PRAGMA user_version = 1",
         )
         .expect("a trigger");
-        let opened = Store::open(&path);
+        let opened = KeyStore::open(&path);
         assert!(matches!(opened, Err(StoreError::Schema { .. })));
         assert_eq!(std::fs::read_dir(directory.path()).expect("a directory").count(), 1, "nothing is made");
     }

@@ -1,4 +1,4 @@
-//! Keys: who may ask, for what, how often, until when.
+//! API keys: scope, quota, expiry, usage.
 //!
 //! A key is made once and its token shown once; only the token's SHA-256 is kept (`store.rs`). A server holds all
 //! keys in memory (`key_set.rs`), looks for changed ones every second, counts what they ask for without a lock
@@ -16,14 +16,14 @@ mod token;
 mod usage_store;
 
 pub use crate::access::period::Period;
-pub(crate) use counters::UsedUp;
+pub(crate) use counters::QuotaExhausted;
 pub use error::StoreError;
-pub(crate) use key_set::{Key, Ring, Standing};
-pub use store::{Keys, Store, Stored, Unreadable};
-pub(crate) use sync::Keeper;
+pub(crate) use key_set::{Key, KeySet, KeyState};
+pub use store::{KeyStore, StoredKey, StoredKeys, UnreadableKey};
+pub(crate) use sync::KeySync;
 pub use terms::{Quota, Scope, Span, TermError, Terms, valid_name};
 pub use token::{Digest, digest, new_token};
-pub use usage_store::{Counts, DayUsage, Used};
+pub use usage_store::{DailyUsage, KeyUsage, UsageStore};
 
 use std::time::{SystemTime, UNIX_EPOCH};
 

@@ -16,9 +16,9 @@ use super::error::StoreError;
 /// How long to wait for another process that is writing.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// A form that a file can have: its number, in the file's `user_version`, and what makes its tables.
+/// A version of a file's format: its number, in the file's `user_version`, and the statements that make its tables.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Form {
+pub(super) struct FileFormat {
     pub(super) number: i64,
     pub(super) tables: &'static str,
 }
@@ -50,7 +50,7 @@ pub(super) fn connect(path: &Path) -> Result<Option<Connection>, StoreError> {
 ///
 /// # Errors
 /// If it cannot be made.
-pub(super) fn make(path: &Path) -> Result<(), StoreError> {
+pub(super) fn create_file(path: &Path) -> Result<(), StoreError> {
     let failed = |source| StoreError::Create { path: path.to_owned(), source };
     if let Some(directory) = path.parent() {
         std::fs::create_dir_all(directory).map_err(failed)?;
@@ -67,7 +67,7 @@ pub(super) fn make(path: &Path) -> Result<(), StoreError> {
 }
 
 /// The number of the file's form; 0 for one that is empty so far.
-pub(super) fn form(connection: &Connection, path: &Path) -> Result<i64, StoreError> {
+pub(super) fn format_number(connection: &Connection, path: &Path) -> Result<i64, StoreError> {
     let read = connection.pragma_query_value(None, "user_version", |row| row.get(0));
     read.map_err(StoreError::sqlite(path))
 }
@@ -76,11 +76,15 @@ pub(super) fn form(connection: &Connection, path: &Path) -> Result<i64, StoreErr
 ///
 /// # Errors
 /// If it is not, or cannot be written.
-pub(super) fn fill(connection: &mut Connection, path: &Path, form: Form) -> Result<(), StoreError> {
+pub(super) fn create_tables(
+    connection: &mut Connection,
+    path: &Path,
+    form: FileFormat,
+) -> Result<(), StoreError> {
     let failed = StoreError::sqlite(path);
     let transaction =
         connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(&failed)?;
-    if entries(&transaction).map_err(&failed)?.is_empty() {
+    if schema_entries(&transaction).map_err(&failed)?.is_empty() {
         transaction.execute_batch(form.tables).map_err(&failed)?;
         transaction.pragma_update(None, "user_version", form.number).map_err(&failed)?;
     }
@@ -91,29 +95,30 @@ pub(super) fn fill(connection: &mut Connection, path: &Path, form: Form) -> Resu
 ///
 /// # Errors
 /// If there is anything else in it, or something is missing.
-pub(super) fn check(connection: &Connection, path: &Path, form: Form) -> Result<(), StoreError> {
-    let number = self::form(connection, path)?;
+pub(super) fn check(connection: &Connection, path: &Path, form: FileFormat) -> Result<(), StoreError> {
+    let number = format_number(connection, path)?;
     if number != form.number {
-        return Err(StoreError::Form { path: path.to_owned(), form: number });
+        return Err(StoreError::Format { path: path.to_owned(), form: number });
     }
     let failed = StoreError::sqlite(path);
     let ours = Connection::open_in_memory().map_err(&failed)?;
     ours.execute_batch(form.tables).map_err(&failed)?;
-    let (ours, theirs) = (entries(&ours).map_err(&failed)?, entries(connection).map_err(&failed)?);
+    let (ours, theirs) =
+        (schema_entries(&ours).map_err(&failed)?, schema_entries(connection).map_err(&failed)?);
     if ours == theirs {
-        if let Some(problem) = crate::access::file_permissions::of(path) {
+        if let Some(problem) = crate::access::file_permissions::describe_exposure(path) {
             tracing::warn!("{problem}");
         }
         return Ok(());
     }
     let strange = theirs.iter().find(|entry| !ours.contains(entry)).or(ours.first());
-    let what = strange.map_or_else(String::new, |Entry { kind, name, .. }| format!("{kind} {name:?}"));
+    let what = strange.map_or_else(String::new, |SchemaEntry { kind, name, .. }| format!("{kind} {name:?}"));
     Err(StoreError::Schema { path: path.to_owned(), what })
 }
 
 /// What a schema is made of.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct Entry {
+struct SchemaEntry {
     kind: String,
     name: String,
     table: String,
@@ -121,11 +126,11 @@ struct Entry {
 }
 
 /// What there is in a file, in a fixed order. Reading it runs nothing of it.
-fn entries(connection: &Connection) -> rusqlite::Result<Vec<Entry>> {
+fn schema_entries(connection: &Connection) -> rusqlite::Result<Vec<SchemaEntry>> {
     let mut statement = connection
         .prepare("SELECT type, name, tbl_name, sql FROM sqlite_schema ORDER BY type, name, tbl_name")?;
     let entry = |row: &rusqlite::Row<'_>| {
-        Ok(Entry { kind: row.get(0)?, name: row.get(1)?, table: row.get(2)?, sql: row.get(3)? })
+        Ok(SchemaEntry { kind: row.get(0)?, name: row.get(1)?, table: row.get(2)?, sql: row.get(3)? })
     };
     statement.query_map([], entry)?.collect()
 }

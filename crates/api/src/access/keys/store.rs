@@ -1,4 +1,4 @@
-//! Where keys are kept: an SQLite file beside the lake.
+//! The store of keys: an SQLite file beside the lake.
 //!
 //! It holds names and terms, and of each token its SHA-256 only. What keys were used for is kept beside it (`usage_store.rs`).
 
@@ -9,10 +9,10 @@ use rusqlite::{Connection, ErrorCode, OptionalExtension as _, Row, params};
 
 use super::error::StoreError;
 use super::migration;
-use super::schema::{self, Form};
+use super::schema::{self, FileFormat};
 use super::terms::{Quota, Terms, valid_name};
 use super::token::Digest;
-use super::usage_store::{Counts, DayUsage};
+use super::usage_store::{DailyUsage, UsageStore};
 use crate::access::period::Period;
 
 /// Longest part of an unreadable key's name that is told, in characters.
@@ -40,11 +40,11 @@ macro_rules! table_of_keys {
 }
 pub(super) use table_of_keys;
 
-pub(super) const FORM: Form = Form { number: 2, tables: table_of_keys!() };
+pub(super) const FORMAT: FileFormat = FileFormat { number: 2, tables: table_of_keys!() };
 
 /// A key as it is kept.
 #[derive(Clone, Debug)]
-pub struct Stored {
+pub struct StoredKey {
     /// Its number in the file.
     pub id: i64,
     /// Its name.
@@ -59,23 +59,23 @@ pub struct Stored {
     pub terms: Terms,
 }
 
-impl Stored {
-    /// What it is known by in counts.
+impl StoredKey {
+    /// Identifies the key in the file of usage.
     #[must_use]
-    pub fn mark(&self) -> i64 {
-        mark(&self.digest)
+    pub fn fingerprint(&self) -> i64 {
+        fingerprint(&self.digest)
     }
 }
 
 /// What a key is known by in counts: the beginning of its token's digest. So another key that has got the same number, in
 /// another file of keys, has no part in them.
-pub(super) fn mark(digest: &Digest) -> i64 {
+pub(super) fn fingerprint(digest: &Digest) -> i64 {
     digest.first_chunk().map_or(0, |first| i64::from_be_bytes(*first))
 }
 
 /// A key that cannot be read, and so lets nobody in.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Unreadable {
+pub struct UnreadableKey {
     /// Its number in the file.
     pub id: i64,
     /// Its name, cut and without what a terminal would take for commands; empty if there is none.
@@ -86,14 +86,14 @@ pub struct Unreadable {
 
 /// All keys there have been.
 #[derive(Clone, Debug, Default)]
-pub struct Keys {
+pub struct StoredKeys {
     /// By name.
-    pub readable: Vec<Stored>,
+    pub readable: Vec<StoredKey>,
     /// Those that cannot be read: a newer program has made them, or they are damaged.
-    pub unreadable: Vec<Unreadable>,
+    pub unreadable: Vec<UnreadableKey>,
 }
 
-impl Keys {
+impl StoredKeys {
     /// Whether there has been none.
     #[must_use]
     pub fn is_empty(&self) -> bool {
@@ -102,12 +102,12 @@ impl Keys {
 }
 
 /// The file of keys.
-pub struct Store {
+pub struct KeyStore {
     path: PathBuf,
     connection: Connection,
 }
 
-impl Store {
+impl KeyStore {
     /// Where keys are kept in a data directory.
     #[must_use]
     pub fn path(data: &Path) -> PathBuf {
@@ -120,22 +120,22 @@ impl Store {
     /// If it cannot be read, or is not as this program makes it.
     pub fn open(path: &Path) -> Result<Option<Self>, StoreError> {
         let Some(mut connection) = schema::connect(path)? else { return Ok(None) };
-        match schema::form(&connection, path)? {
+        match schema::format_number(&connection, path)? {
             // Made, and not filled yet by whoever made it; a file that another program filled is left alone.
-            0 => schema::fill(&mut connection, path, FORM)?,
-            1 => migration::bring_up(&mut connection, path)?,
+            0 => schema::create_tables(&mut connection, path, FORMAT)?,
+            1 => migration::migrate(&mut connection, path)?,
             _ => {}
         }
-        schema::check(&connection, path, FORM)?;
+        schema::check(&connection, path, FORMAT)?;
         Ok(Some(Self { path: path.to_owned(), connection }))
     }
 
     /// Opens the file, and makes it if there is none, for its owner alone.
     ///
     /// # Errors
-    /// As [`Store::open`]; or if it cannot be made.
+    /// As [`KeyStore::open`]; or if it cannot be made.
     pub fn open_or_create(path: &Path) -> Result<Self, StoreError> {
-        schema::make(path)?;
+        schema::create_file(path)?;
         let gone =
             || StoreError::Create { path: path.to_owned(), source: std::io::ErrorKind::NotFound.into() };
         Self::open(path)?.ok_or_else(gone)
@@ -193,21 +193,25 @@ impl Store {
     ///
     /// # Errors
     /// If the file cannot be read.
-    pub fn keys(&self) -> Result<Keys, StoreError> {
+    pub fn keys(&self) -> Result<StoredKeys, StoreError> {
         let select = "
             SELECT id, name, digest, created_at, expires_at, revoked_at, quota_requests, quota_seconds,
                 history_days, scope
             FROM keys ORDER BY name";
         let mut statement = self.connection.prepare(select).map_err(self.failed())?;
         let mut rows = statement.query([]).map_err(self.failed())?;
-        let mut keys = Keys::default();
+        let mut keys = StoredKeys::default();
         while let Some(row) = rows.next().map_err(self.failed())? {
             match read(row) {
                 Ok(key) => keys.readable.push(key),
                 Err(what) => {
                     let name: String = row.get(1).unwrap_or_default();
                     let name = name.escape_debug().take(TOLD).collect();
-                    keys.unreadable.push(Unreadable { id: row.get(0).map_err(self.failed())?, name, what });
+                    keys.unreadable.push(UnreadableKey {
+                        id: row.get(0).map_err(self.failed())?,
+                        name,
+                        what,
+                    });
                 }
             }
         }
@@ -218,17 +222,17 @@ impl Store {
     ///
     /// # Errors
     /// If there is none of that name, or a file cannot be read.
-    pub fn usage(&self, name: &str) -> Result<Vec<DayUsage>, StoreError> {
-        let mark = mark(&self.digest(name)?);
-        self.counts()?.map_or_else(|| Ok(Vec::new()), |counts| counts.days(mark))
+    pub fn usage(&self, name: &str) -> Result<Vec<DailyUsage>, StoreError> {
+        let fingerprint = fingerprint(&self.digest(name)?);
+        self.counts()?.map_or_else(|| Ok(Vec::new()), |counts| counts.days(fingerprint))
     }
 
     /// What keys were used for; `None` if nothing has been counted.
     ///
     /// # Errors
     /// If that file cannot be read.
-    pub fn counts(&self) -> Result<Option<Counts>, StoreError> {
-        Counts::open(&Counts::path(&self.path))
+    pub fn counts(&self) -> Result<Option<UsageStore>, StoreError> {
+        UsageStore::open(&UsageStore::path(&self.path))
     }
 
     /// A number that changes when another process changes keys.
@@ -243,7 +247,7 @@ impl Store {
 }
 
 /// A key as a row has it; else what cannot be read. A limit that is lost must not let anyone in.
-fn read(row: &Row<'_>) -> Result<Stored, &'static str> {
+fn read(row: &Row<'_>) -> Result<StoredKey, &'static str> {
     let moment = |at, what| row.get::<_, Option<i64>>(at).map_err(|_| what);
     let number = |at, what| row.get::<_, Option<u32>>(at).map_err(|_| what);
     let name: String = row.get(1).map_err(|_| "the name")?;
@@ -263,7 +267,7 @@ fn read(row: &Row<'_>) -> Result<Stored, &'static str> {
     };
     let scope: Option<String> = row.get(9).map_err(|_| "the scope")?;
     let scope = scope.map(|scope| scope.parse()).transpose().map_err(|_| "the scope")?;
-    Ok(Stored {
+    Ok(StoredKey {
         id: row.get(0).map_err(|_| "the number")?,
         digest: row.get(2).map_err(|_| "the digest")?,
         created_at: row.get(3).map_err(|_| "when it was made")?,
@@ -277,9 +281,9 @@ fn read(row: &Row<'_>) -> Result<Stored, &'static str> {
 mod tests {
     use super::*;
 
-    fn store() -> (tempfile::TempDir, Store) {
+    fn store() -> (tempfile::TempDir, KeyStore) {
         let directory = tempfile::tempdir().expect("a directory");
-        let store = Store::open_or_create(&Store::path(directory.path())).expect("a file of keys");
+        let store = KeyStore::open_or_create(&KeyStore::path(directory.path())).expect("a file of keys");
         (directory, store)
     }
 
@@ -294,7 +298,7 @@ mod tests {
 
     /// The same file as another program may change it.
     fn other(directory: &tempfile::TempDir, statement: &str) {
-        let other = Connection::open(Store::path(directory.path())).expect("the same file");
+        let other = Connection::open(KeyStore::path(directory.path())).expect("the same file");
         other.execute_batch(statement).expect("a change");
     }
 
@@ -303,7 +307,7 @@ mod tests {
         let (directory, store) = store();
         store.create("alice", &[7; 32], &terms(), 5).expect("a key");
         drop(store);
-        let store = Store::open(&Store::path(directory.path())).expect("a file").expect("is there");
+        let store = KeyStore::open(&KeyStore::path(directory.path())).expect("a file").expect("is there");
         let keys = store.keys().expect("keys").readable;
         let [key] = keys.as_slice() else { panic!("{keys:?}") };
         assert_eq!((key.name.as_str(), key.digest, key.created_at), ("alice", [7; 32], 5));
@@ -326,16 +330,16 @@ mod tests {
     #[test]
     fn what_is_no_file_of_keys_is_refused() {
         let directory = tempfile::tempdir().expect("a directory");
-        let path = Store::path(directory.path());
-        assert!(matches!(Store::open(&path), Ok(None)));
+        let path = KeyStore::path(directory.path());
+        assert!(matches!(KeyStore::open(&path), Ok(None)));
         std::fs::write(&path, "no database, but quite some text".repeat(50)).expect("a file");
-        assert!(matches!(Store::open(&path), Err(StoreError::Sqlite { .. })));
+        assert!(matches!(KeyStore::open(&path), Err(StoreError::Sqlite { .. })));
         std::fs::remove_file(&path).expect("removed");
         let other = Connection::open(&path).expect("another database");
         other.execute_batch("CREATE TABLE x (y); PRAGMA user_version = 0").expect("a table");
-        assert!(matches!(Store::open(&path), Err(StoreError::Form { form: 0, .. })));
+        assert!(matches!(KeyStore::open(&path), Err(StoreError::Format { form: 0, .. })));
         other.execute_batch("PRAGMA user_version = 9").expect("a form");
-        assert!(matches!(Store::open(&path), Err(StoreError::Form { form: 9, .. })));
+        assert!(matches!(KeyStore::open(&path), Err(StoreError::Format { form: 9, .. })));
     }
 
     #[test]
@@ -358,7 +362,7 @@ mod tests {
             let (directory, store) = store();
             drop(store);
             other(&directory, statement);
-            let opened = Store::open(&Store::path(directory.path()));
+            let opened = KeyStore::open(&KeyStore::path(directory.path()));
             let Err(StoreError::Schema { what: said, .. }) = opened else { panic!("{statement}") };
             assert!(said.contains(what), "{statement}: {said}");
         }

@@ -1,4 +1,4 @@
-//! Where it is kept what keys were used for: an SQLite file beside that of the keys.
+//! The usage of keys: an SQLite file beside that of the keys.
 //!
 //! It is a file of its own so that counting, which every server does every second, is no change of keys.
 
@@ -7,12 +7,12 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, Row, TransactionBehavior, params};
 
-use super::counters::{Counted, Window};
+use super::counters::{QuotaWindow, UsageDelta};
 use super::error::StoreError;
-use super::schema::{self, Form};
+use super::schema::{self, FileFormat};
 use super::terms::Quota;
 
-pub(super) const FORM: Form = Form {
+pub(super) const FORMAT: FileFormat = FileFormat {
     number: 1,
     tables: "
     CREATE TABLE usage (
@@ -35,9 +35,9 @@ pub(super) const FORM: Form = Form {
 ",
 };
 
-/// What a key asked for on a day (UTC).
+/// The usage of a key on one UTC day.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct DayUsage {
+pub struct DailyUsage {
     /// The day, counted from 1970-01-01.
     pub unix_day: i32,
     /// Requests.
@@ -48,18 +48,18 @@ pub struct DayUsage {
     pub bytes: i64,
 }
 
-/// What a key was used for.
+/// The usage of a key.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Used {
+pub struct KeyUsage {
     /// When it was used last, in Unix seconds.
     pub last_at: Option<i64>,
     /// Requests made with it.
     pub requests: i64,
     /// The quota's period that requests were counted in last, by its number, and how many.
-    pub(crate) window: Window,
+    pub(crate) window: QuotaWindow,
 }
 
-impl Used {
+impl KeyUsage {
     /// How much of a quota is used at `now` (Unix seconds), and when the quota resets: as a server has it that knows no
     /// more than what is written down.
     #[must_use]
@@ -69,22 +69,22 @@ impl Used {
     }
 }
 
-/// Requests of a key's quota that are to be added.
+/// Requests to add to a key's quota.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct More {
+pub(super) struct QuotaIncrement {
     pub(super) key: i64,
-    pub(super) window: Window,
+    pub(super) window: QuotaWindow,
     /// The quota's period now.
     pub(super) period: u32,
 }
 
-/// The file of counts.
-pub struct Counts {
+/// The file of usage.
+pub struct UsageStore {
     path: PathBuf,
     connection: Connection,
 }
 
-impl Counts {
+impl UsageStore {
     /// Where counts are kept beside a file of keys.
     pub(super) fn path(keys: &Path) -> PathBuf {
         keys.with_file_name("usage.sqlite")
@@ -96,19 +96,19 @@ impl Counts {
     /// If it cannot be read, or is not as this program makes it.
     pub(super) fn open(path: &Path) -> Result<Option<Self>, StoreError> {
         let Some(mut connection) = schema::connect(path)? else { return Ok(None) };
-        if schema::form(&connection, path)? == 0 {
-            schema::fill(&mut connection, path, FORM)?;
+        if schema::format_number(&connection, path)? == 0 {
+            schema::create_tables(&mut connection, path, FORMAT)?;
         }
-        schema::check(&connection, path, FORM)?;
+        schema::check(&connection, path, FORMAT)?;
         Ok(Some(Self { path: path.to_owned(), connection }))
     }
 
     /// Opens the file, and makes it if there is none, for its owner alone.
     ///
     /// # Errors
-    /// As [`Counts::open`]; or if it cannot be made.
+    /// As [`UsageStore::open`]; or if it cannot be made.
     pub(super) fn open_or_create(path: &Path) -> Result<Self, StoreError> {
-        schema::make(path)?;
+        schema::create_file(path)?;
         let gone =
             || StoreError::Create { path: path.to_owned(), source: std::io::ErrorKind::NotFound.into() };
         Self::open(path)?.ok_or_else(gone)
@@ -118,7 +118,7 @@ impl Counts {
     ///
     /// # Errors
     /// If the file cannot be read.
-    pub fn all(&self) -> Result<HashMap<i64, Used>, StoreError> {
+    pub fn all(&self) -> Result<HashMap<i64, KeyUsage>, StoreError> {
         let select = "
             SELECT key, max(last_at), max(period), max(used), max(requests) FROM (
                 SELECT key, last_at, NULL AS period, NULL AS used, NULL AS requests FROM used
@@ -128,11 +128,11 @@ impl Counts {
         let mut statement = self.connection.prepare(select).map_err(self.failed())?;
         let used = |row: &Row<'_>| {
             let window = match (row.get(2)?, row.get(3)?) {
-                (Some(period), Some(used)) => Window { period, used },
-                _ => Window::default(),
+                (Some(period), Some(used)) => QuotaWindow { period, used },
+                _ => QuotaWindow::default(),
             };
             let requests: Option<i64> = row.get(4)?;
-            Ok((row.get(0)?, Used { last_at: row.get(1)?, requests: requests.unwrap_or(0), window }))
+            Ok((row.get(0)?, KeyUsage { last_at: row.get(1)?, requests: requests.unwrap_or(0), window }))
         };
         let rows = statement.query_map([], used).map_err(self.failed())?;
         rows.collect::<Result<_, _>>().map_err(self.failed())
@@ -142,11 +142,11 @@ impl Counts {
     ///
     /// # Errors
     /// If the file cannot be read.
-    pub(super) fn days(&self, key: i64) -> Result<Vec<DayUsage>, StoreError> {
+    pub(super) fn days(&self, key: i64) -> Result<Vec<DailyUsage>, StoreError> {
         let select = "SELECT day, requests, refused, bytes FROM usage WHERE key = ?1 ORDER BY day DESC";
         let mut statement = self.connection.prepare(select).map_err(self.failed())?;
         let day = |row: &Row<'_>| {
-            Ok(DayUsage {
+            Ok(DailyUsage {
                 unix_day: row.get(0)?,
                 requests: row.get(1)?,
                 refused: row.get(2)?,
@@ -164,16 +164,17 @@ impl Counts {
     }
 
     /// The requests that are counted in each key's quota.
-    pub(super) fn quotas(&self) -> Result<HashMap<i64, Window>, StoreError> {
+    pub(super) fn quotas(&self) -> Result<HashMap<i64, QuotaWindow>, StoreError> {
         let mut statement =
             self.connection.prepare("SELECT key, period, used FROM quota").map_err(self.failed())?;
-        let window = |row: &Row<'_>| Ok((row.get(0)?, Window { period: row.get(1)?, used: row.get(2)? }));
+        let window =
+            |row: &Row<'_>| Ok((row.get(0)?, QuotaWindow { period: row.get(1)?, used: row.get(2)? }));
         let rows = statement.query_map([], window).map_err(self.failed())?;
         rows.collect::<Result<_, _>>().map_err(self.failed())
     }
 
     /// Adds what keys asked for on a day.
-    pub(super) fn add(&mut self, unix_day: i64, counted: &[(i64, Counted)]) -> Result<(), StoreError> {
+    pub(super) fn add(&mut self, unix_day: i64, counted: &[(i64, UsageDelta)]) -> Result<(), StoreError> {
         let failed = self.failed();
         let transaction =
             self.connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(&failed)?;
@@ -201,7 +202,7 @@ impl Counts {
 
     /// Adds requests to keys' quotas; gives of each key the period that counts then, and all requests in it. A period that
     /// the clock cannot have come to yet is none.
-    pub(super) fn add_quotas(&mut self, more: &[More]) -> Result<Vec<Window>, StoreError> {
+    pub(super) fn add_quotas(&mut self, more: &[QuotaIncrement]) -> Result<Vec<QuotaWindow>, StoreError> {
         let failed = self.failed();
         let transaction =
             self.connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(&failed)?;
@@ -216,8 +217,8 @@ impl Counts {
                                   ELSE max(period, excluded.period) END
                 RETURNING period, used";
             let mut add = transaction.prepare(add).map_err(&failed)?;
-            for More { key, window, period } in more {
-                let read = |row: &Row<'_>| Ok(Window { period: row.get(0)?, used: row.get(1)? });
+            for QuotaIncrement { key, window, period } in more {
+                let read = |row: &Row<'_>| Ok(QuotaWindow { period: row.get(0)?, used: row.get(1)? });
                 let values = params![key, window.period, window.used, period];
                 all.push(add.query_row(values, read).map_err(&failed)?);
             }
@@ -235,19 +236,19 @@ impl Counts {
 mod tests {
     use super::*;
 
-    fn counts() -> (tempfile::TempDir, Counts) {
+    fn counts() -> (tempfile::TempDir, UsageStore) {
         let directory = tempfile::tempdir().expect("a directory");
-        let counts = Counts::open_or_create(&directory.path().join("usage.sqlite")).expect("a file");
+        let counts = UsageStore::open_or_create(&directory.path().join("usage.sqlite")).expect("a file");
         (directory, counts)
     }
 
     #[test]
     fn usage_adds_up() {
         let (_directory, mut counts) = counts();
-        let counted = Counted { requests: 3, refused: 1, bytes: 100, last_used: 9 };
+        let counted = UsageDelta { requests: 3, refused: 1, bytes: 100, last_used: 9 };
         counts.add(20_000, &[(1, counted)]).expect("counted");
         counts.add(20_000, &[(1, counted), (2, counted)]).expect("counted");
-        counts.add(20_001, &[(1, Counted { last_used: 8, ..counted })]).expect("counted");
+        counts.add(20_001, &[(1, UsageDelta { last_used: 8, ..counted })]).expect("counted");
         let figures: Vec<_> = counts.days(1).expect("usage").into_iter().collect();
         let figures: Vec<_> =
             figures.iter().map(|of| (of.unix_day, of.requests, of.refused, of.bytes)).collect();
@@ -260,17 +261,17 @@ mod tests {
     fn quotas_add_up_and_a_period_to_come_is_none() {
         let (_directory, mut counts) = counts();
         let mut add = |of, used, now| {
-            let more = More { key: 1, window: Window { period: of, used }, period: now };
+            let more = QuotaIncrement { key: 1, window: QuotaWindow { period: of, used }, period: now };
             counts.add_quotas(&[more]).expect("a quota")[0]
         };
-        assert_eq!(add(4, 2, 4), Window { period: 4, used: 2 });
-        assert_eq!(add(4, 3, 4), Window { period: 4, used: 5 });
-        assert_eq!(add(5, 1, 5), Window { period: 5, used: 1 });
+        assert_eq!(add(4, 2, 4), QuotaWindow { period: 4, used: 2 });
+        assert_eq!(add(4, 3, 4), QuotaWindow { period: 4, used: 5 });
+        assert_eq!(add(5, 1, 5), QuotaWindow { period: 5, used: 1 });
         // A clock that is set back by less than a period gives nothing back.
-        assert_eq!(add(4, 9, 4), Window { period: 5, used: 1 });
+        assert_eq!(add(4, 9, 4), QuotaWindow { period: 5, used: 1 });
         // One that was years ahead does not count for years.
-        assert_eq!(add(900, 7, 900), Window { period: 900, used: 7 });
-        assert_eq!(add(5, 2, 5), Window { period: 5, used: 2 });
+        assert_eq!(add(900, 7, 900), QuotaWindow { period: 900, used: 7 });
+        assert_eq!(add(5, 2, 5), QuotaWindow { period: 5, used: 2 });
         let quota = "10/day".parse().expect("a quota");
         let used = counts.all().expect("all")[&1];
         assert_eq!(used.of_quota(quota, 5 * 86_400 + 1), (2, 6 * 86_400));

@@ -1,4 +1,4 @@
-//! Ends of answers that are held compressed, and made whole with a beginning of their own.
+//! Suffixes of responses, held compressed and completed by a prefix of each response's own.
 //!
 //! Every answer begins with its request's id, and the rest is the same for all. In each format the fresh beginning goes
 //! uncompressed before the compressed rest, and both are one stream, since many clients read no further than the end
@@ -24,8 +24,8 @@ use std::task::{Context, Poll};
 use axum::body::Bytes;
 use hyper::body::{Frame, SizeHint};
 
-use super::Coding;
-use crate::http::response_memory::Alive;
+use super::ContentCoding;
+use crate::http::response_memory::ByteCounter;
 
 /// The effort for what is compressed once and given often, as each format counts it.
 const GZIP_EFFORT: flate2::Compression = flate2::Compression::new(6);
@@ -50,10 +50,10 @@ const ZSTD_LEAST_WINDOW: u8 = (17 - 10) << 3;
 /// Longest uncompressed piece that all formats can have in one block.
 const LONGEST: usize = 0xffff;
 
-/// The end of an answer, in one coding.
+/// The suffix of a response, in one content coding.
 #[derive(Debug)]
-pub(crate) struct Ending {
-    coding: Coding,
+pub(crate) struct EncodedSuffix {
+    coding: ContentCoding,
     bytes: Bytes,
     /// For zstd, how far back its blocks refer, as the frame's header says it.
     window: u8,
@@ -62,33 +62,33 @@ pub(crate) struct Ending {
     length: usize,
 }
 
-impl Ending {
+impl EncodedSuffix {
     /// An ending that is given as it is.
     pub(crate) fn plain(bytes: Bytes) -> Self {
         let length = bytes.len();
-        Self { coding: Coding::Identity, bytes, window: 0, sum: crc32fast::Hasher::new(), length }
+        Self { coding: ContentCoding::Identity, bytes, window: 0, sum: crc32fast::Hasher::new(), length }
     }
 
     /// The same, its bytes counted as long as anybody holds them.
-    pub(crate) fn counted(mut self, alive: &Alive) -> Self {
-        self.bytes = alive.count(self.bytes);
+    pub(crate) fn counted(mut self, byte_counter: &ByteCounter) -> Self {
+        self.bytes = byte_counter.count(self.bytes);
         self
     }
 
     /// Compresses an ending. Takes some tenths of a second for some megabytes: do it on a thread that may block.
-    pub(crate) fn new(coding: Coding, plain: &Bytes) -> io::Result<Self> {
-        let mut ending = Self::plain(plain.clone());
-        ending.coding = coding;
+    pub(crate) fn new(coding: ContentCoding, plain: &Bytes) -> io::Result<Self> {
+        let mut suffix = Self::plain(plain.clone());
+        suffix.coding = coding;
         let out = Vec::with_capacity(plain.len() / 8);
         match coding {
-            Coding::Identity => {}
-            Coding::Gzip => {
+            ContentCoding::Identity => {}
+            ContentCoding::Gzip => {
                 let mut encoder = flate2::write::DeflateEncoder::new(out, GZIP_EFFORT);
                 encoder.write_all(plain)?;
-                ending.bytes = encoder.finish()?.into();
-                ending.sum.update(plain);
+                suffix.bytes = encoder.finish()?.into();
+                suffix.sum.update(plain);
             }
-            Coding::Brotli => {
+            ContentCoding::Brotli => {
                 let parameters = brotli::enc::BrotliEncoderParams {
                     quality: BROTLI_EFFORT,
                     lgwin: BROTLI_WINDOW.0,
@@ -105,9 +105,9 @@ impl Ending {
                 encoder.write_all(plain)?;
                 let mut out = encoder.into_inner();
                 out.push(BROTLI_END);
-                ending.bytes = out.into();
+                suffix.bytes = out.into();
             }
-            Coding::Zstd => {
+            ContentCoding::Zstd => {
                 let mut encoder = zstd::stream::write::Encoder::new(out, ZSTD_EFFORT)?;
                 encoder.include_contentsize(false)?;
                 encoder.include_checksum(false)?;
@@ -120,11 +120,11 @@ impl Ending {
                     return Err(io::Error::other("no zstd frame"));
                 }
                 // A window larger than was looked back on is as good.
-                ending.window = (*window).max(ZSTD_LEAST_WINDOW);
-                ending.bytes = frame.slice(6..);
+                suffix.window = (*window).max(ZSTD_LEAST_WINDOW);
+                suffix.bytes = frame.slice(6..);
             }
         }
-        Ok(ending)
+        Ok(suffix)
     }
 
     /// The bytes as they are held.
@@ -133,13 +133,13 @@ impl Ending {
     }
 
     /// A whole answer: that beginning, and this ending. The ending is not copied.
-    pub(crate) fn after(&self, beginning: &str) -> Parts {
+    pub(crate) fn with_prefix(&self, beginning: &str) -> Parts {
         let pieces = beginning.as_bytes().chunks(LONGEST);
         let mut head = Vec::with_capacity(beginning.len() + 32);
         let mut trailer = Bytes::new();
         match self.coding {
-            Coding::Identity => head.extend_from_slice(beginning.as_bytes()),
-            Coding::Gzip => {
+            ContentCoding::Identity => head.extend_from_slice(beginning.as_bytes()),
+            ContentCoding::Gzip => {
                 head.extend(GZIP_HEADER);
                 for piece in pieces {
                     let length = piece.len() as u16;
@@ -156,7 +156,7 @@ impl Ending {
                 let length = (beginning.len() + self.length) as u32;
                 trailer = Bytes::from([sum.finalize().to_le_bytes(), length.to_le_bytes()].concat());
             }
-            Coding::Brotli => {
+            ContentCoding::Brotli => {
                 // The window's size shares the first meta-block's first byte.
                 let (mut said, mut bits) = (BROTLI_WINDOW.1, 4);
                 for piece in pieces {
@@ -168,7 +168,7 @@ impl Ending {
                     (said, bits) = (0, 0);
                 }
             }
-            Coding::Zstd => {
+            ContentCoding::Zstd => {
                 head.extend(ZSTD_MAGIC);
                 head.extend([ZSTD_DESCRIPTOR, self.window]);
                 for piece in pieces {
@@ -236,17 +236,17 @@ mod tests {
     use super::*;
 
     /// What a decoder that stops at the end of the first stream makes of it.
-    fn decoded(coding: Coding, bytes: &[u8]) -> Vec<u8> {
+    fn decoded(coding: ContentCoding, bytes: &[u8]) -> Vec<u8> {
         let mut plain = Vec::new();
         match coding {
-            Coding::Identity => plain.extend_from_slice(bytes),
-            Coding::Gzip => {
+            ContentCoding::Identity => plain.extend_from_slice(bytes),
+            ContentCoding::Gzip => {
                 flate2::read::GzDecoder::new(bytes).read_to_end(&mut plain).expect("gzip");
             }
-            Coding::Brotli => {
+            ContentCoding::Brotli => {
                 brotli::Decompressor::new(bytes, 4096).read_to_end(&mut plain).expect("brotli");
             }
-            Coding::Zstd => {
+            ContentCoding::Zstd => {
                 let decoder = zstd::stream::read::Decoder::new(bytes).expect("a decoder");
                 decoder.single_frame().read_to_end(&mut plain).expect("zstd");
             }
@@ -255,7 +255,7 @@ mod tests {
     }
 
     /// Texts of many kinds: empty, short, rows as they are served, words that brotli's dictionary has, noise, zeros.
-    fn endings() -> Vec<Vec<u8>> {
+    fn suffixes() -> Vec<Vec<u8>> {
         let row = |at: u64| {
             let value = at.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> (at % 60);
             format!(
@@ -282,11 +282,11 @@ mod tests {
     #[tokio::test]
     async fn an_ending_follows_any_beginning_as_one_stream() {
         let long = "beginning of the answer ".repeat(9_000);
-        for plain in endings().into_iter().map(Bytes::from) {
-            for coding in Coding::ALL {
-                let ending = Ending::new(coding, &plain).expect("an ending");
+        for plain in suffixes().into_iter().map(Bytes::from) {
+            for coding in ContentCoding::ALL {
+                let suffix = EncodedSuffix::new(coding, &plain).expect("an ending");
                 for beginning in ["{", "{\"request_id\":\"x#1\",\"data\":[", &long] {
-                    let parts = ending.after(beginning);
+                    let parts = suffix.with_prefix(beginning);
                     let announced = hyper::body::Body::size_hint(&parts).exact();
                     let bytes = to_bytes(Body::new(parts), usize::MAX).await.expect("a body");
                     assert_eq!(announced, Some(bytes.len() as u64));
@@ -299,10 +299,10 @@ mod tests {
 
     #[test]
     fn rows_take_a_fraction_compressed() {
-        let plain = Bytes::from(endings().swap_remove(5));
-        for coding in [Coding::Gzip, Coding::Brotli, Coding::Zstd] {
-            let ending = Ending::new(coding, &plain).expect("an ending");
-            assert!(ending.bytes().len() * 4 < plain.len(), "{coding:?}: {}", ending.bytes().len());
+        let plain = Bytes::from(suffixes().swap_remove(5));
+        for coding in [ContentCoding::Gzip, ContentCoding::Brotli, ContentCoding::Zstd] {
+            let suffix = EncodedSuffix::new(coding, &plain).expect("an ending");
+            assert!(suffix.bytes().len() * 4 < plain.len(), "{coding:?}: {}", suffix.bytes().len());
         }
     }
 }

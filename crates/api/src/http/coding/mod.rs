@@ -12,19 +12,19 @@ use axum::http::header::{ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_LENGTH, VARY
 use axum::http::{HeaderMap, HeaderValue};
 use axum::response::Response;
 
-pub(crate) use encoded_suffix::Ending;
+pub(crate) use encoded_suffix::EncodedSuffix;
 use stream::{Encoded, Encoder};
 
 /// How an answer's bytes are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) enum Coding {
+pub(crate) enum ContentCoding {
     Identity,
     Gzip,
     Brotli,
     Zstd,
 }
 
-impl Coding {
+impl ContentCoding {
     /// All of them; of those that a request takes equally gladly, the first is given. zstd and brotli make day answers
     /// about equally small, and zstd is the cheapest to undo.
     pub(crate) const ALL: [Self; 4] = [Self::Zstd, Self::Brotli, Self::Gzip, Self::Identity];
@@ -41,7 +41,7 @@ impl Coding {
 
     /// The coding for a request with these headers, by RFC 9110, section 12.5.3. Who takes none that there is gets
     /// the plain answer.
-    pub(crate) fn asked(headers: &HeaderMap) -> Self {
+    pub(crate) fn negotiate(headers: &HeaderMap) -> Self {
         // The weight of each of `ALL`, in thousandths, where it is named, and that of those that are not.
         let mut named = [None; Self::ALL.len()];
         let mut others = None;
@@ -74,7 +74,7 @@ impl Coding {
     }
 
     /// Bytes of memory that compressing takes as long as it goes on, about.
-    pub(crate) fn weight(self) -> usize {
+    pub(crate) fn encoder_memory(self) -> usize {
         match self {
             Self::Identity => 0,
             Self::Gzip => 512 << 10,
@@ -90,7 +90,7 @@ impl Coding {
     }
 
     /// Notes in an answer's headers that its body is in this coding.
-    pub(crate) fn note(self, headers: &mut HeaderMap) {
+    pub(crate) fn set_header(self, headers: &mut HeaderMap) {
         if self != Self::Identity {
             headers.insert(CONTENT_ENCODING, HeaderValue::from_static(self.name()));
         }
@@ -108,7 +108,7 @@ impl Coding {
         match Encoder::new(self) {
             Ok(Some(encoder)) => {
                 head.headers.remove(CONTENT_LENGTH);
-                self.note(&mut head.headers);
+                self.set_header(&mut head.headers);
                 Response::from_parts(head, axum::body::Body::new(Encoded::new(body, encoder)))
             }
             Ok(None) => Response::from_parts(head, body),
@@ -144,44 +144,44 @@ fn weight(parameters: &str) -> Option<u16> {
 mod tests {
     use super::*;
 
-    fn asked(values: &[&'static str]) -> Coding {
+    fn asked(values: &[&'static str]) -> ContentCoding {
         let mut headers = HeaderMap::new();
         for value in values {
             headers.append(ACCEPT_ENCODING, HeaderValue::from_static(value));
         }
-        Coding::asked(&headers)
+        ContentCoding::negotiate(&headers)
     }
 
     #[test]
     fn the_coding_is_the_one_most_gladly_taken() {
         for (values, coding) in [
-            (&[][..], Coding::Identity),
-            (&[""], Coding::Identity),
-            (&["identity"], Coding::Identity),
-            (&["deflate, compress"], Coding::Identity),
-            (&["gzip"], Coding::Gzip),
-            (&["GZip"], Coding::Gzip),
-            (&["x-gzip"], Coding::Gzip),
-            (&["br"], Coding::Brotli),
-            (&["gzip, deflate"], Coding::Gzip),
-            (&["gzip, deflate, br"], Coding::Brotli),
-            (&["gzip, deflate, br, zstd"], Coding::Zstd),
-            (&["gzip", "br"], Coding::Brotli),
-            (&["gzip;q=1.0, br;q=0.9"], Coding::Gzip),
-            (&["gzip; q=0.5 , br ;Q=0.501"], Coding::Brotli),
-            (&["zstd;q=0, gzip;q=0.001"], Coding::Gzip),
-            (&["gzip;q=0"], Coding::Identity),
-            (&["identity;q=1, gzip;q=0.5"], Coding::Identity),
-            (&["identity;q=0.5, gzip;q=0.5"], Coding::Gzip),
-            (&["*"], Coding::Zstd),
-            (&["*;q=0"], Coding::Identity),
-            (&["zstd;q=0, *"], Coding::Brotli),
-            (&["gzip;q=0.2, *;q=0.1"], Coding::Gzip),
-            (&["gzip;q=x, br"], Coding::Brotli),
-            (&["gzip;q=1.5"], Coding::Identity),
-            (&["gzip;q=0.0001"], Coding::Identity),
-            (&["gzip;level=9"], Coding::Identity),
-            (&[",,gzip,"], Coding::Gzip),
+            (&[][..], ContentCoding::Identity),
+            (&[""], ContentCoding::Identity),
+            (&["identity"], ContentCoding::Identity),
+            (&["deflate, compress"], ContentCoding::Identity),
+            (&["gzip"], ContentCoding::Gzip),
+            (&["GZip"], ContentCoding::Gzip),
+            (&["x-gzip"], ContentCoding::Gzip),
+            (&["br"], ContentCoding::Brotli),
+            (&["gzip, deflate"], ContentCoding::Gzip),
+            (&["gzip, deflate, br"], ContentCoding::Brotli),
+            (&["gzip, deflate, br, zstd"], ContentCoding::Zstd),
+            (&["gzip", "br"], ContentCoding::Brotli),
+            (&["gzip;q=1.0, br;q=0.9"], ContentCoding::Gzip),
+            (&["gzip; q=0.5 , br ;Q=0.501"], ContentCoding::Brotli),
+            (&["zstd;q=0, gzip;q=0.001"], ContentCoding::Gzip),
+            (&["gzip;q=0"], ContentCoding::Identity),
+            (&["identity;q=1, gzip;q=0.5"], ContentCoding::Identity),
+            (&["identity;q=0.5, gzip;q=0.5"], ContentCoding::Gzip),
+            (&["*"], ContentCoding::Zstd),
+            (&["*;q=0"], ContentCoding::Identity),
+            (&["zstd;q=0, *"], ContentCoding::Brotli),
+            (&["gzip;q=0.2, *;q=0.1"], ContentCoding::Gzip),
+            (&["gzip;q=x, br"], ContentCoding::Brotli),
+            (&["gzip;q=1.5"], ContentCoding::Identity),
+            (&["gzip;q=0.0001"], ContentCoding::Identity),
+            (&["gzip;level=9"], ContentCoding::Identity),
+            (&[",,gzip,"], ContentCoding::Gzip),
         ] {
             assert_eq!(asked(values), coding, "{values:?}");
         }

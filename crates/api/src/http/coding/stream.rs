@@ -7,7 +7,7 @@ use std::task::{Context, Poll, ready};
 use axum::body::{Body, Bytes};
 use hyper::body::Frame;
 
-use super::Coding;
+use super::ContentCoding;
 
 /// The effort for what is made for one request, as each format counts it.
 const GZIP_EFFORT: flate2::Compression = flate2::Compression::new(4);
@@ -28,18 +28,18 @@ pub(super) enum Encoder {
 
 impl Encoder {
     /// A compressor; `None` where there is nothing to compress.
-    pub(super) fn new(coding: Coding) -> io::Result<Option<Self>> {
+    pub(super) fn new(coding: ContentCoding) -> io::Result<Option<Self>> {
         let out = Vec::new();
         Ok(match coding {
-            Coding::Identity => None,
-            Coding::Gzip => Some(Self::Gzip(flate2::write::GzEncoder::new(out, GZIP_EFFORT))),
-            Coding::Brotli => Some(Self::Brotli(Box::new(brotli::CompressorWriter::new(
+            ContentCoding::Identity => None,
+            ContentCoding::Gzip => Some(Self::Gzip(flate2::write::GzEncoder::new(out, GZIP_EFFORT))),
+            ContentCoding::Brotli => Some(Self::Brotli(Box::new(brotli::CompressorWriter::new(
                 out,
                 BROTLI_BUFFER,
                 BROTLI_EFFORT,
                 BROTLI_WINDOW,
             )))),
-            Coding::Zstd => Some(Self::Zstd(zstd::stream::write::Encoder::new(out, ZSTD_EFFORT)?)),
+            ContentCoding::Zstd => Some(Self::Zstd(zstd::stream::write::Encoder::new(out, ZSTD_EFFORT)?)),
         })
     }
 

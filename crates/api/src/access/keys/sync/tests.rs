@@ -4,22 +4,22 @@ use crate::access::keys::token::digest;
 
 /// A server's part of the work: a ring and its keeper.
 struct Server {
-    ring: ArcSwap<Ring>,
-    keeper: Keeper,
+    key_set: ArcSwap<KeySet>,
+    key_sync: KeySync,
 }
 
 impl Server {
     fn new(path: &Path) -> Self {
-        let ring = ArcSwap::from_pointee(Ring::new(None, None));
-        Self { ring, keeper: Keeper::new(path.to_owned(), None) }
+        let key_set = ArcSwap::from_pointee(KeySet::new(None, None));
+        Self { key_set, key_sync: KeySync::new(path.to_owned(), None) }
     }
 
-    fn step(&mut self) {
-        self.step_at(NOW);
+    fn sync(&mut self) {
+        self.sync_at(NOW);
     }
 
-    fn step_at(&mut self, now: i64) {
-        self.keeper.step(&self.ring, now).expect("a store");
+    fn sync_at(&mut self, now: i64) {
+        self.key_sync.sync(&self.key_set, now).expect("a store");
     }
 
     /// Asks once with alice's token; how many requests are left, if it was let in.
@@ -29,8 +29,8 @@ impl Server {
 
     /// As [`Server::ask`], or when the quota resets.
     fn ask_at(&self, now: i64) -> Result<u32, i64> {
-        let ring = self.ring.load();
-        let key = ring.find("a").expect("alice");
+        let key_set = self.key_set.load();
+        let key = key_set.find("a").expect("alice");
         let quota = key.terms.quota.expect("a quota");
         key.counters.asked(now);
         let taken = key.counters.take(quota, now);
@@ -41,8 +41,8 @@ impl Server {
 const DAY: i64 = 86_400;
 const NOW: i64 = DAY * 3 + 5;
 
-fn alice(path: &Path) -> Store {
-    let store = Store::open_or_create(path).expect("a store");
+fn alice(path: &Path) -> KeyStore {
+    let store = KeyStore::open_or_create(path).expect("a store");
     let terms = Terms { quota: "5/day".parse().ok(), ..Terms::default() };
     store.create("alice", &digest("a"), &terms, 0).expect("a key");
     store
@@ -51,169 +51,169 @@ fn alice(path: &Path) -> Store {
 #[test]
 fn keys_are_taken_in_when_they_come_and_when_they_change() {
     let directory = tempfile::tempdir().expect("a directory");
-    let path = Store::path(directory.path());
+    let path = KeyStore::path(directory.path());
     let mut server = Server::new(&path);
-    server.step();
-    assert!(!server.ring.load().is_guarded());
+    server.sync();
+    assert!(!server.key_set.load().is_guarded());
     let store = alice(&path);
-    server.step();
-    assert!(server.ring.load().find("a").is_some());
+    server.sync();
+    assert!(server.key_set.load().find("a").is_some());
     store.create("bob", &digest("b"), &Terms::default(), 0).expect("a key");
     store.revoke("alice", 1).expect("revoked");
-    server.step();
-    let ring = server.ring.load();
-    assert!(ring.find("b").is_some());
-    assert_eq!(ring.find("a").map(|key| key.standing(1)), Some(crate::access::keys::Standing::Revoked));
+    server.sync();
+    let key_set = server.key_set.load();
+    assert!(key_set.find("b").is_some());
+    assert_eq!(key_set.find("a").map(|key| key.state(1)), Some(crate::access::keys::KeyState::Revoked));
 }
 
 #[test]
 fn a_quota_survives_a_restart_and_is_shared_by_two_servers() {
     let directory = tempfile::tempdir().expect("a directory");
-    let path = Store::path(directory.path());
+    let path = KeyStore::path(directory.path());
     let store = alice(&path);
     let mut first = Server::new(&path);
-    first.step();
+    first.sync();
     assert_eq!([first.ask(), first.ask()], [Some(4), Some(3)]);
-    first.step();
+    first.sync();
     let mut second = Server::new(&path);
-    second.step();
+    second.sync();
     assert_eq!(second.ask(), Some(2));
-    second.step();
-    first.step();
+    second.sync();
+    first.sync();
     assert_eq!([first.ask(), first.ask(), first.ask()], [Some(1), Some(0), None]);
-    first.step();
-    second.step();
+    first.sync();
+    second.sync();
     assert_eq!(second.ask(), None);
     drop((first, second));
     let mut third = Server::new(&path);
-    third.step();
+    third.sync();
     assert_eq!(third.ask(), None);
     assert_eq!(store.usage("alice").expect("usage")[0].requests, 6, "the last two are not written yet");
 }
 
 /// What `keys list` says of alice's quota.
 fn listed(path: &Path, now: i64) -> (u32, i64) {
-    let store = Store::open(path).expect("a file").expect("is there");
+    let store = KeyStore::open(path).expect("a file").expect("is there");
     let used = store.counts().expect("counts").expect("are there").all().expect("all");
     let keys = store.keys().expect("keys");
-    used[&keys.readable[0].mark()].of_quota("5/day".parse().expect("a quota"), now)
+    used[&keys.readable[0].fingerprint()].of_quota("5/day".parse().expect("a quota"), now)
 }
 
 #[test]
 fn a_clock_that_was_ahead_shuts_nobody_out_after_a_restart_or_without() {
     let directory = tempfile::tempdir().expect("a directory");
-    let path = Store::path(directory.path());
+    let path = KeyStore::path(directory.path());
     drop(alice(&path));
     let years = NOW + 20 * 365 * DAY;
     let mut server = Server::new(&path);
-    server.step_at(years);
+    server.sync_at(years);
     assert_eq!((0..5).filter(|_| server.ask_at(years).is_ok()).count(), 5);
     assert_eq!(server.ask_at(years), Err(years - 5 + DAY));
-    server.step_at(years);
+    server.sync_at(years);
     assert_eq!(listed(&path, years), (5, years - 5 + DAY));
     // The clock is put right: all say the same.
     assert_eq!(listed(&path, NOW), (0, DAY * 4));
     let mut restarted = Server::new(&path);
-    restarted.step();
+    restarted.sync();
     assert_eq!(restarted.ask(), Some(4));
-    restarted.step();
+    restarted.sync();
     assert_eq!(listed(&path, NOW), (1, DAY * 4));
-    server.step();
+    server.sync();
     assert_eq!(
         [server.ask(), server.ask(), server.ask(), server.ask()],
         [Some(3), Some(2), Some(1), Some(0)]
     );
     assert_eq!(server.ask_at(NOW), Err(DAY * 4));
-    server.step();
+    server.sync();
     assert_eq!(listed(&path, NOW), (5, DAY * 4));
-    restarted.step();
+    restarted.sync();
     assert_eq!(restarted.ask_at(NOW), Err(DAY * 4));
 }
 
 #[test]
 fn a_clock_that_is_set_back_within_a_period_gives_nothing_back_and_all_say_so() {
     let directory = tempfile::tempdir().expect("a directory");
-    let path = Store::path(directory.path());
+    let path = KeyStore::path(directory.path());
     drop(alice(&path));
     let mut server = Server::new(&path);
-    server.step_at(NOW + DAY);
+    server.sync_at(NOW + DAY);
     assert_eq!((0..5).filter(|_| server.ask_at(NOW + DAY).is_ok()).count(), 5);
-    server.step_at(NOW + DAY);
+    server.sync_at(NOW + DAY);
     assert_eq!(server.ask_at(NOW), Err(DAY * 5));
     assert_eq!(listed(&path, NOW), (5, DAY * 5));
     let mut restarted = Server::new(&path);
-    restarted.step();
+    restarted.sync();
     assert_eq!(restarted.ask_at(NOW), Err(DAY * 5));
 }
 
 #[test]
 fn what_another_server_counts_is_no_change_of_keys() {
     let directory = tempfile::tempdir().expect("a directory");
-    let path = Store::path(directory.path());
+    let path = KeyStore::path(directory.path());
     let store = alice(&path);
     let (mut first, mut second) = (Server::new(&path), Server::new(&path));
-    first.step();
-    second.step();
-    let before = second.ring.load_full();
+    first.sync();
+    second.sync();
+    let before = second.key_set.load_full();
     for left in [4, 3, 2] {
         assert_eq!(first.ask(), Some(left));
-        first.step();
-        second.step();
+        first.sync();
+        second.sync();
     }
-    assert!(Arc::ptr_eq(&before, &second.ring.load_full()), "nothing was taken in");
+    assert!(Arc::ptr_eq(&before, &second.key_set.load_full()), "nothing was taken in");
     assert_eq!(second.ask(), Some(1), "but what was counted was");
     store.revoke("alice", 1).expect("revoked");
-    second.step();
-    assert!(!Arc::ptr_eq(&before, &second.ring.load_full()));
+    second.sync();
+    assert!(!Arc::ptr_eq(&before, &second.key_set.load_full()));
 }
 
 #[test]
 fn keys_are_taken_in_also_where_nothing_can_be_counted() {
     let directory = tempfile::tempdir().expect("a directory");
-    let path = Store::path(directory.path());
+    let path = KeyStore::path(directory.path());
     let store = alice(&path);
     let mut server = Server::new(&path);
-    std::fs::write(Counts::path(&path), "no database, but quite some text".repeat(50)).expect("a file");
-    assert!(server.keeper.step(&server.ring, NOW).is_err());
-    assert!(server.ring.load().find("a").is_some());
+    std::fs::write(UsageStore::path(&path), "no database, but quite some text".repeat(50)).expect("a file");
+    assert!(server.key_sync.sync(&server.key_set, NOW).is_err());
+    assert!(server.key_set.load().find("a").is_some());
     store.revoke("alice", 1).expect("revoked");
-    assert!(server.keeper.step(&server.ring, NOW).is_err());
-    let standing = server.ring.load().find("a").map(|key| key.standing(1));
-    assert_eq!(standing, Some(crate::access::keys::Standing::Revoked));
+    assert!(server.key_sync.sync(&server.key_set, NOW).is_err());
+    let standing = server.key_set.load().find("a").map(|key| key.state(1));
+    assert_eq!(standing, Some(crate::access::keys::KeyState::Revoked));
 }
 
 #[test]
 fn counts_are_those_of_the_key_and_not_of_its_number() {
     let directory = tempfile::tempdir().expect("a directory");
-    let path = Store::path(directory.path());
+    let path = KeyStore::path(directory.path());
     drop(alice(&path));
     let mut server = Server::new(&path);
-    server.step();
+    server.sync();
     assert_eq!(server.ask(), Some(4));
-    server.step();
+    server.sync();
     std::fs::remove_file(&path).expect("removed");
-    let store = Store::open_or_create(&path).expect("another file");
+    let store = KeyStore::open_or_create(&path).expect("another file");
     let terms = Terms { quota: "5/day".parse().ok(), ..Terms::default() };
     store.create("alice", &digest("another token"), &terms, 0).expect("a key");
-    server.step();
+    server.sync();
     assert!(store.usage("alice").expect("usage").is_empty());
-    let ring = server.ring.load();
-    let key = ring.find("another token").expect("the key");
+    let key_set = server.key_set.load();
+    let key = key_set.find("another token").expect("the key");
     assert_eq!(key.counters.take(terms.quota.expect("a quota"), NOW).map(|taken| taken.remaining), Ok(4));
 }
 
 #[test]
 fn a_file_that_is_gone_changes_nothing_and_one_that_comes_back_is_read() {
     let directory = tempfile::tempdir().expect("a directory");
-    let path = Store::path(directory.path());
+    let path = KeyStore::path(directory.path());
     drop(alice(&path));
     let mut server = Server::new(&path);
-    server.step();
+    server.sync();
     std::fs::rename(&path, directory.path().join("away")).expect("moved");
-    server.step();
-    assert!(server.ring.load().find("a").is_some());
-    let store = Store::open_or_create(&path).expect("another file");
+    server.sync();
+    assert!(server.key_set.load().find("a").is_some());
+    let store = KeyStore::open_or_create(&path).expect("another file");
     store.create("carol", &digest("c"), &Terms::default(), 0).expect("a key");
-    server.step();
-    assert!(server.ring.load().find("c").is_some() && server.ring.load().find("a").is_none());
+    server.sync();
+    assert!(server.key_set.load().find("c").is_some() && server.key_set.load().find("a").is_none());
 }

@@ -1,4 +1,4 @@
-//! What a request means: its days and its place among them, held against what who asks may see.
+//! A query resolved: its days and its cursor, checked against what its sender may see.
 //!
 //! This is the one place where days and cursors of a request are read. Paths are given the outcome, so none can ask the lake
 //! for a day that the request may not see.
@@ -11,11 +11,11 @@ use lake::Published;
 use ledger::columns::COLUMNS;
 use serde_json::Value;
 
-use super::context::V1;
-use super::days::{Told, count};
-use super::operations::{Days, Gives, Id, Operation, ROWS};
-use super::parameters::{Asked, Cursor, When};
-use crate::access::history_window::Window;
+use super::context::Context;
+use super::days::{GapFormatter, count};
+use super::operations::{DaySelection, Operation, OperationId, ROWS, ResponseType};
+use super::parameters::{Cursor, DayRef, QueryParameters};
+use crate::access::history_window::HistoryWindow;
 use crate::errors::problem::Problem;
 
 /// Bytes that a value of a row takes in memory, about: of the widest kinds that are common.
@@ -25,62 +25,63 @@ const LISTED: usize = 600;
 /// Rows of a calendar of expirations at most, about: sectors live five years and a half.
 const PERIODS: u64 = 2_000;
 
-/// A request that was read.
-pub(super) struct Question<'q> {
-    pub(super) v1: &'q V1,
-    pub(super) asked: &'q Asked,
+/// A parsed request whose days and cursor are resolved.
+pub(super) struct ResolvedQuery<'q> {
+    pub(super) context: &'q Context,
+    pub(super) parameters: &'q QueryParameters,
     /// The version that was published when it came.
     pub(super) published: Arc<Published>,
     /// What may be seen.
-    pub(super) window: Window,
+    pub(super) window: HistoryWindow,
     /// The days that are meant. All of them are closed and may be seen.
     pub(super) days: RangeInclusive<Day>,
     /// Where to go on. If that is at a day, it is one of these.
     pub(super) after: Option<Cursor>,
 }
 
-impl<'q> Question<'q> {
+impl<'q> ResolvedQuery<'q> {
     /// Reads what a request to the path means.
     ///
     /// # Errors
     /// If a day is not closed or may not be seen, or the place to go on is none.
     pub(super) async fn new(
-        v1: &'q V1,
+        context: &'q Context,
         operation: &Operation,
-        asked: &'q Asked,
+        parameters: &'q QueryParameters,
         published: Arc<Published>,
-        window: Window,
+        window: HistoryWindow,
     ) -> Result<Self, Problem> {
         let days = window.days();
-        let mut question = Self { v1, asked, published, window, days, after: None };
-        question.days = question.meant(operation.days).await?;
-        question.after = match asked.cursor()? {
-            Some(Cursor::After(day, _)) if !question.days.contains(&day) => return Err(Problem::StaleCursor),
+        let mut query = Self { context, parameters, published, window, days, after: None };
+        query.days = query.meant(operation.days).await?;
+        query.after = match parameters.cursor()? {
+            Some(Cursor::After(day, _)) if !query.days.contains(&day) => return Err(Problem::StaleCursor),
             after => after,
         };
-        Ok(question)
+        Ok(query)
     }
 
     /// The days that a path's parameters mean.
-    async fn meant(&self, days: Days) -> Result<RangeInclusive<Day>, Problem> {
-        let (day, from, to) = (self.asked.when("day"), self.asked.when("from"), self.asked.when("to"));
+    async fn meant(&self, days: DaySelection) -> Result<RangeInclusive<Day>, Problem> {
+        let (day, from, to) =
+            (self.parameters.when("day"), self.parameters.when("from"), self.parameters.when("to"));
         match days {
-            Days::One => self.one(day).await,
-            Days::Range => self.range(from, to).await,
-            Days::OneOrRange => match (day, from.or(to)) {
+            DaySelection::One => self.one(day).await,
+            DaySelection::Range => self.range(from, to).await,
+            DaySelection::OneOrRange => match (day, from.or(to)) {
                 (Some(_), Some(_)) => {
                     Err(Problem::Conflicting("The parameter day stands in the place of from and to."))
                 }
                 (Some(_), None) => self.one(day).await,
                 (None, _) => self.range(from, to).await,
             },
-            Days::Latest => Ok(self.window.latest()..=self.window.latest()),
-            Days::All => Ok(self.window.days()),
+            DaySelection::Latest => Ok(self.window.latest()..=self.window.latest()),
+            DaySelection::All => Ok(self.window.days()),
         }
     }
 
     /// One closed day, by default the latest.
-    async fn one(&self, day: Option<When>) -> Result<RangeInclusive<Day>, Problem> {
+    async fn one(&self, day: Option<DayRef>) -> Result<RangeInclusive<Day>, Problem> {
         let day = day.map_or(self.window.latest(), |day| self.day(day));
         self.check(day).await?;
         Ok(day..=day)
@@ -88,7 +89,7 @@ impl<'q> Question<'q> {
 
     /// The closed days from `from` to `to`: to the latest by default, and of one day by default. Before the first closed
     /// day there is nothing, so a range may begin there.
-    async fn range(&self, from: Option<When>, to: Option<When>) -> Result<RangeInclusive<Day>, Problem> {
+    async fn range(&self, from: Option<DayRef>, to: Option<DayRef>) -> Result<RangeInclusive<Day>, Problem> {
         let to = to.map_or(self.window.latest(), |to| self.day(to));
         let from = from.map_or(to, |from| self.day(from));
         self.seen(from)?;
@@ -99,13 +100,13 @@ impl<'q> Question<'q> {
             return Err(Problem::EmptyRange { from, to });
         }
         self.check(to).await?;
-        Ok(self.window.since(from)..=to)
+        Ok(self.window.clamp(from)..=to)
     }
 
-    fn day(&self, when: When) -> Day {
+    fn day(&self, when: DayRef) -> Day {
         match when {
-            When::Day(day) => day,
-            When::Before(days) => {
+            DayRef::Day(day) => day,
+            DayRef::Before(days) => {
                 let days = i32::try_from(days).unwrap_or(i32::MAX);
                 Day::from_unix_days(self.window.latest().unix_days().saturating_sub(days))
             }
@@ -114,7 +115,7 @@ impl<'q> Question<'q> {
 
     /// Refuses a day before the window, where that hides anything. Before all days nothing is hidden.
     fn seen(&self, day: Day) -> Result<(), Problem> {
-        if self.window.hides() { self.window.may_see(day).map_err(Problem::Denied) } else { Ok(()) }
+        if self.window.hides_days() { self.window.check(day).map_err(Problem::Denied) } else { Ok(()) }
     }
 
     /// Refuses a day that may not be seen, and one that is not closed: what is not known is never answered as nothing.
@@ -134,10 +135,12 @@ impl<'q> Question<'q> {
             // A hole inside history.
             return Problem::Gap { day, gaps: Vec::new() };
         }
-        let (Ok(clock), Ok(gaps)) = (self.v1.clock().await, lake::gaps(self.v1.reader().directory())) else {
+        let (Ok(clock), Ok(gaps)) =
+            (self.context.clock().await, lake::gaps(self.context.reader().directory()))
+        else {
             return not_closed;
         };
-        let told = Told { clock: Some(clock), window: Some(self.window) };
+        let told = GapFormatter { clock: Some(clock), window: Some(self.window) };
         let inside =
             |gap: &&lake::Gap| (clock.day_of(gap.first_epoch)..=clock.day_of(gap.last_epoch)).contains(&day);
         let gaps: Vec<Value> = gaps.iter().filter(inside).filter_map(|gap| told.gap(gap)).collect();
@@ -151,35 +154,35 @@ impl<'q> Question<'q> {
 
     /// How many rows are wanted at most.
     pub(super) fn most(&self) -> usize {
-        self.asked.limit(ROWS)
+        self.parameters.limit(ROWS)
     }
 
     /// About how many bytes of memory the answer's rows take at most, as far as that is known before they are there.
     pub(super) fn weight(&self, operation: &Operation) -> usize {
-        let (columns, always) = match operation.gives {
-            Gives::Object(_) => return self.most().saturating_mul(LISTED),
-            Gives::Rows(headings) => (headings().len(), None),
-            Gives::SomeRows(headings, always) => (headings().len(), Some(always)),
+        let (columns, always) = match operation.response {
+            ResponseType::Object(_) => return self.most().saturating_mul(LISTED),
+            ResponseType::Rows(headings) => (headings().len(), None),
+            ResponseType::SomeRows(headings, always) => (headings().len(), Some(always)),
         };
         let columns = always.map_or(columns, |always| {
             // Each column that is chosen stands there as often as where all are given.
             let each = columns.saturating_sub(always).div_ceil(COLUMNS.len().max(1));
-            always + self.asked.chosen().len() * each
+            always + self.parameters.chosen().len() * each
         });
         let rows = usize::try_from(self.rows_there(operation.id)).unwrap_or(usize::MAX);
         rows.saturating_mul(columns * VALUE)
     }
 
     /// How many rows there are at most for what is asked.
-    fn rows_there(&self, id: Id) -> u64 {
-        let of_days = match (id, self.asked.miners("miner").len()) {
-            (Id::Miner, _) => return 1,
-            (Id::MinerExpirations | Id::NetworkExpirations, _) => return PERIODS,
-            (Id::NetworkDaily, _) => count(&self.days),
-            (Id::SectorsDaily | Id::Reconciliation | Id::Miners, 0) => {
+    fn rows_there(&self, id: OperationId) -> u64 {
+        let of_days = match (id, self.parameters.miners("miner").len()) {
+            (OperationId::Miner, _) => return 1,
+            (OperationId::MinerExpirations | OperationId::NetworkExpirations, _) => return PERIODS,
+            (OperationId::NetworkDaily, _) => count(&self.days),
+            (OperationId::SectorsDaily | OperationId::Reconciliation | OperationId::Miners, 0) => {
                 self.published.rows_at_most(&self.days)
             }
-            (Id::SectorsDaily | Id::Reconciliation, miners) => {
+            (OperationId::SectorsDaily | OperationId::Reconciliation, miners) => {
                 count(&self.days).saturating_mul(miners as u64)
             }
             _ => u64::MAX,

@@ -1,24 +1,23 @@
-//! An answer in the form that was asked for, with what caches and those who page through need.
+//! A response in the format that was asked for, with what caches and paging need.
 
 use std::ops::RangeInclusive;
 
 use axum::body::Body;
-use axum::http::header::{CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_TYPE, ETAG, IF_NONE_MATCH, LINK, VARY};
+use axum::http::header::{CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_TYPE, ETAG, LINK, VARY};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri};
 use axum::response::Response;
 use chain::Day;
 use lake::{Form, Published, Sheet};
 use serde_json::{Map, Value};
-use sha2::{Digest as _, Sha256};
 
 use super::format::Format;
 use super::operations::Operation;
-use super::parameters::{Asked, Cursor};
-use super::sending::{BESIDE, Sending, written};
-use crate::access::history_window::Window;
+use super::parameters::{Cursor, QueryParameters};
+use super::row_stream::{RowStream, STREAM_OVERHEAD, owned_body};
+use crate::access::history_window::HistoryWindow;
 use crate::errors::problem::Problem;
-use crate::http::entity_tag::X_RECEIPTS;
-use crate::http::response_memory::Room;
+use crate::http::entity_tag::{EntityTag, IfNoneMatch, X_RECEIPTS};
+use crate::http::response_memory::MemoryPermit;
 
 /// Asking again is cheap, by the tag; what keys are for is nobody else's to keep.
 const CACHING: HeaderValue = HeaderValue::from_static("private, no-cache");
@@ -76,38 +75,25 @@ impl Rows {
     }
 }
 
-/// The entity tag of an answer: of the data's version, the address, the format, and the window that cuts it. Weak, since the
-/// same answer is sent compressed or not.
-pub(super) struct Tag {
+/// The published version that a response is of, and the entity tag by which caches know it.
+pub(super) struct Validator {
     version: u64,
-    text: String,
+    tag: EntityTag,
 }
 
-impl Tag {
-    pub(super) fn new(version: u64, uri: &Uri, format: Format, window: &Window) -> Self {
-        let mut hash = Sha256::new();
+impl Validator {
+    /// Of the data's version, the address, the format, and the window that cuts it.
+    pub(super) fn new(version: u64, uri: &Uri, format: Format, window: &HistoryWindow) -> Self {
         let address = uri.path_and_query().map_or("", |address| address.as_str());
         // Of keys that see different days, none has another's answer.
-        let cut = if window.hides() { window.first().to_string() } else { String::new() };
-        for part in [env!("CARGO_PKG_VERSION"), format.name, address, &cut] {
-            hash.update(part.as_bytes());
-            hash.update([0]);
-        }
-        let digest = hash.finalize();
-        let short = digest.iter().take(8).fold(0_u64, |all, byte| all << 8 | u64::from(*byte));
-        Self { version, text: format!("W/\"{version}-{short:016x}\"") }
+        let cut = if window.hides_days() { window.first().to_string() } else { String::new() };
+        let parts = [env!("CARGO_PKG_VERSION"), format.name, address, &cut];
+        Self { version, tag: EntityTag::of_parts(version, &parts) }
     }
 
-    /// Whether whoever asks has it.
-    pub(super) fn matches(&self, headers: &HeaderMap) -> bool {
-        let opaque = |tag: &str| tag.trim().trim_start_matches("W/").to_owned();
-        let ours = opaque(&self.text);
-        asked_with(headers).any(|tag| opaque(tag) == ours)
-    }
-
-    /// Whether whoever asks has whatever there is: that is known once there is an answer.
-    pub(super) fn matches_any(headers: &HeaderMap) -> bool {
-        asked_with(headers).any(|tag| tag.trim() == "*")
+    /// Whether a request names the tag.
+    pub(super) fn is_named_by(&self, asked: &IfNoneMatch<'_>) -> bool {
+        asked.names(&self.tag)
     }
 
     pub(super) fn not_modified(&self) -> Response {
@@ -118,18 +104,12 @@ impl Tag {
     }
 
     fn write(&self, headers: &mut HeaderMap) {
-        if let Ok(tag) = HeaderValue::from_str(&self.text) {
+        if let Some(tag) = self.tag.header() {
             headers.insert(ETAG, tag);
         }
         headers.insert(CACHE_CONTROL, CACHING);
         headers.append(VARY, HeaderValue::from_static("accept"));
     }
-}
-
-/// The tags that a request names.
-fn asked_with(headers: &HeaderMap) -> impl Iterator<Item = &str> {
-    let said = headers.get_all(IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok());
-    said.flat_map(|tags| tags.split(','))
 }
 
 impl Answer {
@@ -138,24 +118,24 @@ impl Answer {
         self,
         operation: &Operation,
         path: &str,
-        asked: &Asked,
+        parameters: &QueryParameters,
         format: Format,
-        tag: &Tag,
-        room: Option<Room>,
+        validator: &Validator,
+        room: Option<MemoryPermit>,
     ) -> Result<Response, Problem> {
         let mut receipts = None;
         let (body, link) = match self {
-            Self::Object(text) => (written(text.into_bytes(), room), None),
+            Self::Object(text) => (owned_body(text.into_bytes(), room), None),
             Self::Rows(rows) => {
                 receipts = rows.meta.get(RECEIPTS).and_then(Value::as_str).map(HeaderValue::from_str);
-                let link = rows.next.map(|next| link(path, asked, &rows.pinned, next));
-                (rows.body(format.form, tag.version, room).await?, link)
+                let link = rows.next.map(|next| link(path, parameters, &rows.pinned, next));
+                (rows.body(format.form, validator.version, room).await?, link)
             }
         };
         let mut response = Response::new(body);
         let headers = response.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static(format.media_type));
-        tag.write(headers);
+        validator.write(headers);
         if let Some(link) = link.and_then(|link| HeaderValue::from_str(&link).ok()) {
             headers.insert(LINK, link);
         }
@@ -176,7 +156,12 @@ impl Answer {
 impl Rows {
     /// In JSON `{"data":[…],"meta":{…}}`, else the rows alone. What is more than a piece is written as it is taken, if its
     /// form goes by rows.
-    async fn body(mut self, form: Form, version: u64, mut room: Option<Room>) -> Result<Body, Problem> {
+    async fn body(
+        mut self,
+        form: Form,
+        version: u64,
+        mut room: Option<MemoryPermit>,
+    ) -> Result<Body, Problem> {
         let (mut before, mut after) = (Vec::new(), Vec::new());
         if form == Form::Json {
             self.meta.insert("version".to_owned(), version.into());
@@ -191,10 +176,10 @@ impl Rows {
                 tracing::error!(%error, "writing an answer was broken off");
                 Problem::Internal
             })?;
-            return Ok(written(encoded?, room));
+            return Ok(owned_body(encoded?, room));
         }
         if let Some(room) = &mut room {
-            room.keep(self.sheet.size().saturating_add(BESIDE));
+            room.shrink_to(self.sheet.size().saturating_add(STREAM_OVERHEAD));
         }
         let mut pieces = self.sheet.pieces(form)?;
         if let Some(first) = pieces.next() {
@@ -202,15 +187,15 @@ impl Rows {
         }
         if pieces.is_done() {
             before.extend(after);
-            return Ok(written(before, room));
+            return Ok(owned_body(before, room));
         }
-        Ok(Sending::body(before, pieces, after, room))
+        Ok(RowStream::body(before, pieces, after, room))
     }
 }
 
 /// The address of the next page, as RFC 8288 has it.
-fn link(path: &str, asked: &Asked, pinned: &[(&'static str, String)], next: Cursor) -> String {
-    let said = asked
+fn link(path: &str, parameters: &QueryParameters, pinned: &[(&'static str, String)], next: Cursor) -> String {
+    let said = parameters
         .query()
         .filter(|(name, _)| *name != "cursor" && !pinned.iter().any(|(pinned, _)| pinned == name));
     let pinned = pinned.iter().map(|(name, value)| (*name, value.as_str()));

@@ -1,4 +1,4 @@
-//! A body whose rows are written as they are taken.
+//! A body whose rows are written as the client reads them.
 //!
 //! As columns in memory, rows take less than half of what they take as text, and a client that takes nothing holds these and
 //! one piece of text.
@@ -10,29 +10,29 @@ use axum::body::{Body, Bytes};
 use hyper::body::Frame;
 use lake::Pieces;
 
-use crate::http::response_memory::Room;
+use crate::http::response_memory::MemoryPermit;
 
 /// Bytes that an answer takes beside its rows while it is sent: a piece, and what hyper gathers.
-pub(super) const BESIDE: usize = 128 << 10;
+pub(super) const STREAM_OVERHEAD: usize = 128 << 10;
 
-/// Rows on their way.
-pub(super) struct Sending {
+/// A body of rows, written as they are read.
+pub(super) struct RowStream {
     /// What goes before the next piece.
     before: Vec<u8>,
     pieces: Pieces,
     /// What goes after the last piece.
     after: Option<Vec<u8>>,
-    _room: Option<Room>,
+    _room: Option<MemoryPermit>,
 }
 
-impl Sending {
+impl RowStream {
     /// A body of what is written already, the pieces, and what goes after them.
-    pub(super) fn body(before: Vec<u8>, pieces: Pieces, after: Vec<u8>, room: Option<Room>) -> Body {
+    pub(super) fn body(before: Vec<u8>, pieces: Pieces, after: Vec<u8>, room: Option<MemoryPermit>) -> Body {
         Body::new(Self { before, pieces, after: Some(after), _room: room })
     }
 }
 
-impl hyper::body::Body for Sending {
+impl hyper::body::Body for RowStream {
     type Data = Bytes;
     type Error = lake::Error;
 
@@ -66,16 +66,16 @@ impl hyper::body::Body for Sending {
 }
 
 /// A body that is written, and holds its room until it is sent.
-pub(super) fn written(bytes: Vec<u8>, mut room: Option<Room>) -> Body {
+pub(super) fn owned_body(bytes: Vec<u8>, mut room: Option<MemoryPermit>) -> Body {
     if let Some(room) = &mut room {
-        room.keep(bytes.capacity());
+        room.shrink_to(bytes.capacity());
     }
     Body::from(Bytes::from_owner(Written { bytes, _room: room }))
 }
 
 struct Written {
     bytes: Vec<u8>,
-    _room: Option<Room>,
+    _room: Option<MemoryPermit>,
 }
 
 impl AsRef<[u8]> for Written {
