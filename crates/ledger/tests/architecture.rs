@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used)]
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use serde_json::Value;
@@ -109,6 +110,139 @@ fn chain_and_ledger_pull_in_nothing_heavy() {
         assert!(!HEAVY.iter().any(|heavy| name.starts_with(heavy)), "ledger pulls in {name}");
     }
     assert!(reached.len() <= MOST_PACKAGES, "{} packages: {reached:?}", reached.len());
+}
+
+/// The rooms of `crates/api/src`, a floor a line, from the top down. A file imports only from its own room and from floors
+/// below it.
+const API_FLOORS: [&[&str]; 9] = [
+    &["lib", "serve"],
+    &["docs"],
+    &["v1"],
+    &["v2", "gate", "ops"],
+    &["state", "errors"],
+    &["config"],
+    &["rendered", "access", "telemetry"],
+    &["http"],
+    &["paths"],
+];
+
+/// The source files below a folder, by the path of their module: `v1::days`, or `v1` for `v1/mod.rs`.
+fn modules(root: &Path, folder: &Path, found: &mut BTreeMap<String, PathBuf>) {
+    for entry in std::fs::read_dir(folder).unwrap().map(Result::unwrap) {
+        let path = entry.path();
+        if path.is_dir() {
+            modules(root, &path, found);
+        } else if path.file_name().is_some_and(|name| name != "tests.rs") {
+            let module = path.strip_prefix(root).unwrap().with_extension("");
+            let names = module.iter().map(|name| name.to_str().unwrap()).filter(|name| *name != "mod");
+            found.insert(names.collect::<Vec<_>>().join("::"), path);
+        }
+    }
+}
+
+/// The paths that `use` declarations of a text name, with groups spelled out. Tests are left out.
+fn imports(text: &str) -> Vec<String> {
+    let code = text.split("#[cfg(test)]").next().unwrap_or_default();
+    let mut found = Vec::new();
+    for declaration in code.split("\n").collect::<Vec<_>>().join(" ").split(';') {
+        let Some((_, tree)) =
+            format!(" {declaration}").split_once(" use ").map(|(a, b)| (a.to_owned(), b.to_owned()))
+        else {
+            continue;
+        };
+        spell_out("", tree.trim(), &mut found);
+    }
+    found
+}
+
+/// Spells a tree of imports out: `a::{b, c::d}` is `a::b` and `a::c::d`.
+fn spell_out(before: &str, tree: &str, found: &mut Vec<String>) {
+    let Some((head, group)) = tree.split_once('{') else {
+        let path = tree.split(" as ").next().unwrap_or_default().trim();
+        found.push(format!("{before}{path}").trim_end_matches("::self").to_owned());
+        return;
+    };
+    let group = group.rsplit_once('}').map_or(group, |(group, _)| group);
+    let (mut depth, mut from) = (0, 0);
+    for (at, letter) in group.char_indices().chain([(group.len(), ',')]) {
+        match letter {
+            '{' => depth += 1,
+            '}' => depth -= 1,
+            ',' if depth == 0 => {
+                let part = group[from..at].trim();
+                from = (at + 1).min(group.len());
+                if !part.is_empty() {
+                    spell_out(&format!("{before}{}", head.trim()), part, found);
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+/// The module that an import of another module comes from: the longest beginning of its path that is one.
+fn origin(module: &str, import: &str, modules: &BTreeMap<String, PathBuf>) -> Option<String> {
+    let mut at: Vec<&str> = module.split("::").collect();
+    let mut names = import.split("::").peekable();
+    match names.next()? {
+        "crate" => at.clear(),
+        "self" => {}
+        "super" => {
+            at.pop();
+            while names.next_if_eq(&"super").is_some() {
+                at.pop();
+            }
+        }
+        // A child of the module, or of another crate.
+        first => at.push(first),
+    }
+    at.extend(names);
+    while !at.is_empty() {
+        if let Some(found) = Some(at.join("::")).filter(|path| modules.contains_key(path)) {
+            return Some(found).filter(|found| found != module);
+        }
+        at.pop();
+    }
+    None
+}
+
+#[test]
+fn no_import_inside_api_goes_upwards_and_no_files_import_each_other_in_a_circle() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../api/src");
+    let mut files = BTreeMap::new();
+    modules(&root, &root, &mut files);
+    let floor = |module: &str| {
+        let room = module.split("::").next().unwrap();
+        let at = API_FLOORS.iter().position(|rooms| rooms.contains(&room));
+        (room.to_owned(), at.unwrap_or_else(|| panic!("{module} is on no floor")))
+    };
+    let mut edges: BTreeMap<&str, BTreeSet<String>> = BTreeMap::new();
+    for (module, path) in &files {
+        let text = std::fs::read_to_string(path).unwrap();
+        for import in imports(&text) {
+            let Some(to) = origin(module, &import, &files) else { continue };
+            let ((from_room, from), (to_room, below)) = (floor(module), floor(&to));
+            assert!(from_room == to_room || from < below, "{module} must not import {import}");
+            edges.entry(module).or_default().insert(to);
+        }
+    }
+    assert!(edges.values().map(BTreeSet::len).sum::<usize>() > 150, "imports are found: {edges:?}");
+    // Files that import nothing that is left are taken away until none is; what then is left is a circle.
+    let mut left: BTreeSet<&str> = edges.keys().copied().collect();
+    loop {
+        let done: Vec<&str> = left
+            .iter()
+            .copied()
+            .filter(|module| !edges[module].iter().any(|to| left.contains(to.as_str())))
+            .collect();
+        if done.is_empty() {
+            break;
+        }
+        done.iter().for_each(|module| {
+            left.remove(module);
+        });
+    }
+    assert!(left.is_empty(), "these import each other in a circle: {left:?}");
 }
 
 /// The test functions of all crates, by name.

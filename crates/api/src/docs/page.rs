@@ -14,7 +14,8 @@ use lake::Heading;
 use ledger::columns::Endpoint;
 
 use crate::docs::examples;
-use crate::docs::openapi::{PLAIN, described, openapi};
+use crate::docs::openapi::columns::described;
+use crate::docs::openapi::{PLAIN, openapi};
 use crate::errors::problem::PROBLEM_TYPES;
 use crate::paths::{self, DOCS, DOCS_STYLE, OPENAPI};
 use crate::state::Server;

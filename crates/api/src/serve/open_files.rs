@@ -5,7 +5,7 @@ use std::io;
 /// Files that are left to the lake, the keys and the log.
 const RESERVED: u64 = 512;
 /// More connections than this are of no use to anyone; each takes some 10 kB when it idles.
-const MOST: u64 = 65_536;
+const MAX_CONNECTIONS: u64 = 65_536;
 
 /// Asks the system for as many open files as it allows the process, and says how many connections that leaves room for.
 ///
@@ -14,7 +14,7 @@ const MOST: u64 = 65_536;
 pub fn connections_allowed() -> io::Result<usize> {
     let files = rlimit::increase_nofile_limit(u64::MAX)?;
     // Where there are few, the lake gets half.
-    let connections = files.saturating_sub(RESERVED).max(files / 2).min(MOST);
+    let connections = files.saturating_sub(RESERVED).max(files / 2).min(MAX_CONNECTIONS);
     Ok(usize::try_from(connections).unwrap_or(usize::MAX))
 }
 

@@ -19,11 +19,11 @@ use super::response::{Answer, Rows};
 use crate::errors::problem::Problem;
 
 /// Rows of named storage providers that are looked at in one request: a hundred for a year.
-const MOST_OF_MINERS: u64 = 36_600;
+const MAX_OF_MINERS: u64 = 36_600;
 /// Rows that are put in order by a column in one request.
-const MOST_SORTED: u64 = 250_000;
+const MAX_SORTED: u64 = 250_000;
 /// Days that are read whole for that.
-const MOST_DAYS_SORTED: u64 = 366;
+const MAX_DAYS_SORTED: u64 = 366;
 /// Rows that are made before other requests have their turn.
 const AT_A_STRETCH: usize = 64;
 /// Days or storage providers that are read at once.
@@ -137,18 +137,18 @@ impl DailyQuery<'_> {
         let mut rows: HashMap<(Day, MinerId), Vec<Cell>> = HashMap::new();
         let of_days = self.miners.is_empty() || count(self.days) == 1;
         if of_days {
-            if count(self.days) > MOST_DAYS_SORTED {
+            if count(self.days) > MAX_DAYS_SORTED {
                 return Err(Problem::TooMuch(format!(
-                    "Sorting all storage providers by a column takes at most {MOST_DAYS_SORTED} days at once."
+                    "Sorting all storage providers by a column takes at most {MAX_DAYS_SORTED} days at once."
                 )));
             }
             let mut read =
                 stream::iter(each(self.days, false)).map(|day| self.read(day)).buffered(CONCURRENT_QUERIES);
             while let Some(of_day) = read.try_next().await? {
                 keys.extend(self.places(&of_day).map(|place| (of_day.value(place.row, by), place)));
-                if keys.len() as u64 > MOST_SORTED {
+                if keys.len() as u64 > MAX_SORTED {
                     return Err(Problem::TooMuch(format!(
-                        "Sorting by a column takes at most {MOST_SORTED} rows at once."
+                        "Sorting by a column takes at most {MAX_SORTED} rows at once."
                     )));
                 }
             }
@@ -207,9 +207,9 @@ impl DailyQuery<'_> {
     /// The named storage providers' rows.
     async fn histories(&self) -> Result<Vec<MinerRows>, Problem> {
         let (days, miners) = (count(self.days), self.miners.len() as u64);
-        if days.saturating_mul(miners) > MOST_OF_MINERS {
+        if days.saturating_mul(miners) > MAX_OF_MINERS {
             return Err(Problem::TooMuch(format!(
-                "{days} days of {miners} storage providers are more than {MOST_OF_MINERS} rows to look at at once."
+                "{days} days of {miners} storage providers are more than {MAX_OF_MINERS} rows to look at at once."
             )));
         }
         let read = |miner: MinerId| self.query.context.reader().miner(miner, self.days.clone());

@@ -160,7 +160,7 @@ impl DayChanges {
 }
 
 /// Days with changes that are listed; JSON has all.
-const MOST_DAYS: usize = 50;
+const MAX_DAYS: usize = 50;
 
 /// What closing days again has changed, day by day.
 fn changes(changes: &[DayChange]) -> anyhow::Result<()> {
@@ -176,7 +176,7 @@ fn changes(changes: &[DayChange]) -> anyhow::Result<()> {
         ("providers", Align::Right),
     ];
     let mut lines = Vec::new();
-    for of_day in changes.iter().take(MOST_DAYS).map(DayChanges::of) {
+    for of_day in changes.iter().take(MAX_DAYS).map(DayChanges::of) {
         let mut line = |what: String, before: String, now: String, miners: String| {
             lines.push(vec![of_day.stat_date.clone(), what, before, now, miners]);
         };
@@ -198,8 +198,8 @@ fn changes(changes: &[DayChange]) -> anyhow::Result<()> {
         }
     }
     output::table(&header, lines)?;
-    if changes.len() > MOST_DAYS {
-        output::say(format_args!("… and {} days more (--format json has all)", changes.len() - MOST_DAYS));
+    if changes.len() > MAX_DAYS {
+        output::say(format_args!("… and {} days more (--format json has all)", changes.len() - MAX_DAYS));
     }
     Ok(())
 }

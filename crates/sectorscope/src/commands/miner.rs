@@ -15,7 +15,7 @@ use crate::output::{self, Align};
 use crate::progress_bar::ProgressBars;
 
 /// Lines of expirations shown.
-const MOST_LINES: usize = 36;
+const MAX_LINES: usize = 36;
 /// Epochs that are one line of expirations where no clock tells months.
 const SPAN: i64 = 30 * chain::EPOCHS_PER_DAY;
 
@@ -229,7 +229,7 @@ fn print(report: &MinerReport) -> anyhow::Result<()> {
         ("verified", Align::Right),
         ("full quality", Align::Right),
     ];
-    let lines = report.expirations.iter().take(MOST_LINES).map(|expiring| {
+    let lines = report.expirations.iter().take(MAX_LINES).map(|expiring| {
         let mut line = vec![expiring.period.clone()];
         line.extend(expiring.sum.cells());
         let groups = [&expiring.cc, &expiring.deals, &expiring.verified, &expiring.full_quality];
@@ -237,10 +237,10 @@ fn print(report: &MinerReport) -> anyhow::Result<()> {
         line
     });
     output::table(&header, lines)?;
-    if report.expirations.len() > MOST_LINES {
+    if report.expirations.len() > MAX_LINES {
         output::say(format_args!(
             "… and {} later ones (--format json has all)",
-            report.expirations.len() - MOST_LINES
+            report.expirations.len() - MAX_LINES
         ));
     }
     Ok(())

@@ -6,9 +6,9 @@ use std::sync::Arc;
 use subtle::ConstantTimeEq as _;
 
 use super::counters::Counters;
-use super::store::{StoredKey, StoredKeys, fingerprint};
+use super::store::{StoredKey, StoredKeys};
 use super::terms::Terms;
-use super::token::{Digest, digest};
+use super::token::{Digest, digest, fingerprint};
 use crate::access::rate::{Rate, TokenBucket};
 
 /// The name that the single configured token goes by.

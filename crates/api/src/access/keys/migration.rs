@@ -5,9 +5,9 @@ use std::path::Path;
 use rusqlite::{Connection, TransactionBehavior, params};
 
 use super::error::StoreError;
+use super::key_table::{self, table_of_keys};
 use super::schema::{self, FileFormat};
-use super::store::{self, fingerprint, table_of_keys};
-use super::token::Digest;
+use super::token::{Digest, fingerprint};
 use super::usage_store::UsageStore;
 
 /// The tables as they were.
@@ -73,7 +73,7 @@ fn move_counts(connection: &mut Connection) -> rusqlite::Result<()> {
         }
     }
     transaction.execute_batch("DROP TABLE main.quota; DROP TABLE main.usage")?;
-    transaction.pragma_update(None, "user_version", store::FORMAT.number)?;
+    transaction.pragma_update(None, "user_version", key_table::FORMAT.number)?;
     transaction.commit()
 }
 

@@ -7,6 +7,7 @@
 mod counters;
 mod error;
 mod key_set;
+mod key_table;
 mod migration;
 mod schema;
 mod store;

@@ -14,6 +14,12 @@ pub fn digest(token: &str) -> Digest {
     Sha256::digest(token.as_bytes()).into()
 }
 
+/// What a key is known by in counts: the beginning of its token's digest. So another key that has got the same number, in
+/// another file of keys, has no part in them.
+pub(super) fn fingerprint(digest: &Digest) -> i64 {
+    digest.first_chunk().map_or(0, |first| i64::from_be_bytes(*first))
+}
+
 /// A new token: 256 bits of the system's randomness, in hexadecimal.
 ///
 /// # Errors

@@ -24,7 +24,7 @@ use std::task::{Context, Poll};
 use axum::body::Bytes;
 use hyper::body::{Frame, SizeHint};
 
-use super::ContentCoding;
+use super::content_coding::ContentCoding;
 use crate::http::response_memory::ByteCounter;
 
 /// The effort for what is compressed once and given often, as each format counts it.

@@ -7,7 +7,7 @@ use std::task::{Context, Poll, ready};
 use axum::body::{Body, Bytes};
 use hyper::body::Frame;
 
-use super::ContentCoding;
+use super::content_coding::ContentCoding;
 
 /// The effort for what is made for one request, as each format counts it.
 const GZIP_EFFORT: flate2::Compression = flate2::Compression::new(4);

@@ -13,7 +13,7 @@ use crate::output::{self, Align};
 use crate::progress_bar::ProgressBars;
 
 /// Roots shown of a file; the rest is counted.
-const MOST_ROOTS: usize = 8;
+const MAX_ROOTS: usize = 8;
 
 /// What `car info` reports.
 #[derive(Serialize)]
@@ -268,12 +268,12 @@ fn print(info: &Info) -> anyhow::Result<()> {
     });
     output::table(&header, lines)?;
     output::say("");
-    for (at, root) in info.files.iter().flat_map(|file| &file.roots).take(MOST_ROOTS).enumerate() {
+    for (at, root) in info.files.iter().flat_map(|file| &file.roots).take(MAX_ROOTS).enumerate() {
         output::say(format_args!("{:<8} {root}", if at == 0 { "roots" } else { "" }));
     }
     let roots: usize = info.files.iter().map(|file| file.roots.len()).sum();
-    if roots > MOST_ROOTS {
-        output::say(format_args!("{:<8} … and {} more", "", roots - MOST_ROOTS));
+    if roots > MAX_ROOTS {
+        output::say(format_args!("{:<8} … and {} more", "", roots - MAX_ROOTS));
     }
     if let (Some(network), Some(genesis)) = (info.network, info.genesis) {
         output::say(format_args!("network  {network} (epoch 0 at unix time {genesis})"));

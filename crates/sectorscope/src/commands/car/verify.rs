@@ -13,7 +13,7 @@ use crate::output;
 use crate::progress_bar::ProgressBars;
 
 /// Problems listed in full; the rest is counted.
-const MOST_LISTED: usize = 20;
+const MAX_LISTED: usize = 20;
 
 /// What was found.
 #[derive(Default, Serialize)]
@@ -150,7 +150,7 @@ impl Findings {
 }
 
 fn print(findings: &Findings) {
-    for problem in findings.problems.iter().take(MOST_LISTED) {
+    for problem in findings.problems.iter().take(MAX_LISTED) {
         let at = match problem.heights {
             Some([first, last]) if first == last => format!("height {first}: "),
             Some([first, last]) if problem.times == 1 => format!("heights {first} to {last}: "),
@@ -159,7 +159,7 @@ fn print(findings: &Findings) {
         };
         output::say(format_args!("{at}{}", problem.problem));
     }
-    let more = findings.problems.len().saturating_sub(MOST_LISTED);
+    let more = findings.problems.len().saturating_sub(MAX_LISTED);
     if more > 0 {
         output::say(format_args!("… and {more} more"));
     }

@@ -1,0 +1,156 @@
+//! The columns of rows, as responses name them.
+
+use std::sync::{Arc, LazyLock};
+
+use lake::{Heading, Holds};
+use ledger::columns::{COLUMNS, Column, column};
+
+/// What `/v1/miners` shows, from the registry: what of a storage provider's day tells whether it is well.
+pub(super) const SHOWN: [&str; 10] = [
+    "live_sector_count",
+    "live_sector_rbp",
+    "live_sector_qap",
+    "active_sector_count",
+    "active_sector_rbp",
+    "active_sector_qap",
+    "active_fault_count",
+    "active_fault_rbp",
+    "active_fault_qap",
+    "unproven_sector_count",
+];
+
+/// The registry's columns that `/v1/miners` shows.
+pub(crate) fn shown() -> impl Iterator<Item = &'static Column> {
+    SHOWN.iter().filter_map(|name| column(name))
+}
+
+pub(super) fn miners_sort() -> Vec<&'static str> {
+    let own = ["miner_id", "first_day", "last_active_day", "sector_size", "fault_rate"];
+    own.into_iter().chain(SHOWN).collect()
+}
+
+pub(super) fn daily_sort() -> Vec<&'static str> {
+    ["stat_date"].into_iter().chain(COLUMNS.iter().map(|column| column.name)).collect()
+}
+
+const STAT_DATE: Heading = Heading::new("stat_date", Holds::Day, "", "The UTC day.");
+const MINER_ID: Heading = Heading::new("miner_id", Holds::Miner, "", "The storage provider.");
+
+/// Day, storage provider, and these columns.
+pub(crate) fn daily_headings(columns: &[&'static Column]) -> Arc<[Heading]> {
+    let columns = columns.iter().map(|column| Heading::from(*column));
+    [STAT_DATE, MINER_ID].into_iter().chain(columns).collect()
+}
+
+/// Day, storage providers, and each of these columns with how many storage providers have it.
+pub(crate) fn network_headings(columns: &[&'static Column]) -> Arc<[Heading]> {
+    let both = columns.iter().flat_map(|column| {
+        let with = Heading {
+            name: format!("{}_miners", column.name).into(),
+            holds: Holds::Integer,
+            nullable: false,
+            unit: "storage providers",
+            doc: format!("Storage providers whose {} is not 0.", column.name).into(),
+        };
+        let mut sum = Heading::from(*column);
+        sum.doc = format!("Over all storage providers: {}", column.doc).into();
+        [sum, with]
+    });
+    let miners = Heading::new(
+        "miners",
+        Holds::Integer,
+        "storage providers",
+        "Storage providers that have a row on the day.",
+    );
+    [STAT_DATE, miners].into_iter().chain(both).collect()
+}
+
+/// What is told of a storage provider.
+pub(crate) fn miner_headings() -> Arc<[Heading]> {
+    static HEADINGS: LazyLock<Arc<[Heading]>> = LazyLock::new(|| {
+        let first = [
+            MINER_ID,
+            Heading::new(
+                "first_day",
+                Holds::Day,
+                "",
+                "The day of its first sector event, but no earlier than the first one that the key may see.",
+            ),
+            Heading::new(
+                "last_active_day",
+                Holds::Day,
+                "",
+                "The last day that ended with live sectors; absent if none did, or none that the key may see.",
+            )
+            .or_absent(),
+            Heading::new(
+                "sector_size",
+                Holds::Integer,
+                "bytes",
+                "Raw bytes of each of its sectors; absent before its first sector.",
+            )
+            .or_absent(),
+        ];
+        let rate = Heading::new(
+            "fault_rate",
+            Holds::Double,
+            "",
+            "Raw bytes of its faulty sectors ÷ those of its live sectors; 0 without live sectors.",
+        );
+        first.into_iter().chain(shown().map(Heading::from)).chain([rate]).collect()
+    });
+    Arc::clone(&HEADINGS)
+}
+
+/// The calendar of expirations.
+pub(crate) fn expiration_headings() -> Arc<[Heading]> {
+    static HEADINGS: LazyLock<Arc<[Heading]>> = LazyLock::new(|| {
+        let sectors = |name, doc| Heading::new(name, Holds::Integer, "sectors", doc);
+        let bytes = |name, doc| Heading::new(name, Holds::Wide, "bytes", doc);
+        [
+            Heading::new("period", Holds::Text, "", "The UTC day (YYYY-MM-DD) or month (YYYY-MM) of expiration."),
+            sectors("sectors", "Live sectors whose expiration is then, faulty and unproven ones included."),
+            bytes("rbp", "Their raw bytes."),
+            bytes("qap", "Their quality-adjusted power."),
+            sectors("verified_sectors", "Those of them with verified deals."),
+            bytes("verified_rbp", "Raw bytes of those."),
+            bytes("verified_qap", "Quality-adjusted power of those."),
+            sectors(
+                "cc_sectors",
+                "Those without deals: committed capacity. This and what follows is absent where days were closed by a \
+                 version that did not keep what sectors hold; close them again to have it.",
+            )
+            .or_absent(),
+            bytes("cc_rbp", "Raw bytes of those.").or_absent(),
+            bytes("cc_qap", "Quality-adjusted power of those.").or_absent(),
+            sectors("deal_sectors", "Those with unverified deals alone.").or_absent(),
+            bytes("deal_rbp", "Raw bytes of those.").or_absent(),
+            bytes("deal_qap", "Quality-adjusted power of those.").or_absent(),
+            Heading::new("initial_pledge", Holds::Wide, "attoFIL", "Initial pledge of all of them.").or_absent(),
+            sectors(
+                "full_quality_sectors",
+                "Those of full quality by their flag, from actors v19; they are among none of the groups before.",
+            )
+            .or_absent(),
+            bytes("full_quality_rbp", "Raw bytes of those.").or_absent(),
+            bytes("full_quality_qap", "Quality-adjusted power of those.").or_absent(),
+            Heading::new(
+                "daily_fee",
+                Holds::Wide,
+                "attoFIL",
+                "What all of them pay a day; absent where days were closed by a version that did not keep it.",
+            )
+            .or_absent(),
+        ]
+        .into()
+    });
+    Arc::clone(&HEADINGS)
+}
+
+pub(super) fn every_daily() -> Arc<[Heading]> {
+    daily_headings(&COLUMNS.iter().collect::<Vec<_>>())
+}
+
+pub(super) fn every_network() -> Arc<[Heading]> {
+    network_headings(&COLUMNS.iter().collect::<Vec<_>>())
+}
