@@ -1,4 +1,4 @@
-//! What the one who runs the server may decide.
+//! The configuration of a server.
 
 use std::fmt;
 use std::num::NonZeroUsize;

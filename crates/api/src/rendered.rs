@@ -142,7 +142,7 @@ impl RenderedCache {
     }
 
     /// How often requests have found what they asked for, how often they have not, and the bytes held.
-    pub(crate) fn figures(&self) -> CacheFigures {
+    pub(crate) fn stats(&self) -> CacheFigures {
         CacheFigures {
             hits: self.hits.load(Ordering::Relaxed),
             misses: self.misses.load(Ordering::Relaxed),

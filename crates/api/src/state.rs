@@ -1,4 +1,4 @@
-//! What all requests share.
+//! The state that all requests share.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -28,21 +28,21 @@ pub(crate) struct Shared {
     /// The configuration, without the token.
     pub(crate) config: Config,
     pub(crate) authenticator: Authenticator,
-    /// Looks after the gate's keys.
+    /// Synchronizes the keys with their file.
     pub(crate) key_sync: Option<std::sync::Mutex<KeySync>>,
-    /// Requests that addresses may make, where that is limited.
+    /// The rate limits of addresses, where there are any.
     pub(crate) address_limiter: Option<AddressLimiter>,
     pub(crate) request_ids: RequestIds,
     pub(crate) rendered: RenderedCache,
-    /// Room for answers that are made and not sent.
+    /// The memory of responses that are not sent yet.
     pub(crate) response_memory: ResponseMemory,
     /// The connections that addresses have.
     pub(crate) connection_limits: ConnectionLimits,
-    /// One permit per request for data worked on.
+    /// One permit for each request for data that is worked on.
     pub(crate) request_permits: Semaphore,
     pub(crate) health: Health,
     pub(crate) metrics: Metrics,
-    /// Since when it is there.
+    /// When the server started.
     pub(crate) started: Instant,
 }
 
@@ -67,7 +67,7 @@ impl Server {
                     tracing::error!(%error, "the keys cannot be read: only the configured token lets in");
                     authenticator
                         .key_set
-                        .store(Arc::new(KeySet::new(token.as_deref(), config.key_rate).closed()));
+                        .store(Arc::new(KeySet::new(token.as_deref(), config.key_rate).requiring_key()));
                 }
             }
             std::sync::Mutex::new(key_sync)

@@ -1,4 +1,4 @@
-//! Figures as people read them.
+//! Human-readable figures.
 
 use chain::Day;
 use ledger::columns::Unit;
@@ -66,7 +66,7 @@ pub(crate) fn timestamp(seconds: i64) -> String {
 }
 
 /// What happened: `terminate (passive)`, `extend, uncertain`.
-pub(crate) fn happened(event: &Event) -> String {
+pub(crate) fn event_label(event: &Event) -> String {
     let uncertain = if event.uncertain { ", uncertain" } else { "" };
     match event.cause {
         Some(cause) => format!("{} ({cause}){uncertain}", event.kind),

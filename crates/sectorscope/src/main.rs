@@ -19,19 +19,19 @@ use cli::{Cli, Command, LogFormat};
 
 /// Something went wrong; the error is on stderr. (Wrong usage exits with 2.)
 const EXIT_FAILURE: u8 = 1;
-/// Something was found that does not close; stdout says what.
+/// A number does not reconcile; stdout says which.
 const EXIT_MISMATCH: u8 = 2;
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
-    log(cli.verbose, cli.log_format);
+    init_logging(cli.verbose, cli.log_format);
     panics::install_hook(matches!(cli.command, Command::Serve(_) | Command::Up(_)));
     match panics::catch(|| run(cli)) {
         Ok(code) => code,
         // Whoever read our output has seen enough, as `head` does.
         Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
-            output::remark(format_args!("error: {}", said(&error)));
+            output::print_remark(format_args!("error: {}", error_line(&error)));
             ExitCode::from(EXIT_FAILURE)
         }
     }
@@ -69,7 +69,7 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
 }
 
 /// Logs to stderr: warnings by default, more with each `-v`; `RUST_LOG` overrides both.
-fn log(verbose: u8, format: LogFormat) {
+fn init_logging(verbose: u8, format: LogFormat) {
     let level = match verbose {
         0 => "warn",
         1 => "info,sqlparser=warn,datafusion=warn,delta_kernel=warn,buoyant_kernel=warn",
@@ -87,7 +87,7 @@ fn log(verbose: u8, format: LogFormat) {
 }
 
 /// The error and its causes in one line; a cause whose words are already there is not said again.
-fn said(error: &anyhow::Error) -> String {
+fn error_line(error: &anyhow::Error) -> String {
     let mut text = error.to_string();
     for cause in error.chain().skip(1).map(ToString::to_string) {
         if !text.contains(&cause) {

@@ -13,7 +13,7 @@ pub(crate) fn out() -> BufWriter<StdoutLock<'static>> {
 }
 
 /// Prints a line, before and after it as many empty ones as it says. That nobody reads it is no reason to stop.
-pub(crate) fn say(line: impl Display) {
+pub(crate) fn print_line(line: impl Display) {
     let text = line.to_string();
     let line = text.trim_matches('\n');
     let (before, after) = text.split_once(line).filter(|_| !line.is_empty()).unwrap_or((&text, ""));
@@ -21,7 +21,7 @@ pub(crate) fn say(line: impl Display) {
 }
 
 /// Says something beside the results, in a line.
-pub(crate) fn remark(line: impl Display) {
+pub(crate) fn print_remark(line: impl Display) {
     let _ = writeln!(stderr(), "{}", sanitize(&line.to_string()));
 }
 

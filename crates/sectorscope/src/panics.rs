@@ -1,4 +1,4 @@
-//! Panics: mistakes of this program, or of what it is made of.
+//! Panics of this program or of a library.
 //!
 //! Whoever waits for the work that panicked says so, in an error of one line or an answer. So the panic itself prints
 //! nothing but a log line.

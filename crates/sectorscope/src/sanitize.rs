@@ -1,4 +1,4 @@
-//! Text of others, as a terminal may be shown it.
+//! Sanitizing of untrusted text before a terminal shows it.
 //!
 //! Names come from files and from lakes of strangers: of CARs, of providers' networks, of keys. Control characters in one
 //! would move the cursor, colour what follows, forge lines, or set the window's title. So whatever is shown to people

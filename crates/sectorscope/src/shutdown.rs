@@ -1,4 +1,4 @@
-//! Being asked to stop.
+//! Signals that request the shutdown.
 
 /// Waits for Ctrl-C or SIGTERM. From the first call on they no longer end the program by themselves.
 pub(crate) async fn requested() {

@@ -33,7 +33,7 @@ impl Caller {
         }
     }
 
-    /// Lets the caller in to what stands at `path` (such as `sector/total` or `v1/miners`), and counts that as one of
+    /// Authorizes the caller for `path` (such as `sector/total` or `v1/miners`), and counts that as one of
     /// the key's requests.
     pub(crate) fn admit(&self, path: &str) -> Result<Grant, Denial> {
         let key = match self {
@@ -48,7 +48,7 @@ impl Caller {
             None => None,
             Some(quota) => {
                 let now = keys::now();
-                let taken = key.counters.take(quota, now);
+                let taken = key.counters.take_request(quota, now);
                 let resets_in = |resets_at: i64| u64::try_from(resets_at.saturating_sub(now)).unwrap_or(0);
                 let taken = taken.map_err(|QuotaExhausted { resets_at }| Denial::Quota {
                     quota,
@@ -89,14 +89,14 @@ impl Authenticator {
     }
 
     /// Whether no key is required.
-    pub(crate) fn is_open(&self) -> bool {
-        !self.key_set.load().is_guarded()
+    pub(crate) fn allows_anonymous(&self) -> bool {
+        !self.key_set.load().requires_key()
     }
 
     /// The sender of a request with these headers.
     pub(crate) fn caller(&self, headers: &HeaderMap) -> Caller {
         let key_set = self.key_set.load();
-        if !key_set.is_guarded() {
+        if !key_set.requires_key() {
             return Caller::Anonymous;
         }
         let token = match bearer_token(headers) {

@@ -1,14 +1,15 @@
-//! How many connections each address has.
+//! Limits of connections for each address.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::num::NonZeroUsize;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::http::host::one_host;
+use crate::http::host::host_of;
 
 /// What is said to an address that has as many connections as it may. It is written without reading a request.
-pub(crate) const TOO_MANY: &[u8] = b"HTTP/1.1 429 Too Many Requests\r\ncontent-type: application/json\r\n\
+pub(crate) const TOO_MANY_CONNECTIONS: &[u8] =
+    b"HTTP/1.1 429 Too Many Requests\r\ncontent-type: application/json\r\n\
     cache-control: no-store\r\nretry-after: 30\r\nconnection: close\r\ncontent-length: 83\r\n\r\n\
     {\"code\":429,\"message\":\"This address has too many connections: close some of them.\"}";
 
@@ -46,7 +47,7 @@ impl ConnectionLimits {
 
     /// A permit for a connection from an address.
     pub(crate) fn admit(&self, address: IpAddr) -> Admission {
-        let address = one_host(address);
+        let address = host_of(address);
         let counted = self.most.filter(|_| self.count_loopback || !address.is_loopback());
         let Some(most) = counted else {
             return Admission::Admitted(ConnectionPermit { address: None, held: Arc::clone(&self.held) });
@@ -121,7 +122,7 @@ mod tests {
 
     #[test]
     fn the_refusal_is_as_long_as_it_says() {
-        let text = std::str::from_utf8(TOO_MANY).expect("text");
+        let text = std::str::from_utf8(TOO_MANY_CONNECTIONS).expect("text");
         let (head, body) = text.split_once("\r\n\r\n").expect("a head");
         let length = head.lines().find_map(|line| line.strip_prefix("content-length: "));
         assert_eq!(length, Some(body.len().to_string().as_str()));

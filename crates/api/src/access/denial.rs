@@ -1,4 +1,4 @@
-//! Why a key or an address may not have what it asks for.
+//! Denials: why a key or an address may not have what it asks for.
 
 use std::fmt;
 
@@ -30,8 +30,8 @@ pub(crate) enum TokenProblem {
     Unknown,
 }
 
-/// Why who asks may not have what is asked for. Each face of the API spells it in its own way; this is its kind, its
-/// true HTTP status, and a sentence that says what the limit is.
+/// Why a request is denied. Each interface words it in its own way; this is its kind, its true HTTP status, and a sentence
+/// that names the limit.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Denial {
     /// There is no good token.
@@ -57,7 +57,7 @@ pub(crate) enum Denial {
 }
 
 impl Denial {
-    /// The HTTP status that says so.
+    /// Its HTTP status.
     pub(crate) fn status(&self) -> StatusCode {
         match self {
             Self::Token(_) | Self::Expired | Self::Revoked => StatusCode::UNAUTHORIZED,

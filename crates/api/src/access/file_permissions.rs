@@ -1,4 +1,4 @@
-//! Files of secrets that others may get at.
+//! Permissions of files that hold secrets.
 
 use std::path::Path;
 

@@ -60,12 +60,12 @@ impl HistoryWindow {
         }
     }
 
-    /// A day from which on something is, as far as it may be told: not before the window.
+    /// A first day, moved up to the window if it is before it.
     pub(crate) fn clamp(&self, day: Day) -> Day {
         day.max(self.first())
     }
 
-    /// A day on which something was, if it may be told.
+    /// A day, if it may be seen.
     pub(crate) fn visible(&self, day: Day) -> Option<Day> {
         (day >= self.first()).then_some(day)
     }

@@ -1,4 +1,4 @@
-//! Who may ask, for what, and how often.
+//! Access control: authentication, authorization, rates and quotas.
 
 pub(crate) mod auth;
 pub(crate) mod connection_limits;

@@ -1,4 +1,4 @@
-//! How fast anyone may ask: a bucket for each key, and one for each address without a key.
+//! Rate limits: a token bucket for each key, and one for each address without a key.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -12,7 +12,7 @@ use governor::state::{InMemoryState, NotKeyed};
 use governor::{DefaultKeyedRateLimiter, NotUntil, RateLimiter};
 
 use crate::access::period::Period;
-use crate::http::host::one_host;
+use crate::http::host::host_of;
 
 /// So many requests in a period, all at once or one by one: what was used comes back evenly over the period.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -126,11 +126,11 @@ impl AddressLimiter {
 
     /// Takes a request out of an address's.
     pub(crate) fn take_token(&self, address: IpAddr) -> Result<RateLimitStatus, RateExceeded> {
-        outcome(self.rate, self.limiter.check_key(&one_host(address)))
+        outcome(self.rate, self.limiter.check_key(&host_of(address)))
     }
 
     /// Forgets addresses whose requests have all come back.
-    pub(crate) fn forget_idle(&self) {
+    pub(crate) fn evict_idle(&self) {
         self.limiter.retain_recent();
     }
 }
@@ -180,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn addresses_are_counted_apart_and_those_of_one_host_together() {
+    fn addresses_are_counted_apart_and_those_of_host_of_together() {
         let addresses = AddressLimiter::new(rate("1/min"));
         let take = |address: &str| addresses.take_token(address.parse().expect("an address")).is_ok();
         assert!(take("192.0.2.1") && take("192.0.2.2"));

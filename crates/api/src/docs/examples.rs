@@ -1,4 +1,4 @@
-//! The example answers of `docs/API.md`, which a test holds against a server over the bundled sample.
+//! The example answers of `docs/API.md`, which a test compares with a server over the bundled sample.
 
 /// The page: each request as a block ```` ```http ````, and its answer in the block that follows.
 const PAGE: &str = include_str!("../../../../docs/API.md");

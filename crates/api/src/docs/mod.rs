@@ -1,4 +1,4 @@
-//! The interface described: for programs, and for people.
+//! Documentation of the interface: OpenAPI for programs, and a page for people.
 
 mod examples;
 pub(crate) mod openapi;

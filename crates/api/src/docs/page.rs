@@ -14,8 +14,8 @@ use lake::Heading;
 use ledger::columns::Endpoint;
 
 use crate::docs::examples;
-use crate::docs::openapi::columns::described;
-use crate::docs::openapi::{PLAIN, openapi};
+use crate::docs::openapi::columns::column_description;
+use crate::docs::openapi::{FIXED_PATHS, openapi};
 use crate::errors::problem::PROBLEM_TYPES;
 use crate::paths::{self, DOCS, DOCS_STYLE, OPENAPI};
 use crate::state::Server;
@@ -90,7 +90,7 @@ fn write() -> String {
             escaped(endpoint.summary())
         );
     }
-    for plain in PLAIN {
+    for plain in FIXED_PATHS {
         let _ = write!(
             page,
             "<li><a href=\"{0}\"><code>{0}</code></a> {1}</li>",
@@ -177,7 +177,7 @@ fn columns(page: &mut String, headings: &[Heading]) {
             page,
             "<tr><td><code>{}</code></td><td>{}</td></tr>",
             heading.name,
-            coded(&described(heading))
+            coded(&column_description(heading))
         );
     }
     *page += "</table></details>";
@@ -207,7 +207,7 @@ fn escaped(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }
 
-/// Text for HTML in which what stands between backquotes is code.
+/// Text for HTML, with code where the text has backquotes.
 fn coded(text: &str) -> String {
     let parts = text.split('`').enumerate().map(|(at, part)| match at % 2 {
         0 => escaped(part),

@@ -1,4 +1,4 @@
-//! What is wrong with a parameter of `/v2`.
+//! Errors of parameters of `/v2`.
 
 use crate::http::query::Quote;
 

@@ -247,7 +247,7 @@ pub(crate) fn type_uri(problem_type: ProblemType) -> String {
 }
 
 impl From<lake::Error> for Problem {
-    /// What the asker cannot help goes to the log, not to the asker.
+    /// What the client cannot help goes to the log, not to the client.
     fn from(error: lake::Error) -> Self {
         match error {
             lake::Error::NothingClosed => Self::NothingClosed,

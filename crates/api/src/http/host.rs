@@ -3,7 +3,7 @@
 use std::net::{IpAddr, Ipv6Addr};
 
 /// An address of version 6 is one of the 2⁶⁴ that a host has at least.
-pub(crate) fn one_host(address: IpAddr) -> IpAddr {
+pub(crate) fn host_of(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(address) => {
             let [a, b, c, d, ..] = address.segments();

@@ -1,4 +1,4 @@
-//! One spelling of a path: runs of slashes count as one, and a slash at the end as none.
+//! Normalization of paths: runs of slashes count as one, and a slash at the end as none.
 //!
 //! A client in public use asks for `/v2//storage_provider/...`; it is answered directly, without a redirect.
 

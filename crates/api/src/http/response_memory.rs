@@ -1,4 +1,4 @@
-//! Bytes of answers that are made and not sent yet: bounded for all together, and for each address.
+//! The memory of responses that are not sent yet: limited for all together, and for each address.
 //!
 //! An answer that its asker does not take stays in memory until the connection is given up. So whoever wants rows first gets
 //! [`MemoryPermit`] for them, which goes with the answer's body and ends with it; who finds none waits. Rendered days are shared by
@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 use axum::body::Bytes;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use crate::http::host::one_host;
+use crate::http::host::host_of;
 
 /// Bytes that are counted as one.
 const UNIT: usize = 1024;
@@ -55,7 +55,7 @@ impl ResponseMemory {
         // First of its own: who waits for that is in nobody's way.
         let of_one = match address {
             Some(address) => {
-                let of_one = self.of(one_host(address));
+                let of_one = self.of(host_of(address));
                 Some(of_one.acquire_many_owned(wanted).await.ok()?)
             }
             None => None,
@@ -65,12 +65,12 @@ impl ResponseMemory {
     }
 
     /// Bytes that there is no room for any more.
-    pub(crate) fn held(&self) -> usize {
+    pub(crate) fn used(&self) -> usize {
         (self.most as usize).saturating_sub(self.all.available_permits()).saturating_mul(UNIT)
     }
 
     /// Forgets addresses that hold nothing.
-    pub(crate) fn forget_idle(&self) {
+    pub(crate) fn evict_idle(&self) {
         self.addresses().retain(|_, of| of.strong_count() > 0);
     }
 
@@ -153,7 +153,7 @@ mod tests {
     fn an_address_has_a_quarter_and_all_have_the_whole() {
         let of = ResponseMemory::new(400 * UNIT);
         let held: Vec<_> = (1..=4).map(|at| now(&of, &format!("192.0.2.{at}"), 100 * UNIT)).collect();
-        assert!(held.iter().all(Option::is_some) && of.held() == 400 * UNIT);
+        assert!(held.iter().all(Option::is_some) && of.used() == 400 * UNIT);
         assert!(now(&of, "192.0.2.9", UNIT).is_none(), "all is taken");
         drop(held);
         let one = now(&of, "192.0.2.1", 100 * UNIT);
@@ -168,19 +168,19 @@ mod tests {
     fn what_is_too_large_gets_all_of_its_part_and_gives_back_what_it_needs_not() {
         let of = ResponseMemory::new(400 * UNIT);
         let mut room = now(&of, "192.0.2.1", usize::MAX).expect("room");
-        assert_eq!(of.held(), 100 * UNIT);
+        assert_eq!(of.used(), 100 * UNIT);
         assert!(now(&of, "192.0.2.1", UNIT).is_none() && now(&of, "192.0.2.2", usize::MAX).is_some());
         room.shrink_to(10 * UNIT);
-        assert_eq!(of.held(), 10 * UNIT);
+        assert_eq!(of.used(), 10 * UNIT);
         assert!(now(&of, "192.0.2.1", 90 * UNIT).is_some() && now(&of, "192.0.2.1", 91 * UNIT).is_none());
         room.shrink_to(usize::MAX);
-        assert_eq!(of.held(), 10 * UNIT);
+        assert_eq!(of.used(), 10 * UNIT);
         drop(room);
-        assert_eq!(of.held(), 0);
+        assert_eq!(of.used(), 0);
         let of_nobody = of.reserve(None, usize::MAX).now_or_never().flatten();
-        assert_eq!(of.held(), 400 * UNIT);
+        assert_eq!(of.used(), 400 * UNIT);
         drop(of_nobody);
-        of.forget_idle();
+        of.evict_idle();
         assert!(of.addresses().is_empty());
     }
 

@@ -1,4 +1,4 @@
-//! `/healthz`: whether the process lives, and how far its data go. `/readyz`: whether to send it requests.
+//! `/healthz`: liveness, and the latest closed day. `/readyz`: readiness.
 
 use axum::body::Body;
 use axum::extract::State;

@@ -1,4 +1,4 @@
-//! `/metrics`: figures for Prometheus, of what was asked and how it went, and of the state of what is served.
+//! `/metrics`: counters and gauges for Prometheus.
 
 use std::sync::atomic::Ordering;
 
@@ -68,17 +68,17 @@ impl Collector for GaugeCollector {
         gauge("uptime_seconds", "Time since the server began", shared.started.elapsed().as_secs_f64())?;
         let cache = shared.reader.cache_figures();
         gauge("day_cache_bytes", "Bytes of days held in memory", cache.bytes as f64)?;
-        let rendered = shared.rendered.figures();
+        let rendered = shared.rendered.stats();
         gauge("rendered_cache_bytes", "Bytes of rendered answers held in memory", rendered.bytes as f64)?;
         gauge(
             "unsent_bytes",
             "Bytes that answers not yet sent have room for",
-            shared.response_memory.held() as f64,
+            shared.response_memory.used() as f64,
         )?;
         let key_set = shared.authenticator.key_set.load();
         let now = keys::now();
-        let good = key_set.each().filter(|key| key.state(now) == KeyState::Active).count();
-        let asked_for = u8::from(!shared.authenticator.is_open());
+        let good = key_set.iter().filter(|key| key.state(now) == KeyState::Active).count();
+        let asked_for = u8::from(!shared.authenticator.allows_anonymous());
         gauge("keys_asked_for", "1 if data need a key", f64::from(asked_for))?;
         gauge("keys_in_force", "Keys that let in", good as f64)?;
         let unreadable = key_set.unreadable() as f64;

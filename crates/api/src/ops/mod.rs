@@ -1,4 +1,4 @@
-//! What those who run the server ask: whether it lives, whether it is ready, and its figures.
+//! Endpoints for operators: liveness, readiness and metrics.
 
 pub(crate) mod health;
 pub(crate) mod metrics;

@@ -176,7 +176,7 @@ impl Application {
 }
 
 /// Leaves the route beside its answer, for the counts.
-pub(crate) async fn note_route(request: Request, next: Next) -> Response {
+pub(crate) async fn attach_route(request: Request, next: Next) -> Response {
     let route = request.extensions().get::<MatchedPath>().cloned().map(Route::Path).unwrap_or_default();
     let mut response = next.run(request).await;
     response.extensions_mut().insert(route);
@@ -222,10 +222,10 @@ impl ResponseLog {
     fn end(self, bytes: u64) {
         let time = self.started.elapsed();
         if let Some(key) = &self.key {
-            key.counters.asked(keys::now());
-            key.counters.sent(bytes);
+            key.counters.record_request(keys::now());
+            key.counters.record_bytes(bytes);
             if self.denied.is_some() {
-                key.counters.refused();
+                key.counters.record_denial();
             }
         }
         // The path alone: what follows it may hold what its sender would not have logged.
@@ -331,7 +331,7 @@ mod tests {
     use super::*;
     use crate::config::Config;
 
-    /// What a handler behind the door makes of a request.
+    /// The response of the application with that handler.
     async fn answer(
         config: Config,
         handler: axum::routing::MethodRouter,

@@ -1,4 +1,4 @@
-//! What a server does beside answering: it looks for newer data and for changed keys, and renders ahead.
+//! Background tasks: they look for newer data and changed keys, and render the latest day ahead.
 
 use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, PoisonError};
@@ -76,7 +76,7 @@ impl Ticks {
     }
 }
 
-/// Takes in changed keys and writes down what was counted, until told to end.
+/// Loads changed keys and writes their usage, until the server stops.
 async fn sync_keys_periodically(server: Server, mut ticks: Ticks) {
     while ticks.next().await {
         sync_keys(&server).await;
@@ -99,17 +99,17 @@ async fn sync_keys(server: &Server) {
     }
 }
 
-/// Forgets addresses that ask no more, until told to end.
+/// Evicts idle addresses, until the server stops.
 async fn evict_idle_addresses(server: Server, mut ticks: Ticks) {
     while ticks.next().await {
         if let Some(addresses) = &server.shared.address_limiter {
-            addresses.forget_idle();
+            addresses.evict_idle();
         }
-        server.shared.response_memory.forget_idle();
+        server.shared.response_memory.evict_idle();
     }
 }
 
-/// Looks for newer published versions, until told to end. While looking fails, what is there is served on.
+/// Looks for newer published versions, until the server stops. While that fails, the current one is served.
 async fn refresh_reader(server: Server, mut ticks: Ticks) {
     let (reader, health) = (&server.shared.reader, &server.shared.health);
     let mut failing = false;

@@ -1,4 +1,4 @@
-//! The server's life: accept, serve, drain.
+//! The life cycle of the server: accept, serve, drain.
 
 mod app;
 mod background;
@@ -23,7 +23,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
-use crate::access::connection_limits::{Admission, ConnectionPermit, TOO_MANY};
+use crate::access::connection_limits::{Admission, ConnectionPermit, TOO_MANY_CONNECTIONS};
 use crate::config::Config;
 use crate::errors::v2_error::V2Error;
 use crate::http::timeout_stream::{Activity, ErrorResponse, TimeoutStream, Timeouts};
@@ -35,7 +35,7 @@ use crate::state::Server;
 const ACCEPT_PAUSE: Duration = Duration::from_secs(1);
 /// How often idle connections are looked for while others wait for a place.
 const CROWDED_PAUSE: Duration = Duration::from_millis(200);
-/// Least size of a head that hyper can be told.
+/// Least limit on the size of a head that hyper accepts.
 const LEAST_HEAD: usize = 8 << 10;
 
 /// Why a server ended before it was asked to.
@@ -92,7 +92,7 @@ impl Server {
     }
 }
 
-/// What connections are told.
+/// What is signalled to connections.
 #[derive(Clone, Copy, Debug, Default)]
 struct Signal {
     /// The server stops: end what is open, and begin nothing.
@@ -146,12 +146,12 @@ async fn accept_all(
 /// once it is not said.
 fn refuse(server: &Server, stream: &TcpStream) {
     server.shared.metrics.refused_connections.inc();
-    if let Err(error) = stream.try_write(TOO_MANY) {
+    if let Err(error) = stream.try_write(TOO_MANY_CONNECTIONS) {
         tracing::debug!(%error, "an address with too many connections was not told so");
     }
 }
 
-/// While there is no place left, tells the connections so, over and over.
+/// While no connection can be accepted for want of a permit, signals that to the connections.
 async fn signal_crowding(places: &Semaphore, signal: &watch::Sender<Signal>) -> Infallible {
     loop {
         sleep(CROWDED_PAUSE).await;
@@ -293,7 +293,7 @@ fn format_malformed(server: &Server, status: u16) -> Option<ErrorResponse> {
     let body = V2Error::malformed_body(&id, status, &message);
     let bytes = body.len() as u64;
     server.shared.metrics.record_response(Default::default(), of, status, None, bytes, Duration::ZERO);
-    let allowed_origin = server.shared.config.origin_for(server.shared.authenticator.is_open());
+    let allowed_origin = server.shared.config.origin_for(server.shared.authenticator.allows_anonymous());
     Some(ErrorResponse { body, allowed_origin: allowed_origin.cloned() })
 }
 

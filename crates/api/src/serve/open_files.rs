@@ -1,4 +1,4 @@
-//! How many connections the system lets the process hold.
+//! The limit on open files, and how many connections it leaves room for.
 
 use std::io;
 

@@ -1,4 +1,4 @@
-//! Every route there is.
+//! The routes.
 
 use std::sync::Arc;
 
@@ -44,7 +44,7 @@ impl Server {
             .route(READYZ, get(health::readyz))
             .merge(v1::routes(self))
             .merge(page::routes())
-            .route_layer(middleware::from_fn(app::note_route))
+            .route_layer(middleware::from_fn(app::attach_route))
             .method_not_allowed_fallback(wrong_method)
             .fallback(unknown_path)
             .with_state(self.clone());

@@ -1,4 +1,4 @@
-//! What the server knows of its own state.
+//! The health of the server: draining, reading the lake, reconciliation.
 
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -14,7 +14,7 @@ pub(crate) struct Health {
     lake: Mutex<LakeHealth>,
 }
 
-/// What came of looking at the lake.
+/// The outcome of the latest looks at the lake.
 #[derive(Clone, Copy, Debug, Default)]
 struct LakeHealth {
     /// Since when no newer version could be looked for.

@@ -1,4 +1,4 @@
-//! What is counted as it happens, for Prometheus.
+//! Counters of requests and connections.
 
 use std::fmt::Write as _;
 use std::hash::{Hash, Hasher};

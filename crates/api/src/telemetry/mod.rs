@@ -1,4 +1,4 @@
-//! What the server knows of its own state and work.
+//! Telemetry: the health and the counters of the server.
 
 pub(crate) mod health;
 pub(crate) mod metrics;

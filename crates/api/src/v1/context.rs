@@ -1,4 +1,4 @@
-//! What the requests to `/v1` share: the lake, permits to work on it, and what was computed before.
+//! The context of requests to `/v1`: the lake, permits to query it, and caches.
 
 use std::collections::HashMap;
 use std::net::IpAddr;

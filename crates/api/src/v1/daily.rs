@@ -11,11 +11,11 @@ use lake::{Cell, DayRows, MinerRows, Sheet, SheetBuilder};
 use ledger::Value;
 use ledger::columns::{Column, column};
 
-use super::days::{count, each};
+use super::days::{day_count, iter_days};
 use super::operations::daily_headings;
 use super::parameters::Cursor;
 use super::resolved_query::ResolvedQuery;
-use super::response::{Answer, Rows};
+use super::response::{ResponseData, Rows};
 use crate::errors::problem::Problem;
 
 /// Rows of named storage providers that are looked at in one request: a hundred for a year.
@@ -29,27 +29,27 @@ const AT_A_STRETCH: usize = 64;
 /// Days or storage providers that are read at once.
 const CONCURRENT_QUERIES: usize = 4;
 
-pub(super) async fn answer(query: &ResolvedQuery<'_>) -> Result<Answer, Problem> {
+pub(super) async fn answer(query: &ResolvedQuery<'_>) -> Result<ResponseData, Problem> {
     let ResolvedQuery { context, parameters, days, .. } = query;
-    let columns = parameters.chosen();
-    let daily = DailyQuery { query, days, miners: parameters.miners("miner"), most: query.most() };
+    let columns = parameters.selected_columns();
+    let daily = DailyQuery { query, days, miners: parameters.miners("miner"), most: query.max_rows() };
     let (name, down) = parameters.sort("sort").unwrap_or(("stat_date", false));
     // Rows that are put in order, and histories, are all held at once.
-    let held = name != "stat_date" || (!daily.miners.is_empty() && count(days) > 1);
+    let held = name != "stat_date" || (!daily.miners.is_empty() && day_count(days) > 1);
     let _permit = match held {
         true => Some(context.query_permit().await?),
         // One after another: what many wait for is not made sooner by being made at once.
-        false if count(days) > 1 => Some(context.row_permit().await?),
+        false if day_count(days) > 1 => Some(context.row_permit().await?),
         false => None,
     };
     let (sheet, next) = match column(name) {
         Some(column) => daily.by_column(column, down, &columns).await?,
         None => daily.by_day(down, &columns).await?,
     };
-    Ok(Answer::Rows(Rows::of_days(sheet, days, next).known(&query.published, days)))
+    Ok(ResponseData::Rows(Rows::of_days(sheet, days, next).with_receipts(&query.published, days)))
 }
 
-/// The rows of a page, and where the next one goes on.
+/// The rows of a page, and where the next one continues.
 type Found = (Sheet, Option<Cursor>);
 
 struct DailyQuery<'q> {
@@ -81,11 +81,11 @@ impl DailyQuery<'_> {
                 order => (order == Ordering::Greater) != down,
             })
         };
-        let days = each(self.days, down)
+        let days = iter_days(self.days, down)
             .filter(|day| after.is_none_or(|(last, _)| *day == last || (*day > last) != down));
         let mut rows = SheetBuilder::new(daily_headings(columns));
         let mut last = None;
-        if self.miners.is_empty() || count(self.days) == 1 {
+        if self.miners.is_empty() || day_count(self.days) == 1 {
             let mut read = stream::iter(days).map(|day| self.read(day)).buffered(CONCURRENT_QUERIES);
             while let Some(of_day) = read.try_next().await? {
                 for place in self.places(&of_day) {
@@ -135,15 +135,16 @@ impl DailyQuery<'_> {
         let skip = usize::try_from(skipped).unwrap_or(usize::MAX);
         let mut keys: Vec<(Value, RowPosition)> = Vec::new();
         let mut rows: HashMap<(Day, MinerId), Vec<Cell>> = HashMap::new();
-        let of_days = self.miners.is_empty() || count(self.days) == 1;
+        let of_days = self.miners.is_empty() || day_count(self.days) == 1;
         if of_days {
-            if count(self.days) > MAX_DAYS_SORTED {
+            if day_count(self.days) > MAX_DAYS_SORTED {
                 return Err(Problem::TooMuch(format!(
                     "Sorting all storage providers by a column takes at most {MAX_DAYS_SORTED} days at once."
                 )));
             }
-            let mut read =
-                stream::iter(each(self.days, false)).map(|day| self.read(day)).buffered(CONCURRENT_QUERIES);
+            let mut read = stream::iter(iter_days(self.days, false))
+                .map(|day| self.read(day))
+                .buffered(CONCURRENT_QUERIES);
             while let Some(of_day) = read.try_next().await? {
                 keys.extend(self.places(&of_day).map(|place| (of_day.value(place.row, by), place)));
                 if keys.len() as u64 > MAX_SORTED {
@@ -192,7 +193,7 @@ impl DailyQuery<'_> {
     async fn read(&self, day: Day) -> Result<Arc<DayRows>, Problem> {
         match self.query.context.reader().day(day).await? {
             Some(rows) => Ok(rows),
-            None => Err(self.query.missing(day).await),
+            None => Err(self.query.missing_day(day).await),
         }
     }
 
@@ -206,7 +207,7 @@ impl DailyQuery<'_> {
 
     /// The named storage providers' rows.
     async fn histories(&self) -> Result<Vec<MinerRows>, Problem> {
-        let (days, miners) = (count(self.days), self.miners.len() as u64);
+        let (days, miners) = (day_count(self.days), self.miners.len() as u64);
         if days.saturating_mul(miners) > MAX_OF_MINERS {
             return Err(Problem::TooMuch(format!(
                 "{days} days of {miners} storage providers are more than {MAX_OF_MINERS} rows to look at at once."

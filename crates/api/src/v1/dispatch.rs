@@ -1,4 +1,4 @@
-//! From a request to its answer: reads what it asks for, and lets the handler of its path answer.
+//! Dispatch: parses and resolves a request, and calls the handler of its path.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use super::format::{self, FORMATS, Format};
 use super::operations::{Operation, OperationId, ResponseType};
 use super::parameters::QueryParameters;
 use super::resolved_query::ResolvedQuery;
-use super::response::{Answer, Validator};
+use super::response::{ResponseData, Validator};
 use super::{daily, expirations, explain, miners, network, reconciliation, row_stream, sectors, status};
 use crate::access::auth::Grant;
 use crate::access::history_window::HistoryWindow;
@@ -57,7 +57,7 @@ pub(super) async fn respond(
     answered.map_err(|problem| problem.clipped_to(&window))
 }
 
-/// The answer of a path that tells of days. What may not be seen is refused before the tag is looked at.
+/// The response of a path about days. Days that may not be seen are refused before the tag is compared.
 async fn answer(
     context: &Context,
     operation: &'static Operation,
@@ -88,18 +88,18 @@ async fn answer(
     if held.is_any() {
         return Ok(validator.not_modified());
     }
-    answer.respond(operation, uri.path(), parameters, format, &validator, room).await
+    answer.into_response(operation, uri.path(), parameters, format, &validator, room).await
 }
 
 impl ResolvedQuery<'_> {
-    async fn answer(&self, id: OperationId) -> Result<Answer, Problem> {
+    async fn answer(&self, id: OperationId) -> Result<ResponseData, Problem> {
         match id {
             OperationId::SectorsDaily => daily::answer(self).await,
             OperationId::NetworkDaily => network::answer(self).await,
             OperationId::Miners => miners::list(self).await,
             OperationId::Miner => miners::one(self).await,
-            OperationId::Events => sectors::events(self).await,
-            OperationId::Sector => sectors::life(self).await,
+            OperationId::Events => sectors::of_miner(self).await,
+            OperationId::Sector => sectors::of_sector(self).await,
             OperationId::MinerExpirations | OperationId::NetworkExpirations => {
                 expirations::answer(self).await
             }

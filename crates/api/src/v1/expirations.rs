@@ -1,4 +1,4 @@
-//! When live sectors expire.
+//! `/v1/…/expirations`: the expiration schedule of live sectors.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -8,10 +8,10 @@ use lake::{Calendar, Cell, Expiring, SectorSum, Sheet};
 
 use super::operations::expiration_headings;
 use super::resolved_query::ResolvedQuery;
-use super::response::{Answer, Rows};
+use super::response::{ResponseData, Rows};
 use crate::errors::problem::Problem;
 
-pub(super) async fn answer(query: &ResolvedQuery<'_>) -> Result<Answer, Problem> {
+pub(super) async fn answer(query: &ResolvedQuery<'_>) -> Result<ResponseData, Problem> {
     let ResolvedQuery { context, parameters, .. } = query;
     let day = *query.days.end();
     let miner = parameters.miner("id");
@@ -35,8 +35,8 @@ pub(super) async fn answer(query: &ResolvedQuery<'_>) -> Result<Answer, Problem>
             .collect()
     });
     let sheet = Sheet::new(expiration_headings(), rows)?;
-    let rows = Rows::whole(sheet).with("day", day.to_string());
-    Ok(Answer::Rows(rows.known(&query.published, &(day..=day))))
+    let rows = Rows::new(sheet).with("day", day.to_string());
+    Ok(ResponseData::Rows(rows.with_receipts(&query.published, &(day..=day))))
 }
 
 /// The calendar by the names of its days or months, in their order.

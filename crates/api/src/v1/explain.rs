@@ -1,11 +1,11 @@
-//! `/v1/explain`: a number taken apart.
+//! `/v1/explain`: the provenance of a number.
 
 use lake::{Provenance, Spelled, Told};
 use ledger::Anomaly;
 use serde::Serialize;
 
 use super::resolved_query::ResolvedQuery;
-use super::response::Answer;
+use super::response::ResponseData;
 use crate::errors::problem::Problem;
 
 #[derive(Serialize)]
@@ -22,7 +22,7 @@ struct ExplainResponse {
     explanation: Told,
 }
 
-pub(super) async fn answer(query: &ResolvedQuery<'_>) -> Result<Answer, Problem> {
+pub(super) async fn answer(query: &ResolvedQuery<'_>) -> Result<ResponseData, Problem> {
     let ResolvedQuery { context, parameters, window, .. } = query;
     let day = *query.days.end();
     let (Some(miner), [column, ..]) = (parameters.miner("miner"), parameters.columns("column")) else {
@@ -33,7 +33,7 @@ pub(super) async fn answer(query: &ResolvedQuery<'_>) -> Result<Answer, Problem>
         let _permit = context.query_permit().await?;
         Provenance::of(context.reader().directory(), miner, day).await?
     };
-    let (column, most) = (*column, query.most());
+    let (column, most) = (*column, query.max_rows());
     // The total of a day that may not be seen is not told by what stands on it either.
     let sees_before = !window.hides_days() || window.visible(day.previous()).is_some();
     let told = tokio::task::spawn_blocking(move || {
@@ -56,5 +56,5 @@ pub(super) async fn answer(query: &ResolvedQuery<'_>) -> Result<Answer, Problem>
         tracing::error!(%error, "an explanation was broken off");
         Problem::Internal
     })??;
-    Ok(Answer::Object(serde_json::to_string(&told).map_err(|_| Problem::Internal)?))
+    Ok(ResponseData::Object(serde_json::to_string(&told).map_err(|_| Problem::Internal)?))
 }

@@ -1,4 +1,4 @@
-//! Which form an answer takes: by `?format=`, else by the header `Accept`.
+//! Content negotiation: the format of a response by `?format=`, else by the header `Accept`.
 
 use axum::http::HeaderMap;
 use axum::http::header::ACCEPT;
@@ -6,7 +6,7 @@ use lake::Form;
 
 use crate::errors::problem::Problem;
 
-/// A form that rows can take: its name, its media type, what writes it.
+/// A format of rows: its name, its media type, what writes it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Format {
     pub(crate) name: &'static str,

@@ -9,14 +9,14 @@ use lake::{Cell, DayRows, Life, Sheet};
 use ledger::Value;
 use ledger::columns::column;
 
-use super::operations::{miner_headings, shown};
+use super::operations::{miner_headings, summary_columns};
 use super::parameters::Cursor;
 use super::resolved_query::ResolvedQuery;
-use super::response::{Answer, Rows};
+use super::response::{ResponseData, Rows};
 use crate::access::history_window::HistoryWindow;
 use crate::errors::problem::Problem;
 
-pub(super) async fn list(query: &ResolvedQuery<'_>) -> Result<Answer, Problem> {
+pub(super) async fn list(query: &ResolvedQuery<'_>) -> Result<ResponseData, Problem> {
     let parameters = query.parameters;
     let table = MinerTable::read(query).await?;
     let skip = match query.after {
@@ -38,23 +38,23 @@ pub(super) async fn list(query: &ResolvedQuery<'_>) -> Result<Answer, Problem> {
         if down { order.reverse() } else { order }.then(row.cmp(other_row))
     });
     let total = keyed.len();
-    let page: Vec<usize> = keyed.into_iter().skip(skip).take(query.most()).map(|(_, row)| row).collect();
+    let page: Vec<usize> = keyed.into_iter().skip(skip).take(query.max_rows()).map(|(_, row)| row).collect();
     let given = skip.saturating_add(page.len());
     let next = (given < total).then_some(Cursor::Offset { version: table.version, rows: given as u64 });
     let sheet = Sheet::new(miner_headings(), page.into_iter().map(|row| table.cells(row)))?;
     let day = table.rows.day();
-    let rows = Rows { next, ..Rows::whole(sheet) }.with("day", day.to_string()).with("total", total);
-    Ok(Answer::Rows(rows.known(&query.published, &(day..=day))))
+    let rows = Rows { next, ..Rows::new(sheet) }.with("day", day.to_string()).with("total", total);
+    Ok(ResponseData::Rows(rows.with_receipts(&query.published, &(day..=day))))
 }
 
-pub(super) async fn one(query: &ResolvedQuery<'_>) -> Result<Answer, Problem> {
+pub(super) async fn one(query: &ResolvedQuery<'_>) -> Result<ResponseData, Problem> {
     let miner = query.parameters.miner("id").ok_or(Problem::Internal)?;
     let table = MinerTable::read(query).await?;
     let day = table.rows.day();
     let row = table.rows.find(miner).ok_or(Problem::NoSuchMiner { miner, day })?;
     let sheet = Sheet::new(miner_headings(), [table.cells(row)])?;
-    let rows = Rows::whole(sheet).with("day", day.to_string());
-    Ok(Answer::Rows(rows.known(&query.published, &(day..=day))))
+    let rows = Rows::new(sheet).with("day", day.to_string());
+    Ok(ResponseData::Rows(rows.with_receipts(&query.published, &(day..=day))))
 }
 
 /// All storage providers as of the latest closed day.
@@ -70,7 +70,7 @@ impl MinerTable {
         let ResolvedQuery { context, window, .. } = query;
         let (version, latest) = (query.version(), window.latest());
         let Some(rows) = context.reader().day(latest).await? else {
-            return Err(query.missing(latest).await);
+            return Err(query.missing_day(latest).await);
         };
         let ask = async {
             let _permit = context.query_permit().await?;
@@ -94,7 +94,7 @@ impl MinerTable {
         let size = integer("total_sector_rbp").checked_div(integer("total_num_sector"));
         let (live, faulty) = (integer("live_sector_rbp"), integer("active_fault_rbp"));
         let rate = if live == 0 { 0.0 } else { faulty as f64 / live as f64 };
-        let shown = shown().map(|column| Cell::from(self.rows.value(row, column)));
+        let shown = summary_columns().map(|column| Cell::from(self.rows.value(row, column)));
         [
             Cell::Miner(miner),
             // Of a storage provider of today alone the lake may not have been asked yet.

@@ -6,19 +6,19 @@ use chain::Day;
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use lake::{Cell, NetworkDay, Sheet};
 
-use super::days::each;
+use super::days::iter_days;
 use super::operations::network_headings;
 use super::parameters::Cursor;
 use super::resolved_query::ResolvedQuery;
-use super::response::{Answer, Rows};
+use super::response::{ResponseData, Rows};
 use crate::errors::problem::Problem;
 
 /// Days that are added up at once.
 const CONCURRENT_QUERIES: usize = 2;
 
-pub(super) async fn answer(query: &ResolvedQuery<'_>) -> Result<Answer, Problem> {
+pub(super) async fn answer(query: &ResolvedQuery<'_>) -> Result<ResponseData, Problem> {
     let ResolvedQuery { parameters, days, .. } = query;
-    let columns = parameters.chosen();
+    let columns = parameters.selected_columns();
     let down = parameters.sort("sort").is_some_and(|(_, down)| down);
     let after = match query.after {
         None => None,
@@ -26,8 +26,8 @@ pub(super) async fn answer(query: &ResolvedQuery<'_>) -> Result<Answer, Problem>
         Some(Cursor::Offset { .. }) => return Err(Problem::StaleCursor),
     };
     let wanted =
-        each(days, down).filter(|day| after.is_none_or(|last| *day != last && (*day > last) != down));
-    let most = query.most();
+        iter_days(days, down).filter(|day| after.is_none_or(|last| *day != last && (*day > last) != down));
+    let most = query.max_rows();
     let mut wanted: Vec<Day> = wanted.take(most + 1).collect();
     let more = wanted.len() > most;
     wanted.truncate(most);
@@ -45,14 +45,14 @@ pub(super) async fn answer(query: &ResolvedQuery<'_>) -> Result<Answer, Problem>
         [Cell::Day(of_day.day()), Cell::Integer(of_day.miners() as i128)].into_iter().chain(values).collect()
     });
     let sheet = Sheet::new(network_headings(&columns), rows)?;
-    Ok(Answer::Rows(Rows::of_days(sheet, days, next).known(&query.published, days)))
+    Ok(ResponseData::Rows(Rows::of_days(sheet, days, next).with_receipts(&query.published, days)))
 }
 
 async fn network_day(query: &ResolvedQuery<'_>, day: Day) -> Result<Arc<NetworkDay>, Problem> {
     let context = query.context;
     let added = async {
         let Some(rows) = context.reader().day(day).await? else {
-            return Err(query.missing(day).await);
+            return Err(query.missing_day(day).await);
         };
         let added = tokio::task::spawn_blocking(move || rows.network()).await;
         let added = added.map_err(|error| {

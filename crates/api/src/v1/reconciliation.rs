@@ -1,4 +1,4 @@
-//! `/v1/reconciliation`: the ledger held against the chain.
+//! `/v1/reconciliation`: the ledger reconciled with the chain.
 
 use chain::MinerId;
 use lake::ReconciliationWanted;
@@ -6,10 +6,10 @@ use ledger::identities::IDENTITIES;
 
 use super::parameters::Cursor;
 use super::resolved_query::ResolvedQuery;
-use super::response::{Answer, Rows};
+use super::response::{ResponseData, Rows};
 use crate::errors::problem::Problem;
 
-pub(super) async fn answer(query: &ResolvedQuery<'_>) -> Result<Answer, Problem> {
+pub(super) async fn answer(query: &ResolvedQuery<'_>) -> Result<ResponseData, Problem> {
     let ResolvedQuery { context, parameters, days, .. } = query;
     let after = match query.after {
         None => None,
@@ -21,7 +21,7 @@ pub(super) async fn answer(query: &ResolvedQuery<'_>) -> Result<Answer, Problem>
         miners: parameters.miners("miner"),
         status: parameters.names("status").first().copied(),
         after,
-        most: query.most(),
+        most: query.max_rows(),
     };
     let page = {
         let _permit = context.query_permit().await?;
@@ -30,5 +30,5 @@ pub(super) async fn answer(query: &ResolvedQuery<'_>) -> Result<Answer, Problem>
     let next = page.more.map(|(day, miner)| Cursor::After(day, miner.0));
     let identities: Vec<&str> = IDENTITIES.iter().map(|identity| identity.name).collect();
     let rows = Rows::of_days(page.rows, days, next).with("identities", identities);
-    Ok(Answer::Rows(rows.known(&query.published, days)))
+    Ok(ResponseData::Rows(rows.with_receipts(&query.published, days)))
 }

@@ -12,8 +12,8 @@ use ledger::columns::COLUMNS;
 use serde_json::Value;
 
 use super::context::Context;
-use super::days::{GapFormatter, count};
-use super::operations::{DaySelection, Operation, OperationId, ROWS, ResponseType};
+use super::days::{GapFormatter, day_count};
+use super::operations::{DEFAULT_ROWS, DaySelection, Operation, OperationId, ResponseType};
 use super::parameters::{Cursor, DayRef, QueryParameters};
 use crate::access::history_window::HistoryWindow;
 use crate::errors::problem::Problem;
@@ -35,7 +35,7 @@ pub(super) struct ResolvedQuery<'q> {
     pub(super) window: HistoryWindow,
     /// The days that are meant. All of them are closed and may be seen.
     pub(super) days: RangeInclusive<Day>,
-    /// Where to go on. If that is at a day, it is one of these.
+    /// Where the page continues. If that is at a day, it is one of these.
     pub(super) after: Option<Cursor>,
 }
 
@@ -43,7 +43,7 @@ impl<'q> ResolvedQuery<'q> {
     /// Reads what a request to the path means.
     ///
     /// # Errors
-    /// If a day is not closed or may not be seen, or the place to go on is none.
+    /// If a day is not closed or may not be seen, or the cursor is invalid.
     pub(super) async fn new(
         context: &'q Context,
         operation: &Operation,
@@ -64,7 +64,7 @@ impl<'q> ResolvedQuery<'q> {
     /// The days that a path's parameters mean.
     async fn meant(&self, days: DaySelection) -> Result<RangeInclusive<Day>, Problem> {
         let (day, from, to) =
-            (self.parameters.when("day"), self.parameters.when("from"), self.parameters.when("to"));
+            (self.parameters.day_ref("day"), self.parameters.day_ref("from"), self.parameters.day_ref("to"));
         match days {
             DaySelection::One => self.one(day).await,
             DaySelection::Range => self.range(from, to).await,
@@ -94,7 +94,7 @@ impl<'q> ResolvedQuery<'q> {
         let from = from.map_or(to, |from| self.day(from));
         self.seen(from)?;
         if from > self.window.latest() {
-            return Err(self.missing(from).await);
+            return Err(self.missing_day(from).await);
         }
         if from > to {
             return Err(Problem::EmptyRange { from, to });
@@ -124,11 +124,11 @@ impl<'q> ResolvedQuery<'q> {
         if self.window.days().contains(&day) {
             return Ok(());
         }
-        Err(self.missing(day).await)
+        Err(self.missing_day(day).await)
     }
 
     /// Why a day is not there: a gap, or not closed yet.
-    pub(super) async fn missing(&self, day: Day) -> Problem {
+    pub(super) async fn missing_day(&self, day: Day) -> Problem {
         let (first, latest) = (self.window.first(), self.window.latest());
         let not_closed = Problem::DayNotClosed { day, first, latest };
         if self.window.days().contains(&day) {
@@ -143,7 +143,7 @@ impl<'q> ResolvedQuery<'q> {
         let told = GapFormatter { clock: Some(clock), window: Some(self.window) };
         let inside =
             |gap: &&lake::Gap| (clock.day_of(gap.first_epoch)..=clock.day_of(gap.last_epoch)).contains(&day);
-        let gaps: Vec<Value> = gaps.iter().filter(inside).filter_map(|gap| told.gap(gap)).collect();
+        let gaps: Vec<Value> = gaps.iter().filter(inside).filter_map(|gap| told.to_json(gap)).collect();
         if gaps.is_empty() { not_closed } else { Problem::Gap { day, gaps } }
     }
 
@@ -153,21 +153,21 @@ impl<'q> ResolvedQuery<'q> {
     }
 
     /// How many rows are wanted at most.
-    pub(super) fn most(&self) -> usize {
-        self.parameters.limit(ROWS)
+    pub(super) fn max_rows(&self) -> usize {
+        self.parameters.limit(DEFAULT_ROWS)
     }
 
     /// About how many bytes of memory the answer's rows take at most, as far as that is known before they are there.
     pub(super) fn weight(&self, operation: &Operation) -> usize {
         let (columns, always) = match operation.response {
-            ResponseType::Object(_) => return self.most().saturating_mul(LISTED),
+            ResponseType::Object(_) => return self.max_rows().saturating_mul(LISTED),
             ResponseType::Rows(headings) => (headings().len(), None),
             ResponseType::SomeRows(headings, always) => (headings().len(), Some(always)),
         };
         let columns = always.map_or(columns, |always| {
             // Each column that is chosen stands there as often as where all are given.
             let each = columns.saturating_sub(always).div_ceil(COLUMNS.len().max(1));
-            always + self.parameters.chosen().len() * each
+            always + self.parameters.selected_columns().len() * each
         });
         let rows = usize::try_from(self.rows_there(operation.id)).unwrap_or(usize::MAX);
         rows.saturating_mul(columns * VALUE)
@@ -178,15 +178,15 @@ impl<'q> ResolvedQuery<'q> {
         let of_days = match (id, self.parameters.miners("miner").len()) {
             (OperationId::Miner, _) => return 1,
             (OperationId::MinerExpirations | OperationId::NetworkExpirations, _) => return PERIODS,
-            (OperationId::NetworkDaily, _) => count(&self.days),
+            (OperationId::NetworkDaily, _) => day_count(&self.days),
             (OperationId::SectorsDaily | OperationId::Reconciliation | OperationId::Miners, 0) => {
                 self.published.rows_at_most(&self.days)
             }
             (OperationId::SectorsDaily | OperationId::Reconciliation, miners) => {
-                count(&self.days).saturating_mul(miners as u64)
+                day_count(&self.days).saturating_mul(miners as u64)
             }
             _ => u64::MAX,
         };
-        of_days.min(self.most() as u64)
+        of_days.min(self.max_rows() as u64)
     }
 }

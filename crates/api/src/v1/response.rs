@@ -26,7 +26,7 @@ const CACHING: HeaderValue = HeaderValue::from_static("private, no-cache");
 const RECEIPTS: &str = "receipts";
 
 /// What a path has to say.
-pub(super) enum Answer {
+pub(super) enum ResponseData {
     Rows(Rows),
     /// A JSON object, written.
     Object(String),
@@ -35,7 +35,7 @@ pub(super) enum Answer {
 /// Rows, and what is to be known of them.
 pub(super) struct Rows {
     pub(super) sheet: Sheet,
-    /// Where the next page goes on, if there is one.
+    /// Where the next page continues, if there is one.
     pub(super) next: Option<Cursor>,
     /// What the next page's address says in the place of what was said or left out: days that are relative now.
     pub(super) pinned: Vec<(&'static str, String)>,
@@ -45,7 +45,7 @@ pub(super) struct Rows {
 
 impl Rows {
     /// Rows that are all there are.
-    pub(super) fn whole(sheet: Sheet) -> Self {
+    pub(super) fn new(sheet: Sheet) -> Self {
         Self { sheet, next: None, pinned: Vec::new(), meta: Map::new() }
     }
 
@@ -53,12 +53,12 @@ impl Rows {
     pub(super) fn of_days(sheet: Sheet, days: &RangeInclusive<Day>, next: Option<Cursor>) -> Self {
         let (from, to) = (days.start().to_string(), days.end().to_string());
         let pinned = vec![("from", from.clone()), ("to", to.clone())];
-        Self { next, pinned, ..Self::whole(sheet) }.with("from", from).with("to", to)
+        Self { next, pinned, ..Self::new(sheet) }.with("from", from).with("to", to)
     }
 
     /// The same, with what is known of the days of its numbers: since when there are events, and how the outcomes of these
     /// days' messages are known.
-    pub(super) fn known(self, published: &Published, days: &RangeInclusive<Day>) -> Self {
+    pub(super) fn with_receipts(self, published: &Published, days: &RangeInclusive<Day>) -> Self {
         let receipts = published.receipts_of(days);
         let counts = receipts.counts;
         self.with("history_since", published.history_since().map(|since| since.to_string()))
@@ -112,9 +112,9 @@ impl Validator {
     }
 }
 
-impl Answer {
+impl ResponseData {
     /// The response. The answer's room in memory goes with its body.
-    pub(super) async fn respond(
+    pub(super) async fn into_response(
         self,
         operation: &Operation,
         path: &str,

@@ -1,15 +1,15 @@
-//! Sector events: those of a storage provider's days, and those of one sector's life.
+//! Sector events: of a storage provider, and of one sector.
 
 use lake::{EventPlace, EventsWanted};
 use ledger::{Cause, Kind};
 
 use super::parameters::Cursor;
 use super::resolved_query::ResolvedQuery;
-use super::response::{Answer, Rows};
+use super::response::{ResponseData, Rows};
 use crate::access::denial::Denial;
 use crate::errors::problem::Problem;
 
-pub(super) async fn events(query: &ResolvedQuery<'_>) -> Result<Answer, Problem> {
+pub(super) async fn of_miner(query: &ResolvedQuery<'_>) -> Result<ResponseData, Problem> {
     let ResolvedQuery { parameters, days, .. } = query;
     let wanted = EventsWanted {
         miner: parameters.miner("id").ok_or(Problem::Internal)?,
@@ -18,19 +18,19 @@ pub(super) async fn events(query: &ResolvedQuery<'_>) -> Result<Answer, Problem>
         kinds: parameters.names("kind").iter().filter_map(|name| Kind::from_name(name)).collect(),
         causes: parameters.names("cause").iter().filter_map(|name| Cause::from_name(name)).collect(),
         after: after(query)?,
-        most: query.most(),
+        most: query.max_rows(),
     };
     let mut rows = ask(query, &wanted).await?;
     // The days of the address are those of the first page, however many are closed meanwhile.
     let (from, to) = (days.start().to_string(), days.end().to_string());
-    rows.pinned = match parameters.when("day") {
+    rows.pinned = match parameters.day_ref("day") {
         Some(_) => vec![("day", from.clone())],
         None => vec![("from", from.clone()), ("to", to.clone())],
     };
-    Ok(Answer::Rows(rows.with("from", from).with("to", to)))
+    Ok(ResponseData::Rows(rows.with("from", from).with("to", to)))
 }
 
-pub(super) async fn life(query: &ResolvedQuery<'_>) -> Result<Answer, Problem> {
+pub(super) async fn of_sector(query: &ResolvedQuery<'_>) -> Result<ResponseData, Problem> {
     let ResolvedQuery { parameters, window, .. } = query;
     let (Some(miner), Some(sector)) = (parameters.miner("id"), parameters.sector("n")) else {
         return Err(Problem::Internal);
@@ -43,7 +43,7 @@ pub(super) async fn life(query: &ResolvedQuery<'_>) -> Result<Answer, Problem> {
         kinds: Vec::new(),
         causes: Vec::new(),
         after: after(query)?,
-        most: query.most(),
+        most: query.max_rows(),
     };
     let rows = ask(query, &wanted).await?;
     if rows.sheet.is_empty() && wanted.after.is_none() {
@@ -54,7 +54,7 @@ pub(super) async fn life(query: &ResolvedQuery<'_>) -> Result<Answer, Problem> {
         }
         return Err(Problem::NoSuchSector { miner, sector });
     }
-    Ok(Answer::Rows(rows))
+    Ok(ResponseData::Rows(rows))
 }
 
 fn after(query: &ResolvedQuery<'_>) -> Result<Option<EventPlace>, Problem> {
@@ -74,5 +74,5 @@ async fn ask(query: &ResolvedQuery<'_>, wanted: &EventsWanted) -> Result<Rows, P
     let page = context.resources.questions.events(query.version(), wanted).await?;
     let next =
         page.more.and_then(|place| Some(Cursor::After(place.day, u64::try_from(place.position).ok()?)));
-    Ok(Rows { next, ..Rows::whole(page.rows) }.known(&query.published, &wanted.days))
+    Ok(Rows { next, ..Rows::new(page.rows) }.with_receipts(&query.published, &wanted.days))
 }

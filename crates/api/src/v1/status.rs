@@ -1,4 +1,4 @@
-//! `/v1/status`: how far the data go.
+//! `/v1/status`: closed days, gaps, sources and versions.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -10,7 +10,7 @@ use lake::{Published, SourceStatus};
 use serde_json::{Value, json};
 
 use super::context::Context;
-use super::days::{GapFormatter, span};
+use super::days::{GapFormatter, day_range_json};
 use super::row_stream::owned_body;
 use crate::access::history_window::HistoryWindow;
 use crate::errors::problem::Problem;
@@ -40,7 +40,7 @@ pub(super) async fn answer(
     let body = json!({
         "network": status.sources.last().map(|source| source.network.clone()),
         "genesis": clock.map(|clock| moment(clock.genesis())),
-        "closed": seen.as_ref().map(span),
+        "closed": seen.as_ref().map(day_range_json),
         "latest_day": text(latest),
         "final_day": text(last_final),
         "finality_epochs": FINALITY,
@@ -48,7 +48,7 @@ pub(super) async fn answer(
         // Totals stand on it, so it is told whatever may be seen.
         "history_since": text(status.history_since),
         "receipts": seen.as_ref().map_or(status.receipts, |days| published.receipts_of(days)),
-        "gaps": status.gaps.iter().filter_map(|gap| told.gap(gap)).collect::<Vec<Value>>(),
+        "gaps": status.gaps.iter().filter_map(|gap| told.to_json(gap)).collect::<Vec<Value>>(),
         "sources": status.sources.iter().filter_map(|of| source(of, published, window)).collect::<Vec<Value>>(),
         "version": status.version,
         "layout": status.layout,
@@ -62,7 +62,7 @@ pub(super) async fn answer(
     Ok(response)
 }
 
-/// What is told of a source: of the days that came from it, those that may be seen; `None` if that is none of them.
+/// A source as JSON, with those of its days that may be seen; `None` if that is none of them.
 fn source(source: &SourceStatus, published: &Published, window: Option<&HistoryWindow>) -> Option<Value> {
     let days = window.map_or_else(|| Some(source.days.clone()), |window| window.intersect(&source.days))?;
     let whole = days == source.days;
@@ -71,7 +71,7 @@ fn source(source: &SourceStatus, published: &Published, window: Option<&HistoryW
     Some(json!({
         "source": source.source,
         "network": source.network,
-        "closed": span(&days),
+        "closed": day_range_json(&days),
         "first_epoch": first.0,
         "last_epoch": source.epochs.end().0,
         "tipset_key": source.tipset_key,

@@ -189,7 +189,12 @@ impl Request<'_> {
 
     /// What caches may do with the answer.
     fn control(&self, day: Day, latest: Day) -> HeaderValue {
-        cache_control(self.query.day.is_some(), day, latest, self.server.shared.authenticator.is_open())
+        cache_control(
+            self.query.day.is_some(),
+            day,
+            latest,
+            self.server.shared.authenticator.allows_anonymous(),
+        )
     }
 }
 

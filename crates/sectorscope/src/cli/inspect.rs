@@ -1,4 +1,4 @@
-//! Arguments of what looks at a chain or a lake for people.
+//! Arguments of the commands that inspect a chain.
 
 use std::path::PathBuf;
 
@@ -15,33 +15,33 @@ Examples:
   sectorscope car info snapshot.car.zst
   sectorscope car info lite.car.zst diff.car.zst
   sectorscope car info snapshot.forest.car.zst --format json | jq .head")]
-    Info(Look),
+    Info(CarInput),
     /// Check every hash and follow every link that deriving events needs; list what is missing
     #[command(after_help = "\
 Examples:
   sectorscope car verify snapshot.car.zst
   sectorscope car verify state.car --state-root bafy2bzacedxtdhqjsrw2twioyaeomdk4z7umhgfv36vzrrotjb4woutphqgyg")]
-    Verify(Look),
+    Verify(CarInput),
 }
 
 /// Snapshot files that are one block store, and what of them to look at.
 #[derive(Debug, Args)]
-pub(crate) struct Look {
+pub(crate) struct CarInput {
     /// The files: .car, .car.zst or .forest.car.zst
     #[arg(required = true, value_name = "FILE")]
     pub(crate) files: Vec<PathBuf>,
     #[command(flatten)]
-    pub(crate) at: At,
+    pub(crate) at: StateSelector,
     /// How to print it
-    #[arg(long, value_enum, default_value_t = LookFormat::Table)]
-    pub(crate) format: LookFormat,
+    #[arg(long, value_enum, default_value_t = ReportFormat::Table)]
+    pub(crate) format: ReportFormat,
     #[command(flatten)]
     pub(crate) data: DataDir,
 }
 
 /// Which state of some files is meant.
 #[derive(Debug, Args)]
-pub(crate) struct At {
+pub(crate) struct StateSelector {
     /// The state before the newest tipset at or below this height [default: the head]
     #[arg(long, value_name = "EPOCH", value_parser = epoch)]
     pub(crate) head: Option<Epoch>,
@@ -67,7 +67,7 @@ impl EmptyRounds {
     }
 }
 
-impl At {
+impl StateSelector {
     /// How to read the chain.
     pub(crate) const fn way(&self) -> Way {
         self.rounds.to(self.head)
@@ -75,7 +75,7 @@ impl At {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum LookFormat {
+pub(crate) enum ReportFormat {
     /// For people
     Table,
     /// One object, byte figures as decimal strings
@@ -90,10 +90,10 @@ pub(crate) struct Miner {
     #[arg(long = "car", required = true, num_args = 1.., value_name = "FILE")]
     pub(crate) cars: Vec<PathBuf>,
     #[command(flatten)]
-    pub(crate) at: At,
+    pub(crate) at: StateSelector,
     /// How to print it
-    #[arg(long, value_enum, default_value_t = LookFormat::Table)]
-    pub(crate) format: LookFormat,
+    #[arg(long, value_enum, default_value_t = ReportFormat::Table)]
+    pub(crate) format: ReportFormat,
     #[command(flatten)]
     pub(crate) data: DataDir,
 }

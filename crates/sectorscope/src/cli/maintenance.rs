@@ -1,11 +1,11 @@
-//! Arguments of what fills a lake, proves it and keeps it.
+//! Arguments of the commands that write, check and maintain a lake.
 
 use std::path::PathBuf;
 
 use chain::{Day, Epoch, MinerId};
 use clap::{Args, Subcommand, ValueEnum};
 
-use super::{DataDir, EmptyRounds, LookFormat, epoch};
+use super::{DataDir, EmptyRounds, ReportFormat, epoch};
 
 #[derive(Debug, Args)]
 pub(crate) struct Ingest {
@@ -41,8 +41,8 @@ Examples:
         #[arg(long)]
         no_compact: bool,
         /// How to print what was done and, with --from, what has changed
-        #[arg(long, value_enum, default_value_t = LookFormat::Table)]
-        format: LookFormat,
+        #[arg(long, value_enum, default_value_t = ReportFormat::Table)]
+        format: ReportFormat,
         #[command(flatten)]
         data: DataDir,
     },
@@ -51,8 +51,8 @@ Examples:
 #[derive(Debug, Args)]
 pub(crate) struct Status {
     /// How to print it
-    #[arg(long, value_enum, default_value_t = LookFormat::Table)]
-    pub(crate) format: LookFormat,
+    #[arg(long, value_enum, default_value_t = ReportFormat::Table)]
+    pub(crate) format: ReportFormat,
     #[command(flatten)]
     pub(crate) data: DataDir,
 }

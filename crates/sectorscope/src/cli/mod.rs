@@ -1,4 +1,4 @@
-//! What can be typed.
+//! The command line: commands and their arguments.
 
 mod inspect;
 mod maintenance;
@@ -14,15 +14,16 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use directories::ProjectDirs;
 
 pub(crate) use inspect::{
-    At, Car, ColumnFormat, Columns, EmptyRounds, EventFormat, Events, Look, LookFormat, Miner,
+    Car, CarInput, ColumnFormat, Columns, EmptyRounds, EventFormat, Events, Miner, ReportFormat,
+    StateSelector,
 };
 pub(crate) use maintenance::{
     Backup, Compact, FindingFormat, Ingest, Reconcile, Restore, Source, Status, Vacuum,
 };
 pub(crate) use query::{
-    AnswerFormat, Explain, Export, ExportFormat, Exporting, Files, RowFormat, Sql, Stats,
+    AnswerFormat, Explain, Export, ExportFormat, ExportOptions, Files, RowFormat, Sql, Stats,
 };
-pub(crate) use serve::{Keys, Limit, Listen, Serve, Up};
+pub(crate) use serve::{Keys, ListenOptions, RateLimit, Serve, Up};
 
 const EXAMPLES: &str = "\
 Examples:

@@ -1,4 +1,4 @@
-//! Arguments of what asks a lake for numbers, and writes them out.
+//! Arguments of the commands that query a lake.
 
 use std::path::PathBuf;
 
@@ -6,7 +6,7 @@ use chain::{Day, MinerId};
 use clap::{Args, Subcommand, ValueEnum};
 use ledger::columns::{COLUMNS, Column, Endpoint, column};
 
-use super::{DataDir, LookFormat};
+use super::{DataDir, ReportFormat};
 
 #[derive(Debug, Args)]
 pub(crate) struct Stats {
@@ -86,17 +86,17 @@ pub(crate) enum Export {
 Examples:
   sectorscope export rows --format csv > rows.csv
   sectorscope export rows --from 2026-07-01 --to 2026-09-30 --columns total,fault --format parquet --out rows.parquet")]
-    Rows(Exporting),
+    Rows(ExportOptions),
     /// Sector events
     #[command(after_help = "\
 Examples:
   sectorscope export events --format parquet --out events.parquet
   sectorscope export events --miner f0110 --miner f0113 --format ndjson | jq 'select(.kind == \"terminate\")'")]
-    Events(Exporting),
+    Events(ExportOptions),
 }
 
 #[derive(Debug, Args)]
-pub(crate) struct Exporting {
+pub(crate) struct ExportOptions {
     /// First day, YYYY-MM-DD (UTC) [default: the first closed one]
     #[arg(long, value_name = "DAY")]
     pub(crate) from: Option<Day>,
@@ -146,8 +146,8 @@ pub(crate) struct Files {
     #[arg(long, value_name = "DAY")]
     pub(crate) to: Option<Day>,
     /// How to print them
-    #[arg(long, value_enum, default_value_t = LookFormat::Table)]
-    pub(crate) format: LookFormat,
+    #[arg(long, value_enum, default_value_t = ReportFormat::Table)]
+    pub(crate) format: ReportFormat,
     #[command(flatten)]
     pub(crate) data: DataDir,
 }
@@ -167,8 +167,8 @@ pub(crate) struct Explain {
     #[arg(long, value_name = "N", default_value_t = 100)]
     pub(crate) events: usize,
     /// How to print it
-    #[arg(long, value_enum, default_value_t = LookFormat::Table)]
-    pub(crate) format: LookFormat,
+    #[arg(long, value_enum, default_value_t = ReportFormat::Table)]
+    pub(crate) format: ReportFormat,
     #[command(flatten)]
     pub(crate) data: DataDir,
 }

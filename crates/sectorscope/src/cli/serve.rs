@@ -1,4 +1,4 @@
-//! Arguments of what serves, and of its keys.
+//! Arguments of the commands that serve, and that manage keys.
 
 use std::net::SocketAddr;
 use std::num::{NonZeroU32, NonZeroUsize};
@@ -8,11 +8,11 @@ use api::keys::{Quota, Scope, Span, TermError, valid_name};
 use api::{AllowedOrigin, Rate, RateError};
 use clap::{Args, Subcommand};
 
-use super::{DataDir, LookFormat};
+use super::{DataDir, ReportFormat};
 
 /// How to serve.
 #[derive(Debug, Args)]
-pub(crate) struct Listen {
+pub(crate) struct ListenOptions {
     /// Address to listen on
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8470")]
     pub(crate) listen: SocketAddr,
@@ -24,10 +24,10 @@ pub(crate) struct Listen {
     pub(crate) public: bool,
     /// How many requests a key may make in a second or minute, or `off`
     #[arg(long, value_name = "N/s", default_value = "100/s", value_parser = limit)]
-    pub(crate) key_rate: Limit,
+    pub(crate) key_rate: RateLimit,
     /// How many an address may make without a key, or `off` [default: 50/s, and off on loopback as long as there are no keys]
     #[arg(long, value_name = "N/s", value_parser = limit)]
-    pub(crate) address_rate: Option<Limit>,
+    pub(crate) address_rate: Option<RateLimit>,
     /// Take a client's address from the last entry of x-forwarded-for, as a proxy in front sets it
     #[arg(long)]
     pub(crate) behind_proxy: bool,
@@ -51,14 +51,14 @@ pub(crate) struct Listen {
 
 /// A rate, or none.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Limit(pub(crate) Option<Rate>);
+pub(crate) struct RateLimit(pub(crate) Option<Rate>);
 
 #[derive(Debug, Args)]
 pub(crate) struct Up {
     #[command(flatten)]
     pub(crate) data: DataDir,
     #[command(flatten)]
-    pub(crate) listen: Listen,
+    pub(crate) listen: ListenOptions,
 }
 
 #[derive(Debug, Args)]
@@ -66,7 +66,7 @@ pub(crate) struct Serve {
     #[command(flatten)]
     pub(crate) data: DataDir,
     #[command(flatten)]
-    pub(crate) listen: Listen,
+    pub(crate) listen: ListenOptions,
 }
 
 #[derive(Debug, Subcommand)]
@@ -95,8 +95,8 @@ Examples:
         #[arg(long)]
         scope: Option<Scope>,
         /// How to print it
-        #[arg(long, value_enum, default_value_t = LookFormat::Table)]
-        format: LookFormat,
+        #[arg(long, value_enum, default_value_t = ReportFormat::Table)]
+        format: ReportFormat,
         #[command(flatten)]
         data: DataDir,
     },
@@ -107,8 +107,8 @@ Examples:
   sectorscope keys list --format json | jq -r '.[] | select(.state == \"good\") | .name'")]
     List {
         /// How to print them
-        #[arg(long, value_enum, default_value_t = LookFormat::Table)]
-        format: LookFormat,
+        #[arg(long, value_enum, default_value_t = ReportFormat::Table)]
+        format: ReportFormat,
         #[command(flatten)]
         data: DataDir,
     },
@@ -133,8 +133,8 @@ Examples:
         /// The key
         name: String,
         /// How to print it
-        #[arg(long, value_enum, default_value_t = LookFormat::Table)]
-        format: LookFormat,
+        #[arg(long, value_enum, default_value_t = ReportFormat::Table)]
+        format: ReportFormat,
         #[command(flatten)]
         data: DataDir,
     },
@@ -148,9 +148,9 @@ fn history(text: &str) -> Result<NonZeroU32, TermError> {
     text.parse::<Span>()?.days()
 }
 
-fn limit(text: &str) -> Result<Limit, RateError> {
+fn limit(text: &str) -> Result<RateLimit, RateError> {
     match text {
-        "off" => Ok(Limit(None)),
-        _ => text.parse().map(|rate| Limit(Some(rate))),
+        "off" => Ok(RateLimit(None)),
+        _ => text.parse().map(|rate| RateLimit(Some(rate))),
     }
 }

@@ -174,7 +174,7 @@ fn line(event: &Event, clock: Clock) -> Vec<String> {
         event.epoch.to_string(),
         event.miner.to_string(),
         event.sector.to_string(),
-        human::happened(event),
+        human::event_label(event),
         human::bytes(event.sector_size.0),
         qap,
         expiration,

@@ -11,7 +11,7 @@ use lake::{Exported, Form, Selection};
 use tempfile::NamedTempFile;
 
 use super::refuse_on_terminal;
-use crate::cli::{Export, ExportFormat, Exporting};
+use crate::cli::{Export, ExportFormat, ExportOptions};
 use crate::progress_bar::ProgressBars;
 use crate::{output, shutdown};
 
@@ -41,7 +41,7 @@ pub(crate) async fn run(arguments: Export) -> anyhow::Result<()> {
 
 async fn export(
     what: Exported,
-    arguments: &Exporting,
+    arguments: &ExportOptions,
     form: Form,
     target: Option<Target>,
 ) -> anyhow::Result<()> {
@@ -64,7 +64,7 @@ async fn export(
     let writing = export.write(form, Box::new(partial.reopen()?), Arc::new(ProgressBars::default())).await;
     let rows = writing.with_context(|| target.shown.clone())?;
     target.put(partial)?;
-    output::say(format_args!("{}: {rows} {}", target.shown, what.name()));
+    output::print_line(format_args!("{}: {rows} {}", target.shown, what.name()));
     Ok(())
 }
 

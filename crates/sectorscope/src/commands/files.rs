@@ -6,7 +6,7 @@ use anyhow::{Context, bail};
 use lake::{ListedFile as DataFile, Listing};
 use serde::Serialize;
 
-use crate::cli::{Files, LookFormat};
+use crate::cli::{Files, ReportFormat};
 use crate::human;
 use crate::output::{self, Align};
 
@@ -64,8 +64,8 @@ pub(crate) async fn run(arguments: Files) -> anyhow::Result<()> {
         files,
     };
     match arguments.format {
-        LookFormat::Json => output::json(&listed),
-        LookFormat::Table => print(&listed),
+        ReportFormat::Json => output::json(&listed),
+        ReportFormat::Table => print(&listed),
     }
 }
 
@@ -98,7 +98,7 @@ fn print(listed: &Listed) -> anyhow::Result<()> {
     });
     output::table(&header, lines)?;
     let size: u64 = listed.files.iter().map(|file| file.size).sum();
-    output::say(format_args!(
+    output::print_line(format_args!(
         "\nversion {}: {} files, {}; closed days {} to {}",
         listed.version,
         listed.files.len(),

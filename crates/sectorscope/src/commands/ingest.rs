@@ -9,7 +9,7 @@ use lake::{ColumnChange, DayChange, EventChange, Lake, Later};
 use serde::Serialize;
 
 use super::{warn_if_ahead, with_file_context};
-use crate::cli::{DataDir, Ingest, LookFormat, Source};
+use crate::cli::{DataDir, Ingest, ReportFormat, Source};
 use crate::output::{self, Align};
 use crate::progress_bar::ProgressBars;
 
@@ -21,11 +21,11 @@ pub(crate) async fn run(arguments: Ingest) -> anyhow::Result<()> {
         Source::Car { files, head, rounds, from, drop_later, no_compact, format, data } => {
             let (options, way) = (Options { from, drop_later }, rounds.to(head));
             let (report, last_closed) =
-                take_in(&data, &files, way, options, !no_compact, &warn_if_ahead).await?;
+                ingest_cars(&data, &files, way, options, !no_compact, &warn_if_ahead).await?;
             match format {
-                LookFormat::Json => output::json(&IngestReport::of(&report))?,
-                LookFormat::Table => {
-                    output::say(said(&report, last_closed));
+                ReportFormat::Json => output::json(&IngestReport::of(&report))?,
+                ReportFormat::Table => {
+                    output::print_line(summary(&report, last_closed));
                     if from.is_some() {
                         changes(&report.later.changes)?;
                     }
@@ -43,13 +43,13 @@ pub(crate) async fn cars(
     options: Options,
     compact: bool,
 ) -> anyhow::Result<String> {
-    let (report, last_closed) = take_in(data, files, Way::default(), options, compact, &|_| {}).await?;
-    Ok(said(&report, last_closed))
+    let (report, last_closed) = ingest_cars(data, files, Way::default(), options, compact, &|_| {}).await?;
+    Ok(summary(&report, last_closed))
 }
 
 /// Takes in snapshot files; what that did, and the last closed day. The chain is opened before the lake is, so that bad
-/// files leave no trace; `opened` is told of it.
-async fn take_in(
+/// files leave no trace; `opened` is called with it.
+async fn ingest_cars(
     data: &DataDir,
     files: &[PathBuf],
     way: Way,
@@ -165,7 +165,7 @@ const MAX_DAYS: usize = 50;
 /// What closing days again has changed, day by day.
 fn changes(changes: &[DayChange]) -> anyhow::Result<()> {
     if changes.is_empty() {
-        output::say("nothing has changed on days that were closed before");
+        output::print_line("nothing has changed on days that were closed before");
         return Ok(());
     }
     let header = [
@@ -199,13 +199,16 @@ fn changes(changes: &[DayChange]) -> anyhow::Result<()> {
     }
     output::table(&header, lines)?;
     if changes.len() > MAX_DAYS {
-        output::say(format_args!("… and {} days more (--format json has all)", changes.len() - MAX_DAYS));
+        output::print_line(format_args!(
+            "… and {} days more (--format json has all)",
+            changes.len() - MAX_DAYS
+        ));
     }
     Ok(())
 }
 
 /// The report in a sentence.
-fn said(report: &Report, last_closed: Option<Day>) -> String {
+fn summary(report: &Report, last_closed: Option<Day>) -> String {
     let Report { source, closed, events, unfinished, later } = report;
     match closed {
         None if last_closed.is_none() => {

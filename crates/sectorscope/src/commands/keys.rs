@@ -5,7 +5,7 @@ use api::keys::{DailyUsage, KeyStore, KeyUsage, StoredKey, Terms, UnreadableKey,
 use chain::Day;
 use serde::Serialize;
 
-use crate::cli::{DataDir, Keys, LookFormat};
+use crate::cli::{DataDir, Keys, ReportFormat};
 use crate::human;
 use crate::output::{self, Align};
 
@@ -22,7 +22,7 @@ pub(crate) fn run(arguments: Keys) -> anyhow::Result<()> {
     }
 }
 
-/// A key in words that programs may rely on. Moments are Unix seconds.
+/// A key as programs read it. Times are Unix seconds.
 #[derive(Serialize)]
 struct KeyReport {
     name: String,
@@ -65,7 +65,7 @@ impl KeyReport {
         }
     }
 
-    /// A key that lets nobody in, because it cannot be read.
+    /// A key that authenticates nobody, because it cannot be read.
     fn unreadable(key: &UnreadableKey) -> Self {
         let name = if key.name.is_empty() { format!("number {}", key.id) } else { key.name.clone() };
         Self {
@@ -97,7 +97,7 @@ impl KeyReport {
     }
 }
 
-/// A day's use.
+/// The usage of a day.
 #[derive(Serialize)]
 struct DayReport {
     day: String,
@@ -113,26 +113,26 @@ impl From<&DailyUsage> for DayReport {
     }
 }
 
-fn create(name: &str, terms: &Terms, format: LookFormat, data: &DataDir) -> anyhow::Result<()> {
+fn create(name: &str, terms: &Terms, format: ReportFormat, data: &DataDir) -> anyhow::Result<()> {
     let token = new_token().context("the system gives no randomness for a token")?;
     KeyStore::open_or_create(&data.keys()?)?.create(name, &digest(&token), terms, now())?;
     match format {
-        LookFormat::Table => output::say(&token),
-        LookFormat::Json => output::json(&serde_json::json!({ "name": name, "token": token }))?,
+        ReportFormat::Table => output::print_line(&token),
+        ReportFormat::Json => output::json(&serde_json::json!({ "name": name, "token": token }))?,
     }
     Ok(())
 }
 
-fn list(format: LookFormat, data: &DataDir) -> anyhow::Result<()> {
+fn list(format: ReportFormat, data: &DataDir) -> anyhow::Result<()> {
     let reports = match KeyStore::open(&data.keys()?)? {
         Some(store) => all(&store)?,
         None => Vec::new(),
     };
-    if format == LookFormat::Json {
+    if format == ReportFormat::Json {
         return output::json(&reports);
     }
     if reports.is_empty() {
-        output::say("no keys: who reaches a server may ask it, unless it has a token");
+        output::print_line("no keys: who reaches a server may ask it, unless it has a token");
         return Ok(());
     }
     let header = [
@@ -179,26 +179,26 @@ fn all(store: &KeyStore) -> anyhow::Result<Vec<KeyReport>> {
 
 fn revoke(name: &str, data: &DataDir) -> anyhow::Result<()> {
     if store(data)?.revoke(name, now())? {
-        output::say(format_args!("{name} is revoked; running servers notice within two seconds"));
+        output::print_line(format_args!("{name} is revoked; running servers notice within two seconds"));
     } else {
-        output::say(format_args!("{name} was revoked before"));
+        output::print_line(format_args!("{name} was revoked before"));
     }
     Ok(())
 }
 
-fn usage(name: &str, format: LookFormat, data: &DataDir) -> anyhow::Result<()> {
+fn usage(name: &str, format: ReportFormat, data: &DataDir) -> anyhow::Result<()> {
     let store = store(data)?;
     let days = store.usage(name)?;
     let Some(key) = all(&store)?.into_iter().find(|key| key.name == name) else {
         bail!("the key {name:?} is gone from the file of keys")
     };
     let days: Vec<DayReport> = days.iter().map(DayReport::from).collect();
-    if format == LookFormat::Json {
+    if format == ReportFormat::Json {
         return output::json(&serde_json::json!({ "key": key, "days": days }));
     }
     let resets =
         key.quota_resets_at.map(|at| format!(", resets {}", human::timestamp(at))).unwrap_or_default();
-    output::say(format_args!("{name}: {}; quota {}{resets}\n", key.state, key.quota()));
+    output::print_line(format_args!("{name}: {}; quota {}{resets}\n", key.state, key.quota()));
     let header = [
         ("day", Align::Left),
         ("requests", Align::Right),

@@ -23,7 +23,7 @@ pub(crate) async fn compact(arguments: Compact) -> anyhow::Result<()> {
         count(done.years, "year", "years"),
     ];
     let brought: Vec<String> = brought.into_iter().flatten().collect();
-    output::say(match brought.is_empty() {
+    output::print_line(match brought.is_empty() {
         true => "nothing to do: every finished month is in one file".to_owned(),
         false => format!("{}: {} files are {} now", brought.join(", "), done.files_before, done.files_now),
     });
@@ -33,7 +33,7 @@ pub(crate) async fn compact(arguments: Compact) -> anyhow::Result<()> {
 pub(crate) async fn vacuum(arguments: Vacuum) -> anyhow::Result<()> {
     let lake = Lake::open_existing(&arguments.data.lake()?).await?;
     let removed = lake.vacuum(Duration::from_secs(arguments.retain_hours.saturating_mul(3600))).await?;
-    output::say(format_args!(
+    output::print_line(format_args!(
         "removed {} {}, {}",
         removed.files,
         if removed.files == 1 { "file" } else { "files" },
@@ -44,10 +44,10 @@ pub(crate) async fn vacuum(arguments: Vacuum) -> anyhow::Result<()> {
 
 pub(crate) async fn backup(arguments: Backup) -> anyhow::Result<()> {
     let copied = lake::backup(&arguments.data.lake()?, &arguments.to, &ProgressBars::default()).await?;
-    output::say(format_args!(
+    output::print_line(format_args!(
         "{}: {}, {} of them new",
         arguments.to.display(),
-        said(copied),
+        summary(copied),
         copied.new_files
     ));
     Ok(())
@@ -56,10 +56,10 @@ pub(crate) async fn backup(arguments: Backup) -> anyhow::Result<()> {
 pub(crate) async fn restore(arguments: Restore) -> anyhow::Result<()> {
     let to = arguments.data.lake()?;
     let copied = lake::restore(&arguments.from, &to, &ProgressBars::default()).await?;
-    output::say(format_args!("{}: {}, each as it was", to.display(), said(copied)));
+    output::print_line(format_args!("{}: {}, each as it was", to.display(), summary(copied)));
     Ok(())
 }
 
-fn said(copied: Copied) -> String {
+fn summary(copied: Copied) -> String {
     format!("version {} in {} files, {}", copied.version, copied.files, human::bytes(copied.bytes.into()))
 }

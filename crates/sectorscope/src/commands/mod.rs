@@ -25,7 +25,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use anyhow::{Context, bail};
 use chain::Chain;
 
-/// Says which files a chain was read from: errors within it name only blocks and heights.
+/// Adds to an error the files that a chain was read from: errors within it name only blocks and heights.
 fn with_file_context<T, E>(result: Result<T, E>, files: &[PathBuf]) -> anyhow::Result<T>
 where
     E: std::error::Error + Send + Sync + 'static,

@@ -99,7 +99,7 @@ fn table(audited: &Audited, findings: &[Finding], of_chain: &[Finding]) -> anyho
             [("stat_date", Align::Left), ("miner_id", Align::Left), (what, Align::Left), ("", Align::Left)];
         let lines = findings.iter().map(ListedFinding::of);
         output::table(&header, lines.map(|of| vec![of.stat_date, of.miner_id, of.name, of.detail]))?;
-        output::say("");
+        output::print_line("");
     }
     let mut said = format!("{miner_days} miner-days of {days} days checked");
     if events > 0 {
@@ -119,7 +119,7 @@ fn table(audited: &Audited, findings: &[Finding], of_chain: &[Finding]) -> anyho
     if count > findings.len() as u64 {
         said += &format!(", the first {} of them listed", findings.len());
     }
-    output::say(said);
+    output::print_line(said);
     Ok(())
 }
 

@@ -10,7 +10,7 @@ use api::{AllowedOrigin, Config, Rate, file_permissions};
 use lake::Reader;
 use tokio::net::TcpListener;
 
-use crate::cli::{DataDir, Limit, Listen, Serve};
+use crate::cli::{DataDir, ListenOptions, RateLimit, Serve};
 use crate::{output, shutdown};
 
 const TOKEN_VARIABLE: &str = "SECTORSCOPE_TOKEN";
@@ -20,11 +20,11 @@ const ADDRESS_RATE: NonZeroU32 = NonZeroU32::MIN.saturating_add(49);
 pub(crate) async fn run(arguments: Serve) -> anyhow::Result<()> {
     let server = BoundServer::open(&arguments.listen, &arguments.data).await?;
     let reader = Arc::new(Reader::open(&arguments.data.lake()?).await?);
-    output::say(format_args!("serving http://{}", server.address));
+    output::print_line(format_args!("serving http://{}", server.address));
     server.serve(reader).await
 }
 
-/// A bound address and who may enter.
+/// A server whose address is bound.
 pub(crate) struct BoundServer {
     listener: TcpListener,
     pub(crate) address: SocketAddr,
@@ -33,7 +33,7 @@ pub(crate) struct BoundServer {
 
 impl BoundServer {
     /// Binds the address; refuses a public one that nobody guards.
-    pub(crate) async fn open(listen: &Listen, data: &DataDir) -> anyhow::Result<Self> {
+    pub(crate) async fn open(listen: &ListenOptions, data: &DataDir) -> anyhow::Result<Self> {
         let token = token(listen)?;
         let keys = data.keys()?;
         let there = match KeyStore::open(&keys)? {
@@ -62,7 +62,7 @@ impl BoundServer {
             key_rate: listen.key_rate.0,
             address_rate: listen
                 .address_rate
-                .map_or(Some(Rate::per_second(ADDRESS_RATE)), |Limit(rate)| rate),
+                .map_or(Some(Rate::per_second(ADDRESS_RATE)), |RateLimit(rate)| rate),
             address_rate_when_open: strangers || listen.address_rate.is_some(),
             allowed_origin: Some(listen.cors.clone().unwrap_or(AllowedOrigin::any())),
             allow_origin_when_open: strangers || listen.cors.is_some(),
@@ -87,7 +87,7 @@ impl BoundServer {
     }
 }
 
-fn token(listen: &Listen) -> anyhow::Result<Option<String>> {
+fn token(listen: &ListenOptions) -> anyhow::Result<Option<String>> {
     let token = match &listen.token_file {
         Some(path) => {
             if let Some(problem) = file_permissions::describe_exposure(path) {
@@ -107,7 +107,7 @@ fn token(listen: &Listen) -> anyhow::Result<Option<String>> {
 }
 
 /// How many connections there may be.
-fn connection_limit(listen: &Listen) -> usize {
+fn connection_limit(listen: &ListenOptions) -> usize {
     let allowed = api::connections_allowed().unwrap_or_else(|error| {
         tracing::warn!(%error, "the limit on open files cannot be raised");
         Config::default().max_connections

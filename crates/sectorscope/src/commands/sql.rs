@@ -56,7 +56,9 @@ fn table(answer: &Answer, most: usize) -> anyhow::Result<()> {
         answer.columns.iter().map(|(name, number)| (name.as_str(), align(*number))).collect();
     output::table(&header, answer.rows.iter().flat_map(|row| lines(answer, row)))?;
     if answer.more {
-        output::remark(format_args!("only the first {most} rows: more with --rows N, all with --format csv"));
+        output::print_remark(format_args!(
+            "only the first {most} rows: more with --rows N, all with --format csv"
+        ));
     }
     Ok(())
 }

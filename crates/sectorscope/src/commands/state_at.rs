@@ -1,11 +1,11 @@
-//! The state that a command looks at.
+//! The chain state that a command inspects.
 
 use chain::state::{Codes, Miner, StateTree};
 use chain::{Cars, Chain, Cid, Clock, Epoch, MinerId};
 use ledger::ChainPowers;
 
 use super::warn_if_ahead;
-use crate::cli::At;
+use crate::cli::StateSelector;
 
 /// One state of the chain and what reading it needs.
 pub(crate) struct StateAt<'s> {
@@ -19,7 +19,7 @@ pub(crate) struct StateAt<'s> {
 
 impl<'s> StateAt<'s> {
     /// Opens the state that is meant.
-    pub(crate) fn open(cars: &'s Cars, at: &At) -> chain::Result<Self> {
+    pub(crate) fn open(cars: &'s Cars, at: &StateSelector) -> chain::Result<Self> {
         match at.state_root {
             Some(root) => Self::bare(cars, root),
             None => {

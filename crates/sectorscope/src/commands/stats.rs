@@ -41,12 +41,12 @@ pub(crate) async fn run(arguments: Stats) -> anyhow::Result<()> {
             if let Some(since) = reader.history_since()
                 && arguments.endpoint.columns().any(runs_on)
             {
-                output::say(format_args!("\n{}", human::history_since(since)));
+                output::print_line(format_args!("\n{}", human::history_since(since)));
             }
             if let Some(days) = rows.days() {
                 let receipts = reader.published().receipts_of(&days);
                 if let Some(said) = human::receipts(receipts.receipts(), &receipts.counts) {
-                    output::say(format_args!("\n{said}"));
+                    output::print_line(format_args!("\n{said}"));
                 }
             }
         }

@@ -5,7 +5,7 @@ use lake::{DaysReceipts, Gap, SourceStatus, TableStatus};
 use ledger::Receipts;
 use serde::Serialize;
 
-use crate::cli::{LookFormat, Status};
+use crate::cli::{ReportFormat, Status};
 use crate::human;
 use crate::output::{self, Align};
 
@@ -13,12 +13,12 @@ pub(crate) async fn run(arguments: Status) -> anyhow::Result<()> {
     let status = lake::Status::of(&arguments.data.lake()?).await?;
     let report = StatusReport::of(&status);
     match arguments.format {
-        LookFormat::Json => output::json(&report),
-        LookFormat::Table => table(&report),
+        ReportFormat::Json => output::json(&report),
+        ReportFormat::Table => table(&report),
     }
 }
 
-/// What is report, in words that programs may rely on.
+/// The status as programs read it.
 #[derive(Serialize)]
 struct StatusReport {
     directory: String,
@@ -199,7 +199,7 @@ fn table(report: &StatusReport) -> anyhow::Result<()> {
         lines.push(line("  to fill", gap.fill_by.clone()));
     }
     output::table(&[("", Align::Left), ("", Align::Left)], lines)?;
-    output::say("");
+    output::print_line("");
     let header = [
         ("source", Align::Left),
         ("network", Align::Left),
@@ -225,7 +225,7 @@ fn table(report: &StatusReport) -> anyhow::Result<()> {
             ]
         }),
     )?;
-    output::say("");
+    output::print_line("");
     let header = [
         ("table", Align::Left),
         ("version", Align::Right),

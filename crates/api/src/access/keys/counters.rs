@@ -85,18 +85,18 @@ pub(crate) struct QuotaExhausted {
 
 impl Counters {
     /// Counts a request made at `now` (Unix seconds).
-    pub(crate) fn asked(&self, now: i64) {
+    pub(crate) fn record_request(&self, now: i64) {
         self.requests.fetch_add(1, Ordering::Relaxed);
         self.last_used.store(now, Ordering::Relaxed);
     }
 
     /// Counts that a request was refused.
-    pub(crate) fn refused(&self) {
+    pub(crate) fn record_denial(&self) {
         self.refused.fetch_add(1, Ordering::Relaxed);
     }
 
     /// Counts bytes of an answer's body.
-    pub(crate) fn sent(&self, bytes: u64) {
+    pub(crate) fn record_bytes(&self, bytes: u64) {
         self.bytes.fetch_add(bytes, Ordering::Relaxed);
     }
 
@@ -104,7 +104,7 @@ impl Counters {
     ///
     /// # Errors
     /// If there is none left to take.
-    pub(crate) fn take(&self, quota: Quota, now: i64) -> Result<QuotaStatus, QuotaExhausted> {
+    pub(crate) fn take_request(&self, quota: Quota, now: i64) -> Result<QuotaStatus, QuotaExhausted> {
         let mut outcome = Err(QuotaExhausted { resets_at: now });
         let step = |packed| {
             let window = QuotaWindow::of(packed).at(quota, now);
@@ -176,21 +176,21 @@ mod tests {
 
     /// How many are left after taking one.
     fn left(counters: &Counters, quota: Quota, now: i64) -> Option<u32> {
-        counters.take(quota, now).ok().map(|taken| taken.remaining)
+        counters.take_request(quota, now).ok().map(|taken| taken.remaining)
     }
 
     #[test]
     fn a_quota_is_used_up_and_comes_back_with_the_next_period() {
         let counters = Counters::default();
-        assert_eq!(counters.take(quota(), 125), Ok(QuotaStatus { remaining: 2, resets_at: 180 }));
+        assert_eq!(counters.take_request(quota(), 125), Ok(QuotaStatus { remaining: 2, resets_at: 180 }));
         let taken: Vec<_> = (0..3).map(|_| left(&counters, quota(), 179)).collect();
         assert_eq!(taken, [Some(1), Some(0), None]);
-        assert_eq!(counters.take(quota(), 130), Err(QuotaExhausted { resets_at: 180 }));
+        assert_eq!(counters.take_request(quota(), 130), Err(QuotaExhausted { resets_at: 180 }));
         assert_eq!(left(&counters, quota(), 180), Some(2));
         // A clock that is set back gives nothing back, and says so.
-        assert_eq!(counters.take(quota(), 179), Ok(QuotaStatus { remaining: 1, resets_at: 240 }));
+        assert_eq!(counters.take_request(quota(), 179), Ok(QuotaStatus { remaining: 1, resets_at: 240 }));
         assert_eq!(left(&counters, quota(), 125), Some(0));
-        assert_eq!(counters.take(quota(), 125), Err(QuotaExhausted { resets_at: 240 }));
+        assert_eq!(counters.take_request(quota(), 125), Err(QuotaExhausted { resets_at: 240 }));
     }
 
     #[test]
@@ -199,7 +199,7 @@ mod tests {
         let counters = Counters::default();
         let ahead: Vec<_> = (0..4).map(|_| left(&counters, quota(), years)).collect();
         assert_eq!(ahead, [Some(2), Some(1), Some(0), None]);
-        assert_eq!(counters.take(quota(), 125), Ok(QuotaStatus { remaining: 2, resets_at: 180 }));
+        assert_eq!(counters.take_request(quota(), 125), Ok(QuotaStatus { remaining: 2, resets_at: 180 }));
         // And what is written down of then is let go.
         assert!(!counters.reset_future_period(period(quota(), 125)));
         assert_eq!(left(&counters, quota(), years), Some(2));
@@ -224,7 +224,7 @@ mod tests {
         let quota: Quota = "1000/day".parse().expect("a quota");
         let counters = Counters::default();
         let taken = std::thread::scope(|scope| {
-            let run = || (0..500).filter(|_| counters.take(quota, 1).is_ok()).count();
+            let run = || (0..500).filter(|_| counters.take_request(quota, 1).is_ok()).count();
             let threads: Vec<_> = (0..4).map(|_| scope.spawn(run)).collect();
             threads.into_iter().map(|thread| thread.join().expect("a thread")).sum::<usize>()
         });
@@ -234,9 +234,9 @@ mod tests {
     #[test]
     fn what_is_drained_can_be_put_back() {
         let counters = Counters::default();
-        counters.asked(5);
-        counters.refused();
-        counters.sent(10);
+        counters.record_request(5);
+        counters.record_denial();
+        counters.record_bytes(10);
         let counted = counters.drain();
         assert_eq!(counted, UsageDelta { requests: 1, refused: 1, bytes: 10, last_used: 5 });
         assert_eq!(counters.drain(), UsageDelta { last_used: 5, ..UsageDelta::default() });

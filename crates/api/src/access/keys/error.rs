@@ -1,4 +1,4 @@
-//! Why keys, or what they were used for, cannot be read or written.
+//! Errors of the files of keys and of their usage.
 
 use std::path::{Path, PathBuf};
 

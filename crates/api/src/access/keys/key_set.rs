@@ -1,4 +1,4 @@
-//! The keys that a server knows, found by their tokens.
+//! The keys that a server has loaded, found by their tokens.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -69,13 +69,13 @@ pub(crate) struct KeySet {
     /// How many there are that cannot be read.
     unreadable: usize,
     /// Nobody is let in without a key.
-    guarded: bool,
+    requires_key: bool,
 }
 
 impl KeySet {
     /// A set of the single configured token, if there is one.
     pub(crate) fn new(token: Option<&str>, rate: Option<Rate>) -> Self {
-        let mut key_set = Self { guarded: token.is_some(), ..Self::default() };
+        let mut key_set = Self { requires_key: token.is_some(), ..Self::default() };
         // An empty token lets nobody in.
         if let Some(token) = token.map(str::trim).filter(|token| !token.is_empty()) {
             key_set.insert(Arc::new(Key {
@@ -95,9 +95,9 @@ impl KeySet {
     /// of those that are changed go on. A key that cannot be read is none.
     pub(crate) fn with(&self, stored: StoredKeys, rate: Option<Rate>) -> Self {
         // Once there are keys they are asked for, also when the last of them is gone.
-        let guarded = self.guarded || !stored.is_empty();
-        let mut key_set = Self { guarded, unreadable: stored.unreadable.len(), ..Self::default() };
-        let (of_store, single): (Vec<_>, Vec<_>) = self.each().partition(|key| key.id.is_some());
+        let requires_key = self.requires_key || !stored.is_empty();
+        let mut key_set = Self { requires_key, unreadable: stored.unreadable.len(), ..Self::default() };
+        let (of_store, single): (Vec<_>, Vec<_>) = self.iter().partition(|key| key.id.is_some());
         single.into_iter().for_each(|key| key_set.insert(Arc::clone(key)));
         let before: HashMap<i64, &Arc<Key>> =
             of_store.into_iter().filter_map(|key| Some((key.id?, key))).collect();
@@ -123,8 +123,8 @@ impl KeySet {
     }
 
     /// This set, closed to all who have no key of it.
-    pub(crate) fn closed(self) -> Self {
-        Self { guarded: true, ..self }
+    pub(crate) fn requiring_key(self) -> Self {
+        Self { requires_key: true, ..self }
     }
 
     fn insert(&mut self, key: Arc<Key>) {
@@ -132,17 +132,17 @@ impl KeySet {
     }
 
     /// Whether a key is asked for.
-    pub(crate) fn is_guarded(&self) -> bool {
-        self.guarded
+    pub(crate) fn requires_key(&self) -> bool {
+        self.requires_key
     }
 
-    /// How many keys there are that cannot be read, and let nobody in.
+    /// How many keys cannot be read, and so authenticate nobody.
     pub(crate) fn unreadable(&self) -> usize {
         self.unreadable
     }
 
     /// All keys, in no order.
-    pub(crate) fn each(&self) -> impl Iterator<Item = &Arc<Key>> {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Arc<Key>> {
         self.keys.values().flatten()
     }
 
@@ -196,14 +196,14 @@ mod tests {
     #[test]
     fn counts_go_on_when_keys_change_and_the_ring_stays_guarded_without_any() {
         let open = KeySet::new(None, None);
-        assert!(!open.is_guarded());
+        assert!(!open.requires_key());
         let key_set = open.with(keys([stored(1, "one")]), None);
-        assert!(key_set.is_guarded());
-        key_set.find("one").expect("the key").counters.asked(5);
+        assert!(key_set.requires_key());
+        key_set.find("one").expect("the key").counters.record_request(5);
         let next = key_set.with(keys([stored(1, "one"), stored(2, "two")]), None);
         assert_eq!(next.find("one").expect("the key").counters.drain().requests, 1);
         let none = next.with(keys([]), None);
-        assert!(none.is_guarded() && none.find("one").is_none());
+        assert!(none.requires_key() && none.find("one").is_none());
     }
 
     #[test]
@@ -234,7 +234,7 @@ mod tests {
         assert_eq!(next.unreadable(), 1);
         // It is a key, so keys are asked for.
         let alone = KeySet::default().with(StoredKeys { readable: Vec::new(), unreadable }, None);
-        assert!(alone.is_guarded());
+        assert!(alone.requires_key());
     }
 
     #[test]

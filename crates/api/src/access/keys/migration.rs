@@ -1,4 +1,4 @@
-//! Files of keys of form 1, in which what keys were used for stood beside them.
+//! Migration of files of keys of format 1, which held the usage, too.
 
 use std::path::Path;
 

@@ -1,4 +1,4 @@
-//! SQLite files of ours: how they are opened, and that they are what we made.
+//! SQLite files: opened, and checked to have exactly the schema that this program makes.
 //!
 //! A file from elsewhere may hold more than rows: a view in the place of a table that never ends, a trigger that changes what
 //! is written, a default that runs a function. So a file is taken only if its schema is the one that we make, to the letter.

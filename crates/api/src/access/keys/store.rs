@@ -16,7 +16,7 @@ use super::token::{Digest, fingerprint};
 use super::usage_store::{DailyUsage, UsageStore};
 use crate::access::period::Period;
 
-/// Longest part of an unreadable key's name that is told, in characters.
+/// Longest part of an unreadable key's name that is shown, in characters.
 const TOLD: usize = 64;
 
 /// A key as it is kept.
@@ -44,7 +44,7 @@ impl StoredKey {
     }
 }
 
-/// A key that cannot be read, and so lets nobody in.
+/// A key that cannot be read, and so authenticates nobody.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UnreadableKey {
     /// Its number in the file.

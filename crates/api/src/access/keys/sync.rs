@@ -1,4 +1,4 @@
-//! Keeps a server's keys in step with the store: takes in what is new there, writes down what was counted here.
+//! Synchronizes a server's keys with the store: loads changed keys, and writes the usage.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -22,7 +22,7 @@ pub(crate) struct KeySync {
     counts: WatchedFile<UsageStore>,
     /// Of each key with a quota, by its mark: what of it is written down.
     persisted: HashMap<i64, QuotaWindow>,
-    /// The keys that could not be read when they were taken in last.
+    /// The keys that could not be read when they were loaded last.
     unreadable: Vec<UnreadableKey>,
     failing: bool,
 }
@@ -138,7 +138,7 @@ impl KeySync {
 }
 
 fn write_usage(counts: &mut UsageStore, key_set: &KeySet, now: i64) -> Result<(), StoreError> {
-    let drained = key_set.each().filter_map(|key| Some((key, key.fingerprint()?, key.counters.drain())));
+    let drained = key_set.iter().filter_map(|key| Some((key, key.fingerprint()?, key.counters.drain())));
     let drained: Vec<_> =
         drained.filter(|(_, _, of)| of.requests > 0 || of.refused > 0 || of.bytes > 0).collect();
     if drained.is_empty() {
@@ -165,7 +165,7 @@ fn sync_quotas(
     let written = if changed { counts.quotas()? } else { HashMap::new() };
     let mut more = Vec::new();
     let mut of_more = Vec::new();
-    for key in key_set.each() {
+    for key in key_set.iter() {
         let (Some(fingerprint), Some(quota)) = (key.fingerprint(), key.terms.quota) else { continue };
         let period = period(quota, now);
         if key.counters.reset_future_period(period) {

@@ -1,4 +1,4 @@
-//! What a key may do.
+//! The terms of a key: scope, quota, expiry and history window.
 
 use std::fmt;
 use std::num::NonZeroU32;
@@ -47,7 +47,7 @@ pub fn valid_name(name: &str) -> Result<(), TermError> {
     Err(TermError::Name(name.to_owned()))
 }
 
-/// What a key may do. The default is everything, for ever.
+/// The terms of a key. The default is everything, without an end.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Terms {
     /// When it ends, in Unix seconds.
@@ -134,13 +134,13 @@ impl FromStr for Span {
     }
 }
 
-/// What a key may ask for: paths, each with all that stands below it. `sector` is the ten endpoints of `/v2`,
+/// What a key may ask for: paths, each with all below it. `sector` is the ten endpoints of `/v2`,
 /// `sector/total` one of them, `v1` all of `/v1`, `metrics` the figures for Prometheus.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Scope(Vec<String>);
 
 impl Scope {
-    /// Whether it holds what stands at that path.
+    /// Whether it covers that path.
     pub(crate) fn allows(&self, asked: &str) -> bool {
         let below = |of: &String| {
             asked.strip_prefix(of.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
@@ -170,7 +170,7 @@ impl FromStr for Scope {
     }
 }
 
-/// Whether paths of `/v1` begin so; what stands below is meant with it.
+/// Whether paths of `/v1` begin so; those below it are covered with it.
 fn is_of_v1(head: &str) -> bool {
     let heads = paths::V1.iter().filter_map(|path| path.strip_prefix("/v1/"));
     heads.filter_map(|path| path.split('/').next()).any(|known| known == head)

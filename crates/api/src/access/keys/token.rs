@@ -1,4 +1,4 @@
-//! The secret itself.
+//! Tokens: how they are made, and what is kept of them.
 
 use sha2::{Digest as _, Sha256};
 

@@ -1,10 +1,10 @@
-//! Columns described.
+//! Columns in OpenAPI.
 
 use lake::{Heading, Holds};
 use ledger::identities::IDENTITIES;
 use serde_json::{Map, Value, json};
 
-use crate::v1::operations::receipts_word;
+use crate::v1::operations::receipts_schema;
 
 /// The schema of a column's values.
 pub(super) fn property(heading: &Heading) -> Value {
@@ -19,7 +19,7 @@ pub(super) fn property(heading: &Heading) -> Value {
     let kind = if heading.nullable { json!([kind, "null"]) } else { json!(kind) };
     let mut told = Map::new();
     told.insert("type".to_owned(), kind);
-    told.insert("description".to_owned(), described(heading).into());
+    told.insert("description".to_owned(), column_description(heading).into());
     if let Some((name, value)) = format {
         told.insert(name.to_owned(), value.into());
     }
@@ -29,8 +29,8 @@ pub(super) fn property(heading: &Heading) -> Value {
     told.into()
 }
 
-/// What a column tells, and its unit.
-pub(crate) fn described(heading: &Heading) -> String {
+/// The description of a column, with its unit.
+pub(crate) fn column_description(heading: &Heading) -> String {
     let mut doc = heading.doc.to_string();
     if heading.name == "failed" {
         let identities: Vec<String> =
@@ -47,5 +47,5 @@ pub(crate) fn described(heading: &Heading) -> String {
 
 /// The header that says in every form how the messages of the answer's days are known.
 pub(super) fn receipts_header() -> Value {
-    json!({ "description": "How the outcomes of the messages of the answer's days are known.", "schema": receipts_word() })
+    json!({ "description": "How the outcomes of the messages of the answer's days are known.", "schema": receipts_schema() })
 }

@@ -16,10 +16,10 @@ use serde_json::{Map, Value, json};
 
 use crate::errors::problem::{PROBLEM_TYPES, type_uri};
 use crate::paths;
-use crate::v1::operations::{OPERATIONS, explanation_part};
+use crate::v1::operations::{OPERATIONS, explanation_part_schema};
 
 /// A path that takes nothing and answers with something fixed in form.
-pub(crate) struct Plain {
+pub(crate) struct FixedPath {
     pub(crate) path: &'static str,
     pub(crate) name: &'static str,
     pub(crate) summary: &'static str,
@@ -28,8 +28,8 @@ pub(crate) struct Plain {
 }
 
 /// The paths beside `/v1` and `/v2`.
-pub(crate) const PLAIN: &[Plain] = &[
-    Plain {
+pub(crate) const FIXED_PATHS: &[FixedPath] = &[
+    FixedPath {
         path: paths::HEALTHZ,
         name: "healthz",
         summary: "Whether the process lives, and the latest closed day.",
@@ -45,14 +45,14 @@ pub(crate) const PLAIN: &[Plain] = &[
             })
         },
     },
-    Plain {
+    FixedPath {
         path: paths::OPENAPI,
         name: "openapi",
         summary: "This document.",
         media_type: "application/json",
         schema: || json!({ "type": "object" }),
     },
-    Plain {
+    FixedPath {
         path: paths::DOCS,
         name: "docs",
         summary: "The reference, to be read in a browser.",
@@ -77,7 +77,7 @@ fn document() -> Value {
     for endpoint in Endpoint::ALL {
         paths.insert(paths::of_endpoint(*endpoint), json!({ "get": v2::path_item(*endpoint) }));
     }
-    for plain in PLAIN {
+    for plain in FIXED_PATHS {
         let content = json!({ plain.media_type: { "schema": (plain.schema)() } });
         let answers = json!({ "200": { "description": plain.summary, "content": content } });
         let get = json!({
@@ -108,7 +108,7 @@ fn document() -> Value {
             "securitySchemes": {
                 "token": { "type": "http", "scheme": "bearer", "description": "Where the server asks for one." },
             },
-            "schemas": { "Problem": problem(), "ExplanationPart": explanation_part() },
+            "schemas": { "Problem": problem(), "ExplanationPart": explanation_part_schema() },
         },
     })
 }
@@ -165,6 +165,6 @@ mod tests {
                 assert!(json["examples"]["sample"]["value"].is_object(), "{path}");
             }
         }
-        assert_eq!(paths.len(), OPERATIONS.len() + Endpoint::ALL.len() + PLAIN.len());
+        assert_eq!(paths.len(), OPERATIONS.len() + Endpoint::ALL.len() + FIXED_PATHS.len());
     }
 }

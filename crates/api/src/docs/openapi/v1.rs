@@ -1,4 +1,4 @@
-//! `/v1` described.
+//! `/v1` in OpenAPI.
 
 use std::collections::BTreeMap;
 
@@ -10,7 +10,7 @@ use crate::docs::examples;
 use crate::errors::problem::{PROBLEM_JSON, PROBLEM_TYPES};
 use crate::v1::FORMATS;
 use crate::v1::operations::{
-    EVENTS_UNCERTAIN, MESSAGES_INFERRED, MESSAGES_REFUTED, Operation, ResponseType, receipts_word,
+    EVENTS_UNCERTAIN, MESSAGES_INFERRED, MESSAGES_REFUTED, Operation, ResponseType, receipts_schema,
 };
 use crate::v1::parameters::Parameter;
 
@@ -125,7 +125,7 @@ fn row(headings: &[Heading], always: usize) -> Value {
     json!({ "type": "object", "properties": properties, "required": required, "additionalProperties": false })
 }
 
-/// What stands beside the rows: always the version and where to go on, and what else the path knows.
+/// The schema of what is beside the rows: always the version and where to go on, and what else the path knows.
 fn meta() -> Value {
     let day = || json!({ "type": ["string", "null"], "format": "date" });
     json!({
@@ -137,7 +137,7 @@ fn meta() -> Value {
             "to": day(),
             "day": day(),
             "history_since": { "type": ["string", "null"], "format": "date", "description": "Since when events are known, where that is not the chain's beginning: what was onboarded and left before is in no total." },
-            "receipts": receipts_word(),
+            "receipts": receipts_schema(),
             "messages_inferred": { "type": "integer", "description": MESSAGES_INFERRED },
             "messages_refuted": { "type": "integer", "description": MESSAGES_REFUTED },
             "events_uncertain": { "type": "integer", "description": EVENTS_UNCERTAIN },

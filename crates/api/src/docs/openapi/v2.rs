@@ -1,4 +1,4 @@
-//! `/v2` described.
+//! `/v2` in OpenAPI.
 
 use lake::Heading;
 use ledger::columns::Endpoint;

@@ -1,4 +1,4 @@
-//! Compressing what comes piece by piece.
+//! Compression of a body as it is sent.
 
 use std::io::{self, Write as _};
 use std::pin::Pin;

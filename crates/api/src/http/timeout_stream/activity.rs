@@ -1,4 +1,4 @@
-//! What a connection is doing.
+//! The activity of a connection.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};

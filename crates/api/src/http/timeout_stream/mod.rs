@@ -1,4 +1,4 @@
-//! A connection that gives up on a peer who takes or sends nothing, and that speaks JSON where hyper would say nothing.
+//! A connection with timeouts for reading a request and writing a response, and with JSON bodies for hyper's own errors.
 //!
 //! A peer that asks and then does not read would hold its connection, and the answer in memory, for ever; one that sends
 //! its request a byte at a time, its connection. A peer that idles between requests costs little and may.
@@ -58,7 +58,7 @@ pub(crate) struct TimeoutStream<S> {
 struct Replacement {
     bytes: Vec<u8>,
     written: usize,
-    /// Length of what this stands for.
+    /// Length of what this replaces.
     stands_for: usize,
 }
 
@@ -138,7 +138,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for TimeoutStream<S> {
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> TimeoutStream<S> {
-    /// Writes what stands in the place of hyper's own answer.
+    /// Writes what replaces hyper's own response.
     fn write_replacement(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
         while let Some(replacement) = &mut self.replacement {
             let rest = &replacement.bytes[replacement.written..];

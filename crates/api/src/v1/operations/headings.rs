@@ -5,8 +5,8 @@ use std::sync::{Arc, LazyLock};
 use lake::{Heading, Holds};
 use ledger::columns::{COLUMNS, Column, column};
 
-/// What `/v1/miners` shows, from the registry: what of a storage provider's day tells whether it is well.
-pub(super) const SHOWN: [&str; 10] = [
+/// The registry's columns that `/v1/miners` shows: those that summarize a storage provider's day.
+pub(super) const SUMMARY_COLUMNS: [&str; 10] = [
     "live_sector_count",
     "live_sector_rbp",
     "live_sector_qap",
@@ -20,13 +20,13 @@ pub(super) const SHOWN: [&str; 10] = [
 ];
 
 /// The registry's columns that `/v1/miners` shows.
-pub(crate) fn shown() -> impl Iterator<Item = &'static Column> {
-    SHOWN.iter().filter_map(|name| column(name))
+pub(crate) fn summary_columns() -> impl Iterator<Item = &'static Column> {
+    SUMMARY_COLUMNS.iter().filter_map(|name| column(name))
 }
 
 pub(super) fn miners_sort() -> Vec<&'static str> {
     let own = ["miner_id", "first_day", "last_active_day", "sector_size", "fault_rate"];
-    own.into_iter().chain(SHOWN).collect()
+    own.into_iter().chain(SUMMARY_COLUMNS).collect()
 }
 
 pub(super) fn daily_sort() -> Vec<&'static str> {
@@ -65,7 +65,7 @@ pub(crate) fn network_headings(columns: &[&'static Column]) -> Arc<[Heading]> {
     [STAT_DATE, miners].into_iter().chain(both).collect()
 }
 
-/// What is told of a storage provider.
+/// The columns of a storage provider.
 pub(crate) fn miner_headings() -> Arc<[Heading]> {
     static HEADINGS: LazyLock<Arc<[Heading]>> = LazyLock::new(|| {
         let first = [
@@ -97,7 +97,7 @@ pub(crate) fn miner_headings() -> Arc<[Heading]> {
             "",
             "Raw bytes of its faulty sectors ÷ those of its live sectors; 0 without live sectors.",
         );
-        first.into_iter().chain(shown().map(Heading::from)).chain([rate]).collect()
+        first.into_iter().chain(summary_columns().map(Heading::from)).chain([rate]).collect()
     });
     Arc::clone(&HEADINGS)
 }

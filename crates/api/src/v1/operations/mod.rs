@@ -1,4 +1,4 @@
-//! Every path of `/v1`, declared once: from a declaration come the route, the reading of a request, and OpenAPI.
+//! Every path of `/v1`, declared once: the route, the parsing of a request and OpenAPI come from that.
 
 mod headings;
 mod parameters;
@@ -9,10 +9,12 @@ use std::sync::Arc;
 use lake::{Heading, event_headings, reconciliation_headings};
 use serde_json::Value;
 
-pub(crate) use headings::{daily_headings, expiration_headings, miner_headings, network_headings, shown};
-pub(crate) use parameters::ROWS;
+pub(crate) use headings::{
+    daily_headings, expiration_headings, miner_headings, network_headings, summary_columns,
+};
+pub(crate) use parameters::DEFAULT_ROWS;
 pub(crate) use schemas::{
-    EVENTS_UNCERTAIN, MESSAGES_INFERRED, MESSAGES_REFUTED, explanation_part, receipts_word,
+    EVENTS_UNCERTAIN, MESSAGES_INFERRED, MESSAGES_REFUTED, explanation_part_schema, receipts_schema,
 };
 
 use self::headings::{daily_sort, every_daily, every_network, miners_sort};
@@ -264,7 +266,7 @@ pub(crate) static OPERATIONS: &[Operation] = &[
             DAY,
             optional(
                 "limit",
-                ParameterType::Limit(ROWS),
+                ParameterType::Limit(DEFAULT_ROWS),
                 "Contributions listed; all are counted and summed, and the events path lists all.",
                 "10",
             ),
@@ -313,7 +315,7 @@ pub(crate) static OPERATIONS: &[Operation] = &[
 
 #[cfg(test)]
 mod tests {
-    use super::headings::SHOWN;
+    use super::headings::SUMMARY_COLUMNS;
     use super::*;
 
     #[test]
@@ -323,7 +325,7 @@ mod tests {
 
     #[test]
     fn the_columns_shown_are_in_the_registry_and_sorts_are_by_headings() {
-        assert_eq!(shown().count(), SHOWN.len());
+        assert_eq!(summary_columns().count(), SUMMARY_COLUMNS.len());
         let headings = miner_headings();
         for name in miners_sort() {
             assert!(headings.iter().any(|heading| heading.name == name), "{name}");

@@ -4,7 +4,7 @@ use crate::v1::format;
 use crate::v1::parameters::{Parameter, ParameterType, causes, kinds};
 
 /// Rows of a page where nothing else is asked for.
-pub(crate) const ROWS: u64 = 1000;
+pub(crate) const DEFAULT_ROWS: u64 = 1000;
 
 pub(super) const fn segment(
     name: &'static str,
@@ -46,7 +46,8 @@ pub(super) const MINERS: Parameter = optional(
     "Storage providers, up to 100, separated by commas; by default all.",
     "f0107,f0113",
 );
-pub(super) const LIMIT: Parameter = optional("limit", ParameterType::Limit(ROWS), "Rows of a page.", "10");
+pub(super) const LIMIT: Parameter =
+    optional("limit", ParameterType::Limit(DEFAULT_ROWS), "Rows of a page.", "10");
 pub(super) const CURSOR: Parameter = optional(
     "cursor",
     ParameterType::Cursor,

@@ -1,4 +1,4 @@
-//! JSON schemas of responses that are objects, and of what is said beside rows.
+//! JSON schemas of responses that are objects, and of metadata beside rows.
 
 use ledger::Receipts;
 use serde_json::{Value, json};
@@ -21,8 +21,8 @@ fn object(members: Value) -> Value {
     json!({ "type": "object", "properties": members, "required": required, "additionalProperties": false })
 }
 
-/// The schema of an explanation, told apart in parts that are explanations, too.
-pub(crate) fn explanation_part() -> Value {
+/// The schema of an explanation, whose parts are explanations, too.
+pub(crate) fn explanation_part_schema() -> Value {
     let previous = object(json!({
         "stat_date": { "type": "string", "format": "date" },
         "value": { "type": "number" },
@@ -62,7 +62,7 @@ pub(crate) const EVENTS_UNCERTAIN: &str =
     "Events of these days that were inferred and are of kinds that the outcome cannot tell for sure.";
 
 /// The schema of how days' messages are known, in a word.
-pub(crate) fn receipts_word() -> Value {
+pub(crate) fn receipts_schema() -> Value {
     let words: Vec<&str> = Receipts::ALL.iter().map(|word| word.name()).collect();
     json!({
         "type": "string",
@@ -76,7 +76,7 @@ pub(crate) fn receipts_word() -> Value {
 fn receipts() -> Value {
     let count = |doc: &str| json!({ "type": "integer", "description": doc });
     object(json!({
-        "receipts": receipts_word(),
+        "receipts": receipts_schema(),
         "days_read": count("Days all of whose receipts were read."),
         "days_inferred": count("Days without receipts."),
         "days_mixed": count("Days with receipts for some of their tipsets."),
@@ -93,7 +93,7 @@ pub(super) fn explanation() -> Value {
         "stat_date": { "type": "string", "format": "date" },
         "miner_id": { "type": "string" },
         "history_since": day_or_null(),
-        "receipts": receipts_word(),
+        "receipts": receipts_schema(),
         "messages_inferred": { "type": "integer", "description": MESSAGES_INFERRED },
         "messages_refuted": { "type": "integer", "description": MESSAGES_REFUTED },
         "events_uncertain": { "type": "integer", "description": EVENTS_UNCERTAIN },

@@ -1,5 +1,4 @@
-//! What requests may say, declared once: from a declaration come the reading of a value, the refusal of what does not
-//! fit, and its description in OpenAPI.
+//! Parameters of requests. Each is declared once: its parsing, its error and its description in OpenAPI come from that.
 
 mod names;
 mod parse;
@@ -91,7 +90,7 @@ impl QueryParameters {
         query.map(|(parameter, value, _)| (parameter.name, value.as_str()))
     }
 
-    pub(crate) fn when(&self, name: &str) -> Option<DayRef> {
+    pub(crate) fn day_ref(&self, name: &str) -> Option<DayRef> {
         match self.given(name)? {
             ParameterValue::Day(when) => Some(*when),
             _ => None,
@@ -160,7 +159,7 @@ impl QueryParameters {
         usize::try_from(limit.min(MAX_ROWS)).unwrap_or_default()
     }
 
-    /// Where to go on: the parameter `cursor`.
+    /// Where the page continues: the parameter `cursor`.
     ///
     /// # Errors
     /// If it names no place.
@@ -172,7 +171,7 @@ impl QueryParameters {
     }
 
     /// The columns asked for by `columns` and `group`; all if neither is given.
-    pub(crate) fn chosen(&self) -> Vec<&'static Column> {
+    pub(crate) fn selected_columns(&self) -> Vec<&'static Column> {
         let (columns, groups) = (self.columns("columns"), self.columns("group"));
         if columns.is_empty() && groups.is_empty() {
             return COLUMNS.iter().collect();

@@ -34,7 +34,7 @@ fn miner(text: &str) -> Option<MinerId> {
     text.strip_prefix("f0").or_else(|| text.strip_prefix("t0")).and_then(number).map(MinerId)
 }
 
-fn when(text: &str) -> Option<DayRef> {
+fn day_ref(text: &str) -> Option<DayRef> {
     if text == "latest" {
         return Some(DayRef::Before(0));
     }
@@ -89,7 +89,7 @@ impl ParameterType {
             near.map(|near| format!("{of}, perhaps {near:?}"))
         };
         match self {
-            Self::Day => when(text).map(ParameterValue::Day).ok_or(None),
+            Self::Day => day_ref(text).map(ParameterValue::Day).ok_or(None),
             Self::Miner => miner(text).map(ParameterValue::Miner).ok_or(None),
             Self::Miners => {
                 // One address may be spelled in several ways.

@@ -1,4 +1,4 @@
-//! Types of values described: in words, and as JSON schemas.
+//! Descriptions of parameter types: in words, and as JSON schemas.
 
 use ledger::columns::COLUMNS;
 use serde_json::{Value, json};

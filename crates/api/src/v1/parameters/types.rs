@@ -52,7 +52,7 @@ pub(crate) enum ParameterType {
     OneOf(&'static [&'static str]),
     /// How many rows at most; by default as many as this says.
     Limit(u64),
-    /// Where to go on.
+    /// Where the page continues.
     Cursor,
 }
 
@@ -64,7 +64,7 @@ pub(crate) enum DayRef {
     Before(u32),
 }
 
-/// Where a page goes on.
+/// Where a page continues.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Cursor {
     /// After this day's row with that number.

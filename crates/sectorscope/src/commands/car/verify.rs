@@ -7,8 +7,8 @@ use serde::Serialize;
 
 use super::super::state_at::StateAt;
 use super::super::{warn_if_ahead, with_file_context};
-use super::good_for::no_receipts;
-use crate::cli::{At, Look, LookFormat};
+use super::coverage::no_receipts;
+use crate::cli::{CarInput, ReportFormat, StateSelector};
 use crate::output;
 use crate::progress_bar::ProgressBars;
 
@@ -39,15 +39,15 @@ struct Problem {
     times: usize,
 }
 
-pub(super) fn run(look: &Look) -> anyhow::Result<()> {
+pub(super) fn run(look: &CarInput) -> anyhow::Result<()> {
     let bars = ProgressBars::default();
     let cars = Cars::open_anew(&look.files, &look.data.cache()?, &bars)?;
     let mut findings = Findings { blocks: cars.blocks(), ..Findings::default() };
     with_file_context(read(&cars, &look.at, &mut findings, &bars), &look.files)?;
     findings.remarks.extend(no_receipts(findings.without_receipts));
     match look.format {
-        LookFormat::Json => output::json(&findings)?,
-        LookFormat::Table => print(&findings),
+        ReportFormat::Json => output::json(&findings)?,
+        ReportFormat::Table => print(&findings),
     }
     if !findings.problems.is_empty() {
         bail!("{} problems: what hangs from them does not read", findings.problems.len());
@@ -56,7 +56,7 @@ pub(super) fn run(look: &Look) -> anyhow::Result<()> {
 }
 
 /// Reads everything at or below what is looked at; what should be between and is missing is a problem.
-fn read(cars: &Cars, at: &At, findings: &mut Findings, bars: &ProgressBars) -> chain::Result<()> {
+fn read(cars: &Cars, at: &StateSelector, findings: &mut Findings, bars: &ProgressBars) -> chain::Result<()> {
     if at.state_root.is_some() {
         look_at(&StateAt::open(cars, at)?, findings);
         return Ok(());
@@ -157,11 +157,11 @@ fn print(findings: &Findings) {
             Some([first, last]) => format!("heights {first} to {last}, {} times: ", problem.times),
             None => String::new(),
         };
-        output::say(format_args!("{at}{}", problem.problem));
+        output::print_line(format_args!("{at}{}", problem.problem));
     }
     let more = findings.problems.len().saturating_sub(MAX_LISTED);
     if more > 0 {
-        output::say(format_args!("… and {more} more"));
+        output::print_line(format_args!("… and {more} more"));
     }
     if findings.problems.is_empty() {
         let links = match findings.tipsets {
@@ -169,9 +169,9 @@ fn print(findings: &Findings) {
             1 => "1 tipset, every link there".to_owned(),
             tipsets => format!("{tipsets} tipsets, every link there"),
         };
-        output::say(format_args!("{} blocks, every hash good; {links}", findings.blocks));
+        output::print_line(format_args!("{} blocks, every hash good; {links}", findings.blocks));
     }
     for remark in &findings.remarks {
-        output::say(remark);
+        output::print_line(remark);
     }
 }

@@ -32,8 +32,8 @@ impl Server {
         let key_set = self.key_set.load();
         let key = key_set.find("a").expect("alice");
         let quota = key.terms.quota.expect("a quota");
-        key.counters.asked(now);
-        let taken = key.counters.take(quota, now);
+        key.counters.record_request(now);
+        let taken = key.counters.take_request(quota, now);
         taken.map(|taken| taken.remaining).map_err(|used_up| used_up.resets_at)
     }
 }
@@ -54,7 +54,7 @@ fn keys_are_taken_in_when_they_come_and_when_they_change() {
     let path = KeyStore::path(directory.path());
     let mut server = Server::new(&path);
     server.sync();
-    assert!(!server.key_set.load().is_guarded());
+    assert!(!server.key_set.load().requires_key());
     let store = alice(&path);
     server.sync();
     assert!(server.key_set.load().find("a").is_some());
@@ -199,7 +199,10 @@ fn counts_are_those_of_the_key_and_not_of_its_number() {
     assert!(store.usage("alice").expect("usage").is_empty());
     let key_set = server.key_set.load();
     let key = key_set.find("another token").expect("the key");
-    assert_eq!(key.counters.take(terms.quota.expect("a quota"), NOW).map(|taken| taken.remaining), Ok(4));
+    assert_eq!(
+        key.counters.take_request(terms.quota.expect("a quota"), NOW).map(|taken| taken.remaining),
+        Ok(4)
+    );
 }
 
 #[test]
