@@ -1,52 +1,39 @@
 //! How is it served?
 //!
-//! An HTTP server over a published lake. A request goes through the door (`door.rs`), which gives it an id, finds out
-//! who asks (`auth.rs`) and keeps the rates (`limits.rs`); then through the gate, which holds it against its key's scope
-//! and quota; then to `/v2` (`v2.rs`), or to the route its path names (`routes.rs`). What the route says, or why it
-//! refuses (`refusal.rs`), is written in one envelope (`envelope.rs`), counted (`metrics.rs`) and logged.
+//! An HTTP server over a published lake. Each request passes the application (`serve/app.rs`), which gives it an id, finds
+//! out whose key it carries (`access/auth.rs`) and keeps the rates (`gate.rs`). The gate then checks its key's scope and
+//! quota, and `/v2` (`v2/`) or the route of its path (`serve/routes.rs`) answers it. What goes wrong becomes an error of the
+//! interface that was asked (`errors/`). Each response is counted (`telemetry/metrics.rs`) and logged.
 //!
-//! `/v1` (`v1/`) is declared once, in `v1/operations.rs`; its routes, `/openapi.json` and the page at `/docs` are made from
-//! that.
+//! `/v1` (`v1/`) is declared once, in `v1/operations.rs`; its routes, `/openapi.json` and the page at `/docs` (`docs/`) are
+//! made from that.
 //!
 //! `/v2` is frozen: programs written for the hosted original work on it with only the base address changed.
+//!
+//! The folders are layers, and none imports one above it: `serve`; `docs`; `v1`; `v2`, `gate` and `ops`; `state`, `errors`
+//! and `config`; `rendered`, `access` and `telemetry`; `http` and `paths`. `crates/ledger/tests/architecture.rs` checks it.
 
-mod auth;
-mod background;
-mod bodies;
-mod coding;
+mod access;
 mod config;
-mod connection;
-mod cross_origin;
-mod door;
-mod envelope;
-mod examples;
-pub mod exposure;
-mod files;
-mod freshness;
-mod health;
-pub mod keys;
-mod limits;
-mod metrics;
-mod openapi;
-mod parameters;
-mod path;
-mod places;
-mod rate;
-mod reference;
-mod refusal;
-mod request_id;
-mod routes;
+mod docs;
+mod errors;
+mod gate;
+mod http;
+mod ops;
+mod paths;
+mod rendered;
 mod serve;
-mod server;
-mod unsent;
+mod state;
+mod telemetry;
 mod v1;
 mod v2;
-mod window;
 
+pub use access::file_permissions;
+pub use access::keys;
+pub use access::rate::{Rate, RateError};
 pub use config::Config;
-pub use cross_origin::{OriginError, Pages};
-pub use files::connections_allowed;
-pub use rate::{Rate, RateError};
-pub use routes::router;
+pub use http::cors::{AllowedOrigin, OriginError};
+pub use serve::open_files::connections_allowed;
+pub use serve::routes::router;
 pub use serve::{Error, serve};
-pub use server::Server;
+pub use state::Server;

@@ -1,4 +1,4 @@
-//! Figures as people read them.
+//! Human-readable figures.
 
 use chain::Day;
 use ledger::columns::Unit;
@@ -57,8 +57,8 @@ pub(crate) fn receipts(of: Receipts, counts: &ReceiptCounts) -> Option<String> {
     })
 }
 
-/// A moment as people read it, from Unix seconds: `2026-11-22 17:36:10 UTC`.
-pub(crate) fn moment(seconds: i64) -> String {
+/// A timestamp as people read it, from Unix seconds: `2026-11-22 17:36:10 UTC`.
+pub(crate) fn timestamp(seconds: i64) -> String {
     let day = i32::try_from(seconds.div_euclid(86_400)).map(Day::from_unix_days);
     let of_day = seconds.rem_euclid(86_400);
     let (hours, minutes, seconds) = (of_day / 3600, of_day / 60 % 60, of_day % 60);
@@ -66,7 +66,7 @@ pub(crate) fn moment(seconds: i64) -> String {
 }
 
 /// What happened: `terminate (passive)`, `extend, uncertain`.
-pub(crate) fn happened(event: &Event) -> String {
+pub(crate) fn event_label(event: &Event) -> String {
     let uncertain = if event.uncertain { ", uncertain" } else { "" };
     match event.cause {
         Some(cause) => format!("{} ({cause}){uncertain}", event.kind),
@@ -86,7 +86,7 @@ pub(crate) fn value(value: Value, unit: Unit) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{bytes, fil, moment};
+    use super::{bytes, fil, timestamp};
 
     #[test]
     fn pledges_are_shown_in_fil_or_as_they_are_where_they_are_tiny() {
@@ -115,7 +115,7 @@ mod tests {
 
     #[test]
     fn moments_are_shown_in_utc() {
-        assert_eq!(moment(1_598_306_400), "2020-08-24 22:00:00 UTC");
-        assert_eq!(moment(-1), "1969-12-31 23:59:59 UTC");
+        assert_eq!(timestamp(1_598_306_400), "2020-08-24 22:00:00 UTC");
+        assert_eq!(timestamp(-1), "1969-12-31 23:59:59 UTC");
     }
 }

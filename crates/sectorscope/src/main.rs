@@ -1,13 +1,13 @@
 //! Sectorscope on the command line.
 
-mod bars;
 mod cli;
 mod commands;
 mod human;
-mod mistakes;
 mod output;
-mod plain;
-mod stop;
+mod panics;
+mod progress_bar;
+mod sanitize;
+mod shutdown;
 
 use std::io::{self, IsTerminal};
 use std::process::ExitCode;
@@ -18,21 +18,21 @@ use tracing_subscriber::EnvFilter;
 use cli::{Cli, Command, LogFormat};
 
 /// Something went wrong; the error is on stderr. (Wrong usage exits with 2.)
-const FAILED: u8 = 1;
-/// Something was found that does not close; stdout says what.
-const UNCLOSED: u8 = 2;
+const EXIT_FAILURE: u8 = 1;
+/// A number does not reconcile; stdout says which.
+const EXIT_MISMATCH: u8 = 2;
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
-    log(cli.verbose, cli.log_format);
-    mistakes::log(matches!(cli.command, Command::Serve(_) | Command::Up(_)));
-    match mistakes::caught(|| run(cli)) {
+    init_logging(cli.verbose, cli.log_format);
+    panics::install_hook(matches!(cli.command, Command::Serve(_) | Command::Up(_)));
+    match panics::catch(|| run(cli)) {
         Ok(code) => code,
         // Whoever read our output has seen enough, as `head` does.
         Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
-            output::remark(format_args!("error: {}", said(&error)));
-            ExitCode::from(FAILED)
+            output::print_remark(format_args!("error: {}", error_line(&error)));
+            ExitCode::from(EXIT_FAILURE)
         }
     }
 }
@@ -55,10 +55,10 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
             Command::Export(arguments) => commands::export::run(arguments).await,
             Command::Files(arguments) => commands::files::run(arguments).await,
             Command::Status(arguments) => commands::status::run(arguments).await,
-            Command::Compact(arguments) => commands::upkeep::compact(arguments).await,
-            Command::Vacuum(arguments) => commands::upkeep::vacuum(arguments).await,
-            Command::Backup(arguments) => commands::upkeep::backup(arguments).await,
-            Command::Restore(arguments) => commands::upkeep::restore(arguments).await,
+            Command::Compact(arguments) => commands::maintenance::compact(arguments).await,
+            Command::Vacuum(arguments) => commands::maintenance::vacuum(arguments).await,
+            Command::Backup(arguments) => commands::maintenance::backup(arguments).await,
+            Command::Restore(arguments) => commands::maintenance::restore(arguments).await,
             Command::Columns(arguments) => commands::columns::run(&arguments),
         };
         done.map(|()| ExitCode::SUCCESS)
@@ -69,7 +69,7 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
 }
 
 /// Logs to stderr: warnings by default, more with each `-v`; `RUST_LOG` overrides both.
-fn log(verbose: u8, format: LogFormat) {
+fn init_logging(verbose: u8, format: LogFormat) {
     let level = match verbose {
         0 => "warn",
         1 => "info,sqlparser=warn,datafusion=warn,delta_kernel=warn,buoyant_kernel=warn",
@@ -80,14 +80,14 @@ fn log(verbose: u8, format: LogFormat) {
     let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
     match format {
         LogFormat::Text => {
-            log.with_ansi(io::stderr().is_terminal()).with_writer(plain::LogLines::new).init();
+            log.with_ansi(io::stderr().is_terminal()).with_writer(sanitize::SanitizedStderr::new).init();
         }
         LogFormat::Json => log.json().flatten_event(true).init(),
     }
 }
 
 /// The error and its causes in one line; a cause whose words are already there is not said again.
-fn said(error: &anyhow::Error) -> String {
+fn error_line(error: &anyhow::Error) -> String {
     let mut text = error.to_string();
     for cause in error.chain().skip(1).map(ToString::to_string) {
         if !text.contains(&cause) {

@@ -5,7 +5,7 @@ use std::io::{BufWriter, IsTerminal, StdoutLock, Write, stderr, stdout};
 
 use comfy_table::{Attribute, Cell, CellAlignment, Color, ContentArrangement, Table, presets};
 
-use crate::plain::plain;
+use crate::sanitize::sanitize;
 
 /// Stdout, buffered.
 pub(crate) fn out() -> BufWriter<StdoutLock<'static>> {
@@ -13,16 +13,16 @@ pub(crate) fn out() -> BufWriter<StdoutLock<'static>> {
 }
 
 /// Prints a line, before and after it as many empty ones as it says. That nobody reads it is no reason to stop.
-pub(crate) fn say(line: impl Display) {
+pub(crate) fn print_line(line: impl Display) {
     let text = line.to_string();
     let line = text.trim_matches('\n');
     let (before, after) = text.split_once(line).filter(|_| !line.is_empty()).unwrap_or((&text, ""));
-    let _ = writeln!(stdout(), "{before}{}{after}", plain(line));
+    let _ = writeln!(stdout(), "{before}{}{after}", sanitize(line));
 }
 
 /// Says something beside the results, in a line.
-pub(crate) fn remark(line: impl Display) {
-    let _ = writeln!(stderr(), "{}", plain(&line.to_string()));
+pub(crate) fn print_remark(line: impl Display) {
+    let _ = writeln!(stderr(), "{}", sanitize(&line.to_string()));
 }
 
 /// Prints a value as JSON for programs, indented for people.
@@ -45,32 +45,32 @@ pub(crate) enum Align {
 pub(crate) struct Rows<'h> {
     header: &'h [(&'h str, Align)],
     rows: Vec<Vec<String>>,
-    begun: bool,
+    header_printed: bool,
 }
 
 impl<'h> Rows<'h> {
     /// Rows that are aligned among each other, and held meanwhile.
-    const AT_ONCE: usize = 20_000;
+    const ROWS_AT_ONCE: usize = 20_000;
 
     /// A table with a header and no rows yet.
-    pub(crate) const fn under(header: &'h [(&'h str, Align)]) -> Self {
-        Self { header, rows: Vec::new(), begun: false }
+    pub(crate) const fn with_header(header: &'h [(&'h str, Align)]) -> Self {
+        Self { header, rows: Vec::new(), header_printed: false }
     }
 
     /// Adds a row.
     pub(crate) fn add(&mut self, row: Vec<String>) -> std::io::Result<()> {
         self.rows.push(row);
-        if self.rows.len() < Self::AT_ONCE { Ok(()) } else { self.print() }
+        if self.rows.len() < Self::ROWS_AT_ONCE { Ok(()) } else { self.print() }
     }
 
     /// Prints what is not printed yet.
     pub(crate) fn end(mut self) -> std::io::Result<()> {
-        if self.begun && self.rows.is_empty() { Ok(()) } else { self.print() }
+        if self.header_printed && self.rows.is_empty() { Ok(()) } else { self.print() }
     }
 
     fn print(&mut self) -> std::io::Result<()> {
         let rows = std::mem::take(&mut self.rows);
-        print(self.header, !std::mem::replace(&mut self.begun, true), rows)
+        print(self.header, !std::mem::replace(&mut self.header_printed, true), rows)
     }
 }
 
@@ -97,11 +97,11 @@ fn print(
         table.set_header(
             header
                 .iter()
-                .map(|(name, _)| Cell::new(plain(name)).fg(Color::Cyan).add_attribute(Attribute::Bold)),
+                .map(|(name, _)| Cell::new(sanitize(name)).fg(Color::Cyan).add_attribute(Attribute::Bold)),
         );
     }
     table.add_rows(
-        rows.into_iter().map(|row| row.iter().map(|cell| plain(cell).into_owned()).collect::<Vec<_>>()),
+        rows.into_iter().map(|row| row.iter().map(|cell| sanitize(cell).into_owned()).collect::<Vec<_>>()),
     );
     for (column, (_, align)) in table.column_iter_mut().zip(header) {
         column.set_cell_alignment(match align {

@@ -11,49 +11,49 @@ use lake::{Cell, DayRows, MinerRows, RowSet, RowSetBuilder};
 use ledger::Value;
 use ledger::columns::{Column, column};
 
-use super::answer::{Answer, Rows};
-use super::days::{count, each};
+use super::days::{day_count, iter_days};
 use super::operations::daily_headings;
 use super::parameters::Cursor;
-use super::problem::Problem;
-use super::question::Question;
+use super::resolved_query::ResolvedQuery;
+use super::response::{ResponseData, Rows};
+use crate::errors::problem::Problem;
 
 /// Rows of named storage providers that are looked at in one request: a hundred for a year.
-const MOST_OF_MINERS: u64 = 36_600;
+const MAX_OF_MINERS: u64 = 36_600;
 /// Rows that are put in order by a column in one request.
-const MOST_SORTED: u64 = 250_000;
+const MAX_SORTED: u64 = 250_000;
 /// Days that are read whole for that.
-const MOST_DAYS_SORTED: u64 = 366;
+const MAX_DAYS_SORTED: u64 = 366;
 /// Rows that are made before other requests have their turn.
-const AT_A_STRETCH: usize = 64;
+const ROWS_BETWEEN_YIELDS: usize = 64;
 /// Days or storage providers that are read at once.
-const AT_ONCE: usize = 4;
+const CONCURRENT_QUERIES: usize = 4;
 
-pub(super) async fn answer(question: &Question<'_>) -> Result<Answer, Problem> {
-    let Question { v1, asked, days, .. } = question;
-    let columns = asked.chosen();
-    let query = Query { question, days, miners: asked.miners("miner"), most: question.most() };
-    let (name, down) = asked.sort("sort").unwrap_or(("stat_date", false));
+pub(super) async fn answer(query: &ResolvedQuery<'_>) -> Result<ResponseData, Problem> {
+    let ResolvedQuery { context, parameters, days, .. } = query;
+    let columns = parameters.selected_columns();
+    let daily = DailyQuery { query, days, miners: parameters.miners("miner"), most: query.max_rows() };
+    let (name, down) = parameters.sort("sort").unwrap_or(("stat_date", false));
     // Rows that are put in order, and histories, are all held at once.
-    let held = name != "stat_date" || (!query.miners.is_empty() && count(days) > 1);
-    let _turn = match held {
-        true => Some(v1.turn().await?),
+    let held = name != "stat_date" || (!daily.miners.is_empty() && day_count(days) > 1);
+    let _permit = match held {
+        true => Some(context.query_permit().await?),
         // One after another: what many wait for is not made sooner by being made at once.
-        false if count(days) > 1 => Some(v1.many_days().await?),
+        false if day_count(days) > 1 => Some(context.row_permit().await?),
         false => None,
     };
     let (sheet, next) = match column(name) {
-        Some(column) => query.by_column(column, down, &columns).await?,
-        None => query.by_day(down, &columns).await?,
+        Some(column) => daily.by_column(column, down, &columns).await?,
+        None => daily.by_day(down, &columns).await?,
     };
-    Ok(Answer::Rows(Rows::of_days(sheet, days, next).known(&question.published, days)))
+    Ok(ResponseData::Rows(Rows::of_days(sheet, days, next).with_receipts(&query.published, days)))
 }
 
-/// The rows of a page, and where the next one goes on.
-type Found = (RowSet, Option<Cursor>);
+/// The rows of a page, and where the next one continues.
+type Page = (RowSet, Option<Cursor>);
 
-struct Query<'q> {
-    question: &'q Question<'q>,
+struct DailyQuery<'q> {
+    query: &'q ResolvedQuery<'q>,
     days: &'q RangeInclusive<Day>,
     miners: Vec<MinerId>,
     most: usize,
@@ -61,43 +61,43 @@ struct Query<'q> {
 
 /// Where a row is.
 #[derive(Clone, Copy)]
-struct Place {
+struct RowPosition {
     day: Day,
     miner: MinerId,
     row: usize,
 }
 
-impl Query<'_> {
+impl DailyQuery<'_> {
     /// Ordered by day and then by storage provider.
-    async fn by_day(&self, down: bool, columns: &[&'static Column]) -> Result<Found, Problem> {
-        let after = match self.question.after {
+    async fn by_day(&self, down: bool, columns: &[&'static Column]) -> Result<Page, Problem> {
+        let after = match self.query.after {
             None => None,
             Some(Cursor::After(day, miner)) => Some((day, MinerId(miner))),
             Some(Cursor::Offset { .. }) => return Err(Problem::StaleCursor),
         };
-        let comes = |day: Day, miner: MinerId| {
+        let is_after_cursor = |day: Day, miner: MinerId| {
             after.is_none_or(|(last, last_miner)| match day.cmp(&last) {
                 Ordering::Equal => miner > last_miner,
                 order => (order == Ordering::Greater) != down,
             })
         };
-        let days = each(self.days, down)
+        let days = iter_days(self.days, down)
             .filter(|day| after.is_none_or(|(last, _)| *day == last || (*day > last) != down));
         let mut rows = RowSetBuilder::new(daily_headings(columns));
         let mut last = None;
-        if self.miners.is_empty() || count(self.days) == 1 {
-            let mut read = stream::iter(days).map(|day| self.read(day)).buffered(AT_ONCE);
+        if self.miners.is_empty() || day_count(self.days) == 1 {
+            let mut read = stream::iter(days).map(|day| self.read(day)).buffered(CONCURRENT_QUERIES);
             while let Some(of_day) = read.try_next().await? {
-                for place in self.places(&of_day) {
-                    if !comes(place.day, place.miner) {
+                for position in self.positions(&of_day) {
+                    if !is_after_cursor(position.day, position.miner) {
                         continue;
                     }
                     if rows.len() == self.most {
                         return Ok((rows.finish()?, last));
                     }
-                    rows.push(cells(place, columns, |column| of_day.value(place.row, column)));
-                    last = Some(Cursor::After(place.day, place.miner.0));
-                    if rows.len().is_multiple_of(AT_A_STRETCH) {
+                    rows.push(cells(position, columns, |column| of_day.value(position.row, column)));
+                    last = Some(Cursor::After(position.day, position.miner.0));
+                    if rows.len().is_multiple_of(ROWS_BETWEEN_YIELDS) {
                         tokio::task::yield_now().await;
                     }
                 }
@@ -105,16 +105,16 @@ impl Query<'_> {
             return Ok((rows.finish()?, None));
         }
         let read = self.histories().await?;
-        let mut places: Vec<(Place, &MinerRows)> = read.iter().flat_map(places_of).collect();
-        places.retain(|(place, _)| comes(place.day, place.miner));
-        places.sort_by(|(one, _), (other, _)| {
+        let mut positions: Vec<(RowPosition, &MinerRows)> = read.iter().flat_map(positions_of).collect();
+        positions.retain(|(position, _)| is_after_cursor(position.day, position.miner));
+        positions.sort_by(|(one, _), (other, _)| {
             let days = one.day.cmp(&other.day);
             if down { days.reverse() } else { days }.then(one.miner.cmp(&other.miner))
         });
-        let more = places.len() > self.most;
-        for (place, of_miner) in places.into_iter().take(self.most) {
-            rows.push(cells(place, columns, |column| of_miner.value(place.row, column)));
-            last = Some(Cursor::After(place.day, place.miner.0));
+        let more = positions.len() > self.most;
+        for (position, of_miner) in positions.into_iter().take(self.most) {
+            rows.push(cells(position, columns, |column| of_miner.value(position.row, column)));
+            last = Some(Cursor::After(position.day, position.miner.0));
         }
         Ok((rows.finish()?, last.filter(|_| more)))
     }
@@ -125,105 +125,118 @@ impl Query<'_> {
         by: &'static Column,
         down: bool,
         columns: &[&'static Column],
-    ) -> Result<Found, Problem> {
-        let version = self.question.version();
-        let skipped = match self.question.after {
+    ) -> Result<Page, Problem> {
+        let version = self.query.version();
+        let skipped = match self.query.after {
             None => 0,
             Some(Cursor::Offset { version: of, rows }) if of == version => rows,
             Some(_) => return Err(Problem::StaleCursor),
         };
         let skip = usize::try_from(skipped).unwrap_or(usize::MAX);
-        let mut keys: Vec<(Value, Place)> = Vec::new();
+        let mut keys: Vec<(Value, RowPosition)> = Vec::new();
         let mut rows: HashMap<(Day, MinerId), Vec<Cell>> = HashMap::new();
-        let of_days = self.miners.is_empty() || count(self.days) == 1;
+        let of_days = self.miners.is_empty() || day_count(self.days) == 1;
         if of_days {
-            if count(self.days) > MOST_DAYS_SORTED {
+            if day_count(self.days) > MAX_DAYS_SORTED {
                 return Err(Problem::TooMuch(format!(
-                    "Sorting all storage providers by a column takes at most {MOST_DAYS_SORTED} days at once."
+                    "Sorting all storage providers by a column takes at most {MAX_DAYS_SORTED} days at once."
                 )));
             }
-            let mut read = stream::iter(each(self.days, false)).map(|day| self.read(day)).buffered(AT_ONCE);
+            let mut read = stream::iter(iter_days(self.days, false))
+                .map(|day| self.read(day))
+                .buffered(CONCURRENT_QUERIES);
             while let Some(of_day) = read.try_next().await? {
-                keys.extend(self.places(&of_day).map(|place| (of_day.value(place.row, by), place)));
-                if keys.len() as u64 > MOST_SORTED {
+                keys.extend(
+                    self.positions(&of_day).map(|position| (of_day.value(position.row, by), position)),
+                );
+                if keys.len() as u64 > MAX_SORTED {
                     return Err(Problem::TooMuch(format!(
-                        "Sorting by a column takes at most {MOST_SORTED} rows at once."
+                        "Sorting by a column takes at most {MAX_SORTED} rows at once."
                     )));
                 }
             }
         }
         let histories = if of_days { Vec::new() } else { self.histories().await? };
         keys.extend(histories.iter().flat_map(|of_miner| {
-            places_of(of_miner).map(|(place, _)| (of_miner.value(place.row, by), place))
+            positions_of(of_miner).map(|(position, _)| (of_miner.value(position.row, by), position))
         }));
-        keys.sort_by(|(one, place), (other, other_place)| {
+        keys.sort_by(|(one, position), (other, other_position)| {
             let values = compare(*one, *other);
             let values = if down { values.reverse() } else { values };
-            values.then((place.day, place.miner).cmp(&(other_place.day, other_place.miner)))
+            values.then((position.day, position.miner).cmp(&(other_position.day, other_position.miner)))
         });
         let total = keys.len();
-        let page: Vec<Place> = keys.into_iter().skip(skip).take(self.most).map(|(_, place)| place).collect();
-        let mut wanted: HashMap<Day, Vec<Place>> = HashMap::new();
-        for place in &page {
-            wanted.entry(place.day).or_default().push(*place);
+        let page: Vec<RowPosition> =
+            keys.into_iter().skip(skip).take(self.most).map(|(_, position)| position).collect();
+        let mut wanted: HashMap<Day, Vec<RowPosition>> = HashMap::new();
+        for position in &page {
+            wanted.entry(position.day).or_default().push(*position);
         }
         for of_miner in &histories {
-            for place in page.iter().filter(|place| place.miner == of_miner.miner()) {
-                let row = cells(*place, columns, |column| of_miner.value(place.row, column));
-                rows.insert((place.day, place.miner), row);
+            for position in page.iter().filter(|position| position.miner == of_miner.miner()) {
+                let row = cells(*position, columns, |column| of_miner.value(position.row, column));
+                rows.insert((position.day, position.miner), row);
             }
         }
-        for (day, places) in wanted.into_iter().filter(|_| of_days) {
+        for (day, positions) in wanted.into_iter().filter(|_| of_days) {
             let of_day = self.read(day).await?;
-            for place in places {
+            for position in positions {
                 // The day may have been closed again meanwhile.
-                let Some(row) = of_day.find(place.miner) else { continue };
-                rows.insert((day, place.miner), cells(place, columns, |column| of_day.value(row, column)));
+                let Some(row) = of_day.find(position.miner) else { continue };
+                rows.insert(
+                    (day, position.miner),
+                    cells(position, columns, |column| of_day.value(row, column)),
+                );
             }
         }
         let given = skip.saturating_add(page.len());
         let next = (given < total).then_some(Cursor::Offset { version, rows: given as u64 });
-        let rows = page.iter().filter_map(|place| rows.remove(&(place.day, place.miner)));
+        let rows = page.iter().filter_map(|position| rows.remove(&(position.day, position.miner)));
         Ok((RowSet::new(daily_headings(columns), rows)?, next))
     }
 
     async fn read(&self, day: Day) -> Result<Arc<DayRows>, Problem> {
-        match self.question.v1.reader().day(day).await? {
+        match self.query.context.reader().day(day).await? {
             Some(rows) => Ok(rows),
-            None => Err(self.question.missing(day).await),
+            None => Err(self.query.missing_day(day).await),
         }
     }
 
     /// The wanted rows of a day.
-    fn places<'r>(&'r self, rows: &'r DayRows) -> impl Iterator<Item = Place> + use<'r> {
+    fn positions<'r>(&'r self, rows: &'r DayRows) -> impl Iterator<Item = RowPosition> + use<'r> {
         let all = self.miners.is_empty().then(|| 0..rows.miners().len());
         let some = self.miners.iter().filter_map(|miner| rows.find(*miner));
-        let place = |row: usize| Place { day: rows.day(), miner: rows.miners()[row], row };
-        all.into_iter().flatten().chain(some).map(place)
+        let position = |row: usize| RowPosition { day: rows.day(), miner: rows.miners()[row], row };
+        all.into_iter().flatten().chain(some).map(position)
     }
 
     /// The named storage providers' rows.
     async fn histories(&self) -> Result<Vec<MinerRows>, Problem> {
-        let (days, miners) = (count(self.days), self.miners.len() as u64);
-        if days.saturating_mul(miners) > MOST_OF_MINERS {
+        let (days, miners) = (day_count(self.days), self.miners.len() as u64);
+        if days.saturating_mul(miners) > MAX_OF_MINERS {
             return Err(Problem::TooMuch(format!(
-                "{days} days of {miners} storage providers are more than {MOST_OF_MINERS} rows to look at at once."
+                "{days} days of {miners} storage providers are more than {MAX_OF_MINERS} rows to look at at once."
             )));
         }
-        let read = |miner: MinerId| self.question.v1.reader().miner(miner, self.days.clone());
-        let read = stream::iter(self.miners.iter().copied()).map(read).buffered(AT_ONCE);
+        let read = |miner: MinerId| self.query.context.reader().miner(miner, self.days.clone());
+        let read = stream::iter(self.miners.iter().copied()).map(read).buffered(CONCURRENT_QUERIES);
         Ok(read.try_collect().await?)
     }
 }
 
-fn places_of<'r>(rows: &'r MinerRows) -> impl Iterator<Item = (Place, &'r MinerRows)> {
-    let place = move |(row, day): (usize, &'r Day)| (Place { day: *day, miner: rows.miner(), row }, rows);
-    rows.days().iter().enumerate().map(place)
+fn positions_of<'r>(rows: &'r MinerRows) -> impl Iterator<Item = (RowPosition, &'r MinerRows)> {
+    let position =
+        move |(row, day): (usize, &'r Day)| (RowPosition { day: *day, miner: rows.miner(), row }, rows);
+    rows.days().iter().enumerate().map(position)
 }
 
-fn cells(place: Place, columns: &[&'static Column], value: impl Fn(&'static Column) -> Value) -> Vec<Cell> {
+fn cells(
+    position: RowPosition,
+    columns: &[&'static Column],
+    value: impl Fn(&'static Column) -> Value,
+) -> Vec<Cell> {
     let values = columns.iter().map(|column| Cell::from(value(column)));
-    [Cell::Day(place.day), Cell::Miner(place.miner)].into_iter().chain(values).collect()
+    [Cell::Day(position.day), Cell::Miner(position.miner)].into_iter().chain(values).collect()
 }
 
 /// Values of one column are of one kind.

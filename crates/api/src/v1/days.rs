@@ -1,50 +1,50 @@
-//! Days as they are told and gone through.
+//! Ranges of days: as JSON, counted, and iterated.
 
 use std::ops::RangeInclusive;
 
 use chain::{Clock, Day};
 use serde_json::{Value, json};
 
-use crate::window::Window;
+use crate::access::history_window::HistoryWindow;
 
-/// What it takes to tell of gaps.
+/// Writes gaps as JSON, as far as their days may be seen.
 #[derive(Clone, Copy)]
-pub(super) struct Told {
+pub(super) struct GapFormatter {
     /// The chain's clock, where it is known.
     pub(super) clock: Option<Clock>,
     /// What may be seen, if a day is closed.
-    pub(super) window: Option<Window>,
+    pub(super) window: Option<HistoryWindow>,
 }
 
-impl Told {
-    /// A gap as it is told; `None` for one whose days may not be seen.
-    pub(super) fn gap(&self, gap: &lake::Gap) -> Option<Value> {
+impl GapFormatter {
+    /// A gap as JSON; `None` for one whose days may not be seen.
+    pub(super) fn to_json(self, gap: &lake::Gap) -> Option<Value> {
         let days = self.clock.map(|clock| clock.day_of(gap.first_epoch)..=clock.day_of(gap.last_epoch));
-        if let (Some(days), Some(window)) = (&days, self.window.filter(Window::hides)) {
-            window.part(days)?;
+        if let (Some(days), Some(window)) = (&days, self.window.filter(HistoryWindow::hides_days)) {
+            window.intersect(days)?;
         }
         Some(json!({
             "first_epoch": gap.first_epoch.0,
             "last_epoch": gap.last_epoch.0,
-            "days": days.as_ref().map(span),
+            "days": days.as_ref().map(day_range_json),
             "reason": gap.reason,
         }))
     }
 }
 
 /// First and last day, and how many there are.
-pub(super) fn span(days: &RangeInclusive<Day>) -> Value {
-    json!({ "first": days.start().to_string(), "last": days.end().to_string(), "days": count(days) })
+pub(super) fn day_range_json(days: &RangeInclusive<Day>) -> Value {
+    json!({ "first": days.start().to_string(), "last": days.end().to_string(), "days": day_count(days) })
 }
 
 /// How many days there are.
-pub(super) fn count(days: &RangeInclusive<Day>) -> u64 {
+pub(super) fn day_count(days: &RangeInclusive<Day>) -> u64 {
     let days = i64::from(days.end().unix_days()) - i64::from(days.start().unix_days()) + 1;
     u64::try_from(days).unwrap_or_default()
 }
 
 /// The days, the latest first if `down`.
-pub(super) fn each(days: &RangeInclusive<Day>, down: bool) -> impl Iterator<Item = Day> + use<> {
+pub(super) fn iter_days(days: &RangeInclusive<Day>, down: bool) -> impl Iterator<Item = Day> + use<> {
     let numbers = days.start().unix_days()..=days.end().unix_days();
     let (mut up, mut downwards) = (numbers.clone(), numbers.rev());
     std::iter::from_fn(move || if down { downwards.next() } else { up.next() }).map(Day::from_unix_days)

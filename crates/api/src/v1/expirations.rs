@@ -1,4 +1,4 @@
-//! When live sectors expire.
+//! `/v1/…/expirations`: the expiration schedule of live sectors.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -6,23 +6,23 @@ use std::sync::Arc;
 use chain::{Day, MinerId};
 use lake::{Cell, ExpirationSchedule, RowSet, ScheduledExpiration, SectorSum};
 
-use super::answer::{Answer, Rows};
 use super::operations::expiration_headings;
-use super::problem::Problem;
-use super::question::Question;
+use super::resolved_query::ResolvedQuery;
+use super::response::{ResponseData, Rows};
+use crate::errors::problem::Problem;
 
-pub(super) async fn answer(question: &Question<'_>) -> Result<Answer, Problem> {
-    let Question { v1, asked, .. } = question;
-    let day = *question.days.end();
-    let miner = asked.miner("id");
+pub(super) async fn answer(query: &ResolvedQuery<'_>) -> Result<ResponseData, Problem> {
+    let ResolvedQuery { context, parameters, .. } = query;
+    let day = *query.days.end();
+    let miner = parameters.miner("id");
     if let Some(miner) = miner {
-        let rows = v1.reader().day(day).await?;
+        let rows = context.reader().day(day).await?;
         if rows.is_none_or(|rows| rows.find(miner).is_none()) {
             return Err(Problem::NoSuchMiner { miner, day });
         }
     }
-    let calendar = calendar(question, miner, day).await?;
-    let by_day = asked.names("by").first() == Some(&"day");
+    let calendar = calendar(query, miner, day).await?;
+    let by_day = parameters.names("by").first() == Some(&"day");
     let known = |cell| if calendar.knows_backing { cell } else { Cell::Null };
     let rows = periods(&calendar.days, by_day).into_iter().map(|(period, of)| {
         let cells = |sum: SectorSum| [sum.sectors, sum.rbp, sum.qap].map(Cell::Integer);
@@ -35,8 +35,8 @@ pub(super) async fn answer(question: &Question<'_>) -> Result<Answer, Problem> {
             .collect()
     });
     let sheet = RowSet::new(expiration_headings(), rows)?;
-    let rows = Rows::whole(sheet).with("day", day.to_string());
-    Ok(Answer::Rows(rows.known(&question.published, &(day..=day))))
+    let rows = Rows::new(sheet).with("day", day.to_string());
+    Ok(ResponseData::Rows(rows.with_receipts(&query.published, &(day..=day))))
 }
 
 /// The calendar by the names of its days or months, in their order.
@@ -51,15 +51,15 @@ fn periods(days: &[ScheduledExpiration], by_day: bool) -> BTreeMap<String, Sched
 }
 
 async fn calendar(
-    question: &Question<'_>,
+    query: &ResolvedQuery<'_>,
     miner: Option<MinerId>,
     day: Day,
 ) -> Result<Arc<ExpirationSchedule>, Problem> {
-    let (v1, version) = (question.v1, question.version());
-    let ask = async {
-        let clock = v1.clock().await?;
-        let _turn = v1.turn().await?;
-        Ok::<_, Problem>(Arc::new(v1.held.questions.expirations(version, clock, miner, day).await?))
+    let (context, version) = (query.context, query.version());
+    let compute = async {
+        let clock = context.clock().await?;
+        let _permit = context.query_permit().await?;
+        Ok::<_, Problem>(Arc::new(context.resources.questions.expirations(version, clock, miner, day).await?))
     };
-    v1.held.calendars.get_or_insert_async(&(version, miner, day), ask).await
+    context.resources.calendars.get_or_insert_async(&(version, miner, day), compute).await
 }

@@ -1,15 +1,15 @@
-//! `/v1/explain`: a number taken apart.
+//! `/v1/explain`: the provenance of a number.
 
 use lake::{ExplanationBody, IntegerStyle, Provenance};
 use ledger::Anomaly;
 use serde::Serialize;
 
-use super::answer::Answer;
-use super::problem::Problem;
-use super::question::Question;
+use super::resolved_query::ResolvedQuery;
+use super::response::ResponseData;
+use crate::errors::problem::Problem;
 
 #[derive(Serialize)]
-struct Explained {
+struct ExplainResponse {
     stat_date: String,
     miner_id: String,
     history_since: Option<String>,
@@ -22,24 +22,24 @@ struct Explained {
     explanation: ExplanationBody,
 }
 
-pub(super) async fn answer(question: &Question<'_>) -> Result<Answer, Problem> {
-    let Question { v1, asked, window, .. } = question;
-    let day = *question.days.end();
-    let (Some(miner), [column, ..]) = (asked.miner("miner"), asked.columns("column")) else {
+pub(super) async fn answer(query: &ResolvedQuery<'_>) -> Result<ResponseData, Problem> {
+    let ResolvedQuery { context, parameters, window, .. } = query;
+    let day = *query.days.end();
+    let (Some(miner), [column, ..]) = (parameters.miner("miner"), parameters.columns("column")) else {
         return Err(Problem::Internal);
     };
-    let version = question.version();
+    let version = query.version();
     let provenance = {
-        let _turn = v1.turn().await?;
-        Provenance::read(v1.reader().directory(), miner, day).await?
+        let _permit = context.query_permit().await?;
+        Provenance::read(context.reader().directory(), miner, day).await?
     };
-    let (column, most) = (*column, question.most());
+    let (column, most) = (*column, query.max_rows());
     // The total of a day that may not be seen is not told by what stands on it either.
-    let sees_before = !window.hides() || window.told(day.previous()).is_some();
-    let told = tokio::task::spawn_blocking(move || {
+    let sees_previous = !window.hides_days() || window.visible(day.previous()).is_some();
+    let response = tokio::task::spawn_blocking(move || {
         let explanation = ExplanationBody::of(&provenance.explain(column)?, day, IntegerStyle::Bare, most);
         let receipts = provenance.receipts;
-        Ok::<_, Problem>(Explained {
+        Ok::<_, Problem>(ExplainResponse {
             stat_date: day.to_string(),
             miner_id: miner.to_string(),
             history_since: provenance.history_since.map(|since| since.to_string()),
@@ -49,12 +49,12 @@ pub(super) async fn answer(question: &Question<'_>) -> Result<Answer, Problem> {
             events_uncertain: receipts.events_uncertain,
             anomaly: provenance.anomaly.map(Anomaly::name),
             version,
-            explanation: if sees_before { explanation } else { explanation.without_previous() },
+            explanation: if sees_previous { explanation } else { explanation.without_previous() },
         })
     });
-    let told = told.await.map_err(|error| {
+    let response = response.await.map_err(|error| {
         tracing::error!(%error, "an explanation was broken off");
         Problem::Internal
     })??;
-    Ok(Answer::Object(serde_json::to_string(&told).map_err(|_| Problem::Internal)?))
+    Ok(ResponseData::Object(serde_json::to_string(&response).map_err(|_| Problem::Internal)?))
 }

@@ -1,4 +1,4 @@
-//! `/v1/miners`: who there is.
+//! `/v1/miners`: the storage providers.
 
 use std::cmp::Ordering;
 use std::collections::HashMap;
@@ -9,74 +9,74 @@ use lake::{ActivePeriod, Cell, DayRows, RowSet};
 use ledger::Value;
 use ledger::columns::column;
 
-use super::answer::{Answer, Rows};
-use super::operations::{miner_headings, shown};
+use super::operations::{miner_headings, summary_columns};
 use super::parameters::Cursor;
-use super::problem::Problem;
-use super::question::Question;
-use crate::window::Window;
+use super::resolved_query::ResolvedQuery;
+use super::response::{ResponseData, Rows};
+use crate::access::history_window::HistoryWindow;
+use crate::errors::problem::Problem;
 
-pub(super) async fn list(question: &Question<'_>) -> Result<Answer, Problem> {
-    let asked = question.asked;
-    let everybody = Everybody::read(question).await?;
-    let skip = match question.after {
+pub(super) async fn list(query: &ResolvedQuery<'_>) -> Result<ResponseData, Problem> {
+    let parameters = query.parameters;
+    let table = MinerTable::read(query).await?;
+    let skip = match query.after {
         None => 0,
-        Some(Cursor::Offset { version, rows }) if version == everybody.version => rows,
+        Some(Cursor::Offset { version, rows }) if version == table.version => rows,
         Some(_) => return Err(Problem::StaleCursor),
     };
     let skip = usize::try_from(skip).unwrap_or(usize::MAX);
-    let prefix = asked.text("prefix").unwrap_or_default();
-    let (name, down) = asked.sort("sort").unwrap_or(("miner_id", false));
+    let prefix = parameters.text("prefix").unwrap_or_default();
+    let (name, down) = parameters.sort("sort").unwrap_or(("miner_id", false));
     let by = miner_headings().iter().position(|heading| heading.name == name).unwrap_or_default();
-    let wanted = |row: &usize| everybody.rows.miners()[*row].0.to_string().starts_with(prefix);
-    let mut keyed: Vec<(Cell, usize)> = (0..everybody.rows.miners().len())
+    let wanted = |row: &usize| table.rows.miners()[*row].0.to_string().starts_with(prefix);
+    let mut keyed: Vec<(Cell, usize)> = (0..table.rows.miners().len())
         .filter(wanted)
-        .map(|row| (everybody.cells(row).swap_remove(by), row))
+        .map(|row| (table.cells(row).swap_remove(by), row))
         .collect();
     keyed.sort_by(|(one, row), (other, other_row)| {
         let order = compare(one, other);
         if down { order.reverse() } else { order }.then(row.cmp(other_row))
     });
     let total = keyed.len();
-    let page: Vec<usize> = keyed.into_iter().skip(skip).take(question.most()).map(|(_, row)| row).collect();
+    let page: Vec<usize> = keyed.into_iter().skip(skip).take(query.max_rows()).map(|(_, row)| row).collect();
     let given = skip.saturating_add(page.len());
-    let next = (given < total).then_some(Cursor::Offset { version: everybody.version, rows: given as u64 });
-    let sheet = RowSet::new(miner_headings(), page.into_iter().map(|row| everybody.cells(row)))?;
-    let day = everybody.rows.day();
-    let rows = Rows { next, ..Rows::whole(sheet) }.with("day", day.to_string()).with("total", total);
-    Ok(Answer::Rows(rows.known(&question.published, &(day..=day))))
+    let next = (given < total).then_some(Cursor::Offset { version: table.version, rows: given as u64 });
+    let sheet = RowSet::new(miner_headings(), page.into_iter().map(|row| table.cells(row)))?;
+    let day = table.rows.day();
+    let rows = Rows { next, ..Rows::new(sheet) }.with("day", day.to_string()).with("total", total);
+    Ok(ResponseData::Rows(rows.with_receipts(&query.published, &(day..=day))))
 }
 
-pub(super) async fn one(question: &Question<'_>) -> Result<Answer, Problem> {
-    let miner = question.asked.miner("id").ok_or(Problem::Internal)?;
-    let everybody = Everybody::read(question).await?;
-    let day = everybody.rows.day();
-    let row = everybody.rows.find(miner).ok_or(Problem::NoSuchMiner { miner, day })?;
-    let sheet = RowSet::new(miner_headings(), [everybody.cells(row)])?;
-    let rows = Rows::whole(sheet).with("day", day.to_string());
-    Ok(Answer::Rows(rows.known(&question.published, &(day..=day))))
+pub(super) async fn one(query: &ResolvedQuery<'_>) -> Result<ResponseData, Problem> {
+    let miner = query.parameters.miner("id").ok_or(Problem::Internal)?;
+    let table = MinerTable::read(query).await?;
+    let day = table.rows.day();
+    let row = table.rows.find(miner).ok_or(Problem::NoSuchMiner { miner, day })?;
+    let sheet = RowSet::new(miner_headings(), [table.cells(row)])?;
+    let rows = Rows::new(sheet).with("day", day.to_string());
+    Ok(ResponseData::Rows(rows.with_receipts(&query.published, &(day..=day))))
 }
 
-/// All storage providers as of the latest closed day.
-struct Everybody {
+/// The table of storage providers as of the latest closed day.
+struct MinerTable {
     version: u64,
-    window: Window,
+    window: HistoryWindow,
     rows: Arc<DayRows>,
     lives: Arc<HashMap<MinerId, ActivePeriod>>,
 }
 
-impl Everybody {
-    async fn read(question: &Question<'_>) -> Result<Self, Problem> {
-        let Question { v1, window, .. } = question;
-        let (version, latest) = (question.version(), window.latest());
-        let Some(rows) = v1.reader().day(latest).await? else {
-            return Err(question.missing(latest).await);
+impl MinerTable {
+    async fn read(query: &ResolvedQuery<'_>) -> Result<Self, Problem> {
+        let ResolvedQuery { context, window, .. } = query;
+        let (version, latest) = (query.version(), window.latest());
+        let Some(rows) = context.reader().day(latest).await? else {
+            return Err(query.missing_day(latest).await);
         };
-        let ask = async {
-            let _turn = v1.turn().await?;
-            Ok::<_, Problem>(Arc::new(v1.held.questions.active_periods(version).await?))
+        let load = async {
+            let _permit = context.query_permit().await?;
+            Ok::<_, Problem>(Arc::new(context.resources.questions.active_periods(version).await?))
         };
-        let lives = v1.held.lives.get_or_insert_async(&version, ask).await?;
+        let lives = context.resources.lives.get_or_insert_async(&version, load).await?;
         Ok(Self { version, window: *window, rows, lives })
     }
 
@@ -94,12 +94,12 @@ impl Everybody {
         let size = integer("total_sector_rbp").checked_div(integer("total_num_sector"));
         let (live, faulty) = (integer("live_sector_rbp"), integer("active_fault_rbp"));
         let rate = if live == 0 { 0.0 } else { faulty as f64 / live as f64 };
-        let shown = shown().map(|column| Cell::from(self.rows.value(row, column)));
+        let shown = summary_columns().map(|column| Cell::from(self.rows.value(row, column)));
         [
             Cell::Miner(miner),
             // Of a storage provider of today alone the lake may not have been asked yet.
-            day(Some(self.window.since(life.map_or(self.rows.day(), |life| life.first)))),
-            day(life.and_then(|life| life.last).and_then(|last| self.window.told(last))),
+            day(Some(self.window.clamp(life.map_or(self.rows.day(), |life| life.first)))),
+            day(life.and_then(|life| life.last).and_then(|last| self.window.visible(last))),
             size.map_or(Cell::Null, Cell::Integer),
         ]
         .into_iter()

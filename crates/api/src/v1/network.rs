@@ -6,33 +6,36 @@ use chain::Day;
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use lake::{Cell, NetworkDay, RowSet};
 
-use super::answer::{Answer, Rows};
-use super::days::each;
+use super::days::iter_days;
 use super::operations::network_headings;
 use super::parameters::Cursor;
-use super::problem::Problem;
-use super::question::Question;
+use super::resolved_query::ResolvedQuery;
+use super::response::{ResponseData, Rows};
+use crate::errors::problem::Problem;
 
 /// Days that are added up at once.
-const AT_ONCE: usize = 2;
+const CONCURRENT_QUERIES: usize = 2;
 
-pub(super) async fn answer(question: &Question<'_>) -> Result<Answer, Problem> {
-    let Question { asked, days, .. } = question;
-    let columns = asked.chosen();
-    let down = asked.sort("sort").is_some_and(|(_, down)| down);
-    let after = match question.after {
+pub(super) async fn answer(query: &ResolvedQuery<'_>) -> Result<ResponseData, Problem> {
+    let ResolvedQuery { parameters, days, .. } = query;
+    let columns = parameters.selected_columns();
+    let down = parameters.sort("sort").is_some_and(|(_, down)| down);
+    let after = match query.after {
         None => None,
         Some(Cursor::After(day, _)) => Some(day),
         Some(Cursor::Offset { .. }) => return Err(Problem::StaleCursor),
     };
-    let wanted =
-        each(days, down).filter(|day| after.is_none_or(|last| *day != last && (*day > last) != down));
-    let most = question.most();
-    let mut wanted: Vec<Day> = wanted.take(most + 1).collect();
-    let more = wanted.len() > most;
-    wanted.truncate(most);
-    let read: Vec<Arc<NetworkDay>> =
-        stream::iter(wanted).map(|day| network_day(question, day)).buffered(AT_ONCE).try_collect().await?;
+    let selected =
+        iter_days(days, down).filter(|day| after.is_none_or(|last| *day != last && (*day > last) != down));
+    let most = query.max_rows();
+    let mut selected: Vec<Day> = selected.take(most + 1).collect();
+    let more = selected.len() > most;
+    selected.truncate(most);
+    let read: Vec<Arc<NetworkDay>> = stream::iter(selected)
+        .map(|day| network_day(query, day))
+        .buffered(CONCURRENT_QUERIES)
+        .try_collect()
+        .await?;
     let next = read.last().filter(|_| more).map(|last| Cursor::After(last.day(), 0));
     let rows = read.iter().map(|of_day| {
         let values = columns.iter().flat_map(|column| {
@@ -42,21 +45,21 @@ pub(super) async fn answer(question: &Question<'_>) -> Result<Answer, Problem> {
         [Cell::Day(of_day.day()), Cell::Integer(of_day.miners() as i128)].into_iter().chain(values).collect()
     });
     let sheet = RowSet::new(network_headings(&columns), rows)?;
-    Ok(Answer::Rows(Rows::of_days(sheet, days, next).known(&question.published, days)))
+    Ok(ResponseData::Rows(Rows::of_days(sheet, days, next).with_receipts(&query.published, days)))
 }
 
-async fn network_day(question: &Question<'_>, day: Day) -> Result<Arc<NetworkDay>, Problem> {
-    let v1 = question.v1;
-    let added = async {
-        let Some(rows) = v1.reader().day(day).await? else {
-            return Err(question.missing(day).await);
+async fn network_day(query: &ResolvedQuery<'_>, day: Day) -> Result<Arc<NetworkDay>, Problem> {
+    let context = query.context;
+    let summed = async {
+        let Some(rows) = context.reader().day(day).await? else {
+            return Err(query.missing_day(day).await);
         };
-        let added = tokio::task::spawn_blocking(move || rows.network()).await;
-        let added = added.map_err(|error| {
+        let summed = tokio::task::spawn_blocking(move || rows.network()).await;
+        let summed = summed.map_err(|error| {
             tracing::error!(%error, "adding up a day was broken off");
             Problem::Internal
         })?;
-        Ok(Arc::new(added?))
+        Ok(Arc::new(summed?))
     };
-    v1.held.network.get_or_insert_async(&(question.version(), day), added).await
+    context.resources.network.get_or_insert_async(&(query.version(), day), summed).await
 }

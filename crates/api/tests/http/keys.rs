@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use api::Config;
-use api::keys::{Store, Terms, digest, new_token, now};
+use api::keys::{KeyStore, Terms, digest, new_token, now};
 use tempfile::TempDir;
 
 use crate::client::Answer;
@@ -20,18 +20,18 @@ struct Guarded {
 impl Guarded {
     fn new(change: impl FnOnce(&mut Config)) -> Self {
         let data = tempfile::tempdir().expect("a directory");
-        let keys = Some(Store::path(data.path()));
-        let mut config = Config { keys, keys_every: Duration::from_millis(20), ..quick() };
+        let keys = Some(KeyStore::path(data.path()));
+        let mut config = Config { keys, key_sync_interval: Duration::from_millis(20), ..quick() };
         change(&mut config);
         Self { server: Server::start(3, config), data }
     }
 
     fn path(&self) -> PathBuf {
-        Store::path(self.data.path())
+        KeyStore::path(self.data.path())
     }
 
-    fn store(&self) -> Store {
-        Store::open_or_create(&self.path()).expect("a file of keys")
+    fn store(&self) -> KeyStore {
+        KeyStore::open_or_create(&self.path()).expect("a file of keys")
     }
 
     /// Makes a key, and waits until the server knows it.
@@ -240,8 +240,8 @@ fn addresses_without_a_key_are_slowed_down_one_by_one() {
 #[test]
 fn guesses_are_slowed_down_and_keys_are_not_by_them() {
     let data = tempfile::tempdir().expect("a directory");
-    let (path, token) = (Store::path(data.path()), new_token().expect("randomness"));
-    let store = Store::open_or_create(&path).expect("a file of keys");
+    let (path, token) = (KeyStore::path(data.path()), new_token().expect("randomness"));
+    let store = KeyStore::open_or_create(&path).expect("a file of keys");
     store.create("alice", &digest(&token), &Terms::default(), now()).expect("a key");
     let address_rate = "30/min".parse().ok();
     let server = Server::start(3, Config { keys: Some(path), address_rate, ..quick() });
@@ -305,7 +305,7 @@ fn use_is_counted_and_written_down() {
     let token = guarded.key("alice", &Terms { scope: "sector".parse().ok(), ..Terms::default() });
     wait(|| guarded.store().usage("alice").is_ok_and(|days| !days.is_empty()));
     let (mut before, mut bytes) = ((0, 0, 0), 0);
-    let sum = |store: &Store| {
+    let sum = |store: &KeyStore| {
         let days = store.usage("alice").expect("usage");
         days.iter().fold((0, 0, 0), |of, day| (of.0 + day.requests, of.1 + day.refused, of.2 + day.bytes))
     };
@@ -321,7 +321,7 @@ fn use_is_counted_and_written_down() {
     guarded.server.ask_to_stop();
     let Guarded { server, data } = guarded;
     server.ended();
-    let store = Store::open(&Store::path(data.path())).expect("a file").expect("is there");
+    let store = KeyStore::open(&KeyStore::path(data.path())).expect("a file").expect("is there");
     let after = sum(&store);
     assert_eq!((after.0 - before.0, after.1 - before.1, after.2 - before.2), (20, 10, bytes));
 }
@@ -329,14 +329,14 @@ fn use_is_counted_and_written_down() {
 #[test]
 fn a_file_of_keys_that_cannot_be_read_lets_nobody_in() {
     let data = tempfile::tempdir().expect("a directory");
-    let path = Store::path(data.path());
+    let path = KeyStore::path(data.path());
     std::fs::write(&path, "no database, but quite some text".repeat(50)).expect("a file");
-    let keys_every = Duration::from_millis(20);
-    let server = Server::start(1, Config { keys: Some(path.clone()), keys_every, ..quick() });
+    let key_sync_interval = Duration::from_millis(20);
+    let server = Server::start(1, Config { keys: Some(path.clone()), key_sync_interval, ..quick() });
     server.ask("total").refused(401, 10011);
     std::fs::remove_file(&path).expect("removed");
     let token = new_token().expect("randomness");
-    let store = Store::open_or_create(&path).expect("a file of keys");
+    let store = KeyStore::open_or_create(&path).expect("a file of keys");
     store.create("alice", &digest(&token), &Terms::default(), now()).expect("a key");
     let head = format!("GET {BASE}/total HTTP/1.1\r\nauthorization: Bearer {token}");
     wait(|| server.send(&head).status == 200);

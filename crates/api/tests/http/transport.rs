@@ -61,19 +61,19 @@ fn without_keys_no_page_may_read_unless_it_was_asked_for() {
         "GET /nowhere".into(),
         format!("OPTIONS {BASE}/total"),
     ];
-    let local = Server::start(1, Config { pages_when_open: false, ..quick() });
+    let local = Server::start(1, Config { allow_origin_when_open: false, ..quick() });
     for head in &heads {
         assert_eq!(said(&ask(&local, head)), 0, "{head}");
     }
     assert_eq!(said(&local.send("nonsense")), 0, "what is no request, too");
     // With keys it takes one to read anything.
     let token = Some("sesame".to_owned());
-    let guarded = Server::start(1, Config { pages_when_open: false, token, ..quick() });
+    let guarded = Server::start(1, Config { allow_origin_when_open: false, token, ..quick() });
     for head in &heads {
         assert_eq!(ask(&guarded, head).header("access-control-allow-origin").as_deref(), Some("*"), "{head}");
     }
-    let pages = Some("https://example.org".parse().expect("an origin"));
-    let of_one = Server::start(1, Config { pages, ..quick() });
+    let allowed_origin = Some("https://example.org".parse().expect("an origin"));
+    let of_one = Server::start(1, Config { allowed_origin, ..quick() });
     for head in &heads {
         let answer = ask(&of_one, head);
         assert_eq!(

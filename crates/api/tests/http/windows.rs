@@ -6,7 +6,7 @@ use std::num::NonZeroU32;
 use std::path::Path;
 
 use api::Config;
-use api::keys::{Store, Terms, digest, new_token, now};
+use api::keys::{KeyStore, Terms, digest, new_token, now};
 use chain::{Clock, Day, MAINNET_GENESIS, MinerId, SectorNumber};
 use lake::Lake;
 use ledger::{Cause, Event, Kind, Status};
@@ -106,8 +106,8 @@ impl Narrow {
 impl Seen {
     fn new() -> Self {
         let data = tempfile::tempdir().expect("a directory");
-        let path = Store::path(data.path());
-        let store = Store::open_or_create(&path).expect("a file of keys");
+        let path = KeyStore::path(data.path());
+        let store = KeyStore::open_or_create(&path).expect("a file of keys");
         let key = |name: &str, days: Option<i32>| {
             let token = new_token().expect("randomness");
             let history_days = days.and_then(|days| NonZeroU32::new(days as u32));
@@ -401,7 +401,7 @@ fn by_hidden_days(query: &Query) -> bool {
     })
 }
 
-/// Holds what a narrow key gets against what one without a window gets.
+/// ColumnType what a narrow key gets against what one without a window gets.
 fn judge(operation: &Operation, query: &Query, of: &Narrow, narrow: &Answer, full: &Answer) {
     let (case, first) = (format!("{}{query:?} by a key of {} days", operation.path, of.days), of.first());
     let text = || String::from_utf8_lossy(&narrow.body).into_owned();

@@ -1,28 +1,29 @@
-//! What can be typed.
+//! The command line: commands and their arguments.
 
-mod asking;
-mod keeping;
-mod looking;
-mod serving;
+mod inspect;
+mod maintenance;
+mod query;
+mod serve;
 
 use std::path::PathBuf;
 
 use anyhow::Context;
-use api::keys::Store;
+use api::keys::KeyStore;
 use chain::Epoch;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use directories::ProjectDirs;
 
-pub(crate) use asking::{
-    AnswerFormat, Explain, Export, ExportFormat, Exporting, Files, RowFormat, Sql, Stats,
+pub(crate) use inspect::{
+    Car, CarInput, ColumnFormat, Columns, EmptyRounds, EventFormat, Events, Miner, ReportFormat,
+    StateSelector,
 };
-pub(crate) use keeping::{
+pub(crate) use maintenance::{
     Backup, Compact, FindingFormat, Ingest, Reconcile, Restore, Source, Status, Vacuum,
 };
-pub(crate) use looking::{
-    At, Car, ColumnFormat, Columns, EmptyRounds, EventFormat, Events, Look, LookFormat, Miner,
+pub(crate) use query::{
+    AnswerFormat, Explain, Export, ExportFormat, ExportOptions, Files, RowFormat, Sql, Stats,
 };
-pub(crate) use serving::{Keys, Limit, Listen, Serve, Up};
+pub(crate) use serve::{Keys, ListenOptions, RateLimit, Serve, Up};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -236,7 +237,7 @@ impl DataDir {
 
     /// The file of keys.
     pub(crate) fn keys(&self) -> anyhow::Result<PathBuf> {
-        Ok(Store::path(&self.root()?))
+        Ok(KeyStore::path(&self.root()?))
     }
 
     /// Decompressed snapshots.

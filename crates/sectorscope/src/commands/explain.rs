@@ -8,8 +8,8 @@ use ledger::columns::Unit;
 use ledger::{Anomaly, Contribution, Explanation, Value};
 use serde::Serialize;
 
-use crate::UNCLOSED;
-use crate::cli::{Explain, LookFormat};
+use crate::EXIT_MISMATCH;
+use crate::cli::{Explain, ReportFormat};
 use crate::human;
 use crate::output::{self, Align};
 
@@ -22,7 +22,7 @@ pub(crate) async fn run(arguments: Explain) -> anyhow::Result<ExitCode> {
     let provenance = Provenance::read(&directory, arguments.miner, day).await?;
     let explanation = provenance.explain(arguments.column)?;
     match arguments.format {
-        LookFormat::Json => output::json(&OfMiner {
+        ReportFormat::Json => output::json(&ExplanationReport {
             stat_date: day.to_string(),
             miner_id: arguments.miner.to_string(),
             history_since: provenance.history_since.map(|since| since.to_string()),
@@ -33,13 +33,13 @@ pub(crate) async fn run(arguments: Explain) -> anyhow::Result<ExitCode> {
             anomaly: provenance.anomaly.map(Anomaly::name),
             of: ExplanationBody::of(&explanation, day, IntegerStyle::Quoted, usize::MAX),
         })?,
-        LookFormat::Table => table(&explanation, &provenance, arguments.events)?,
+        ReportFormat::Table => print_table(&explanation, &provenance, arguments.events)?,
     }
-    Ok(if explanation.closes() { ExitCode::SUCCESS } else { ExitCode::from(UNCLOSED) })
+    Ok(if explanation.closes() { ExitCode::SUCCESS } else { ExitCode::from(EXIT_MISMATCH) })
 }
 
 #[derive(Serialize)]
-struct OfMiner {
+struct ExplanationReport {
     stat_date: String,
     miner_id: String,
     history_since: Option<String>,
@@ -53,18 +53,18 @@ struct OfMiner {
 }
 
 /// The number, how it is made, and the events, each with what it adds.
-fn table(explanation: &Explanation<'_>, provenance: &Provenance, most: usize) -> anyhow::Result<()> {
+fn print_table(explanation: &Explanation<'_>, provenance: &Provenance, most: usize) -> anyhow::Result<()> {
     let day = provenance.day;
-    output::say(format_args!("{} of {} on {day}", explanation.column.name, provenance.miner));
-    said(explanation, day, most, "")?;
+    output::print_line(format_args!("{} of {} on {day}", explanation.column.name, provenance.miner));
+    print_explanation(explanation, day, most, "")?;
     if let Some(since) = provenance.history_since {
-        output::say(format_args!("\n{}", human::history_since(since)));
+        output::print_line(format_args!("\n{}", human::history_since(since)));
     }
     if let Some(receipts) = human::receipts(provenance.receipts.receipts(), &provenance.receipts) {
-        output::say(format_args!("\n{receipts}"));
+        output::print_line(format_args!("\n{receipts}"));
     }
     if let Some(anomaly) = provenance.anomaly {
-        output::say(format_args!(
+        output::print_line(format_args!(
             "\nthe claim is not the sum of active sectors: {} ({anomaly})",
             anomaly.doc()
         ));
@@ -72,14 +72,19 @@ fn table(explanation: &Explanation<'_>, provenance: &Provenance, most: usize) ->
     Ok(())
 }
 
-fn said(explanation: &Explanation<'_>, day: Day, most: usize, indent: &str) -> anyhow::Result<()> {
+fn print_explanation(
+    explanation: &Explanation<'_>,
+    day: Day,
+    most: usize,
+    indent: &str,
+) -> anyhow::Result<()> {
     let column = explanation.column;
     let unit = column.unit;
     let figure = |value: Value| figure(value, unit);
-    output::say(format_args!("{indent}{}", column.doc));
-    output::say(format_args!("{indent}= {}", column.definition));
+    output::print_line(format_args!("{indent}{}", column.doc));
+    output::print_line(format_args!("{indent}= {}", column.definition));
     if let Some(previous) = explanation.previous {
-        output::say(format_args!("{indent}  {}  on {}", figure(previous), day.previous()));
+        output::print_line(format_args!("{indent}  {}  on {}", figure(previous), day.previous()));
     }
     if explanation.parts.is_empty() {
         let events = explanation.contributions.len();
@@ -88,7 +93,7 @@ fn said(explanation: &Explanation<'_>, day: Day, most: usize, indent: &str) -> a
             if explanation.previous.is_some() { "+ " } else { "  " },
             if events == 1 { "event" } else { "events" },
         );
-        output::say(format_args!(
+        output::print_line(format_args!(
             "{indent}{plus}{}  by {events} {noun} on {day}{}",
             figure(Value::Integer(change)),
             match explanation.uncertain() {
@@ -102,10 +107,10 @@ fn said(explanation: &Explanation<'_>, day: Day, most: usize, indent: &str) -> a
     } else {
         "  which the parts do not make: the lake is damaged, see `sectorscope reconcile --deep`"
     };
-    output::say(format_args!("{indent}= {}{closes}", figure(explanation.value)));
+    output::print_line(format_args!("{indent}= {}{closes}", figure(explanation.value)));
     for part in &explanation.parts {
-        output::say(format_args!("\n{indent}{}", part.column.name));
-        said(part, day, most, &format!("{indent}  "))?;
+        output::print_line(format_args!("\n{indent}{}", part.column.name));
+        print_explanation(part, day, most, &format!("{indent}  "))?;
     }
     if explanation.contributions.is_empty() {
         return Ok(());
@@ -121,7 +126,7 @@ fn said(explanation: &Explanation<'_>, day: Day, most: usize, indent: &str) -> a
     output::table(&header, explanation.contributions.iter().take(most).map(|of| line(of, unit)))?;
     let rest = explanation.contributions.len().saturating_sub(most);
     if rest > 0 {
-        output::say(format_args!("{indent}and {rest} more; --events N shows more, --format json all"));
+        output::print_line(format_args!("{indent}and {rest} more; --events N shows more, --format json all"));
     }
     Ok(())
 }
@@ -131,7 +136,7 @@ fn line(of: &Contribution<'_>, unit: Unit) -> Vec<String> {
     vec![
         event.epoch.to_string(),
         event.sector.to_string(),
-        human::happened(event),
+        human::event_label(event),
         human::value(Value::Integer(of.amount), unit),
         event.message.as_ref().map(|message| message.method.to_string()).unwrap_or_default(),
         event.message.as_ref().map(|message| message.cid.to_string()).unwrap_or_default(),

@@ -11,12 +11,12 @@ use lake::{Dataset, ExportSelection, OutputFormat};
 use tempfile::NamedTempFile;
 
 use super::refuse_on_terminal;
-use crate::bars::Bars;
-use crate::cli::{Export, ExportFormat, Exporting};
-use crate::{output, stop};
+use crate::cli::{Export, ExportFormat, ExportOptions};
+use crate::progress_bar::ProgressBars;
+use crate::{output, shutdown};
 
 pub(crate) async fn run(arguments: Export) -> anyhow::Result<()> {
-    let (dataset, arguments) = match arguments {
+    let (what, arguments) = match arguments {
         Export::Rows(arguments) => (Dataset::Rows, arguments),
         Export::Events(arguments) => (Dataset::Events, arguments),
     };
@@ -27,26 +27,26 @@ pub(crate) async fn run(arguments: Export) -> anyhow::Result<()> {
         ExportFormat::Arrow => OutputFormat::Arrow,
     };
     let target = match &arguments.out {
-        Some(path) => Some(Target::new(path, arguments.force)?),
+        Some(path) => Some(OutputTarget::new(path, arguments.force)?),
         None => {
             refuse_on_terminal(form)?;
             None
         }
     };
     tokio::select! {
-        done = export(dataset, &arguments, form, target) => done,
-        () = stop::asked() => bail!("stopped before the export was whole"),
+        done = export(what, &arguments, form, target) => done,
+        () = shutdown::requested() => bail!("stopped before the export was whole"),
     }
 }
 
 async fn export(
-    dataset: Dataset,
-    arguments: &Exporting,
+    what: Dataset,
+    arguments: &ExportOptions,
     form: OutputFormat,
-    target: Option<Target>,
+    target: Option<OutputTarget>,
 ) -> anyhow::Result<()> {
     let selection = ExportSelection {
-        dataset,
+        dataset: what,
         from: arguments.from,
         to: arguments.to,
         miners: arguments.miners.iter().copied().collect(),
@@ -56,27 +56,27 @@ async fn export(
     let Some(target) = target else {
         // Rows on the screen and a bar between them would be neither.
         let progress: Arc<dyn Progress> =
-            if stdout().is_terminal() { Arc::new(NoProgress) } else { Arc::new(Bars::default()) };
+            if stdout().is_terminal() { Arc::new(NoProgress) } else { Arc::new(ProgressBars::default()) };
         export.write(form, Box::new(stdout()), progress).await?;
         return Ok(());
     };
     let partial = target.begin()?;
-    let writing = export.write(form, Box::new(partial.reopen()?), Arc::new(Bars::default())).await;
+    let writing = export.write(form, Box::new(partial.reopen()?), Arc::new(ProgressBars::default())).await;
     let rows = writing.with_context(|| target.shown.clone())?;
     target.put(partial)?;
-    output::say(format_args!("{}: {rows} {}", target.shown, dataset.name()));
+    output::print_line(format_args!("{}: {rows} {}", target.shown, what.name()));
     Ok(())
 }
 
 /// A file that is to be there when it is whole, and not before.
-struct Target {
+struct OutputTarget {
     path: PathBuf,
     /// The path as its user wrote it.
     shown: String,
     force: bool,
 }
 
-impl Target {
+impl OutputTarget {
     fn new(path: &Path, force: bool) -> anyhow::Result<Self> {
         let shown = path.display().to_string();
         let path = match fs::metadata(path) {

@@ -6,24 +6,24 @@ use anyhow::{Context, bail};
 use lake::{Manifest, ManifestFile as DataFile};
 use serde::Serialize;
 
-use crate::cli::{Files, LookFormat};
+use crate::cli::{Files, ReportFormat};
 use crate::human;
 use crate::output::{self, Align};
 
 /// What the published version is made of.
 #[derive(Serialize)]
-struct Listed {
+struct FilesReport {
     /// The directory of the tables.
     lake: String,
     /// The published version of `sp_sector_daily`. It changes whenever the files do.
     version: u64,
     first_day: String,
     last_day: String,
-    files: Vec<ManifestFile>,
+    files: Vec<FileReport>,
 }
 
 #[derive(Serialize)]
-struct ManifestFile {
+struct FileReport {
     table: &'static str,
     path: String,
     size: u64,
@@ -33,20 +33,20 @@ struct ManifestFile {
 }
 
 pub(crate) async fn run(arguments: Files) -> anyhow::Result<()> {
-    let manifest = Manifest::open(&arguments.data.lake()?).await?;
-    let closed = manifest.closed()?;
-    let days = manifest.days(arguments.from, arguments.to)?;
+    let listing = Manifest::open(&arguments.data.lake()?).await?;
+    let closed = listing.closed()?;
+    let days = listing.days(arguments.from, arguments.to)?;
     let chosen = |table: &str| arguments.table.as_deref().is_none_or(|wanted| wanted == table);
-    if !manifest.tables().any(|(table, _)| chosen(table)) {
-        let names: Vec<&str> = manifest.tables().map(|(table, _)| table).collect();
+    if !listing.tables().any(|(table, _)| chosen(table)) {
+        let names: Vec<&str> = listing.tables().map(|(table, _)| table).collect();
         let wanted = arguments.table.unwrap_or_default();
         bail!("there is no table {wanted}; there are {}", names.join(", "));
     }
     let mut files = Vec::new();
-    for (table, of) in manifest.tables().filter(|(table, _)| chosen(table)) {
+    for (table, of) in listing.tables().filter(|(table, _)| chosen(table)) {
         let holding = |file: &&DataFile| file.first_day <= *days.end() && file.last_day >= *days.start();
         for file in of.iter().filter(holding) {
-            files.push(ManifestFile {
+            files.push(FileReport {
                 table,
                 path: text(&file.path)?,
                 size: file.size,
@@ -56,16 +56,16 @@ pub(crate) async fn run(arguments: Files) -> anyhow::Result<()> {
             });
         }
     }
-    let listed = Listed {
-        lake: text(manifest.directory())?,
-        version: manifest.version(),
+    let listed = FilesReport {
+        lake: text(listing.directory())?,
+        version: listing.version(),
         first_day: closed.start().to_string(),
         last_day: closed.end().to_string(),
         files,
     };
     match arguments.format {
-        LookFormat::Json => output::json(&listed),
-        LookFormat::Table => print(&listed),
+        ReportFormat::Json => output::json(&listed),
+        ReportFormat::Table => print(&listed),
     }
 }
 
@@ -77,7 +77,7 @@ fn text(path: &Path) -> anyhow::Result<String> {
     Ok(text.to_owned())
 }
 
-fn print(listed: &Listed) -> anyhow::Result<()> {
+fn print(listed: &FilesReport) -> anyhow::Result<()> {
     let header = [
         ("table", Align::Left),
         ("first day", Align::Left),
@@ -98,7 +98,7 @@ fn print(listed: &Listed) -> anyhow::Result<()> {
     });
     output::table(&header, lines)?;
     let size: u64 = listed.files.iter().map(|file| file.size).sum();
-    output::say(format_args!(
+    output::print_line(format_args!(
         "\nversion {}: {} files, {}; closed days {} to {}",
         listed.version,
         listed.files.len(),

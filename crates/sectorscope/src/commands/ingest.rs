@@ -8,10 +8,10 @@ use ingest::{Options, Report};
 use lake::{ColumnChange, DayChange, EventChange, Lake, LaterDays};
 use serde::Serialize;
 
-use super::{in_files, warn_if_ahead};
-use crate::bars::Bars;
-use crate::cli::{DataDir, Ingest, LookFormat, Source};
+use super::{warn_if_ahead, with_file_context};
+use crate::cli::{DataDir, Ingest, ReportFormat, Source};
 use crate::output::{self, Align};
+use crate::progress_bar::ProgressBars;
 
 /// Files that were taken out of the tables stay this long for those who still read an older version.
 const RETAINED: Duration = Duration::from_hours(7 * 24);
@@ -21,11 +21,11 @@ pub(crate) async fn run(arguments: Ingest) -> anyhow::Result<()> {
         Source::Car { files, head, rounds, from, drop_later, no_compact, format, data } => {
             let (options, way) = (Options { from, drop_later }, rounds.to(head));
             let (report, last_closed) =
-                take_in(&data, &files, way, options, !no_compact, &warn_if_ahead).await?;
+                ingest_cars(&data, &files, way, options, !no_compact, &warn_if_ahead).await?;
             match format {
-                LookFormat::Json => output::json(&Told::of(&report))?,
-                LookFormat::Table => {
-                    output::say(said(&report, last_closed));
+                ReportFormat::Json => output::json(&IngestReport::of(&report))?,
+                ReportFormat::Table => {
+                    output::print_line(summary(&report, last_closed));
                     if from.is_some() {
                         changes(&report.later.changes)?;
                     }
@@ -43,13 +43,13 @@ pub(crate) async fn cars(
     options: Options,
     compact: bool,
 ) -> anyhow::Result<String> {
-    let (report, last_closed) = take_in(data, files, Way::default(), options, compact, &|_| {}).await?;
-    Ok(said(&report, last_closed))
+    let (report, last_closed) = ingest_cars(data, files, Way::default(), options, compact, &|_| {}).await?;
+    Ok(summary(&report, last_closed))
 }
 
 /// Takes in snapshot files; what that did, and the last closed day. The chain is opened before the lake is, so that bad
-/// files leave no trace; `opened` is told of it.
-async fn take_in(
+/// files leave no trace; `opened` is called with it.
+async fn ingest_cars(
     data: &DataDir,
     files: &[PathBuf],
     way: Way,
@@ -57,9 +57,9 @@ async fn take_in(
     compact: bool,
     opened: &dyn Fn(&Chain<'_>),
 ) -> anyhow::Result<(Report, Option<Day>)> {
-    let bars = Bars::default();
+    let bars = ProgressBars::default();
     let cars = Cars::open(files, &data.cache()?, &bars)?;
-    let source = in_files(ingest::Source::open(&cars, files, way), files)?;
+    let source = with_file_context(ingest::Source::open(&cars, files, way), files)?;
     if let Some(chain) = source.newest() {
         opened(chain);
     }
@@ -67,7 +67,7 @@ async fn take_in(
     let report = match ingest::cars(&mut lake, source, options, &bars).await {
         Ok(report) => report,
         Err(error @ (ingest::Error::Chain(_) | ingest::Error::Hole { .. })) => {
-            return in_files(Err(error), files);
+            return with_file_context(Err(error), files);
         }
         Err(error) => return Err(error.into()),
     };
@@ -80,7 +80,7 @@ async fn take_in(
 
 /// The report as programs read it.
 #[derive(Serialize)]
-struct Told {
+struct IngestReport {
     source: String,
     /// First and last day closed; `null` if there was nothing new.
     closed: Option<[String; 2]>,
@@ -90,20 +90,20 @@ struct Told {
     later_kept: u64,
     later_dropped: u64,
     /// What closing days again has changed.
-    changes: Vec<Changed>,
+    changes: Vec<DayChanges>,
 }
 
 #[derive(Serialize)]
-struct Changed {
+struct DayChanges {
     stat_date: String,
     receipts_before: &'static str,
     receipts: &'static str,
-    columns: Vec<ColumnChanged>,
-    events: Vec<EventsChanged>,
+    columns: Vec<ColumnChanges>,
+    events: Vec<EventChanges>,
 }
 
 #[derive(Serialize)]
-struct ColumnChanged {
+struct ColumnChanges {
     column: &'static str,
     /// How many storage providers have another value.
     miners: u64,
@@ -113,14 +113,14 @@ struct ColumnChanged {
 }
 
 #[derive(Serialize)]
-struct EventsChanged {
+struct EventChanges {
     kind: String,
     cause: Option<String>,
     before: u64,
     now: u64,
 }
 
-impl Told {
+impl IngestReport {
     fn of(report: &Report) -> Self {
         let Report { source, closed, events, unfinished, later } = report;
         Self {
@@ -130,20 +130,20 @@ impl Told {
             unfinished: unfinished.to_string(),
             later_kept: later.kept,
             later_dropped: later.dropped,
-            changes: later.changes.iter().map(Changed::of).collect(),
+            changes: later.changes.iter().map(DayChanges::of).collect(),
         }
     }
 }
 
-impl Changed {
+impl DayChanges {
     fn of(change: &DayChange) -> Self {
-        let column = |of: &ColumnChange| ColumnChanged {
+        let column = |of: &ColumnChange| ColumnChanges {
             column: of.column,
             miners: of.miners,
             before: of.sums.map(|(before, _)| before.to_string()),
             now: of.sums.map(|(_, now)| now.to_string()),
         };
-        let events = |of: &EventChange| EventsChanged {
+        let events = |of: &EventChange| EventChanges {
             kind: of.kind.clone(),
             cause: of.cause.clone(),
             before: of.before,
@@ -160,12 +160,12 @@ impl Changed {
 }
 
 /// Days with changes that are listed; JSON has all.
-const MOST_DAYS: usize = 50;
+const MAX_DAYS: usize = 50;
 
 /// What closing days again has changed, day by day.
 fn changes(changes: &[DayChange]) -> anyhow::Result<()> {
     if changes.is_empty() {
-        output::say("nothing has changed on days that were closed before");
+        output::print_line("nothing has changed on days that were closed before");
         return Ok(());
     }
     let header = [
@@ -176,7 +176,7 @@ fn changes(changes: &[DayChange]) -> anyhow::Result<()> {
         ("providers", Align::Right),
     ];
     let mut lines = Vec::new();
-    for of_day in changes.iter().take(MOST_DAYS).map(Changed::of) {
+    for of_day in changes.iter().take(MAX_DAYS).map(DayChanges::of) {
         let mut line = |what: String, before: String, now: String, miners: String| {
             lines.push(vec![of_day.stat_date.clone(), what, before, now, miners]);
         };
@@ -188,24 +188,27 @@ fn changes(changes: &[DayChange]) -> anyhow::Result<()> {
                 String::new(),
             );
         }
-        for EventsChanged { kind, cause, before, now } in &of_day.events {
+        for EventChanges { kind, cause, before, now } in &of_day.events {
             let cause = cause.as_ref().map(|cause| format!(" ({cause})")).unwrap_or_default();
             line(format!("events: {kind}{cause}"), before.to_string(), now.to_string(), String::new());
         }
-        for ColumnChanged { column, miners, before, now } in &of_day.columns {
+        for ColumnChanges { column, miners, before, now } in &of_day.columns {
             let sum = |sum: &Option<String>| sum.clone().unwrap_or_default();
             line((*column).to_owned(), sum(before), sum(now), miners.to_string());
         }
     }
     output::table(&header, lines)?;
-    if changes.len() > MOST_DAYS {
-        output::say(format_args!("… and {} days more (--format json has all)", changes.len() - MOST_DAYS));
+    if changes.len() > MAX_DAYS {
+        output::print_line(format_args!(
+            "… and {} days more (--format json has all)",
+            changes.len() - MAX_DAYS
+        ));
     }
     Ok(())
 }
 
 /// The report in a sentence.
-fn said(report: &Report, last_closed: Option<Day>) -> String {
+fn summary(report: &Report, last_closed: Option<Day>) -> String {
     let Report { source, closed, events, unfinished, later } = report;
     match closed {
         None if last_closed.is_none() => {

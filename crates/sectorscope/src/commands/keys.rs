@@ -1,11 +1,11 @@
 //! `sectorscope keys`
 
 use anyhow::{Context, bail};
-use api::keys::{DayUsage, Store, Stored, Terms, Unreadable, Used, digest, new_token, now};
+use api::keys::{DailyUsage, KeyStore, KeyUsage, StoredKey, Terms, UnreadableKey, digest, new_token, now};
 use chain::Day;
 use serde::Serialize;
 
-use crate::cli::{DataDir, Keys, LookFormat};
+use crate::cli::{DataDir, Keys, ReportFormat};
 use crate::human;
 use crate::output::{self, Align};
 
@@ -22,9 +22,9 @@ pub(crate) fn run(arguments: Keys) -> anyhow::Result<()> {
     }
 }
 
-/// A key in words that programs may rely on. Moments are Unix seconds.
+/// A key as programs read it. Times are Unix seconds.
 #[derive(Serialize)]
-struct Told {
+struct KeyReport {
     name: String,
     state: &'static str,
     /// Of one that cannot be read nothing else is known.
@@ -40,9 +40,9 @@ struct Told {
     requests: i64,
 }
 
-impl Told {
+impl KeyReport {
     /// A key and what it was used for.
-    fn of(key: &Stored, used: Used, now: i64) -> Self {
+    fn of(key: &StoredKey, used: KeyUsage, now: i64) -> Self {
         let state = match (key.revoked_at, key.terms.expires_at) {
             (Some(_), _) => "revoked",
             (None, Some(end)) if end <= now => "expired",
@@ -65,8 +65,8 @@ impl Told {
         }
     }
 
-    /// A key that lets nobody in, because it cannot be read.
-    fn unreadable(key: &Unreadable) -> Self {
+    /// A key that authenticates nobody, because it cannot be read.
+    fn unreadable(key: &UnreadableKey) -> Self {
         let name = if key.name.is_empty() { format!("number {}", key.id) } else { key.name.clone() };
         Self {
             name,
@@ -97,42 +97,42 @@ impl Told {
     }
 }
 
-/// A day's use.
+/// The usage of a day.
 #[derive(Serialize)]
-struct ToldDay {
+struct DayReport {
     day: String,
     requests: i64,
     refused: i64,
     bytes: i64,
 }
 
-impl From<&DayUsage> for ToldDay {
-    fn from(of: &DayUsage) -> Self {
+impl From<&DailyUsage> for DayReport {
+    fn from(of: &DailyUsage) -> Self {
         let day = Day::from_unix_days(of.unix_day).to_string();
         Self { day, requests: of.requests, refused: of.refused, bytes: of.bytes }
     }
 }
 
-fn create(name: &str, terms: &Terms, format: LookFormat, data: &DataDir) -> anyhow::Result<()> {
+fn create(name: &str, terms: &Terms, format: ReportFormat, data: &DataDir) -> anyhow::Result<()> {
     let token = new_token().context("the system gives no randomness for a token")?;
-    Store::open_or_create(&data.keys()?)?.create(name, &digest(&token), terms, now())?;
+    KeyStore::open_or_create(&data.keys()?)?.create(name, &digest(&token), terms, now())?;
     match format {
-        LookFormat::Table => output::say(&token),
-        LookFormat::Json => output::json(&serde_json::json!({ "name": name, "token": token }))?,
+        ReportFormat::Table => output::print_line(&token),
+        ReportFormat::Json => output::json(&serde_json::json!({ "name": name, "token": token }))?,
     }
     Ok(())
 }
 
-fn list(format: LookFormat, data: &DataDir) -> anyhow::Result<()> {
-    let told = match Store::open(&data.keys()?)? {
+fn list(format: ReportFormat, data: &DataDir) -> anyhow::Result<()> {
+    let reports = match KeyStore::open(&data.keys()?)? {
         Some(store) => all(&store)?,
         None => Vec::new(),
     };
-    if format == LookFormat::Json {
-        return output::json(&told);
+    if format == ReportFormat::Json {
+        return output::json(&reports);
     }
-    if told.is_empty() {
-        output::say("no keys: who reaches a server may ask it, unless it has a token");
+    if reports.is_empty() {
+        output::print_line("no keys: who reaches a server may ask it, unless it has a token");
         return Ok(());
     }
     let header = [
@@ -145,16 +145,16 @@ fn list(format: LookFormat, data: &DataDir) -> anyhow::Result<()> {
         ("history", Align::Left),
         ("scope", Align::Left),
     ];
-    let moment = |at: Option<i64>, none: &str| at.map_or_else(|| none.to_owned(), human::moment);
+    let timestamp = |at: Option<i64>, none: &str| at.map_or_else(|| none.to_owned(), human::timestamp);
     output::table(
         &header,
-        told.iter().map(|key| {
+        reports.iter().map(|key| {
             vec![
                 key.name.clone(),
                 key.state.to_owned(),
                 key.requests.to_string(),
-                moment(key.last_used_at, "never"),
-                moment(key.expires_at, "never"),
+                timestamp(key.last_used_at, "never"),
+                timestamp(key.expires_at, "never"),
                 key.quota(),
                 key.history(),
                 key.scope.clone().unwrap_or_else(|| "everything".to_owned()),
@@ -165,38 +165,40 @@ fn list(format: LookFormat, data: &DataDir) -> anyhow::Result<()> {
 }
 
 /// All keys: by name, and then those that cannot be read, each of which is said.
-fn all(store: &Store) -> anyhow::Result<Vec<Told>> {
+fn all(store: &KeyStore) -> anyhow::Result<Vec<KeyReport>> {
     let used = store.counts()?.map(|counts| counts.all()).transpose()?.unwrap_or_default();
     let (keys, now) = (store.keys()?, now());
-    let of = |key: &Stored| Told::of(key, used.get(&key.mark()).copied().unwrap_or_default(), now);
-    for Unreadable { id, name, what } in &keys.unreadable {
+    let of =
+        |key: &StoredKey| KeyReport::of(key, used.get(&key.fingerprint()).copied().unwrap_or_default(), now);
+    for UnreadableKey { id, name, what } in &keys.unreadable {
         tracing::warn!(id, name, "{what} of this key cannot be read: it lets nobody in");
     }
-    let unreadable = keys.unreadable.iter().map(Told::unreadable);
+    let unreadable = keys.unreadable.iter().map(KeyReport::unreadable);
     Ok(keys.readable.iter().map(of).chain(unreadable).collect())
 }
 
 fn revoke(name: &str, data: &DataDir) -> anyhow::Result<()> {
     if store(data)?.revoke(name, now())? {
-        output::say(format_args!("{name} is revoked; running servers notice within two seconds"));
+        output::print_line(format_args!("{name} is revoked; running servers notice within two seconds"));
     } else {
-        output::say(format_args!("{name} was revoked before"));
+        output::print_line(format_args!("{name} was revoked before"));
     }
     Ok(())
 }
 
-fn usage(name: &str, format: LookFormat, data: &DataDir) -> anyhow::Result<()> {
+fn usage(name: &str, format: ReportFormat, data: &DataDir) -> anyhow::Result<()> {
     let store = store(data)?;
     let days = store.usage(name)?;
     let Some(key) = all(&store)?.into_iter().find(|key| key.name == name) else {
         bail!("the key {name:?} is gone from the file of keys")
     };
-    let days: Vec<ToldDay> = days.iter().map(ToldDay::from).collect();
-    if format == LookFormat::Json {
+    let days: Vec<DayReport> = days.iter().map(DayReport::from).collect();
+    if format == ReportFormat::Json {
         return output::json(&serde_json::json!({ "key": key, "days": days }));
     }
-    let resets = key.quota_resets_at.map(|at| format!(", resets {}", human::moment(at))).unwrap_or_default();
-    output::say(format_args!("{name}: {}; quota {}{resets}\n", key.state, key.quota()));
+    let resets =
+        key.quota_resets_at.map(|at| format!(", resets {}", human::timestamp(at))).unwrap_or_default();
+    output::print_line(format_args!("{name}: {}; quota {}{resets}\n", key.state, key.quota()));
     let header = [
         ("day", Align::Left),
         ("requests", Align::Right),
@@ -214,9 +216,9 @@ fn usage(name: &str, format: LookFormat, data: &DataDir) -> anyhow::Result<()> {
 }
 
 /// The file of keys, which must be there.
-fn store(data: &DataDir) -> anyhow::Result<Store> {
+fn store(data: &DataDir) -> anyhow::Result<KeyStore> {
     let path = data.keys()?;
-    Store::open(&path)?.with_context(|| {
+    KeyStore::open(&path)?.with_context(|| {
         format!("there are no keys in {}; make one with `sectorscope keys create NAME`", path.display())
     })
 }

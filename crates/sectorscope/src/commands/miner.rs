@@ -7,21 +7,21 @@ use chain::{Cars, Clock, Epoch, MinerId};
 use ledger::{Content, Holding, Portrait, Power};
 use serde::Serialize;
 
-use super::in_files;
-use super::moment::Moment;
-use crate::bars::Bars;
-use crate::cli::{LookFormat, Miner};
+use super::state_at::StateAt;
+use super::with_file_context;
+use crate::cli::{Miner, ReportFormat};
 use crate::human;
 use crate::output::{self, Align};
+use crate::progress_bar::ProgressBars;
 
 /// Lines of expirations shown.
-const MOST_LINES: usize = 36;
+const MAX_LINES: usize = 36;
 /// Epochs that are one line of expirations where no clock tells months.
-const SPAN: i64 = 30 * chain::EPOCHS_PER_DAY;
+const EPOCHS_PER_LINE: i64 = 30 * chain::EPOCHS_PER_DAY;
 
-/// Everything that is told of a miner.
+/// The report of a miner.
 #[derive(Serialize)]
-struct Told {
+struct MinerReport {
     miner: String,
     /// The state is that before the tipset of this height.
     height: Option<i64>,
@@ -29,23 +29,23 @@ struct Told {
     state_root: String,
     actors_version: u8,
     sectors_in_state: u64,
-    active: Sum,
-    faulty: Sum,
-    unproven: Sum,
-    claim: PowerText,
+    active: TotalsReport,
+    faulty: TotalsReport,
+    unproven: TotalsReport,
+    claim: PowerReport,
     /// Whether the active sectors' power is the claim.
     reconciles: bool,
     current_deadline: u64,
-    deadlines: Vec<Deadline>,
+    deadlines: Vec<DeadlineReport>,
     /// Live sectors by month of expiration, or by 30 days' epochs.
-    expirations: Vec<ScheduledExpiration>,
+    expirations: Vec<ExpirationReport>,
 }
 
 #[derive(Serialize)]
-struct Sum {
+struct TotalsReport {
     sectors: u64,
     #[serde(flatten)]
-    power: PowerText,
+    power: PowerReport,
     /// In attoFIL, as a decimal string.
     initial_pledge: String,
     /// What they pay a day, in attoFIL, as a decimal string.
@@ -54,13 +54,13 @@ struct Sum {
 
 /// Bytes as decimal strings.
 #[derive(Serialize)]
-struct PowerText {
+struct PowerReport {
     rbp: String,
     qap: String,
 }
 
 #[derive(Serialize)]
-struct Deadline {
+struct DeadlineReport {
     deadline: u64,
     partitions: u64,
     live: u64,
@@ -69,31 +69,31 @@ struct Deadline {
 }
 
 #[derive(Serialize)]
-struct ScheduledExpiration {
+struct ExpirationReport {
     period: String,
     #[serde(flatten)]
-    sum: Sum,
+    sum: TotalsReport,
     /// Committed capacity.
-    cc: Sum,
+    cc: TotalsReport,
     /// With unverified deals alone.
-    deals: Sum,
+    deals: TotalsReport,
     /// With verified deals.
-    verified: Sum,
+    verified: TotalsReport,
     /// Of full quality by their flag, whatever they hold.
-    full_quality: Sum,
+    full_quality: TotalsReport,
 }
 
-impl PowerText {
+impl PowerReport {
     fn of(power: Power) -> Self {
         Self { rbp: power.rbp.to_string(), qap: power.qap.to_string() }
     }
 }
 
-impl Sum {
+impl TotalsReport {
     fn of(holding: &Holding) -> Self {
         Self {
             sectors: holding.sectors,
-            power: PowerText::of(holding.power),
+            power: PowerReport::of(holding.power),
             initial_pledge: holding.pledge.to_string(),
             daily_fee: holding.daily_fee.to_string(),
         }
@@ -101,7 +101,7 @@ impl Sum {
 
     fn cells(&self) -> [String; 5] {
         let number = |text: &str| text.parse().unwrap_or_default();
-        let PowerText { rbp, qap } = &self.power;
+        let PowerReport { rbp, qap } = &self.power;
         let pledge = human::fil(number(&self.initial_pledge));
         let fee = human::fil(number(&self.daily_fee));
         [self.sectors.to_string(), human::bytes(number(rbp)), human::bytes(number(qap)), pledge, fee]
@@ -109,48 +109,47 @@ impl Sum {
 }
 
 pub(crate) fn run(arguments: &Miner) -> anyhow::Result<()> {
-    let cars = Cars::open(&arguments.cars, &arguments.data.cache()?, &Bars::default())?;
-    let moment = in_files(Moment::open(&cars, &arguments.at), &arguments.cars)?;
-    let Some(told) = in_files(gather(&moment, arguments.miner), &arguments.cars)? else {
-        let place =
-            moment.height().map_or("in that state".to_owned(), |height| format!("at height {height}"));
+    let cars = Cars::open(&arguments.cars, &arguments.data.cache()?, &ProgressBars::default())?;
+    let state = with_file_context(StateAt::open(&cars, &arguments.at), &arguments.cars)?;
+    let Some(report) = with_file_context(build_report(&state, arguments.miner), &arguments.cars)? else {
+        let place = state.height().map_or("in that state".to_owned(), |height| format!("at height {height}"));
         bail!(
             "{} is no storage provider {place}; `sectorscope car info` lists those that are",
             arguments.miner
         )
     };
     match arguments.format {
-        LookFormat::Json => output::json(&told),
-        LookFormat::Table => print(&told),
+        ReportFormat::Json => output::json(&report),
+        ReportFormat::Table => print(&report),
     }
 }
 
 /// `None` if it is no storage provider.
-fn gather(moment: &Moment<'_>, id: MinerId) -> chain::Result<Option<Told>> {
-    let Some(actor) = moment.tree.actor(id.0)? else { return Ok(None) };
-    let Some(miner) = chain::state::Miner::of(moment.tree.store(), &actor, &moment.codes)? else {
+fn build_report(state: &StateAt<'_>, id: MinerId) -> chain::Result<Option<MinerReport>> {
+    let Some(actor) = state.tree.actor(id.0)? else { return Ok(None) };
+    let Some(miner) = chain::state::Miner::of(state.tree.store(), &actor, &state.codes)? else {
         return Ok(None);
     };
     let portrait = Portrait::of(&miner)?;
-    let (claim, clock) = (moment.powers.of(id).claim, moment.clock());
-    let deadline = |(index, of): (&u64, &ledger::DeadlinePortrait)| Deadline {
+    let (claim, clock) = (state.powers.of(id).claim, state.clock());
+    let deadline = |(index, of): (&u64, &ledger::DeadlinePortrait)| DeadlineReport {
         deadline: *index,
         partitions: of.partitions,
         live: of.live,
         faulty: of.faulty,
         unproven: of.unproven,
     };
-    Ok(Some(Told {
+    Ok(Some(MinerReport {
         miner: id.to_string(),
-        height: moment.height().map(|height| height.0),
-        day: clock.zip(moment.height()).map(|(clock, height)| clock.day_of(height).to_string()),
-        state_root: moment.state.to_string(),
+        height: state.height().map(|height| height.0),
+        day: clock.zip(state.height()).map(|(clock, height)| clock.day_of(height).to_string()),
+        state_root: state.state.to_string(),
         actors_version: miner.layout().version,
         sectors_in_state: portrait.in_state,
-        active: Sum::of(&portrait.active),
-        faulty: Sum::of(&portrait.faulty),
-        unproven: Sum::of(&portrait.unproven),
-        claim: PowerText::of(claim),
+        active: TotalsReport::of(&portrait.active),
+        faulty: TotalsReport::of(&portrait.faulty),
+        unproven: TotalsReport::of(&portrait.unproven),
+        claim: PowerReport::of(claim),
         reconciles: portrait.active.power == claim,
         current_deadline: miner.current_deadline,
         deadlines: portrait.deadlines.iter().map(deadline).collect(),
@@ -159,7 +158,7 @@ fn gather(moment: &Moment<'_>, id: MinerId) -> chain::Result<Option<Told>> {
 }
 
 /// Expirations by month, or by spans of epochs where no clock tells months.
-fn expirations(portrait: &Portrait, clock: Option<Clock>) -> Vec<ScheduledExpiration> {
+fn expirations(portrait: &Portrait, clock: Option<Clock>) -> Vec<ExpirationReport> {
     let mut periods: BTreeMap<i64, (String, BTreeMap<Content, Holding>)> = BTreeMap::new();
     for (epoch, by_content) in &portrait.expirations {
         let (order, name) = period(*epoch, clock);
@@ -169,12 +168,12 @@ fn expirations(portrait: &Portrait, clock: Option<Clock>) -> Vec<ScheduledExpira
         }
     }
     let expiring = |(period, sums): (String, BTreeMap<Content, Holding>)| {
-        let of = |content| Sum::of(&sums.get(&content).copied().unwrap_or_default());
+        let of = |content| TotalsReport::of(&sums.get(&content).copied().unwrap_or_default());
         let mut all = Holding::default();
         sums.values().for_each(|holding| all.add(holding));
-        ScheduledExpiration {
+        ExpirationReport {
             period,
-            sum: Sum::of(&all),
+            sum: TotalsReport::of(&all),
             cc: of(Content::Cc),
             deals: of(Content::Deals),
             verified: of(Content::Verified),
@@ -194,30 +193,30 @@ fn period(epoch: Epoch, clock: Option<Clock>) -> (i64, String) {
             (digits.fold(0, |sum, digit| sum * 10 + i64::from(digit - b'0')), month)
         }
         None => {
-            let span = epoch.0.div_euclid(SPAN);
+            let span = epoch.0.div_euclid(EPOCHS_PER_LINE);
             // A sector may name any epoch at all.
-            let first = span.saturating_mul(SPAN);
-            (span, format!("epochs {first} to {}", first.saturating_add(SPAN - 1)))
+            let first = span.saturating_mul(EPOCHS_PER_LINE);
+            (span, format!("epochs {first} to {}", first.saturating_add(EPOCHS_PER_LINE - 1)))
         }
     }
 }
 
-fn print(told: &Told) -> anyhow::Result<()> {
-    let place = match (told.height, &told.day) {
+fn print(report: &MinerReport) -> anyhow::Result<()> {
+    let place = match (report.height, &report.day) {
         (Some(height), Some(day)) => format!("before height {height} ({day})"),
-        _ => format!("in state {}", told.state_root),
+        _ => format!("in state {}", report.state_root),
     };
-    output::say(format_args!("{} {place}, actors v{}\n", told.miner, told.actors_version));
-    holdings(told)?;
-    let verdict = if told.reconciles { "equal to" } else { "NOT equal to" };
+    output::print_line(format_args!("{} {place}, actors v{}\n", report.miner, report.actors_version));
+    holdings(report)?;
+    let verdict = if report.reconciles { "equal to" } else { "NOT equal to" };
     let bytes = |text: &str| human::bytes(text.parse().unwrap_or_default());
-    output::say(format_args!(
+    output::print_line(format_args!(
         "\nactive power is {verdict} the power actor's claim: {} raw, {} quality-adjusted\n",
-        bytes(&told.claim.rbp),
-        bytes(&told.claim.qap)
+        bytes(&report.claim.rbp),
+        bytes(&report.claim.qap)
     ));
-    deadlines(told)?;
-    output::say("");
+    deadlines(report)?;
+    output::print_line("");
     let header = [
         ("expiring in", Align::Left),
         ("sectors", Align::Right),
@@ -230,7 +229,7 @@ fn print(told: &Told) -> anyhow::Result<()> {
         ("verified", Align::Right),
         ("full quality", Align::Right),
     ];
-    let lines = told.expirations.iter().take(MOST_LINES).map(|expiring| {
+    let lines = report.expirations.iter().take(MAX_LINES).map(|expiring| {
         let mut line = vec![expiring.period.clone()];
         line.extend(expiring.sum.cells());
         let groups = [&expiring.cc, &expiring.deals, &expiring.verified, &expiring.full_quality];
@@ -238,16 +237,16 @@ fn print(told: &Told) -> anyhow::Result<()> {
         line
     });
     output::table(&header, lines)?;
-    if told.expirations.len() > MOST_LINES {
-        output::say(format_args!(
+    if report.expirations.len() > MAX_LINES {
+        output::print_line(format_args!(
             "… and {} later ones (--format json has all)",
-            told.expirations.len() - MOST_LINES
+            report.expirations.len() - MAX_LINES
         ));
     }
     Ok(())
 }
 
-fn holdings(told: &Told) -> std::io::Result<()> {
+fn holdings(report: &MinerReport) -> std::io::Result<()> {
     let header = [
         ("sectors", Align::Left),
         ("number", Align::Right),
@@ -256,9 +255,9 @@ fn holdings(told: &Told) -> std::io::Result<()> {
         ("pledge", Align::Right),
         ("fee a day", Align::Right),
     ];
-    let named = [("active", &told.active), ("faulty", &told.faulty), ("unproven", &told.unproven)];
+    let named = [("active", &report.active), ("faulty", &report.faulty), ("unproven", &report.unproven)];
     let live: u64 = named.iter().map(|(_, sum)| sum.sectors).sum();
-    let gone = told.sectors_in_state.saturating_sub(live);
+    let gone = report.sectors_in_state.saturating_sub(live);
     let mut lines: Vec<Vec<String>> = named
         .iter()
         .map(|(name, sum)| std::iter::once((*name).to_owned()).chain(sum.cells()).collect())
@@ -269,11 +268,11 @@ fn holdings(told: &Told) -> std::io::Result<()> {
     output::table(&header, lines)
 }
 
-fn deadlines(told: &Told) -> std::io::Result<()> {
+fn deadlines(report: &MinerReport) -> std::io::Result<()> {
     let header = ["deadline", "partitions", "live", "faulty", "unproven", ""]
         .map(|name| (name, if name.is_empty() { Align::Left } else { Align::Right }));
-    let lines = told.deadlines.iter().map(|deadline| {
-        let open = if deadline.deadline == told.current_deadline { "open" } else { "" };
+    let lines = report.deadlines.iter().map(|deadline| {
+        let open = if deadline.deadline == report.current_deadline { "open" } else { "" };
         let numbers =
             [deadline.deadline, deadline.partitions, deadline.live, deadline.faulty, deadline.unproven];
         let mut line: Vec<String> = numbers.map(|number| number.to_string()).into();

@@ -8,15 +8,15 @@ pub(crate) mod export;
 pub(crate) mod files;
 pub(crate) mod ingest;
 pub(crate) mod keys;
+pub(crate) mod maintenance;
 pub(crate) mod miner;
-mod moment;
 pub(crate) mod reconcile;
 pub(crate) mod serve;
 pub(crate) mod sql;
+mod state_at;
 pub(crate) mod stats;
 pub(crate) mod status;
 pub(crate) mod up;
-pub(crate) mod upkeep;
 
 use std::io::IsTerminal;
 use std::path::PathBuf;
@@ -25,8 +25,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use anyhow::{Context, bail};
 use chain::Chain;
 
-/// Says which files a chain was read from: errors within it name only blocks and heights.
-fn in_files<T, E>(result: Result<T, E>, files: &[PathBuf]) -> anyhow::Result<T>
+/// Adds to an error the files that a chain was read from: errors within it name only blocks and heights.
+fn with_file_context<T, E>(result: Result<T, E>, files: &[PathBuf]) -> anyhow::Result<T>
 where
     E: std::error::Error + Send + Sync + 'static,
 {

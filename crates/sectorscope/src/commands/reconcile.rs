@@ -5,13 +5,13 @@ use std::process::ExitCode;
 use lake::{AuditReport, AuditScope, Finding};
 use serde::Serialize;
 
-use crate::UNCLOSED;
-use crate::bars::Bars;
+use crate::EXIT_MISMATCH;
 use crate::cli::{FindingFormat, Reconcile};
 use crate::output::{self, Align};
+use crate::progress_bar::ProgressBars;
 
 /// Findings that are printed; the rest is counted. Whoever has more has one cause to look for, not a million.
-const MOST: usize = 10_000;
+const MAX_LISTED: usize = 10_000;
 
 pub(crate) async fn run(arguments: Reconcile) -> anyhow::Result<ExitCode> {
     let directory = arguments.data.lake()?;
@@ -24,11 +24,11 @@ pub(crate) async fn run(arguments: Reconcile) -> anyhow::Result<ExitCode> {
     let mut anomalies: Vec<Finding> = Vec::new();
     let mut keep = |finding: Finding| {
         let kept = if finding.anomaly { &mut anomalies } else { &mut findings };
-        if kept.len() < MOST {
+        if kept.len() < MAX_LISTED {
             kept.push(finding);
         }
     };
-    let bars = Bars::default();
+    let bars = ProgressBars::default();
     let audited = if arguments.deep {
         lake::deep_audit(&directory, &scope, &bars, &mut keep).await?
     } else {
@@ -36,35 +36,35 @@ pub(crate) async fn run(arguments: Reconcile) -> anyhow::Result<ExitCode> {
     };
     match arguments.format {
         FindingFormat::Table => table(&audited, &findings, &anomalies)?,
-        FindingFormat::Json => output::json(&Told::of(&audited, &findings, &anomalies))?,
+        FindingFormat::Json => output::json(&ReconciliationReport::of(&audited, &findings, &anomalies))?,
         FindingFormat::Csv => csv(findings.iter().chain(&anomalies))?,
     }
-    Ok(if audited.findings == 0 { ExitCode::SUCCESS } else { ExitCode::from(UNCLOSED) })
+    Ok(if audited.findings == 0 { ExitCode::SUCCESS } else { ExitCode::from(EXIT_MISMATCH) })
 }
 
 #[derive(Serialize)]
-struct Told {
+struct ReconciliationReport {
     closes: bool,
     days: u64,
     miner_days: u64,
     events: u64,
     by_claim_alone: u64,
     findings: u64,
-    listed: Vec<Listed>,
+    listed: Vec<ListedFinding>,
     /// Where the chain itself does not close: none of the ledger's doing.
     anomalies: u64,
-    anomalies_listed: Vec<Listed>,
+    anomalies_listed: Vec<ListedFinding>,
 }
 
 #[derive(Serialize)]
-struct Listed {
+struct ListedFinding {
     stat_date: String,
     miner_id: String,
     name: String,
     detail: String,
 }
 
-impl Listed {
+impl ListedFinding {
     fn of(finding: &Finding) -> Self {
         Self {
             stat_date: finding.day.to_string(),
@@ -75,7 +75,7 @@ impl Listed {
     }
 }
 
-impl Told {
+impl ReconciliationReport {
     fn of(audited: &AuditReport, findings: &[Finding], of_chain: &[Finding]) -> Self {
         let AuditReport { days, miner_days, by_claim_alone, events, findings: count, anomalies } = *audited;
         Self {
@@ -85,9 +85,9 @@ impl Told {
             events,
             by_claim_alone,
             findings: count,
-            listed: findings.iter().map(Listed::of).collect(),
+            listed: findings.iter().map(ListedFinding::of).collect(),
             anomalies,
-            anomalies_listed: of_chain.iter().map(Listed::of).collect(),
+            anomalies_listed: of_chain.iter().map(ListedFinding::of).collect(),
         }
     }
 }
@@ -100,9 +100,9 @@ fn table(audited: &AuditReport, findings: &[Finding], of_chain: &[Finding]) -> a
         }
         let header =
             [("stat_date", Align::Left), ("miner_id", Align::Left), (what, Align::Left), ("", Align::Left)];
-        let lines = findings.iter().map(Listed::of);
+        let lines = findings.iter().map(ListedFinding::of);
         output::table(&header, lines.map(|of| vec![of.stat_date, of.miner_id, of.name, of.detail]))?;
-        output::say("");
+        output::print_line("");
     }
     let mut said = format!("{miner_days} miner-days of {days} days checked");
     if events > 0 {
@@ -122,7 +122,7 @@ fn table(audited: &AuditReport, findings: &[Finding], of_chain: &[Finding]) -> a
     if count > findings.len() as u64 {
         said += &format!(", the first {} of them listed", findings.len());
     }
-    output::say(said);
+    output::print_line(said);
     Ok(())
 }
 
@@ -130,7 +130,7 @@ fn csv<'f>(findings: impl Iterator<Item = &'f Finding>) -> anyhow::Result<()> {
     let mut out = csv::Writer::from_writer(output::out());
     out.write_record(["stat_date", "miner_id", "name", "detail", "anomaly"])?;
     for finding in findings {
-        let Listed { stat_date, miner_id, name, detail } = Listed::of(finding);
+        let ListedFinding { stat_date, miner_id, name, detail } = ListedFinding::of(finding);
         out.write_record([stat_date, miner_id, name, detail, finding.anomaly.to_string()])?;
     }
     out.flush()?;

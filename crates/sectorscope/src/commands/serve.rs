@@ -5,38 +5,38 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 
 use anyhow::{Context, bail};
-use api::keys::Store;
-use api::{Config, Pages, Rate, exposure};
+use api::keys::KeyStore;
+use api::{AllowedOrigin, Config, Rate, file_permissions};
 use lake::Reader;
 use tokio::net::TcpListener;
 
-use crate::cli::{DataDir, Limit, Listen, Serve};
-use crate::{output, stop};
+use crate::cli::{DataDir, ListenOptions, RateLimit, Serve};
+use crate::{output, shutdown};
 
 const TOKEN_VARIABLE: &str = "SECTORSCOPE_TOKEN";
 /// Requests a second that an address may make without a key, where that is limited.
 const ADDRESS_RATE: NonZeroU32 = NonZeroU32::MIN.saturating_add(49);
 
 pub(crate) async fn run(arguments: Serve) -> anyhow::Result<()> {
-    let door = Door::open(&arguments.listen, &arguments.data).await?;
+    let server = BoundServer::open(&arguments.listen, &arguments.data).await?;
     let reader = Arc::new(Reader::open(&arguments.data.lake()?).await?);
-    output::say(format_args!("serving http://{}", door.address));
-    door.serve(reader).await
+    output::print_line(format_args!("serving http://{}", server.address));
+    server.serve(reader).await
 }
 
-/// A bound address and who may enter.
-pub(crate) struct Door {
+/// A server whose address is bound.
+pub(crate) struct BoundServer {
     listener: TcpListener,
     pub(crate) address: SocketAddr,
     config: Config,
 }
 
-impl Door {
+impl BoundServer {
     /// Binds the address; refuses a public one that nobody guards.
-    pub(crate) async fn open(listen: &Listen, data: &DataDir) -> anyhow::Result<Self> {
+    pub(crate) async fn open(listen: &ListenOptions, data: &DataDir) -> anyhow::Result<Self> {
         let token = token(listen)?;
         let keys = data.keys()?;
-        let there = match Store::open(&keys)? {
+        let there = match KeyStore::open(&keys)? {
             Some(store) => !store.keys()?.is_empty(),
             None => false,
         };
@@ -62,15 +62,15 @@ impl Door {
             key_rate: listen.key_rate.0,
             address_rate: listen
                 .address_rate
-                .map_or(Some(Rate::per_second(ADDRESS_RATE)), |Limit(rate)| rate),
+                .map_or(Some(Rate::per_second(ADDRESS_RATE)), |RateLimit(rate)| rate),
             address_rate_when_open: strangers || listen.address_rate.is_some(),
-            pages: Some(listen.cors.clone().unwrap_or(Pages::any())),
-            pages_when_open: strangers || listen.cors.is_some(),
+            allowed_origin: Some(listen.cors.clone().unwrap_or(AllowedOrigin::any())),
+            allow_origin_when_open: strangers || listen.cors.is_some(),
             behind_proxy: listen.behind_proxy,
-            max_connections: places(listen),
+            max_connections: connection_limit(listen),
             max_connections_per_address: Some(listen.max_connections_per_address),
-            rendered_bytes: mebibytes(listen.answers_memory),
-            unsent_bytes: mebibytes(listen.unsent_memory.get()),
+            rendered_cache_bytes: mebibytes(listen.answers_memory),
+            response_memory_bytes: mebibytes(listen.unsent_memory.get()),
             ..Config::default()
         };
         Ok(Self { listener, address, config })
@@ -79,7 +79,7 @@ impl Door {
     /// Serves until asked to stop, then lets open requests end.
     pub(crate) async fn serve(self, reader: Arc<Reader>) -> anyhow::Result<()> {
         let stop = async {
-            stop::asked().await;
+            shutdown::requested().await;
             tracing::info!("asked to stop: open requests may end");
         };
         api::serve(self.listener, reader, self.config, stop).await?;
@@ -87,10 +87,10 @@ impl Door {
     }
 }
 
-fn token(listen: &Listen) -> anyhow::Result<Option<String>> {
+fn token(listen: &ListenOptions) -> anyhow::Result<Option<String>> {
     let token = match &listen.token_file {
         Some(path) => {
-            if let Some(problem) = exposure::of(path) {
+            if let Some(problem) = file_permissions::describe_exposure(path) {
                 tracing::warn!("the token is not safe: {problem}");
             }
             let read = std::fs::read_to_string(path);
@@ -107,7 +107,7 @@ fn token(listen: &Listen) -> anyhow::Result<Option<String>> {
 }
 
 /// How many connections there may be.
-fn places(listen: &Listen) -> usize {
+fn connection_limit(listen: &ListenOptions) -> usize {
     let allowed = api::connections_allowed().unwrap_or_else(|error| {
         tracing::warn!(%error, "the limit on open files cannot be raised");
         Config::default().max_connections

@@ -9,7 +9,7 @@ use lake::{OutputFormat, QueryLimits, ResultPreview, SqlSession};
 use super::refuse_on_terminal;
 use crate::cli::{AnswerFormat, Sql};
 use crate::output::{self, Align};
-use crate::stop;
+use crate::shutdown;
 
 pub(crate) async fn run(arguments: Sql) -> anyhow::Result<()> {
     let form = match arguments.format {
@@ -40,7 +40,7 @@ pub(crate) async fn run(arguments: Sql) -> anyhow::Result<()> {
     };
     tokio::select! {
         done = asking => done,
-        () = stop::asked() => bail!("stopped before the answer was whole"),
+        () = shutdown::requested() => bail!("stopped before the answer was whole"),
     }
 }
 
@@ -56,7 +56,9 @@ fn table(answer: &ResultPreview, most: usize) -> anyhow::Result<()> {
         answer.columns.iter().map(|(name, number)| (name.as_str(), align(*number))).collect();
     output::table(&header, answer.rows.iter().flat_map(|row| lines(answer, row)))?;
     if answer.more {
-        output::remark(format_args!("only the first {most} rows: more with --rows N, all with --format csv"));
+        output::print_remark(format_args!(
+            "only the first {most} rows: more with --rows N, all with --format csv"
+        ));
     }
     Ok(())
 }

@@ -5,59 +5,59 @@ use lake::{Gap, ReceiptSummary, SourceStatus, TableStatus};
 use ledger::Receipts;
 use serde::Serialize;
 
-use crate::cli::{LookFormat, Status};
+use crate::cli::{ReportFormat, Status};
 use crate::human;
 use crate::output::{self, Align};
 
 pub(crate) async fn run(arguments: Status) -> anyhow::Result<()> {
     let status = lake::Status::read(&arguments.data.lake()?).await?;
-    let told = Told::of(&status);
+    let report = StatusReport::of(&status);
     match arguments.format {
-        LookFormat::Json => output::json(&told),
-        LookFormat::Table => table(&told),
+        ReportFormat::Json => output::json(&report),
+        ReportFormat::Table => table(&report),
     }
 }
 
-/// What is told, in words that programs may rely on.
+/// The status as programs read it.
 #[derive(Serialize)]
-struct Told {
+struct StatusReport {
     directory: String,
     version: u64,
     layout: u64,
     program: &'static str,
-    closed: Option<Days>,
+    closed: Option<DayRange>,
     history_since: Option<String>,
     receipts: ReceiptSummary,
-    gaps: Vec<MissingFiles>,
+    gaps: Vec<GapReport>,
     writer: Option<String>,
-    sources: Vec<Source>,
-    tables: Vec<Table>,
+    sources: Vec<SourceReport>,
+    tables: Vec<TableReport>,
     bytes: u64,
 }
 
 #[derive(Serialize)]
-struct Days {
+struct DayRange {
     first: String,
     last: String,
     days: i64,
 }
 
 #[derive(Serialize)]
-struct MissingFiles {
+struct GapReport {
     first_epoch: i64,
     last_epoch: i64,
     /// First and last day; absent as long as the lake does not know its network.
-    days: Option<Days>,
+    days: Option<DayRange>,
     source: String,
     reason: String,
     fill_by: String,
 }
 
 #[derive(Serialize)]
-struct Source {
+struct SourceReport {
     source: String,
     network: String,
-    closed: Days,
+    closed: DayRange,
     first_epoch: i64,
     last_epoch: i64,
     tipset_key: String,
@@ -68,7 +68,7 @@ struct Source {
 }
 
 #[derive(Serialize)]
-struct Table {
+struct TableReport {
     table: &'static str,
     version: u64,
     files: u64,
@@ -76,14 +76,14 @@ struct Table {
     bytes: u64,
 }
 
-impl Days {
+impl DayRange {
     fn of(first: Day, last: Day) -> Self {
         let days = i64::from(last.unix_days()) - i64::from(first.unix_days()) + 1;
         Self { first: first.to_string(), last: last.to_string(), days }
     }
 }
 
-impl Told {
+impl StatusReport {
     fn of(status: &lake::Status) -> Self {
         let clock = status.sources.last().map(|source| source.genesis).map(Clock::new);
         Self {
@@ -91,25 +91,25 @@ impl Told {
             version: status.version,
             layout: status.layout,
             program: env!("CARGO_PKG_VERSION"),
-            closed: status.days.as_ref().map(|days| Days::of(*days.start(), *days.end())),
+            closed: status.days.as_ref().map(|days| DayRange::of(*days.start(), *days.end())),
             history_since: status.history_since.map(|since| since.to_string()),
             receipts: status.receipts,
-            gaps: status.gaps.iter().map(|gap| MissingFiles::of(gap, clock)).collect(),
+            gaps: status.gaps.iter().map(|gap| GapReport::of(gap, clock)).collect(),
             writer: status.writer.clone(),
-            sources: status.sources.iter().map(Source::of).collect(),
-            tables: status.tables.iter().map(Table::of).collect(),
+            sources: status.sources.iter().map(SourceReport::of).collect(),
+            tables: status.tables.iter().map(TableReport::of).collect(),
             bytes: status.bytes,
         }
     }
 }
 
-impl MissingFiles {
+impl GapReport {
     fn of(gap: &Gap, clock: Option<Clock>) -> Self {
         let (first, last) = (gap.first_epoch, gap.last_epoch);
         Self {
             first_epoch: first.0,
             last_epoch: last.0,
-            days: clock.map(|clock| Days::of(clock.day_of(first), clock.day_of(last))),
+            days: clock.map(|clock| DayRange::of(clock.day_of(first), clock.day_of(last))),
             source: gap.source.clone(),
             reason: gap.reason.clone(),
             fill_by: format!(
@@ -119,24 +119,24 @@ impl MissingFiles {
     }
 }
 
-impl Source {
+impl SourceReport {
     fn of(source: &SourceStatus) -> Self {
         Self {
             source: source.source.clone(),
             network: source.network.clone(),
-            closed: Days::of(*source.days.start(), *source.days.end()),
+            closed: DayRange::of(*source.days.start(), *source.days.end()),
             first_epoch: source.epochs.start().0,
             last_epoch: source.epochs.end().0,
             tipset_key: source.tipset_key.clone(),
             state_root: source.state_root.clone(),
             version: source.version.clone(),
             receipts: source.receipts,
-            closed_at: source.closed_at.map(human::moment),
+            closed_at: source.closed_at.map(human::timestamp),
         }
     }
 }
 
-impl Table {
+impl TableReport {
     fn of(table: &TableStatus) -> Self {
         let TableStatus { name, version, files, rows, bytes } = *table;
         Self { table: name, version, files, rows, bytes }
@@ -150,8 +150,8 @@ fn days(of: &ReceiptSummary) -> String {
     match some[..] {
         [] | [_] => of.receipts().to_string(),
         _ => {
-            let told: Vec<_> = some.iter().map(|(kind, days)| format!("{kind} on {days}")).collect();
-            format!("{} days", told.join(", "))
+            let parts: Vec<_> = some.iter().map(|(kind, days)| format!("{kind} on {days}")).collect();
+            format!("{} days", parts.join(", "))
         }
     }
 }
@@ -171,27 +171,27 @@ fn receipts(of: &ReceiptSummary) -> String {
     }
 }
 
-fn table(told: &Told) -> anyhow::Result<()> {
-    let span = |days: &Days| format!("{} to {} ({} days)", days.first, days.last, days.days);
+fn table(report: &StatusReport) -> anyhow::Result<()> {
+    let span = |days: &DayRange| format!("{} to {} ({} days)", days.first, days.last, days.days);
     let line = |name: &str, value: String| vec![name.to_owned(), value];
     let mut lines = vec![
-        line("lake", told.directory.clone()),
-        line("closed", told.closed.as_ref().map_or_else(|| "no day yet".to_owned(), span)),
+        line("lake", report.directory.clone()),
+        line("closed", report.closed.as_ref().map_or_else(|| "no day yet".to_owned(), span)),
         line(
             "history",
-            match (&told.history_since, &told.closed) {
+            match (&report.history_since, &report.closed) {
                 (Some(since), _) => format!("since {since}"),
                 (None, Some(_)) => "since epoch 0".to_owned(),
                 (None, None) => String::new(),
             },
         ),
-        line("receipts", told.closed.as_ref().map_or_else(String::new, |_| receipts(&told.receipts))),
-        line("version", format!("{}, layout {}", told.version, told.layout)),
-        line("size", human::bytes(told.bytes.into())),
-        line("writer", told.writer.clone().unwrap_or_else(|| "none".to_owned())),
-        line("gaps", if told.gaps.is_empty() { "none".to_owned() } else { told.gaps.len().to_string() }),
+        line("receipts", report.closed.as_ref().map_or_else(String::new, |_| receipts(&report.receipts))),
+        line("version", format!("{}, layout {}", report.version, report.layout)),
+        line("size", human::bytes(report.bytes.into())),
+        line("writer", report.writer.clone().unwrap_or_else(|| "none".to_owned())),
+        line("gaps", if report.gaps.is_empty() { "none".to_owned() } else { report.gaps.len().to_string() }),
     ];
-    for gap in &told.gaps {
+    for gap in &report.gaps {
         let days = gap.days.as_ref().map(|days| format!(", {}", span(days))).unwrap_or_default();
         let (first, last) = (gap.first_epoch, gap.last_epoch);
         lines.push(line("  missing", format!("epochs {first} to {last}{days}")));
@@ -199,7 +199,7 @@ fn table(told: &Told) -> anyhow::Result<()> {
         lines.push(line("  to fill", gap.fill_by.clone()));
     }
     output::table(&[("", Align::Left), ("", Align::Left)], lines)?;
-    output::say("");
+    output::print_line("");
     let header = [
         ("source", Align::Left),
         ("network", Align::Left),
@@ -212,7 +212,7 @@ fn table(told: &Told) -> anyhow::Result<()> {
     ];
     output::table(
         &header,
-        told.sources.iter().map(|source| {
+        report.sources.iter().map(|source| {
             vec![
                 source.source.clone(),
                 source.network.clone(),
@@ -225,7 +225,7 @@ fn table(told: &Told) -> anyhow::Result<()> {
             ]
         }),
     )?;
-    output::say("");
+    output::print_line("");
     let header = [
         ("table", Align::Left),
         ("version", Align::Right),
@@ -235,7 +235,7 @@ fn table(told: &Told) -> anyhow::Result<()> {
     ];
     output::table(
         &header,
-        told.tables.iter().map(|table| {
+        report.tables.iter().map(|table| {
             vec![
                 table.table.to_owned(),
                 table.version.to_string(),

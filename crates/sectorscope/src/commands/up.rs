@@ -10,7 +10,7 @@ use lake::{DayRows, Reader};
 use ledger::columns::column;
 
 use super::ingest::cars;
-use super::serve::Door;
+use super::serve::BoundServer;
 use crate::cli::{DataDir, Up};
 use crate::human;
 use crate::output::{self, Align};
@@ -20,7 +20,7 @@ const SAMPLE: &[u8] = include_bytes!("../../../../samples/long.car.zst");
 const SAMPLE_NAME: &str = "long.car.zst";
 
 /// Columns of the table of the newest day, and their headings.
-const SHOWN: [(&str, &str); 7] = [
+const TABLE_COLUMNS: [(&str, &str); 7] = [
     ("total_num_sector", "onboarded"),
     ("live_sector_count", "live"),
     ("active_sector_rbp", "RBP"),
@@ -31,20 +31,20 @@ const SHOWN: [(&str, &str); 7] = [
 ];
 
 pub(crate) async fn run(arguments: Up) -> anyhow::Result<()> {
-    let door = Door::open(&arguments.listen, &arguments.data).await?;
+    let server = BoundServer::open(&arguments.listen, &arguments.data).await?;
     let directory = arguments.data.lake()?;
     if !has_days(&arguments.data).await? {
-        output::remark(format_args!(
+        output::print_remark(format_args!(
             "no lake in {} yet: reading the bundled sample chain",
             directory.display()
         ));
         let sample = sample(&arguments.data)?;
-        let said = cars(&arguments.data, &[sample], Options::default(), false).await?;
-        output::say(format_args!("{said}"));
+        let summary = cars(&arguments.data, &[sample], Options::default(), false).await?;
+        output::print_line(format_args!("{summary}"));
     }
     let reader = Arc::new(Reader::open(&directory).await?);
-    greet(&reader, &door).await?;
-    door.serve(reader).await
+    print_greeting(&reader, &server).await?;
+    server.serve(reader).await
 }
 
 async fn has_days(data: &DataDir) -> anyhow::Result<bool> {
@@ -73,36 +73,36 @@ fn sample(data: &DataDir) -> anyhow::Result<PathBuf> {
 }
 
 /// Says where it serves, what to try, and how the newest day looks.
-async fn greet(reader: &Reader, door: &Door) -> anyhow::Result<()> {
-    output::say(format_args!("serving http://{}", door.address));
+async fn print_greeting(reader: &Reader, server: &BoundServer) -> anyhow::Result<()> {
+    output::print_line(format_args!("serving http://{}", server.address));
     let Some(days) = reader.days() else { return Ok(()) };
     let newest = *days.end();
     let Some(rows) = reader.day(newest).await? else { return Ok(()) };
-    let base = format!("http://{}/v2/storage_provider/sector", door.address);
-    output::say(format_args!("\ntry:"));
-    output::say(format_args!("  {base}/total"));
+    let base = format!("http://{}/v2/storage_provider/sector", server.address);
+    output::print_line(format_args!("\ntry:"));
+    output::print_line(format_args!("  {base}/total"));
     if let Some(miner) = rows.miners().first() {
-        output::say(format_args!("  {base}/terminate?state_date={newest}&miner_id={miner}"));
+        output::print_line(format_args!("  {base}/terminate?state_date={newest}&miner_id={miner}"));
     }
-    output::say(format_args!("  {base}/sector_duration?state_date={}", days.start()));
-    output::say(format_args!(
+    output::print_line(format_args!("  {base}/sector_duration?state_date={}", days.start()));
+    output::print_line(format_args!(
         "\n{} closed days, {} to {newest}; the newest:\n",
         i64::from(newest.unix_days()) - i64::from(days.start().unix_days()) + 1,
         days.start()
     ));
     print_day(&rows)?;
     if let Some(since) = reader.history_since() {
-        output::say(format_args!("\n{}", human::history_since(since)));
+        output::print_line(format_args!("\n{}", human::history_since(since)));
     }
-    output::say(format_args!("\nstop with Ctrl-C"));
+    output::print_line(format_args!("\nstop with Ctrl-C"));
     Ok(())
 }
 
 fn print_day(rows: &DayRows) -> anyhow::Result<()> {
     let mut header = vec![("miner", Align::Left)];
-    header.extend(SHOWN.iter().map(|(_, heading)| (*heading, Align::Right)));
+    header.extend(TABLE_COLUMNS.iter().map(|(_, heading)| (*heading, Align::Right)));
     let lines = rows.miners().iter().enumerate().map(|(row, miner)| {
-        let cells = SHOWN.iter().filter_map(|(name, _)| column(name));
+        let cells = TABLE_COLUMNS.iter().filter_map(|(name, _)| column(name));
         let mut line = vec![miner.to_string()];
         line.extend(cells.map(|column| human::value(rows.value(row, column), column.unit)));
         line

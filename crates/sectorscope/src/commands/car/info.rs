@@ -4,18 +4,18 @@ use chain::{CarFile, Cars, Chain, Network, Stretch, Way};
 use ledger::Portrait;
 use serde::Serialize;
 
-use super::super::moment::Moment;
-use super::super::{in_files, warn_if_ahead};
-use super::good_for::{Point, Readable};
-use crate::bars::Bars;
-use crate::cli::{At, Look, LookFormat};
+use super::super::state_at::StateAt;
+use super::super::{warn_if_ahead, with_file_context};
+use super::coverage::{StretchCoverage, TipsetPosition};
+use crate::cli::{CarInput, ReportFormat, StateSelector};
 use crate::human;
 use crate::output::{self, Align};
+use crate::progress_bar::ProgressBars;
 
 /// Roots shown of a file; the rest is counted.
-const MOST_ROOTS: usize = 8;
+const MAX_ROOTS: usize = 8;
 
-/// Everything that is told.
+/// What `car info` reports.
 #[derive(Serialize)]
 struct Info {
     files: Vec<FileInfo>,
@@ -25,7 +25,7 @@ struct Info {
     /// The newest of the stretches.
     states: Option<States>,
     /// The tipsets whose state is in the files, the newest first: more than one stretch where something is missing between.
-    stretches: Vec<Readable>,
+    stretches: Vec<StretchCoverage>,
     /// What the network runs at the head, by its table of upgrades.
     upgrade: Option<UpgradeInfo>,
     /// Height of the chain's head, if that has no state here.
@@ -42,8 +42,8 @@ struct Info {
 #[derive(Serialize)]
 struct States {
     tipsets: usize,
-    first: Point,
-    head: Point,
+    first: TipsetPosition,
+    head: TipsetPosition,
 }
 
 #[derive(Serialize)]
@@ -83,27 +83,27 @@ struct MinerInfo {
     qap: String,
 }
 
-pub(super) fn run(look: &Look) -> anyhow::Result<()> {
-    let cars = Cars::open(&look.files, &look.data.cache()?, &Bars::default())?;
-    let info = in_files(gather(&cars, &look.at), &look.files)?;
+pub(super) fn run(look: &CarInput) -> anyhow::Result<()> {
+    let cars = Cars::open(&look.files, &look.data.cache()?, &ProgressBars::default())?;
+    let info = with_file_context(collect_info(&cars, &look.at), &look.files)?;
     match look.format {
-        LookFormat::Json => output::json(&info),
-        LookFormat::Table => print(&info),
+        ReportFormat::Json => output::json(&info),
+        ReportFormat::Table => print(&info),
     }
 }
 
-fn gather(cars: &Cars, at: &At) -> chain::Result<Info> {
-    let Newest { moment, providers, stretches, head_without_state } = Newest::open(cars, at)?;
-    let clock = moment.clock();
+fn collect_info(cars: &Cars, at: &StateSelector) -> chain::Result<Info> {
+    let NewestState { state_at, providers, stretches, head_without_state } = NewestState::open(cars, at)?;
+    let clock = state_at.clock();
     Ok(Info {
         files: cars.files().iter().map(FileInfo::of).collect(),
         network: clock.map(chain::Clock::network),
         genesis: clock.map(chain::Clock::genesis),
         states: stretches.first().map(States::of),
         stretches,
-        upgrade: moment.chain.as_ref().and_then(UpgradeInfo::of),
+        upgrade: state_at.chain.as_ref().and_then(UpgradeInfo::of),
         head_without_state,
-        state_root: moment.state.to_string(),
+        state_root: state_at.state.to_string(),
         actors_version: providers.actors_version,
         committed: providers.committed,
         providers: providers.count,
@@ -120,15 +120,15 @@ struct Providers {
 }
 
 impl Providers {
-    fn of(moment: &Moment<'_>) -> chain::Result<Self> {
-        let miners = moment.miners()?;
+    fn of(state_at: &StateAt<'_>) -> chain::Result<Self> {
+        let miners = state_at.miners()?;
         let mut with_sectors = Vec::new();
         for (miner, state) in &miners {
             let portrait = Portrait::of(state)?;
             if portrait.in_state == 0 {
                 continue;
             }
-            let claim = moment.powers.of(*miner).claim;
+            let claim = state_at.powers.of(*miner).claim;
             with_sectors.push(MinerInfo {
                 miner: miner.to_string(),
                 in_state: portrait.in_state,
@@ -139,7 +139,7 @@ impl Providers {
                 qap: claim.qap.to_string(),
             });
         }
-        let committed = chain::state::Claims::open(&moment.tree, &moment.codes)?.committed();
+        let committed = chain::state::Claims::open(&state_at.tree, &state_at.codes)?.committed();
         Ok(Self {
             count: miners.len(),
             with_sectors,
@@ -153,16 +153,16 @@ impl Providers {
 }
 
 /// The newest whole state there is, and what else: looking goes on where deriving events would have to stop.
-struct Newest<'c> {
-    moment: Moment<'c>,
+struct NewestState<'c> {
+    state_at: StateAt<'c>,
     providers: Providers,
-    stretches: Vec<Readable>,
+    stretches: Vec<StretchCoverage>,
     /// Height of the chain's head, if that has no state here.
     head_without_state: Option<i64>,
 }
 
-impl<'c> Newest<'c> {
-    fn open(cars: &'c Cars, at: &At) -> chain::Result<Self> {
+impl<'c> NewestState<'c> {
+    fn open(cars: &'c Cars, at: &StateSelector) -> chain::Result<Self> {
         if let Some(root) = at.state_root {
             return Self::bare(cars, root);
         }
@@ -182,9 +182,9 @@ impl<'c> Newest<'c> {
     }
 
     fn bare(cars: &'c Cars, root: chain::Cid) -> chain::Result<Self> {
-        let moment = Moment::bare(cars, root)?;
-        let providers = Providers::of(&moment)?;
-        Ok(Self { moment, providers, stretches: Vec::new(), head_without_state: None })
+        let state_at = StateAt::bare(cars, root)?;
+        let providers = Providers::of(&state_at)?;
+        Ok(Self { state_at, providers, stretches: Vec::new(), head_without_state: None })
     }
 
     fn of(
@@ -192,29 +192,29 @@ impl<'c> Newest<'c> {
         stretches: Vec<Stretch<'c>>,
         head_without_state: Option<i64>,
     ) -> chain::Result<Self> {
-        let (mut newest, mut told, mut not_whole) = (None, Vec::new(), None);
+        let (mut newest, mut covered, mut not_whole) = (None, Vec::new(), None);
         for stretch in stretches {
-            let Some(mut readable) = Readable::of(&stretch)? else { continue };
+            let Some(mut coverage) = StretchCoverage::of(&stretch)? else { continue };
             if newest.is_none() {
-                let whole = Moment::at_head(cars, stretch.chain)
-                    .and_then(|moment| Ok((Providers::of(&moment)?, moment)));
+                let whole = StateAt::at_head(cars, stretch.chain)
+                    .and_then(|state_at| Ok((Providers::of(&state_at)?, state_at)));
                 match whole {
                     Ok(whole) => newest = Some(whole),
                     // A diff holds what is new in it: without those before it its states are not whole.
                     Err(error @ chain::Error::Missing(..)) => {
-                        readable.is_not_whole(&error);
+                        coverage.mark_incomplete(&error);
                         not_whole.get_or_insert(error);
                     }
                     Err(error) => return Err(error),
                 }
             }
-            told.push(readable);
+            covered.push(coverage);
         }
-        let Some((providers, moment)) = newest else {
+        let Some((providers, state_at)) = newest else {
             let nothing = || chain::Error::Chain("the files hold no readable tipset".into());
             return Err(not_whole.unwrap_or_else(nothing));
         };
-        Ok(Self { moment, providers, stretches: told, head_without_state })
+        Ok(Self { state_at, providers, stretches: covered, head_without_state })
     }
 }
 
@@ -231,7 +231,7 @@ impl FileInfo {
 }
 
 impl States {
-    fn of(stretch: &Readable) -> Self {
+    fn of(stretch: &StretchCoverage) -> Self {
         Self { tipsets: stretch.tipsets, first: stretch.first.clone(), head: stretch.head.clone() }
     }
 }
@@ -267,19 +267,19 @@ fn print(info: &Info) -> anyhow::Result<()> {
         vec![name.to_owned(), file.form.clone(), size, file.blocks.to_string(), file.roots.len().to_string()]
     });
     output::table(&header, lines)?;
-    output::say("");
-    for (at, root) in info.files.iter().flat_map(|file| &file.roots).take(MOST_ROOTS).enumerate() {
-        output::say(format_args!("{:<8} {root}", if at == 0 { "roots" } else { "" }));
+    output::print_line("");
+    for (at, root) in info.files.iter().flat_map(|file| &file.roots).take(MAX_ROOTS).enumerate() {
+        output::print_line(format_args!("{:<8} {root}", if at == 0 { "roots" } else { "" }));
     }
     let roots: usize = info.files.iter().map(|file| file.roots.len()).sum();
-    if roots > MOST_ROOTS {
-        output::say(format_args!("{:<8} … and {} more", "", roots - MOST_ROOTS));
+    if roots > MAX_ROOTS {
+        output::print_line(format_args!("{:<8} … and {} more", "", roots - MAX_ROOTS));
     }
     if let (Some(network), Some(genesis)) = (info.network, info.genesis) {
-        output::say(format_args!("network  {network} (epoch 0 at unix time {genesis})"));
+        output::print_line(format_args!("network  {network} (epoch 0 at unix time {genesis})"));
     }
     if let Some(upgrade) = &info.upgrade {
-        output::say(format_args!(
+        output::print_line(format_args!(
             "upgrade  {}: network version {} (after height {})",
             upgrade.name, upgrade.network_version, upgrade.height
         ));
@@ -288,27 +288,27 @@ fn print(info: &Info) -> anyhow::Result<()> {
         stretch.print();
     }
     if info.stretches.is_empty() {
-        output::say(format_args!("state    {}", info.state_root));
+        output::print_line(format_args!("state    {}", info.state_root));
     }
     if let Some(height) = info.head_without_state {
-        output::say(format_args!("head     height {height}, whose state is not in the files"));
+        output::print_line(format_args!("head     height {height}, whose state is not in the files"));
     }
     let version =
         info.actors_version.map_or("no storage provider".to_owned(), |version| format!("v{version}"));
     let expected = info.upgrade.as_ref().and_then(|upgrade| upgrade.actors_version);
     match expected.filter(|expected| info.actors_version.is_some_and(|found| found != *expected)) {
-        Some(expected) => output::say(format_args!(
+        Some(expected) => output::print_line(format_args!(
             "actors   {version}, where this network had v{expected}: a fork, or a test chain on its clock"
         )),
-        None => output::say(format_args!("actors   {version}")),
+        None => output::print_line(format_args!("actors   {version}")),
     }
     let bytes = |text: &str| human::bytes(text.parse().unwrap_or_default());
-    output::say(format_args!(
+    output::print_line(format_args!(
         "power    {} raw, {} quality-adjusted, committed by all of the network\n",
         bytes(&info.committed.rbp),
         bytes(&info.committed.qap)
     ));
-    output::say(format_args!(
+    output::print_line(format_args!(
         "{} storage providers, {} with sectors; in the newest whole state:\n",
         info.providers,
         info.miners.len()

@@ -1,6 +1,6 @@
 //! `sectorscope car`
 
-mod good_for;
+mod coverage;
 mod info;
 mod verify;
 

@@ -5,22 +5,22 @@ use chain::{Cars, Chain, Epoch, Progress, Stretch, Unit};
 use ledger::{ChainPowers, Portrait, Reading};
 use serde::Serialize;
 
-use super::super::moment::Moment;
-use super::super::{in_files, warn_if_ahead};
-use super::good_for::no_receipts;
-use crate::bars::Bars;
-use crate::cli::{At, Look, LookFormat};
+use super::super::state_at::StateAt;
+use super::super::{warn_if_ahead, with_file_context};
+use super::coverage::no_receipts;
+use crate::cli::{CarInput, ReportFormat, StateSelector};
 use crate::output;
+use crate::progress_bar::ProgressBars;
 
 /// Problems listed in full; the rest is counted.
-const MOST_LISTED: usize = 20;
+const MAX_LISTED: usize = 20;
 
 /// What was found.
 #[derive(Default, Serialize)]
 struct Findings {
     blocks: u64,
     tipsets: usize,
-    problems: Vec<Problem>,
+    problems: Vec<VerifyProblem>,
     /// What is no problem, and good to know.
     remarks: Vec<String>,
     #[serde(skip)]
@@ -32,22 +32,22 @@ struct Findings {
 
 /// Something that does not read, and where that was met.
 #[derive(Serialize)]
-struct Problem {
+struct VerifyProblem {
     problem: String,
     /// First and last height at which it was met; `None` in a bare state.
     heights: Option<[i64; 2]>,
     times: usize,
 }
 
-pub(super) fn run(look: &Look) -> anyhow::Result<()> {
-    let bars = Bars::default();
+pub(super) fn run(look: &CarInput) -> anyhow::Result<()> {
+    let bars = ProgressBars::default();
     let cars = Cars::open_anew(&look.files, &look.data.cache()?, &bars)?;
     let mut findings = Findings { blocks: cars.blocks(), ..Findings::default() };
-    in_files(read(&cars, &look.at, &mut findings, &bars), &look.files)?;
+    with_file_context(check_state(&cars, &look.at, &mut findings, &bars), &look.files)?;
     findings.remarks.extend(no_receipts(findings.without_receipts));
     match look.format {
-        LookFormat::Json => output::json(&findings)?,
-        LookFormat::Table => print(&findings),
+        ReportFormat::Json => output::json(&findings)?,
+        ReportFormat::Table => print(&findings),
     }
     if !findings.problems.is_empty() {
         bail!("{} problems: what hangs from them does not read", findings.problems.len());
@@ -56,9 +56,14 @@ pub(super) fn run(look: &Look) -> anyhow::Result<()> {
 }
 
 /// Reads everything at or below what is looked at; what should be between and is missing is a problem.
-fn read(cars: &Cars, at: &At, findings: &mut Findings, bars: &Bars) -> chain::Result<()> {
+fn check_state(
+    cars: &Cars,
+    at: &StateSelector,
+    findings: &mut Findings,
+    bars: &ProgressBars,
+) -> chain::Result<()> {
     if at.state_root.is_some() {
-        look_at(&Moment::open(cars, at)?, findings);
+        check_miners(&StateAt::open(cars, at)?, findings);
         return Ok(());
     }
     let stretches = Chain::stretches(cars, cars.roots(), at.way())?;
@@ -69,17 +74,17 @@ fn read(cars: &Cars, at: &At, findings: &mut Findings, bars: &Bars) -> chain::Re
     for Stretch { hole, .. } in stretches.iter().rev() {
         if let Some((hole, gap)) = hole.as_ref().and_then(|hole| Some((hole.to_string(), hole.gap()?))) {
             let heights = Some([gap.first.0, gap.last.0]);
-            findings.problems.push(Problem { problem: hole, heights, times: 1 });
+            findings.problems.push(VerifyProblem { problem: hole, heights, times: 1 });
         }
     }
     for Stretch { chain, .. } in stretches.iter().rev() {
-        follow(chain, findings, bars);
+        check_chain(chain, findings, bars);
     }
     Ok(())
 }
 
 /// Reads every state and every transition of a chain.
-fn follow(chain: &Chain<'_>, findings: &mut Findings, bars: &Bars) {
+fn check_chain(chain: &Chain<'_>, findings: &mut Findings, bars: &ProgressBars) {
     let tipsets = chain.tipsets();
     findings.tipsets += tipsets.len();
     bars.begin("following links".to_owned(), tipsets.len() as u64, Unit::Tipsets);
@@ -122,8 +127,8 @@ fn follow(chain: &Chain<'_>, findings: &mut Findings, bars: &Bars) {
 }
 
 /// Reads everything of a single state.
-fn look_at(moment: &Moment<'_>, findings: &mut Findings) {
-    match moment.miners() {
+fn check_miners(state: &StateAt<'_>, findings: &mut Findings) {
+    match state.miners() {
         Ok(miners) => {
             for (_, miner) in miners {
                 if let Err(error) = Portrait::of(&miner) {
@@ -144,24 +149,24 @@ impl Findings {
             known.times += 1;
             known.heights = known.heights.zip(height).map(|([first, _], height)| [first, height]);
         } else {
-            self.problems.push(Problem { problem, heights: height.map(|at| [at, at]), times: 1 });
+            self.problems.push(VerifyProblem { problem, heights: height.map(|at| [at, at]), times: 1 });
         }
     }
 }
 
 fn print(findings: &Findings) {
-    for problem in findings.problems.iter().take(MOST_LISTED) {
+    for problem in findings.problems.iter().take(MAX_LISTED) {
         let at = match problem.heights {
             Some([first, last]) if first == last => format!("height {first}: "),
             Some([first, last]) if problem.times == 1 => format!("heights {first} to {last}: "),
             Some([first, last]) => format!("heights {first} to {last}, {} times: ", problem.times),
             None => String::new(),
         };
-        output::say(format_args!("{at}{}", problem.problem));
+        output::print_line(format_args!("{at}{}", problem.problem));
     }
-    let more = findings.problems.len().saturating_sub(MOST_LISTED);
+    let more = findings.problems.len().saturating_sub(MAX_LISTED);
     if more > 0 {
-        output::say(format_args!("… and {more} more"));
+        output::print_line(format_args!("… and {more} more"));
     }
     if findings.problems.is_empty() {
         let links = match findings.tipsets {
@@ -169,9 +174,9 @@ fn print(findings: &Findings) {
             1 => "1 tipset, every link there".to_owned(),
             tipsets => format!("{tipsets} tipsets, every link there"),
         };
-        output::say(format_args!("{} blocks, every hash good; {links}", findings.blocks));
+        output::print_line(format_args!("{} blocks, every hash good; {links}", findings.blocks));
     }
     for remark in &findings.remarks {
-        output::say(remark);
+        output::print_line(remark);
     }
 }

@@ -1,0 +1,12 @@
+//! HTTP itself: connections, headers and bodies, whatever the data.
+
+pub(crate) mod coding;
+pub(crate) mod cors;
+pub(crate) mod entity_tag;
+pub(crate) mod envelope;
+pub(crate) mod host;
+pub(crate) mod normalize;
+pub(crate) mod query;
+pub(crate) mod request_id;
+pub(crate) mod response_memory;
+pub(crate) mod timeout_stream;
