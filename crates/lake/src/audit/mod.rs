@@ -1,5 +1,4 @@
-//! Auditing a lake: what was found not to hold when days were closed, and, deeper, whether what is stored comes out of
-//! the stored events.
+//! Which failures were found when days were closed, and do the stored rows follow from the stored events?
 
 pub(crate) mod deep;
 pub(crate) mod events_by_miner;

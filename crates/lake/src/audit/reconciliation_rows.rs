@@ -61,7 +61,7 @@ impl<'r> ReconciliationRows<'r> {
         (row < self.rows.num_rows() && column.is_valid(row)).then(|| column.value(row))
     }
 
-    /// What a name stands for, with its figures where the table has them.
+    /// What a name means, with its figures where the table has them.
     pub(crate) fn detail(&self, name: &str, row: usize) -> String {
         let Some(identity) = IDENTITIES.iter().find(|identity| identity.name == name) else {
             let statistic =

@@ -45,7 +45,7 @@ pub struct Finding {
     pub anomaly: bool,
 }
 
-/// What was audited.
+/// What an audit covered and found.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct AuditReport {
     /// Days.
@@ -72,7 +72,7 @@ impl AuditReport {
     }
 }
 
-/// Told of each finding.
+/// Called with each finding.
 pub type OnFinding<'f> = dyn FnMut(Finding) + Send + 'f;
 
 pub(crate) fn each_day(days: RangeInclusive<Day>) -> impl Iterator<Item = Day> {

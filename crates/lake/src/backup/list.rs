@@ -1,4 +1,4 @@
-//! The list of a copy's files and their sums, in the form that `sha256sum --check` reads.
+//! The list of a backup's files and their checksums, in the format that `sha256sum --check` reads.
 
 use std::collections::BTreeMap;
 use std::fmt;

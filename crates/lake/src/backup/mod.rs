@@ -1,4 +1,4 @@
-//! Copies of a lake: made while somebody writes to it, checked byte for byte when they are put back.
+//! Backups of a lake: made while somebody writes to it, checked byte for byte when they are restored.
 //!
 //! A copy is a lake itself, as of one published version, and can be served as it is. `SHA256SUMS` in it lists its
 //! files in the form that `sha256sum --check` reads.

@@ -1,4 +1,4 @@
-//! Putting a copy back as a lake: whole, or not at all.
+//! Restores a backup as a lake: whole, or not at all.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -73,7 +73,7 @@ pub async fn restore(from: &Path, to: &Path, progress: &(dyn Progress + Sync)) -
     named
 }
 
-/// The directory in which the lake will lie.
+/// The directory that will contain the lake.
 fn parent(to: &Path) -> &Path {
     match to.parent() {
         Some(parent) if parent.as_os_str().is_empty() => Path::new("."),

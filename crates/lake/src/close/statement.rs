@@ -28,7 +28,7 @@ const WIDE: &str = "DECIMAL(38, 0)";
 /// The statement.
 ///
 /// # Errors
-/// If the registry lacks a column that a statistic stands on.
+/// If the registry lacks a column that a statistic is made from.
 pub(crate) fn day_close() -> Result<String> {
     let mut sums = Sums::default();
     let mut totals = Vec::new();
@@ -176,7 +176,7 @@ fn condition(select: &[Select]) -> String {
     select.iter().map(one).collect::<Vec<_>>().join(" OR ")
 }
 
-/// What the sectors hold that stand so on that side of their events. The holding changes by what came in less what
+/// The balance of the sectors that have one of these statuses on that side of their events. The holding changes by what came in less what
 /// went out: a sector that stays is taken out at its old value and put in at its new one.
 fn held(statuses: &[Status], holding: Holding, side: &str) -> String {
     let value = match holding {

@@ -78,7 +78,7 @@ impl DataFile {
     }
 }
 
-/// A data file where it lies.
+/// A data file and its path.
 #[derive(Clone, Debug)]
 pub(crate) struct LocatedFile {
     /// The lake's directory.
@@ -90,9 +90,9 @@ pub(crate) struct LocatedFile {
 }
 
 impl LocatedFile {
-    /// The path of it, to be shown.
+    /// Its path, to be shown.
     pub(crate) fn path(&self) -> PathBuf {
-        self.file.name.within(&self.lake.join(self.table.name()))
+        self.file.name.path_in(&self.lake.join(self.table.name()))
     }
 
     /// Opens the file, which has as many bytes as the log says.
@@ -109,7 +109,7 @@ impl LocatedFile {
         Err(self.rewritten(problem))
     }
 
-    /// Holds the rows that the file itself says it has against those that the log says.
+    /// Checks that the file has as many rows as the log says.
     ///
     /// # Errors
     /// If they are others.

@@ -57,7 +57,7 @@ impl<'p> OpenFile<'p> {
         self.metadata.metadata()
     }
 
-    /// Where a column stands in the file.
+    /// The index of a column in the file.
     fn column(&self, name: &str) -> Option<usize> {
         let columns = self.parquet().file_metadata().schema_descr().columns();
         columns.iter().position(|column| column.name() == name)

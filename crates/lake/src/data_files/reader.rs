@@ -16,7 +16,7 @@ use crate::data_files::open_file::OpenFile;
 use crate::error::{Error, Result};
 use crate::schema::{MINER_ID, STAT_DATE, TableName, default_value};
 
-/// Rows in a batch where a file is read piece by piece.
+/// Rows in a batch where a file is read in batches.
 const BATCH_ROWS: usize = 8192;
 
 /// Columns that a core decodes at once.

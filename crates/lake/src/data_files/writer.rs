@@ -24,7 +24,7 @@ const ROW_GROUP: usize = 131_072;
 /// Rows in a page of the daily rows: what a reader that looks for one miner skips by. Unpacking a page costs the more the
 /// less is in it, so a whole day is read the faster the longer they are.
 const ROWS_IN_PAGE: usize = 2048;
-/// The same where a miner's days lie together. A page ends with the first miner that fills it, so that no miner's rows
+/// The same where rows are clustered by miner. A page ends with the first miner that fills it, so that no miner's rows
 /// are in two.
 const ROWS_IN_PAGE_OF_HISTORY: usize = 256;
 /// Rows of a miner that are together in a page of these: more than a year has days.
@@ -64,7 +64,7 @@ impl FileWriter {
         rows: usize,
     ) -> Result<Self> {
         let name = FileName::new(days.0);
-        let path = name.within(directory);
+        let path = name.path_in(directory);
         let new = disk.begin(&path).map_err(Error::io(&path))?;
         let writer = ArrowWriter::try_new(new, table.schema(), Some(properties(table, rows)))
             .map_err(|source| Error::Parquet { path: path.clone(), source })?;

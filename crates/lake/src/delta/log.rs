@@ -28,7 +28,7 @@ pub(crate) struct Tombstone {
     /// Its name.
     pub(crate) name: FileName,
     /// When it was taken out, in Unix milliseconds.
-    pub(crate) at: i64,
+    pub(crate) removed_at: i64,
 }
 
 /// The Delta library's handle on the table in `directory`, which is named from the root on; nothing is read yet.
@@ -126,8 +126,12 @@ pub(super) async fn tombstones(
     let failed = || Error::delta(name.name(), "list the files it had");
     let state = delta.snapshot().map_err(failed())?;
     let log = delta.log_store();
-    let gone = state.all_tombstones(&*log);
-    let gone = gone.map_ok(|file| (file.path().into_owned(), file.deletion_timestamp().unwrap_or_default()));
-    let gone: Vec<(String, i64)> = gone.try_collect().await.map_err(failed())?;
-    gone.into_iter().map(|(path, at)| Ok(Tombstone { name: named(directory, &path)?, at })).collect()
+    let tombstones = state.all_tombstones(&*log);
+    let tombstones =
+        tombstones.map_ok(|file| (file.path().into_owned(), file.deletion_timestamp().unwrap_or_default()));
+    let tombstones: Vec<(String, i64)> = tombstones.try_collect().await.map_err(failed())?;
+    tombstones
+        .into_iter()
+        .map(|(path, at)| Ok(Tombstone { name: named(directory, &path)?, removed_at: at }))
+        .collect()
 }

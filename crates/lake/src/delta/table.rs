@@ -124,7 +124,7 @@ impl Table {
         let mut missing = Vec::new();
         for file in self.files.iter() {
             let about = beneath::metadata(&self.lake, &[self.name.name(), file.name.as_str()]);
-            if about.map_err(Error::io(file.name.within(&self.directory)))?.is_none() {
+            if about.map_err(Error::io(file.name.path_in(&self.directory)))?.is_none() {
                 missing.push(file.name.clone());
             }
         }

@@ -63,7 +63,7 @@ pub enum Error {
         /// What is wrong with it.
         problem: String,
     },
-    /// The lock that a writer holds is not the one that lies in the lake.
+    /// The lock that a writer holds is not the one in the lake.
     #[error(
         "{path}: it was removed or replaced while this process was writing to the lake, so another may be writing, too; nothing was committed since: start the command again, and leave that file alone"
     )]
@@ -142,7 +142,7 @@ pub enum Error {
     /// No day is closed yet.
     #[error("the lake has no closed day yet; take in a source with `sectorscope ingest car FILE`")]
     NothingClosed,
-    /// A day that was asked for is not closed.
+    /// A requested day is not closed.
     #[error("{day} is not closed; the closed days are {first} to {last}")]
     DayNotClosed {
         /// The day.
@@ -211,7 +211,7 @@ pub enum Error {
     UnknownColumn {
         /// The name.
         name: String,
-        /// What could have been asked for.
+        /// The names that there are.
         known: String,
     },
     /// A statement is not one that the engine understands, or fails while it is run.

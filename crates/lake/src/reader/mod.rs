@@ -52,12 +52,12 @@ impl CommitWatch {
     }
 }
 
-/// How often days were at hand in memory.
+/// Hits and misses of the cache of days.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct CacheStats {
-    /// Days asked for that were held.
+    /// Days that were in the cache.
     pub hits: u64,
-    /// Days asked for that were read from their files.
+    /// Days that were read from their files.
     pub misses: u64,
     /// Bytes held.
     pub bytes: usize,
@@ -178,7 +178,7 @@ impl Reader {
         &self.directory
     }
 
-    /// How often days were at hand in memory.
+    /// Hits and misses of the cache of days.
     pub fn cache_stats(&self) -> CacheStats {
         CacheStats {
             hits: self.hits.load(Ordering::Relaxed),

@@ -280,7 +280,7 @@ fn schema(columns: &[ArrayRef]) -> SchemaRef {
     Arc::new(Schema::new(fields.collect::<Vec<_>>()))
 }
 
-/// Values of an enum that stand at these places among all of them.
+/// Values of an enum, by their indices among all of them.
 fn names<T: Copy>(
     all: &[T],
     name: fn(T) -> &'static str,
@@ -291,10 +291,10 @@ fn names<T: Copy>(
     Arc::new(DictionaryArray::new(UInt8Array::new(at.into(), known), Arc::new(names)))
 }
 
-/// The messages' CIDs. A miner's messages are told apart one miner at a time, so that few have to be kept in mind.
+/// The messages' CIDs. Messages are distinguished one miner at a time, so that few have to be kept in mind.
 struct MessageColumn {
     miner: MinerId,
-    /// Places in `texts`, by where a message lies in memory: most events of a message share it.
+    /// Indices in `texts`, by a message's address in memory: most events of a message share it.
     known: HashMap<usize, i32>,
     texts: CidColumn,
     keys: NullableColumn<i32>,

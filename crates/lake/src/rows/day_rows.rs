@@ -15,7 +15,7 @@ use ledger::{Row, Value};
 use crate::error::{Error, Result};
 use crate::schema::{MINER_ID, STAT_DATE, TableName};
 
-/// Where each column stands in the registry.
+/// The index of each column in the registry.
 static POSITIONS: LazyLock<HashMap<&'static str, usize>> =
     LazyLock::new(|| COLUMNS.iter().enumerate().map(|(at, column)| (column.name, at)).collect());
 
@@ -106,7 +106,7 @@ fn whole_column<'b>(
     found.ok_or_else(|| damaged(format!("column {name} is missing or has holes")))
 }
 
-/// Where a column stands in the registry.
+/// The index of a column in the registry.
 pub(crate) fn position(column: &Column) -> Option<usize> {
     POSITIONS.get(column.name).copied()
 }

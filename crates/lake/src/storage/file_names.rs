@@ -43,8 +43,8 @@ impl FileName {
         &self.0
     }
 
-    /// Where the file lies whose table has this directory.
-    pub(crate) fn within(&self, directory: &Path) -> PathBuf {
+    /// The path of the file in its table's directory.
+    pub(crate) fn path_in(&self, directory: &Path) -> PathBuf {
         directory.join(&self.0)
     }
 }
@@ -98,7 +98,7 @@ mod tests {
     fn a_name_is_one_plain_component() {
         let made = FileName::new(Day::from_unix_days(19_266));
         assert_eq!(FileName::parse(made.as_str()), Some(made.clone()));
-        assert_eq!(made.within(Path::new("/lake/progress")).parent(), Some(Path::new("/lake/progress")));
+        assert_eq!(made.path_in(Path::new("/lake/progress")).parent(), Some(Path::new("/lake/progress")));
         let spark = "part-00000-5e6bd2a6-c000.zstd.parquet";
         assert_eq!(FileName::parse(spark).map(|name| name.to_string()).as_deref(), Some(spark));
         let long = format!("{}.parquet", "a".repeat(MAX_NAME_BYTES));

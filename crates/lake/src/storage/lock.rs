@@ -22,7 +22,7 @@ const BEGINS: &str = "process ";
 /// How often a lock is taken anew whose file was replaced meanwhile.
 const MAX_ATTEMPTS: usize = 3;
 
-/// The right to write to a lake, for as long as it lives.
+/// The right to write to a lake, until it is dropped.
 #[derive(Debug)]
 pub(crate) struct WriterLock {
     /// Closing it lets go of the lock.

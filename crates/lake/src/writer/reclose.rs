@@ -23,9 +23,9 @@ use crate::writer::last_day::LastDay;
 use crate::writer::reclosing::{LaterDays, Reclosing};
 
 impl Lake {
-    /// Begins to close days again from `from` on, a closed day or the one after the last. The days that
-    /// [`Lake::close_days`] gets from now on take the place of the closed ones once [`Lake::commit_reclose`]
-    /// commits them all at once; if that never comes, nothing has happened.
+    /// Begins to re-close days from `from` on, a closed day or the one after the last. The days that are passed to
+    /// [`Lake::close_days`] from now on replace the closed ones in one commit of [`Lake::commit_reclose`]; without it the
+    /// lake stays as it is.
     ///
     /// # Errors
     /// If days before `from` are not closed.
@@ -40,12 +40,12 @@ impl Lake {
         Ok(())
     }
 
-    /// Commits the days that were closed again. The days after them keep their events, and get new rows, if the state
-    /// that they depend on is still the same; else they are dropped if `drop_later` allows it.
+    /// Commits the re-closed days. Later days are recomputed from their events if the state that they depend on is
+    /// unchanged; else they are dropped if `drop_later` allows it.
     ///
     /// # Errors
-    /// As [`Lake::close_days`]; or if later days depend on another state and may not be dropped. Nothing has changed
-    /// then.
+    /// As [`Lake::close_days`]; or if later days depend on another state and may not be dropped: then nothing has
+    /// changed.
     pub async fn commit_reclose(&mut self, drop_later: bool) -> Result<LaterDays> {
         let Some(Reclosing { from, mut files, last, changes }) = self.reclosing.take() else {
             return Ok(LaterDays::default());

@@ -18,7 +18,7 @@ pub(crate) struct Reclosing {
     pub(crate) changes: Vec<DayChange>,
 }
 
-/// What closing days again has done to the days after them.
+/// What a re-closing has done to the later days.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct LaterDays {
     /// Days whose rows were made anew from their own events.

@@ -20,7 +20,7 @@ pub struct VacuumReport {
 }
 
 impl Lake {
-    /// Removes the files that days closed again and compaction took out of the tables longer ago than `retain`. Who
+    /// Deletes the files that re-closing and compaction removed from the tables longer ago than `retain`. Who
     /// still reads a version with such a file then finds it gone, and has to look for a newer one.
     ///
     /// # Errors
@@ -28,20 +28,21 @@ impl Lake {
     pub async fn vacuum(&self, retain: Duration) -> Result<VacuumReport> {
         let retain = i64::try_from(retain.as_millis()).unwrap_or(i64::MAX);
         let before = now_millis().saturating_sub(retain);
-        let mut vacuumed = VacuumReport::default();
+        let mut report = VacuumReport::default();
         for name in TableName::ALL {
             let table = self.tables.get(name);
-            let held: HashSet<&FileName> = table.files().iter().map(|held| &held.name).collect();
-            let gone = table.tombstones().await?.into_iter().filter(|gone| gone.at <= before);
-            for gone in gone.filter(|gone| !held.contains(&gone.name)) {
-                let path = gone.name.within(table.directory());
-                let about = beneath::metadata(table.directory(), &[gone.name.as_str()]);
+            let live: HashSet<&FileName> = table.files().iter().map(|live| &live.name).collect();
+            let tombstone =
+                table.tombstones().await?.into_iter().filter(|tombstone| tombstone.removed_at <= before);
+            for tombstone in tombstone.filter(|tombstone| !live.contains(&tombstone.name)) {
+                let path = tombstone.name.path_in(table.directory());
+                let about = beneath::metadata(table.directory(), &[tombstone.name.as_str()]);
                 let Some(about) = about.map_err(Error::io(&path))? else { continue };
                 self.disk.remove(&path).map_err(Error::io(&path))?;
-                vacuumed.files += 1;
-                vacuumed.bytes += about.len();
+                report.files += 1;
+                report.bytes += about.len();
             }
         }
-        Ok(vacuumed)
+        Ok(report)
     }
 }

@@ -83,7 +83,7 @@ pub struct ExpirationSchedule {
 }
 
 impl Queries {
-    /// The sectors that live at the end of `day`, by the day of their expiration, in order. It is made of every event up to
+    /// The live sectors at the end of `day`, by the day of their expiration, in order. It is made of every event up to
     /// then: each removes its sector as it was before and adds it as it is after, so a sector of years ago
     /// counts as long as no event has taken it out.
     ///
