@@ -58,7 +58,7 @@ pub(crate) fn client_address(server: &Server, headers: &HeaderMap, peer: Option<
 }
 
 /// Lets only authorized requests through, each with its [`Grant`].
-pub(crate) async fn gate(
+pub(crate) async fn require_authorization(
     State(server): State<Server>,
     Extension(id): Extension<RequestId>,
     Extension(caller): Extension<Caller>,

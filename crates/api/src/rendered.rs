@@ -16,11 +16,11 @@ use crate::http::coding::{ContentCoding, EncodedSuffix};
 use crate::http::response_memory::ByteCounter;
 
 /// Bytes that an answer of a middling network takes; only the cache's first size depends on it.
-const USUAL: usize = 1 << 20;
+const TYPICAL_BYTES: usize = 1 << 20;
 
 /// How long to wait until answers are taken, and how often to look.
-const PATIENCE: Duration = Duration::from_secs(10);
-const LOOK: Duration = Duration::from_millis(20);
+const MEMORY_TIMEOUT: Duration = Duration::from_secs(10);
+const POLL_INTERVAL: Duration = Duration::from_millis(20);
 
 /// What is rendered: it stays true for ever, since another edition has another key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -100,7 +100,7 @@ pub(crate) enum RenderError {
     #[error("the rendering of the day did not end")]
     Task(#[from] tokio::task::JoinError),
     #[error("too many answers wait to be taken")]
-    Crowded,
+    OutOfMemory,
 }
 
 /// The cache of rendered days.
@@ -118,7 +118,7 @@ impl RenderedCache {
     /// Holds up to `bytes`, and makes none while `beyond` more are being sent.
     pub(crate) fn new(bytes: usize, beyond: usize) -> Self {
         // One shard: several would each hold its part of the bytes, and a network's answer may be larger than that.
-        let (items, weight) = (bytes / USUAL + 1, bytes as u64);
+        let (items, weight) = (bytes / TYPICAL_BYTES + 1, bytes as u64);
         let options =
             OptionsBuilder::new().estimated_items_capacity(items).weight_capacity(weight).shards(1).build();
         let (hash, life) = (DefaultHashBuilder::default(), DefaultLifecycle::default());
@@ -138,7 +138,7 @@ impl RenderedCache {
 
     /// All miners' rows, if they are cached.
     pub(crate) fn get_cached(&self, edition: Edition, endpoint: Endpoint) -> Option<Arc<RenderedDay>> {
-        self.found(self.cache.get(&CacheKey { edition, endpoint, coding: ContentCoding::Identity }))
+        self.count_lookup(self.cache.get(&CacheKey { edition, endpoint, coding: ContentCoding::Identity }))
     }
 
     /// How often requests have found what they asked for, how often they have not, and the bytes held.
@@ -151,7 +151,7 @@ impl RenderedCache {
     }
 
     /// Counts whether a request has found what it asked for.
-    fn found<T>(&self, held: Option<T>) -> Option<T> {
+    fn count_lookup<T>(&self, held: Option<T>) -> Option<T> {
         let count = if held.is_some() { &self.hits } else { &self.misses };
         count.fetch_add(1, Ordering::Relaxed);
         held
@@ -166,7 +166,7 @@ impl RenderedCache {
         endpoint: Endpoint,
         coding: ContentCoding,
     ) -> Result<Arc<RenderedDay>, RenderError> {
-        match self.found(self.cache.get(&CacheKey { edition, endpoint, coding })) {
+        match self.count_lookup(self.cache.get(&CacheKey { edition, endpoint, coding })) {
             Some(rendered) => Ok(rendered),
             // Boxed, so that no request carries it that finds what it asks for.
             None => Box::pin(self.render(reader, edition, endpoint, coding)).await,
@@ -178,11 +178,11 @@ impl RenderedCache {
     async fn wait_for_memory(&self) -> Result<(), RenderError> {
         let mut waited = Duration::ZERO;
         while self.byte_counter.bytes() > self.max_bytes {
-            if waited >= PATIENCE {
-                return Err(RenderError::Crowded);
+            if waited >= MEMORY_TIMEOUT {
+                return Err(RenderError::OutOfMemory);
             }
-            tokio::time::sleep(LOOK).await;
-            waited += LOOK;
+            tokio::time::sleep(POLL_INTERVAL).await;
+            waited += POLL_INTERVAL;
         }
         Ok(())
     }

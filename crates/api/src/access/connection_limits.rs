@@ -16,16 +16,16 @@ pub(crate) const TOO_MANY_CONNECTIONS: &[u8] =
 /// Counts the connections of each address.
 pub(crate) struct ConnectionLimits {
     /// Where they are limited.
-    most: Option<NonZeroUsize>,
+    max_per_address: Option<NonZeroUsize>,
     count_loopback: bool,
-    held: Arc<Mutex<HashMap<IpAddr, usize>>>,
+    counts: Arc<Mutex<HashMap<IpAddr, usize>>>,
 }
 
 /// A permit for one connection of an address, until it is dropped.
 #[derive(Debug)]
 pub(crate) struct ConnectionPermit {
     address: Option<IpAddr>,
-    held: Arc<Mutex<HashMap<IpAddr, usize>>>,
+    counts: Arc<Mutex<HashMap<IpAddr, usize>>>,
 }
 
 /// Whether a connection may stay.
@@ -39,37 +39,41 @@ pub(crate) enum Admission {
 
 impl ConnectionLimits {
     /// So many for each address, and any number for those of this machine where these do not count.
-    pub(crate) fn new(most: Option<NonZeroUsize>, count_loopback: bool, behind_proxy: bool) -> Self {
+    pub(crate) fn new(
+        max_per_address: Option<NonZeroUsize>,
+        count_loopback: bool,
+        behind_proxy: bool,
+    ) -> Self {
         // Behind a proxy every connection is the proxy's.
-        let most = most.filter(|_| !behind_proxy);
-        Self { most, count_loopback, held: Arc::default() }
+        let max_per_address = max_per_address.filter(|_| !behind_proxy);
+        Self { max_per_address, count_loopback, counts: Arc::default() }
     }
 
     /// A permit for a connection from an address.
     pub(crate) fn admit(&self, address: IpAddr) -> Admission {
         let address = host_of(address);
-        let counted = self.most.filter(|_| self.count_loopback || !address.is_loopback());
-        let Some(most) = counted else {
-            return Admission::Admitted(ConnectionPermit { address: None, held: Arc::clone(&self.held) });
+        let counted = self.max_per_address.filter(|_| self.count_loopback || !address.is_loopback());
+        let Some(max_per_address) = counted else {
+            return Admission::Admitted(ConnectionPermit { address: None, counts: Arc::clone(&self.counts) });
         };
-        let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
-        let count = held.entry(address).or_default();
-        if *count >= most.get() {
+        let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = counts.entry(address).or_default();
+        if *count >= max_per_address.get() {
             return Admission::Refused;
         }
         *count += 1;
-        Admission::Admitted(ConnectionPermit { address: Some(address), held: Arc::clone(&self.held) })
+        Admission::Admitted(ConnectionPermit { address: Some(address), counts: Arc::clone(&self.counts) })
     }
 }
 
 impl Drop for ConnectionPermit {
     fn drop(&mut self) {
         let Some(address) = self.address else { return };
-        let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(count) = held.get_mut(&address) {
+        let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(count) = counts.get_mut(&address) {
             *count -= 1;
             if *count == 0 {
-                held.remove(&address);
+                counts.remove(&address);
             }
         }
     }
@@ -79,45 +83,45 @@ impl Drop for ConnectionPermit {
 mod tests {
     use super::*;
 
-    fn places(count_loopback: bool, behind_proxy: bool) -> ConnectionLimits {
+    fn limits(count_loopback: bool, behind_proxy: bool) -> ConnectionLimits {
         ConnectionLimits::new(NonZeroUsize::new(2), count_loopback, behind_proxy)
     }
 
-    fn ask(places: &ConnectionLimits, address: &str) -> Option<ConnectionPermit> {
-        match places.admit(address.parse().expect("an address")) {
-            Admission::Admitted(place) => Some(place),
+    fn ask(limits: &ConnectionLimits, address: &str) -> Option<ConnectionPermit> {
+        match limits.admit(address.parse().expect("an address")) {
+            Admission::Admitted(permit) => Some(permit),
             Admission::Refused => None,
         }
     }
 
     #[test]
     fn an_address_has_so_many_places_and_gets_them_back() {
-        let places = places(false, false);
-        let held = [ask(&places, "192.0.2.1"), ask(&places, "::ffff:192.0.2.1")];
-        assert!(held.iter().all(Option::is_some) && ask(&places, "192.0.2.1").is_none());
-        assert!(ask(&places, "192.0.2.2").is_some());
-        drop(held);
-        assert!(places.held.lock().expect("counts").is_empty());
-        assert!(ask(&places, "192.0.2.1").is_some());
+        let limits = limits(false, false);
+        let counts = [ask(&limits, "192.0.2.1"), ask(&limits, "::ffff:192.0.2.1")];
+        assert!(counts.iter().all(Option::is_some) && ask(&limits, "192.0.2.1").is_none());
+        assert!(ask(&limits, "192.0.2.2").is_some());
+        drop(counts);
+        assert!(limits.counts.lock().expect("counts").is_empty());
+        assert!(ask(&limits, "192.0.2.1").is_some());
     }
 
     #[test]
     fn of_version_6_a_host_is_one_address() {
-        let places = places(false, false);
-        let held = [ask(&places, "2001:db8::1"), ask(&places, "2001:db8::2")];
-        assert!(held.iter().all(Option::is_some) && ask(&places, "2001:db8::3").is_none());
-        assert!(ask(&places, "2001:db8:0:1::1").is_some());
+        let limits = limits(false, false);
+        let counts = [ask(&limits, "2001:db8::1"), ask(&limits, "2001:db8::2")];
+        assert!(counts.iter().all(Option::is_some) && ask(&limits, "2001:db8::3").is_none());
+        assert!(ask(&limits, "2001:db8:0:1::1").is_some());
     }
 
     #[test]
     fn this_machine_and_a_proxy_stand_for_many() {
         let of_loopback =
-            |places: &ConnectionLimits| (0..3).map(|_| ask(places, "127.0.0.1")).collect::<Vec<_>>();
-        assert!(of_loopback(&places(false, false)).iter().all(Option::is_some));
-        assert!(of_loopback(&places(true, false)).iter().any(Option::is_none));
-        let proxied = places(false, true);
-        let held: Vec<_> = (0..3).map(|_| ask(&proxied, "192.0.2.1")).collect();
-        assert!(held.iter().all(Option::is_some));
+            |limits: &ConnectionLimits| (0..3).map(|_| ask(limits, "127.0.0.1")).collect::<Vec<_>>();
+        assert!(of_loopback(&limits(false, false)).iter().all(Option::is_some));
+        assert!(of_loopback(&limits(true, false)).iter().any(Option::is_none));
+        let proxied = limits(false, true);
+        let counts: Vec<_> = (0..3).map(|_| ask(&proxied, "192.0.2.1")).collect();
+        assert!(counts.iter().all(Option::is_some));
     }
 
     #[test]

@@ -343,7 +343,7 @@ mod tests {
         let server = Server::new(reader, config);
         let routes = Router::new()
             .route("/", handler)
-            .route_layer(middleware::from_fn_with_state(server.clone(), gate::gate));
+            .route_layer(middleware::from_fn_with_state(server.clone(), gate::require_authorization));
         let app = Application::new(server.clone(), routes);
         let _taken = if slots_taken { server.shared.request_permits.try_acquire().ok() } else { None };
         let response = app.answer(Request::new(Body::empty()), None).await;

@@ -36,7 +36,7 @@ const ACCEPT_PAUSE: Duration = Duration::from_secs(1);
 /// How often idle connections are looked for while others wait for a place.
 const CROWDED_PAUSE: Duration = Duration::from_millis(200);
 /// Least limit on the size of a head that hyper accepts.
-const LEAST_HEAD: usize = 8 << 10;
+const MIN_HEAD_LIMIT: usize = 8 << 10;
 
 /// Why a server ended before it was asked to.
 #[derive(Debug, thiserror::Error)]
@@ -111,18 +111,18 @@ async fn accept_all(
     signals: &watch::Receiver<Signal>,
 ) -> Result<(), Error> {
     let application = server.application();
-    let places = server.shared.config.max_connections.clamp(1, Semaphore::MAX_PERMITS);
-    let places = Arc::new(Semaphore::new(places));
+    let permits = server.shared.config.max_connections.clamp(1, Semaphore::MAX_PERMITS);
+    let permits = Arc::new(Semaphore::new(permits));
     let mut shutdown = std::pin::pin!(shutdown);
     loop {
-        let (place, stream, peer) = tokio::select! {
+        let (permit, stream, peer) = tokio::select! {
             () = &mut shutdown => return Ok(()),
             Some(ended) = connections.join_next() => {
                 log_panic(ended);
                 continue;
             }
-            accepted = accept(&listener, &places) => accepted?,
-            never = signal_crowding(&places, signal) => match never {},
+            accepted = accept(&listener, &permits) => accepted?,
+            never = signal_crowding(&permits, signal) => match never {},
         };
         let of_address = match server.shared.connection_limits.admit(peer) {
             Admission::Admitted(of_address) => of_address,
@@ -131,13 +131,13 @@ async fn accept_all(
                 continue;
             }
         };
-        let places = (place, of_address);
+        let permits = (permit, of_address);
         connections.spawn(serve_connection(
             server.clone(),
             application.clone(),
             (stream, peer),
             signals.clone(),
-            places,
+            permits,
         ));
     }
 }
@@ -152,10 +152,10 @@ fn refuse(server: &Server, stream: &TcpStream) {
 }
 
 /// While no connection can be accepted for want of a permit, signals that to the connections.
-async fn signal_crowding(places: &Semaphore, signal: &watch::Sender<Signal>) -> Infallible {
+async fn signal_crowding(permits: &Semaphore, signal: &watch::Sender<Signal>) -> Infallible {
     loop {
         sleep(CROWDED_PAUSE).await;
-        if places.available_permits() == 0 {
+        if permits.available_permits() == 0 {
             signal.send_modify(|signal| signal.crowded = signal.crowded.wrapping_add(1));
         }
     }
@@ -164,17 +164,17 @@ async fn signal_crowding(places: &Semaphore, signal: &watch::Sender<Signal>) -> 
 /// The next connection, once there is a place for it.
 async fn accept(
     listener: &TcpListener,
-    places: &Arc<Semaphore>,
+    permits: &Arc<Semaphore>,
 ) -> Result<(Option<OwnedSemaphorePermit>, TcpStream, IpAddr), Error> {
     // The semaphore is never closed, so there always is a permit to come.
-    let place = Arc::clone(places).acquire_owned().await.ok();
+    let permit = Arc::clone(permits).acquire_owned().await.ok();
     loop {
         match listener.accept().await {
-            Ok((stream, peer)) => return Ok((place, stream, peer.ip())),
+            Ok((stream, peer)) => return Ok((permit, stream, peer.ip())),
             Err(error) if error.kind() == io::ErrorKind::InvalidInput => {
                 return Err(Error::Listen(error));
             }
-            Err(error) if gone(error.kind()) => {}
+            Err(error) if hung_up(error.kind()) => {}
             Err(error) => {
                 tracing::warn!(%error, "a connection could not be accepted; trying again in a second");
                 sleep(ACCEPT_PAUSE).await;
@@ -184,7 +184,7 @@ async fn accept(
 }
 
 /// Whether the peer hung up before it was accepted.
-fn gone(kind: io::ErrorKind) -> bool {
+fn hung_up(kind: io::ErrorKind) -> bool {
     use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset};
     matches!(kind, ConnectionAborted | ConnectionRefused | ConnectionReset)
 }
@@ -212,7 +212,7 @@ async fn serve_connection(
     application: Application,
     (stream, peer): (TcpStream, IpAddr),
     mut signals: watch::Receiver<Signal>,
-    _places: (Option<OwnedSemaphorePermit>, ConnectionPermit),
+    _permits: (Option<OwnedSemaphorePermit>, ConnectionPermit),
 ) {
     let _open = OpenConnection::new(server.clone());
     // Answers are written whole; waiting to fill packets would only delay their ends.
@@ -235,7 +235,7 @@ async fn serve_connection(
             Ok::<_, Infallible>(response)
         }
     });
-    let max_head = max_head.max(LEAST_HEAD);
+    let max_head = max_head.max(MIN_HEAD_LIMIT);
     let served = http1::Builder::new()
         .max_buf_size(max_head)
         .max_header_size(max_head)
@@ -275,7 +275,7 @@ async fn serve_connection(
 
 /// Explains what hyper answers by itself, and counts and logs it as an answer.
 fn format_malformed(server: &Server, status: u16) -> Option<ErrorResponse> {
-    let limit = server.shared.config.max_head.max(LEAST_HEAD);
+    let limit = server.shared.config.max_head.max(MIN_HEAD_LIMIT);
     let message = match status {
         400 => {
             "This is not a well-formed HTTP/1.1 request: its first line or one of its headers cannot be read."

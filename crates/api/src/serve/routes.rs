@@ -39,7 +39,7 @@ impl Server {
     pub(crate) fn application(&self) -> Application {
         let routes = Router::new()
             .route(METRICS, get(metrics::metrics))
-            .route_layer(middleware::from_fn_with_state(self.clone(), gate::gate))
+            .route_layer(middleware::from_fn_with_state(self.clone(), gate::require_authorization))
             .route(HEALTHZ, get(health::healthz))
             .route(READYZ, get(health::readyz))
             .merge(v1::routes(self))

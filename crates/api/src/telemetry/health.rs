@@ -42,14 +42,15 @@ impl Health {
     }
 
     /// Notes whether a newer version could be looked for.
-    pub(crate) fn record_refresh(&self, well: bool) {
+    pub(crate) fn record_refresh(&self, succeeded: bool) {
         let mut lake = self.lake();
-        lake.failing_since = if well { None } else { lake.failing_since.or_else(|| Some(Instant::now())) };
+        lake.failing_since =
+            if succeeded { None } else { lake.failing_since.or_else(|| Some(Instant::now())) };
     }
 
     /// Notes whether the latest day could be read.
-    pub(crate) fn record_latest_day(&self, well: bool) {
-        self.lake().unreadable = !well;
+    pub(crate) fn record_latest_day(&self, succeeded: bool) {
+        self.lake().unreadable = !succeeded;
     }
 
     /// Notes how the latest day reconciles.

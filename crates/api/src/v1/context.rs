@@ -15,13 +15,13 @@ use crate::http::response_memory::MemoryPermit;
 use crate::state::Server;
 
 /// What one query may take of the lake.
-const LIMITS: Limits = Limits { time: Duration::from_secs(20), memory: 256 << 20, disk: 2 << 30 };
+const QUERY_LIMITS: Limits = Limits { time: Duration::from_secs(20), memory: 256 << 20, disk: 2 << 30 };
 /// Queries that are worked on at once; others wait.
 const CONCURRENT_QUERIES: usize = 3;
 /// Calendars of expirations that are kept.
-const CALENDARS: usize = 128;
+const CACHED_CALENDARS: usize = 128;
 /// Network days that are kept: ten years.
-const NETWORK_DAYS: usize = 3660;
+const CACHED_NETWORK_DAYS: usize = 3660;
 
 /// The context of requests to `/v1`: the server, and what they share.
 #[derive(Clone)]
@@ -45,13 +45,13 @@ pub(super) struct Resources {
 impl Context {
     pub(super) fn new(server: &Server) -> Self {
         let resources = Resources {
-            questions: Questions::new(server.shared.reader.directory().to_owned(), LIMITS),
+            questions: Questions::new(server.shared.reader.directory().to_owned(), QUERY_LIMITS),
             query_permits: Semaphore::new(CONCURRENT_QUERIES),
             row_permits: Semaphore::new(1),
             lives: Cache::new(1),
             clocks: Cache::new(1),
-            calendars: Cache::new(CALENDARS),
-            network: Cache::new(NETWORK_DAYS),
+            calendars: Cache::new(CACHED_CALENDARS),
+            network: Cache::new(CACHED_NETWORK_DAYS),
         };
         Self { server: server.clone(), resources: Arc::new(resources) }
     }
@@ -62,12 +62,12 @@ impl Context {
 
     /// A permit to query the lake, or to do what takes as much.
     pub(super) async fn query_permit(&self) -> Result<SemaphorePermit<'_>, Problem> {
-        self.in_time(async { self.resources.query_permits.acquire().await.ok() }).await
+        self.within_timeout(async { self.resources.query_permits.acquire().await.ok() }).await
     }
 
     /// A permit to make rows of many days that are held in memory.
     pub(super) async fn row_permit(&self) -> Result<SemaphorePermit<'_>, Problem> {
-        self.in_time(async { self.resources.row_permits.acquire().await.ok() }).await
+        self.within_timeout(async { self.resources.row_permits.acquire().await.ok() }).await
     }
 
     /// Memory for a response of so many bytes to that address.
@@ -76,11 +76,11 @@ impl Context {
         address: Option<IpAddr>,
         bytes: usize,
     ) -> Result<MemoryPermit, Problem> {
-        self.in_time(self.server.shared.response_memory.reserve(address, bytes)).await
+        self.within_timeout(self.server.shared.response_memory.reserve(address, bytes)).await
     }
 
     /// Waits for something for half the time that a request has.
-    async fn in_time<T>(&self, wanted: impl Future<Output = Option<T>>) -> Result<T, Problem> {
+    async fn within_timeout<T>(&self, wanted: impl Future<Output = Option<T>>) -> Result<T, Problem> {
         match tokio::time::timeout(self.server.shared.config.request_timeout / 2, wanted).await {
             Ok(Some(got)) => Ok(got),
             Ok(None) | Err(_) => Err(Problem::Busy),

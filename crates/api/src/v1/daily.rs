@@ -25,7 +25,7 @@ const MAX_SORTED: u64 = 250_000;
 /// Days that are read whole for that.
 const MAX_DAYS_SORTED: u64 = 366;
 /// Rows that are made before other requests have their turn.
-const AT_A_STRETCH: usize = 64;
+const ROWS_BETWEEN_YIELDS: usize = 64;
 /// Days or storage providers that are read at once.
 const CONCURRENT_QUERIES: usize = 4;
 
@@ -50,7 +50,7 @@ pub(super) async fn answer(query: &ResolvedQuery<'_>) -> Result<ResponseData, Pr
 }
 
 /// The rows of a page, and where the next one continues.
-type Found = (Sheet, Option<Cursor>);
+type Page = (Sheet, Option<Cursor>);
 
 struct DailyQuery<'q> {
     query: &'q ResolvedQuery<'q>,
@@ -69,13 +69,13 @@ struct RowPosition {
 
 impl DailyQuery<'_> {
     /// Ordered by day and then by storage provider.
-    async fn by_day(&self, down: bool, columns: &[&'static Column]) -> Result<Found, Problem> {
+    async fn by_day(&self, down: bool, columns: &[&'static Column]) -> Result<Page, Problem> {
         let after = match self.query.after {
             None => None,
             Some(Cursor::After(day, miner)) => Some((day, MinerId(miner))),
             Some(Cursor::Offset { .. }) => return Err(Problem::StaleCursor),
         };
-        let comes = |day: Day, miner: MinerId| {
+        let is_after_cursor = |day: Day, miner: MinerId| {
             after.is_none_or(|(last, last_miner)| match day.cmp(&last) {
                 Ordering::Equal => miner > last_miner,
                 order => (order == Ordering::Greater) != down,
@@ -88,16 +88,16 @@ impl DailyQuery<'_> {
         if self.miners.is_empty() || day_count(self.days) == 1 {
             let mut read = stream::iter(days).map(|day| self.read(day)).buffered(CONCURRENT_QUERIES);
             while let Some(of_day) = read.try_next().await? {
-                for place in self.places(&of_day) {
-                    if !comes(place.day, place.miner) {
+                for position in self.positions(&of_day) {
+                    if !is_after_cursor(position.day, position.miner) {
                         continue;
                     }
                     if rows.len() == self.most {
                         return Ok((rows.finish()?, last));
                     }
-                    rows.push(cells(place, columns, |column| of_day.value(place.row, column)));
-                    last = Some(Cursor::After(place.day, place.miner.0));
-                    if rows.len().is_multiple_of(AT_A_STRETCH) {
+                    rows.push(cells(position, columns, |column| of_day.value(position.row, column)));
+                    last = Some(Cursor::After(position.day, position.miner.0));
+                    if rows.len().is_multiple_of(ROWS_BETWEEN_YIELDS) {
                         tokio::task::yield_now().await;
                     }
                 }
@@ -105,16 +105,16 @@ impl DailyQuery<'_> {
             return Ok((rows.finish()?, None));
         }
         let read = self.histories().await?;
-        let mut places: Vec<(RowPosition, &MinerRows)> = read.iter().flat_map(places_of).collect();
-        places.retain(|(place, _)| comes(place.day, place.miner));
-        places.sort_by(|(one, _), (other, _)| {
+        let mut positions: Vec<(RowPosition, &MinerRows)> = read.iter().flat_map(positions_of).collect();
+        positions.retain(|(position, _)| is_after_cursor(position.day, position.miner));
+        positions.sort_by(|(one, _), (other, _)| {
             let days = one.day.cmp(&other.day);
             if down { days.reverse() } else { days }.then(one.miner.cmp(&other.miner))
         });
-        let more = places.len() > self.most;
-        for (place, of_miner) in places.into_iter().take(self.most) {
-            rows.push(cells(place, columns, |column| of_miner.value(place.row, column)));
-            last = Some(Cursor::After(place.day, place.miner.0));
+        let more = positions.len() > self.most;
+        for (position, of_miner) in positions.into_iter().take(self.most) {
+            rows.push(cells(position, columns, |column| of_miner.value(position.row, column)));
+            last = Some(Cursor::After(position.day, position.miner.0));
         }
         Ok((rows.finish()?, last.filter(|_| more)))
     }
@@ -125,7 +125,7 @@ impl DailyQuery<'_> {
         by: &'static Column,
         down: bool,
         columns: &[&'static Column],
-    ) -> Result<Found, Problem> {
+    ) -> Result<Page, Problem> {
         let version = self.query.version();
         let skipped = match self.query.after {
             None => 0,
@@ -146,7 +146,9 @@ impl DailyQuery<'_> {
                 .map(|day| self.read(day))
                 .buffered(CONCURRENT_QUERIES);
             while let Some(of_day) = read.try_next().await? {
-                keys.extend(self.places(&of_day).map(|place| (of_day.value(place.row, by), place)));
+                keys.extend(
+                    self.positions(&of_day).map(|position| (of_day.value(position.row, by), position)),
+                );
                 if keys.len() as u64 > MAX_SORTED {
                     return Err(Problem::TooMuch(format!(
                         "Sorting by a column takes at most {MAX_SORTED} rows at once."
@@ -156,37 +158,40 @@ impl DailyQuery<'_> {
         }
         let histories = if of_days { Vec::new() } else { self.histories().await? };
         keys.extend(histories.iter().flat_map(|of_miner| {
-            places_of(of_miner).map(|(place, _)| (of_miner.value(place.row, by), place))
+            positions_of(of_miner).map(|(position, _)| (of_miner.value(position.row, by), position))
         }));
-        keys.sort_by(|(one, place), (other, other_place)| {
+        keys.sort_by(|(one, position), (other, other_position)| {
             let values = compare(*one, *other);
             let values = if down { values.reverse() } else { values };
-            values.then((place.day, place.miner).cmp(&(other_place.day, other_place.miner)))
+            values.then((position.day, position.miner).cmp(&(other_position.day, other_position.miner)))
         });
         let total = keys.len();
         let page: Vec<RowPosition> =
-            keys.into_iter().skip(skip).take(self.most).map(|(_, place)| place).collect();
+            keys.into_iter().skip(skip).take(self.most).map(|(_, position)| position).collect();
         let mut wanted: HashMap<Day, Vec<RowPosition>> = HashMap::new();
-        for place in &page {
-            wanted.entry(place.day).or_default().push(*place);
+        for position in &page {
+            wanted.entry(position.day).or_default().push(*position);
         }
         for of_miner in &histories {
-            for place in page.iter().filter(|place| place.miner == of_miner.miner()) {
-                let row = cells(*place, columns, |column| of_miner.value(place.row, column));
-                rows.insert((place.day, place.miner), row);
+            for position in page.iter().filter(|position| position.miner == of_miner.miner()) {
+                let row = cells(*position, columns, |column| of_miner.value(position.row, column));
+                rows.insert((position.day, position.miner), row);
             }
         }
-        for (day, places) in wanted.into_iter().filter(|_| of_days) {
+        for (day, positions) in wanted.into_iter().filter(|_| of_days) {
             let of_day = self.read(day).await?;
-            for place in places {
+            for position in positions {
                 // The day may have been closed again meanwhile.
-                let Some(row) = of_day.find(place.miner) else { continue };
-                rows.insert((day, place.miner), cells(place, columns, |column| of_day.value(row, column)));
+                let Some(row) = of_day.find(position.miner) else { continue };
+                rows.insert(
+                    (day, position.miner),
+                    cells(position, columns, |column| of_day.value(row, column)),
+                );
             }
         }
         let given = skip.saturating_add(page.len());
         let next = (given < total).then_some(Cursor::Offset { version, rows: given as u64 });
-        let rows = page.iter().filter_map(|place| rows.remove(&(place.day, place.miner)));
+        let rows = page.iter().filter_map(|position| rows.remove(&(position.day, position.miner)));
         Ok((Sheet::new(daily_headings(columns), rows)?, next))
     }
 
@@ -198,11 +203,11 @@ impl DailyQuery<'_> {
     }
 
     /// The wanted rows of a day.
-    fn places<'r>(&'r self, rows: &'r DayRows) -> impl Iterator<Item = RowPosition> + use<'r> {
+    fn positions<'r>(&'r self, rows: &'r DayRows) -> impl Iterator<Item = RowPosition> + use<'r> {
         let all = self.miners.is_empty().then(|| 0..rows.miners().len());
         let some = self.miners.iter().filter_map(|miner| rows.find(*miner));
-        let place = |row: usize| RowPosition { day: rows.day(), miner: rows.miners()[row], row };
-        all.into_iter().flatten().chain(some).map(place)
+        let position = |row: usize| RowPosition { day: rows.day(), miner: rows.miners()[row], row };
+        all.into_iter().flatten().chain(some).map(position)
     }
 
     /// The named storage providers' rows.
@@ -219,19 +224,19 @@ impl DailyQuery<'_> {
     }
 }
 
-fn places_of<'r>(rows: &'r MinerRows) -> impl Iterator<Item = (RowPosition, &'r MinerRows)> {
-    let place =
+fn positions_of<'r>(rows: &'r MinerRows) -> impl Iterator<Item = (RowPosition, &'r MinerRows)> {
+    let position =
         move |(row, day): (usize, &'r Day)| (RowPosition { day: *day, miner: rows.miner(), row }, rows);
-    rows.days().iter().enumerate().map(place)
+    rows.days().iter().enumerate().map(position)
 }
 
 fn cells(
-    place: RowPosition,
+    position: RowPosition,
     columns: &[&'static Column],
     value: impl Fn(&'static Column) -> Value,
 ) -> Vec<Cell> {
     let values = columns.iter().map(|column| Cell::from(value(column)));
-    [Cell::Day(place.day), Cell::Miner(place.miner)].into_iter().chain(values).collect()
+    [Cell::Day(position.day), Cell::Miner(position.miner)].into_iter().chain(values).collect()
 }
 
 /// Values of one column are of one kind.

@@ -24,7 +24,7 @@ use crate::http::entity_tag::IfNoneMatch;
 /// Bytes of rows that a request may have without room of its own: no more than a connection takes by itself.
 const MAX_UNRESERVED_ROWS: usize = 16 << 10;
 
-/// A request that has passed the gate.
+/// An authorized request.
 pub(super) struct Request<'r> {
     pub(super) grant: &'r Grant,
     pub(super) address: Option<IpAddr>,
@@ -72,23 +72,23 @@ async fn answer(
     // again, not the other way.
     let validator = Validator::new(published.version(), uri, format, &window);
     let query = ResolvedQuery::new(context, operation, parameters, published, window).await?;
-    let held = IfNoneMatch::of(headers);
-    if validator.is_named_by(&held) {
+    let if_none_match = IfNoneMatch::of(headers);
+    if validator.is_named_by(&if_none_match) {
         return Ok(validator.not_modified());
     }
-    let weight = query.weight(operation);
-    let room = match weight {
+    let estimated = query.estimated_bytes(operation);
+    let permit = match estimated {
         0..=MAX_UNRESERVED_ROWS => None,
         _ => {
-            let beside = row_stream::STREAM_OVERHEAD + ContentCoding::negotiate(headers).encoder_memory();
-            Some(context.memory_permit(request.address, weight.saturating_add(beside)).await?)
+            let overhead = row_stream::STREAM_OVERHEAD + ContentCoding::negotiate(headers).encoder_memory();
+            Some(context.memory_permit(request.address, estimated.saturating_add(overhead)).await?)
         }
     };
     let answer = query.answer(operation.id).await?;
-    if held.is_any() {
+    if if_none_match.is_any() {
         return Ok(validator.not_modified());
     }
-    answer.into_response(operation, uri.path(), parameters, format, &validator, room).await
+    answer.into_response(operation, uri.path(), parameters, format, &validator, permit).await
 }
 
 impl ResolvedQuery<'_> {

@@ -56,10 +56,10 @@ async fn calendar(
     day: Day,
 ) -> Result<Arc<Calendar>, Problem> {
     let (context, version) = (query.context, query.version());
-    let ask = async {
+    let compute = async {
         let clock = context.clock().await?;
         let _permit = context.query_permit().await?;
         Ok::<_, Problem>(Arc::new(context.resources.questions.expirations(version, clock, miner, day).await?))
     };
-    context.resources.calendars.get_or_insert_async(&(version, miner, day), ask).await
+    context.resources.calendars.get_or_insert_async(&(version, miner, day), compute).await
 }

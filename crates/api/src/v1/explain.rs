@@ -35,8 +35,8 @@ pub(super) async fn answer(query: &ResolvedQuery<'_>) -> Result<ResponseData, Pr
     };
     let (column, most) = (*column, query.max_rows());
     // The total of a day that may not be seen is not told by what stands on it either.
-    let sees_before = !window.hides_days() || window.visible(day.previous()).is_some();
-    let told = tokio::task::spawn_blocking(move || {
+    let sees_previous = !window.hides_days() || window.visible(day.previous()).is_some();
+    let response = tokio::task::spawn_blocking(move || {
         let explanation = Told::of(&provenance.explain(column)?, day, Spelled::Bare, most);
         let receipts = provenance.receipts;
         Ok::<_, Problem>(ExplainResponse {
@@ -49,12 +49,12 @@ pub(super) async fn answer(query: &ResolvedQuery<'_>) -> Result<ResponseData, Pr
             events_uncertain: receipts.events_uncertain,
             anomaly: provenance.anomaly.map(Anomaly::name),
             version,
-            explanation: if sees_before { explanation } else { explanation.without_previous() },
+            explanation: if sees_previous { explanation } else { explanation.without_previous() },
         })
     });
-    let told = told.await.map_err(|error| {
+    let response = response.await.map_err(|error| {
         tracing::error!(%error, "an explanation was broken off");
         Problem::Internal
     })??;
-    Ok(ResponseData::Object(serde_json::to_string(&told).map_err(|_| Problem::Internal)?))
+    Ok(ResponseData::Object(serde_json::to_string(&response).map_err(|_| Problem::Internal)?))
 }

@@ -46,31 +46,32 @@ pub(crate) fn choose(
     if let Some(found) = named.and_then(|named| offered.iter().find(|format| format.name == named)) {
         return Ok(*found);
     }
-    let refused =
+    let not_acceptable =
         || Problem::NotAcceptable { formats: offered.iter().map(|format| format.media_type).collect() };
     let accept: Vec<&str> = headers.get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok()).collect();
     let accept = accept.join(",");
     if accept.trim().is_empty() {
-        return offered.first().copied().ok_or_else(refused);
+        return offered.first().copied().ok_or_else(not_acceptable);
     }
-    let ranges: Vec<Range<'_>> = accept.split(',').filter_map(Range::parse).collect();
-    let liked = |format: &Format| {
-        let fitting = ranges.iter().filter(|range| range.takes(format.media_type));
-        fitting.max_by_key(|range| range.precision()).map_or(0, |range| range.quality)
+    let ranges: Vec<MediaRange<'_>> = accept.split(',').filter_map(MediaRange::parse).collect();
+    let quality_of = |format: &Format| {
+        let fitting = ranges.iter().filter(|range| range.accepts(format.media_type));
+        fitting.max_by_key(|range| range.specificity()).map_or(0, |range| range.quality)
     };
     // Of equals the first offered.
-    let best = offered.iter().rev().max_by_key(|format| liked(format)).filter(|format| liked(format) > 0);
-    best.copied().ok_or_else(refused)
+    let best =
+        offered.iter().rev().max_by_key(|format| quality_of(format)).filter(|format| quality_of(format) > 0);
+    best.copied().ok_or_else(not_acceptable)
 }
 
 /// A range of media types, and how much it is liked, in thousandths.
-struct Range<'h> {
+struct MediaRange<'h> {
     kind: &'h str,
     subtype: &'h str,
     quality: u32,
 }
 
-impl<'h> Range<'h> {
+impl<'h> MediaRange<'h> {
     fn parse(text: &'h str) -> Option<Self> {
         let mut parts = text.split(';').map(str::trim);
         let (kind, subtype) = parts.next()?.split_once('/')?;
@@ -80,14 +81,14 @@ impl<'h> Range<'h> {
         Some(Self { kind, subtype, quality })
     }
 
-    fn takes(&self, media_type: &str) -> bool {
+    fn accepts(&self, media_type: &str) -> bool {
         media_type.split_once('/').is_some_and(|(kind, subtype)| {
             (self.kind == "*" || self.kind.eq_ignore_ascii_case(kind))
                 && (self.subtype == "*" || self.subtype.eq_ignore_ascii_case(subtype))
         })
     }
 
-    fn precision(&self) -> u8 {
+    fn specificity(&self) -> u8 {
         u8::from(self.kind != "*") + u8::from(self.subtype != "*")
     }
 }

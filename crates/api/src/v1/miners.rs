@@ -72,11 +72,11 @@ impl MinerTable {
         let Some(rows) = context.reader().day(latest).await? else {
             return Err(query.missing_day(latest).await);
         };
-        let ask = async {
+        let load = async {
             let _permit = context.query_permit().await?;
             Ok::<_, Problem>(Arc::new(context.resources.questions.lives(version).await?))
         };
-        let lives = context.resources.lives.get_or_insert_async(&version, ask).await?;
+        let lives = context.resources.lives.get_or_insert_async(&version, load).await?;
         Ok(Self { version, window: *window, rows, lives })
     }
 

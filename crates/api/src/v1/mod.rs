@@ -64,21 +64,21 @@ pub(crate) fn routes(server: &Server) -> Router<Server> {
         routes = routes.route(operation.path, get(handler).fallback(wrong_method));
     }
     routes
-        .layer(middleware::from_fn_with_state(context.clone(), guard))
-        .route_layer(middleware::from_fn_with_state(server.clone(), gate::gate))
+        .layer(middleware::from_fn_with_state(context.clone(), enforce_timeout))
+        .route_layer(middleware::from_fn_with_state(server.clone(), gate::require_authorization))
         .route("/v1", get(unknown_path).fallback(unknown_path))
         .route("/v1/{*rest}", get(unknown_path).fallback(unknown_path))
         .with_state(context)
 }
 
 /// Keeps the time that a request has; a panic is an internal error.
-async fn guard(
+async fn enforce_timeout(
     State(context): State<Context>,
     Extension(id): Extension<RequestId>,
     request: axum::extract::Request,
     next: Next,
 ) -> Response {
-    // A little less than what the door grants, so that the answer is ours.
+    // A little less than what the application grants, so that the response is in the format of /v1.
     let time = context.server.shared.config.request_timeout.mul_f64(0.9);
     let work = AssertUnwindSafe(next.run(request)).catch_unwind();
     match tokio::time::timeout(time, work).await {

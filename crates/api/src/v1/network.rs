@@ -25,13 +25,13 @@ pub(super) async fn answer(query: &ResolvedQuery<'_>) -> Result<ResponseData, Pr
         Some(Cursor::After(day, _)) => Some(day),
         Some(Cursor::Offset { .. }) => return Err(Problem::StaleCursor),
     };
-    let wanted =
+    let selected =
         iter_days(days, down).filter(|day| after.is_none_or(|last| *day != last && (*day > last) != down));
     let most = query.max_rows();
-    let mut wanted: Vec<Day> = wanted.take(most + 1).collect();
-    let more = wanted.len() > most;
-    wanted.truncate(most);
-    let read: Vec<Arc<NetworkDay>> = stream::iter(wanted)
+    let mut selected: Vec<Day> = selected.take(most + 1).collect();
+    let more = selected.len() > most;
+    selected.truncate(most);
+    let read: Vec<Arc<NetworkDay>> = stream::iter(selected)
         .map(|day| network_day(query, day))
         .buffered(CONCURRENT_QUERIES)
         .try_collect()
@@ -50,16 +50,16 @@ pub(super) async fn answer(query: &ResolvedQuery<'_>) -> Result<ResponseData, Pr
 
 async fn network_day(query: &ResolvedQuery<'_>, day: Day) -> Result<Arc<NetworkDay>, Problem> {
     let context = query.context;
-    let added = async {
+    let summed = async {
         let Some(rows) = context.reader().day(day).await? else {
             return Err(query.missing_day(day).await);
         };
-        let added = tokio::task::spawn_blocking(move || rows.network()).await;
-        let added = added.map_err(|error| {
+        let summed = tokio::task::spawn_blocking(move || rows.network()).await;
+        let summed = summed.map_err(|error| {
             tracing::error!(%error, "adding up a day was broken off");
             Problem::Internal
         })?;
-        Ok(Arc::new(added?))
+        Ok(Arc::new(summed?))
     };
-    context.resources.network.get_or_insert_async(&(query.version(), day), added).await
+    context.resources.network.get_or_insert_async(&(query.version(), day), summed).await
 }

@@ -16,7 +16,7 @@ pub(super) async fn answer(query: &ResolvedQuery<'_>) -> Result<ResponseData, Pr
         Some(Cursor::After(day, miner)) => Some((day, MinerId(miner))),
         Some(Cursor::Offset { .. }) => return Err(Problem::StaleCursor),
     };
-    let wanted = ReconciliationWanted {
+    let filter = ReconciliationWanted {
         days: days.clone(),
         miners: parameters.miners("miner"),
         status: parameters.names("status").first().copied(),
@@ -25,7 +25,7 @@ pub(super) async fn answer(query: &ResolvedQuery<'_>) -> Result<ResponseData, Pr
     };
     let page = {
         let _permit = context.query_permit().await?;
-        context.resources.questions.reconciliation(query.version(), &wanted).await?
+        context.resources.questions.reconciliation(query.version(), &filter).await?
     };
     let next = page.more.map(|(day, miner)| Cursor::After(day, miner.0));
     let identities: Vec<&str> = IDENTITIES.iter().map(|identity| identity.name).collect();

@@ -19,11 +19,11 @@ use crate::access::history_window::HistoryWindow;
 use crate::errors::problem::Problem;
 
 /// Bytes that a value of a row takes in memory, about: of the widest kinds that are common.
-const VALUE: usize = 16;
+const BYTES_PER_VALUE: usize = 16;
 /// Bytes that a row of an object's lists takes as text, about.
-const LISTED: usize = 600;
+const BYTES_PER_LISTED_ROW: usize = 600;
 /// Rows of a calendar of expirations at most, about: sectors live five years and a half.
-const PERIODS: u64 = 2_000;
+const MAX_PERIODS: u64 = 2_000;
 
 /// A parsed request whose days and cursor are resolved.
 pub(super) struct ResolvedQuery<'q> {
@@ -53,7 +53,7 @@ impl<'q> ResolvedQuery<'q> {
     ) -> Result<Self, Problem> {
         let days = window.days();
         let mut query = Self { context, parameters, published, window, days, after: None };
-        query.days = query.meant(operation.days).await?;
+        query.days = query.selected_days(operation.days).await?;
         query.after = match parameters.cursor()? {
             Some(Cursor::After(day, _)) if !query.days.contains(&day) => return Err(Problem::StaleCursor),
             after => after,
@@ -62,7 +62,7 @@ impl<'q> ResolvedQuery<'q> {
     }
 
     /// The days that a path's parameters mean.
-    async fn meant(&self, days: DaySelection) -> Result<RangeInclusive<Day>, Problem> {
+    async fn selected_days(&self, days: DaySelection) -> Result<RangeInclusive<Day>, Problem> {
         let (day, from, to) =
             (self.parameters.day_ref("day"), self.parameters.day_ref("from"), self.parameters.day_ref("to"));
         match days {
@@ -92,7 +92,7 @@ impl<'q> ResolvedQuery<'q> {
     async fn range(&self, from: Option<DayRef>, to: Option<DayRef>) -> Result<RangeInclusive<Day>, Problem> {
         let to = to.map_or(self.window.latest(), |to| self.day(to));
         let from = from.map_or(to, |from| self.day(from));
-        self.seen(from)?;
+        self.check_visible(from)?;
         if from > self.window.latest() {
             return Err(self.missing_day(from).await);
         }
@@ -114,13 +114,13 @@ impl<'q> ResolvedQuery<'q> {
     }
 
     /// Refuses a day before the window, where that hides anything. Before all days nothing is hidden.
-    fn seen(&self, day: Day) -> Result<(), Problem> {
+    fn check_visible(&self, day: Day) -> Result<(), Problem> {
         if self.window.hides_days() { self.window.check(day).map_err(Problem::Denied) } else { Ok(()) }
     }
 
     /// Refuses a day that may not be seen, and one that is not closed: what is not known is never answered as nothing.
     async fn check(&self, day: Day) -> Result<(), Problem> {
-        self.seen(day)?;
+        self.check_visible(day)?;
         if self.window.days().contains(&day) {
             return Ok(());
         }
@@ -140,10 +140,11 @@ impl<'q> ResolvedQuery<'q> {
         else {
             return not_closed;
         };
-        let told = GapFormatter { clock: Some(clock), window: Some(self.window) };
+        let gap_formatter = GapFormatter { clock: Some(clock), window: Some(self.window) };
         let inside =
             |gap: &&lake::Gap| (clock.day_of(gap.first_epoch)..=clock.day_of(gap.last_epoch)).contains(&day);
-        let gaps: Vec<Value> = gaps.iter().filter(inside).filter_map(|gap| told.to_json(gap)).collect();
+        let gaps: Vec<Value> =
+            gaps.iter().filter(inside).filter_map(|gap| gap_formatter.to_json(gap)).collect();
         if gaps.is_empty() { not_closed } else { Problem::Gap { day, gaps } }
     }
 
@@ -158,9 +159,9 @@ impl<'q> ResolvedQuery<'q> {
     }
 
     /// About how many bytes of memory the answer's rows take at most, as far as that is known before they are there.
-    pub(super) fn weight(&self, operation: &Operation) -> usize {
+    pub(super) fn estimated_bytes(&self, operation: &Operation) -> usize {
         let (columns, always) = match operation.response {
-            ResponseType::Object(_) => return self.max_rows().saturating_mul(LISTED),
+            ResponseType::Object(_) => return self.max_rows().saturating_mul(BYTES_PER_LISTED_ROW),
             ResponseType::Rows(headings) => (headings().len(), None),
             ResponseType::SomeRows(headings, always) => (headings().len(), Some(always)),
         };
@@ -169,15 +170,15 @@ impl<'q> ResolvedQuery<'q> {
             let each = columns.saturating_sub(always).div_ceil(COLUMNS.len().max(1));
             always + self.parameters.selected_columns().len() * each
         });
-        let rows = usize::try_from(self.rows_there(operation.id)).unwrap_or(usize::MAX);
-        rows.saturating_mul(columns * VALUE)
+        let rows = usize::try_from(self.estimated_rows(operation.id)).unwrap_or(usize::MAX);
+        rows.saturating_mul(columns * BYTES_PER_VALUE)
     }
 
     /// How many rows there are at most for what is asked.
-    fn rows_there(&self, id: OperationId) -> u64 {
+    fn estimated_rows(&self, id: OperationId) -> u64 {
         let of_days = match (id, self.parameters.miners("miner").len()) {
             (OperationId::Miner, _) => return 1,
-            (OperationId::MinerExpirations | OperationId::NetworkExpirations, _) => return PERIODS,
+            (OperationId::MinerExpirations | OperationId::NetworkExpirations, _) => return MAX_PERIODS,
             (OperationId::NetworkDaily, _) => day_count(&self.days),
             (OperationId::SectorsDaily | OperationId::Reconciliation | OperationId::Miners, 0) => {
                 self.published.rows_at_most(&self.days)

@@ -38,7 +38,7 @@ pub(super) struct Rows {
     /// Where the next page continues, if there is one.
     pub(super) next: Option<Cursor>,
     /// What the next page's address says in the place of what was said or left out: days that are relative now.
-    pub(super) pinned: Vec<(&'static str, String)>,
+    pub(super) next_parameters: Vec<(&'static str, String)>,
     /// What JSON says beside the rows.
     pub(super) meta: Map<String, Value>,
 }
@@ -46,14 +46,14 @@ pub(super) struct Rows {
 impl Rows {
     /// Rows that are all there are.
     pub(super) fn new(sheet: Sheet) -> Self {
-        Self { sheet, next: None, pinned: Vec::new(), meta: Map::new() }
+        Self { sheet, next: None, next_parameters: Vec::new(), meta: Map::new() }
     }
 
     /// A page of some days' rows. The days of the next page's address are these, however many are closed meanwhile.
     pub(super) fn of_days(sheet: Sheet, days: &RangeInclusive<Day>, next: Option<Cursor>) -> Self {
         let (from, to) = (days.start().to_string(), days.end().to_string());
-        let pinned = vec![("from", from.clone()), ("to", to.clone())];
-        Self { next, pinned, ..Self::new(sheet) }.with("from", from).with("to", to)
+        let next_parameters = vec![("from", from.clone()), ("to", to.clone())];
+        Self { next, next_parameters, ..Self::new(sheet) }.with("from", from).with("to", to)
     }
 
     /// The same, with what is known of the days of its numbers: since when there are events, and how the outcomes of these
@@ -121,15 +121,15 @@ impl ResponseData {
         parameters: &QueryParameters,
         format: Format,
         validator: &Validator,
-        room: Option<MemoryPermit>,
+        permit: Option<MemoryPermit>,
     ) -> Result<Response, Problem> {
         let mut receipts = None;
         let (body, link) = match self {
-            Self::Object(text) => (owned_body(text.into_bytes(), room), None),
+            Self::Object(text) => (owned_body(text.into_bytes(), permit), None),
             Self::Rows(rows) => {
                 receipts = rows.meta.get(RECEIPTS).and_then(Value::as_str).map(HeaderValue::from_str);
-                let link = rows.next.map(|next| link(path, parameters, &rows.pinned, next));
-                (rows.body(format.form, validator.version, room).await?, link)
+                let link = rows.next.map(|next| link(path, parameters, &rows.next_parameters, next));
+                (rows.body(format.form, validator.version, permit).await?, link)
             }
         };
         let mut response = Response::new(body);
@@ -160,7 +160,7 @@ impl Rows {
         mut self,
         form: Form,
         version: u64,
-        mut room: Option<MemoryPermit>,
+        mut permit: Option<MemoryPermit>,
     ) -> Result<Body, Problem> {
         let (mut before, mut after) = (Vec::new(), Vec::new());
         if form == Form::Json {
@@ -176,10 +176,10 @@ impl Rows {
                 tracing::error!(%error, "writing an answer was broken off");
                 Problem::Internal
             })?;
-            return Ok(owned_body(encoded?, room));
+            return Ok(owned_body(encoded?, permit));
         }
-        if let Some(room) = &mut room {
-            room.shrink_to(self.sheet.size().saturating_add(STREAM_OVERHEAD));
+        if let Some(permit) = &mut permit {
+            permit.shrink_to(self.sheet.size().saturating_add(STREAM_OVERHEAD));
         }
         let mut pieces = self.sheet.pieces(form)?;
         if let Some(first) = pieces.next() {
@@ -187,19 +187,25 @@ impl Rows {
         }
         if pieces.is_done() {
             before.extend(after);
-            return Ok(owned_body(before, room));
+            return Ok(owned_body(before, permit));
         }
-        Ok(RowStream::body(before, pieces, after, room))
+        Ok(RowStream::body(before, pieces, after, permit))
     }
 }
 
 /// The address of the next page, as RFC 8288 has it.
-fn link(path: &str, parameters: &QueryParameters, pinned: &[(&'static str, String)], next: Cursor) -> String {
-    let said = parameters
-        .query()
-        .filter(|(name, _)| *name != "cursor" && !pinned.iter().any(|(pinned, _)| pinned == name));
-    let pinned = pinned.iter().map(|(name, value)| (*name, value.as_str()));
+fn link(
+    path: &str,
+    parameters: &QueryParameters,
+    next_parameters: &[(&'static str, String)],
+    next: Cursor,
+) -> String {
+    let given = parameters.query().filter(|(name, _)| {
+        *name != "cursor" && !next_parameters.iter().any(|(next_parameters, _)| next_parameters == name)
+    });
+    let next_parameters = next_parameters.iter().map(|(name, value)| (*name, value.as_str()));
     // Values have been read, so nothing in them needs escaping: names, numbers, dates, commas and minuses.
-    let pairs: Vec<String> = said.chain(pinned).map(|(name, value)| format!("{name}={value}&")).collect();
+    let pairs: Vec<String> =
+        given.chain(next_parameters).map(|(name, value)| format!("{name}={value}&")).collect();
     format!("<{path}?{}cursor={next}>; rel=\"next\"", pairs.concat())
 }

@@ -22,13 +22,18 @@ pub(super) struct RowStream {
     pieces: Pieces,
     /// What goes after the last piece.
     after: Option<Vec<u8>>,
-    _room: Option<MemoryPermit>,
+    _permit: Option<MemoryPermit>,
 }
 
 impl RowStream {
     /// A body of what is written already, the pieces, and what goes after them.
-    pub(super) fn body(before: Vec<u8>, pieces: Pieces, after: Vec<u8>, room: Option<MemoryPermit>) -> Body {
-        Body::new(Self { before, pieces, after: Some(after), _room: room })
+    pub(super) fn body(
+        before: Vec<u8>,
+        pieces: Pieces,
+        after: Vec<u8>,
+        permit: Option<MemoryPermit>,
+    ) -> Body {
+        Body::new(Self { before, pieces, after: Some(after), _permit: permit })
     }
 }
 
@@ -47,8 +52,8 @@ impl hyper::body::Body for RowStream {
                 Some(Err(error)) => {
                     // The client sees a body that was cut off.
                     self.after = None;
-                    let said: &(dyn std::error::Error + 'static) = &error;
-                    tracing::error!(error = said, "an answer's rows could not be written to their end");
+                    let given: &(dyn std::error::Error + 'static) = &error;
+                    tracing::error!(error = given, "an answer's rows could not be written to their end");
                     return Poll::Ready(Some(Err(error)));
                 }
                 None => match self.after.take() {
@@ -66,19 +71,19 @@ impl hyper::body::Body for RowStream {
 }
 
 /// A body that is written, and holds its room until it is sent.
-pub(super) fn owned_body(bytes: Vec<u8>, mut room: Option<MemoryPermit>) -> Body {
-    if let Some(room) = &mut room {
-        room.shrink_to(bytes.capacity());
+pub(super) fn owned_body(bytes: Vec<u8>, mut permit: Option<MemoryPermit>) -> Body {
+    if let Some(permit) = &mut permit {
+        permit.shrink_to(bytes.capacity());
     }
-    Body::from(Bytes::from_owner(Written { bytes, _room: room }))
+    Body::from(Bytes::from_owner(OwnedBytes { bytes, _permit: permit }))
 }
 
-struct Written {
+struct OwnedBytes {
     bytes: Vec<u8>,
-    _room: Option<MemoryPermit>,
+    _permit: Option<MemoryPermit>,
 }
 
-impl AsRef<[u8]> for Written {
+impl AsRef<[u8]> for OwnedBytes {
     fn as_ref(&self) -> &[u8] {
         &self.bytes
     }

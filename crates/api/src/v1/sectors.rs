@@ -11,7 +11,7 @@ use crate::errors::problem::Problem;
 
 pub(super) async fn of_miner(query: &ResolvedQuery<'_>) -> Result<ResponseData, Problem> {
     let ResolvedQuery { parameters, days, .. } = query;
-    let wanted = EventsWanted {
+    let filter = EventsWanted {
         miner: parameters.miner("id").ok_or(Problem::Internal)?,
         sector: None,
         days: days.clone(),
@@ -20,10 +20,10 @@ pub(super) async fn of_miner(query: &ResolvedQuery<'_>) -> Result<ResponseData, 
         after: after(query)?,
         most: query.max_rows(),
     };
-    let mut rows = ask(query, &wanted).await?;
+    let mut rows = query_events(query, &filter).await?;
     // The days of the address are those of the first page, however many are closed meanwhile.
     let (from, to) = (days.start().to_string(), days.end().to_string());
-    rows.pinned = match parameters.day_ref("day") {
+    rows.next_parameters = match parameters.day_ref("day") {
         Some(_) => vec![("day", from.clone())],
         None => vec![("from", from.clone()), ("to", to.clone())],
     };
@@ -36,7 +36,7 @@ pub(super) async fn of_sector(query: &ResolvedQuery<'_>) -> Result<ResponseData,
         return Err(Problem::Internal);
     };
     // A key's holder sees as much of the life as of all else.
-    let wanted = EventsWanted {
+    let filter = EventsWanted {
         miner,
         sector: Some(sector),
         days: query.days.clone(),
@@ -45,8 +45,8 @@ pub(super) async fn of_sector(query: &ResolvedQuery<'_>) -> Result<ResponseData,
         after: after(query)?,
         most: query.max_rows(),
     };
-    let rows = ask(query, &wanted).await?;
-    if rows.sheet.is_empty() && wanted.after.is_none() {
+    let rows = query_events(query, &filter).await?;
+    if rows.sheet.is_empty() && filter.after.is_none() {
         if window.hides_days() {
             // Whether there was one before is not told.
             let first = window.first();
@@ -68,11 +68,11 @@ fn after(query: &ResolvedQuery<'_>) -> Result<Option<EventPlace>, Problem> {
     }
 }
 
-async fn ask(query: &ResolvedQuery<'_>, wanted: &EventsWanted) -> Result<Rows, Problem> {
+async fn query_events(query: &ResolvedQuery<'_>, filter: &EventsWanted) -> Result<Rows, Problem> {
     let context = query.context;
     let _permit = context.query_permit().await?;
-    let page = context.resources.questions.events(query.version(), wanted).await?;
+    let page = context.resources.questions.events(query.version(), filter).await?;
     let next =
-        page.more.and_then(|place| Some(Cursor::After(place.day, u64::try_from(place.position).ok()?)));
-    Ok(Rows { next, ..Rows::new(page.rows) }.with_receipts(&query.published, &wanted.days))
+        page.more.and_then(|cursor| Some(Cursor::After(cursor.day, u64::try_from(cursor.position).ok()?)));
+    Ok(Rows { next, ..Rows::new(page.rows) }.with_receipts(&query.published, &filter.days))
 }

@@ -30,7 +30,7 @@ pub(super) async fn answer(
         lake::Status::of(context.reader().directory()).await?
     };
     let clock = status.sources.last().map(|source| Clock::new(source.genesis));
-    let told = GapFormatter { clock, window: window.copied() };
+    let gap_formatter = GapFormatter { clock, window: window.copied() };
     let seen = window.map(HistoryWindow::days);
     let latest = window.map(HistoryWindow::latest);
     // A day is closed once the chain has gone beyond it, so the day before lies a day and more behind the head.
@@ -48,7 +48,7 @@ pub(super) async fn answer(
         // Totals stand on it, so it is told whatever may be seen.
         "history_since": text(status.history_since),
         "receipts": seen.as_ref().map_or(status.receipts, |days| published.receipts_of(days)),
-        "gaps": status.gaps.iter().filter_map(|gap| told.to_json(gap)).collect::<Vec<Value>>(),
+        "gaps": status.gaps.iter().filter_map(|gap| gap_formatter.to_json(gap)).collect::<Vec<Value>>(),
         "sources": status.sources.iter().filter_map(|of| source(of, published, window)).collect::<Vec<Value>>(),
         "version": status.version,
         "layout": status.layout,

@@ -28,9 +28,9 @@ use crate::v2::parameters::V2Query;
 /// balance").
 const HISTORY_SINCE: HeaderName = HeaderName::from_static("x-history-since");
 /// Bytes that a row takes beside its columns' names and values.
-const ROW: usize = 80;
+const BYTES_PER_ROW: usize = 80;
 /// Bytes that a value takes at most, with its punctuation.
-const VALUE: usize = 24;
+const BYTES_PER_VALUE: usize = 24;
 
 /// Answers a request for an endpoint's rows of a day.
 pub(crate) async fn rows(
@@ -49,12 +49,12 @@ pub(crate) async fn rows(
         let published = server.shared.reader.published();
         match request.answer(&published).await {
             Ok(mut response) => {
-                request.note(&published, &mut response);
+                request.set_provenance_headers(&published, &mut response);
                 return response;
             }
             // The day was closed again meanwhile: what is published now has it.
             Err(RowsError::Failed(RenderError::Replaced)) => {}
-            Err(RowsError::Failed(RenderError::Crowded)) => return V2Error::Busy.response(id),
+            Err(RowsError::Failed(RenderError::OutOfMemory)) => return V2Error::Busy.response(id),
             Err(RowsError::Failed(failure)) => {
                 let error: &(dyn std::error::Error + 'static) = &failure;
                 tracing::error!(request_id = %id, error, "a day could not be answered");
@@ -100,10 +100,10 @@ impl Request<'_> {
             // Before the first closed day there is nothing to wait for, unless an older day is closed.
             let tag = EntityTag::of_endpoint(published.version(), self.endpoint, self.query.miner);
             let control = self.control(*closed.end(), *closed.end());
-            return if self.has(&tag) {
+            return if self.is_cached(&tag) {
                 Ok(not_modified(&tag, control))
             } else {
-                self.one(&[], &tag, control)
+                self.single_row(&[], &tag, control)
             };
         }
         let edition = (day <= *closed.end()).then(|| published.edition(day)).flatten();
@@ -113,7 +113,7 @@ impl Request<'_> {
         };
         let tag = EntityTag::of_endpoint(edition, self.endpoint, self.query.miner);
         let control = self.control(day, *closed.end());
-        if self.has(&tag) {
+        if self.is_cached(&tag) {
             return Ok(not_modified(&tag, control));
         }
         match self.query.miner {
@@ -147,17 +147,17 @@ impl Request<'_> {
     ) -> Result<Response, RowsError> {
         let shared = &self.server.shared;
         if let Some(rendered) = shared.rendered.get_cached(edition, self.endpoint) {
-            return self.one(rendered.row(miner).unwrap_or_default(), tag, control);
+            return self.single_row(rendered.row(miner).unwrap_or_default(), tag, control);
         }
         let rows = rendered::rows(&shared.reader, edition).await?;
         let mut array = String::with_capacity(row_size(self.endpoint));
         rows.write_json(self.endpoint, Some(miner), &mut array);
         let row = array.strip_prefix('[').and_then(|array| array.strip_suffix(']')).unwrap_or_default();
-        self.one(row.as_bytes(), tag, control)
+        self.single_row(row.as_bytes(), tag, control)
     }
 
     /// An answer with that row, or with none where it is empty.
-    fn one(&self, row: &[u8], tag: &EntityTag, control: HeaderValue) -> Result<Response, RowsError> {
+    fn single_row(&self, row: &[u8], tag: &EntityTag, control: HeaderValue) -> Result<Response, RowsError> {
         let mut text = envelope::success_prefix(self.id, row.len() + 3).into_bytes();
         text.push(b'[');
         text.extend_from_slice(row);
@@ -169,7 +169,7 @@ impl Request<'_> {
 
     /// Says from which day on events are in totals, and how the outcomes of the day's messages are known. The rows cannot
     /// say it: their keys are fixed.
-    fn note(&self, published: &Published, response: &mut Response) {
+    fn set_provenance_headers(&self, published: &Published, response: &mut Response) {
         let since = published.history_since().map(|since| HeaderValue::from_str(&since.to_string()));
         if let Some(Ok(since)) = since {
             response.headers_mut().insert(HISTORY_SINCE, since);
@@ -182,7 +182,7 @@ impl Request<'_> {
     }
 
     /// Whether the request's sender has what is under that tag.
-    fn has(&self, tag: &EntityTag) -> bool {
+    fn is_cached(&self, tag: &EntityTag) -> bool {
         let asked = IfNoneMatch::of(self.headers);
         asked.names(tag) || asked.is_any()
     }
@@ -202,7 +202,7 @@ impl Request<'_> {
 fn success(body: Body, coding: ContentCoding, tag: &EntityTag, control: HeaderValue) -> Response {
     let mut response = envelope::json_response(StatusCode::OK, body, ResponseCode(0));
     coding.set_header(response.headers_mut());
-    validators(&mut response, tag, control);
+    set_validators(&mut response, tag, control);
     response
 }
 
@@ -211,11 +211,11 @@ fn not_modified(tag: &EntityTag, control: HeaderValue) -> Response {
     let mut response = Response::new(Body::empty());
     *response.status_mut() = StatusCode::NOT_MODIFIED;
     response.extensions_mut().insert(ResponseCode(0));
-    validators(&mut response, tag, control);
+    set_validators(&mut response, tag, control);
     response
 }
 
-fn validators(response: &mut Response, tag: &EntityTag, control: HeaderValue) {
+fn set_validators(response: &mut Response, tag: &EntityTag, control: HeaderValue) {
     if let Some(tag) = tag.header() {
         response.headers_mut().insert(ETAG, tag);
     }
@@ -224,6 +224,6 @@ fn validators(response: &mut Response, tag: &EntityTag, control: HeaderValue) {
 
 /// About how long a row's JSON is at most: names, punctuation, and values of up to 20 digits.
 fn row_size(endpoint: Endpoint) -> usize {
-    let columns: usize = endpoint.columns().map(|column| column.name.len() + VALUE).sum();
-    columns + ROW
+    let columns: usize = endpoint.columns().map(|column| column.name.len() + BYTES_PER_VALUE).sum();
+    columns + BYTES_PER_ROW
 }

@@ -12,18 +12,18 @@ use crate::output::{self, Align};
 
 /// What the published version is made of.
 #[derive(Serialize)]
-struct Listed {
+struct FilesReport {
     /// The directory of the tables.
     lake: String,
     /// The published version of `sp_sector_daily`. It changes whenever the files do.
     version: u64,
     first_day: String,
     last_day: String,
-    files: Vec<ListedFile>,
+    files: Vec<FileReport>,
 }
 
 #[derive(Serialize)]
-struct ListedFile {
+struct FileReport {
     table: &'static str,
     path: String,
     size: u64,
@@ -46,7 +46,7 @@ pub(crate) async fn run(arguments: Files) -> anyhow::Result<()> {
     for (table, of) in listing.tables().filter(|(table, _)| chosen(table)) {
         let holding = |file: &&DataFile| file.first_day <= *days.end() && file.last_day >= *days.start();
         for file in of.iter().filter(holding) {
-            files.push(ListedFile {
+            files.push(FileReport {
                 table,
                 path: text(&file.path)?,
                 size: file.size,
@@ -56,7 +56,7 @@ pub(crate) async fn run(arguments: Files) -> anyhow::Result<()> {
             });
         }
     }
-    let listed = Listed {
+    let listed = FilesReport {
         lake: text(listing.directory())?,
         version: listing.version(),
         first_day: closed.start().to_string(),
@@ -77,7 +77,7 @@ fn text(path: &Path) -> anyhow::Result<String> {
     Ok(text.to_owned())
 }
 
-fn print(listed: &Listed) -> anyhow::Result<()> {
+fn print(listed: &FilesReport) -> anyhow::Result<()> {
     let header = [
         ("table", Align::Left),
         ("first day", Align::Left),

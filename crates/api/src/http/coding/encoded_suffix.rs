@@ -1,16 +1,16 @@
 //! Suffixes of responses, held compressed and completed by a prefix of each response's own.
 //!
-//! Every answer begins with its request's id, and the rest is the same for all. In each format the fresh beginning goes
+//! Every answer begins with its request's id, and the rest is the same for all. In each format the fresh prefix goes
 //! uncompressed before the compressed rest, and both are one stream, since many clients read no further than the end
 //! of the first:
 //!
 //! ```text
-//! gzip    header │ stored block(s): beginning │ deflate blocks: ending │ CRC-32 of both │ length
-//! zstd    header │ raw block(s): beginning    │ compressed blocks: ending
-//! brotli  window │ raw meta-block(s): beginning │ compressed meta-blocks: ending │ empty last meta-block
+//! gzip    header │ stored block(s): prefix    │ deflate blocks: suffix │ CRC-32 of both │ length
+//! zstd    header │ raw block(s): prefix       │ compressed blocks: suffix
+//! brotli  window │ raw meta-block(s): prefix    │ compressed meta-blocks: suffix │ empty last meta-block
 //! ```
 //!
-//! An ending may be decoded after any beginning, because it refers to nothing before itself: deflate and zstd refer to
+//! A suffix may be decoded after any prefix, because it refers to nothing before itself: deflate and zstd refer to
 //! earlier bytes only by distances, of which a compressor never makes one that leads out of what it was given; zstd's
 //! remembered distances and tables are not touched by raw blocks. Brotli also has a dictionary whose words are found by
 //! distances beyond the stream's beginning, a remembered distance and contexts made of the two bytes before; its
@@ -44,7 +44,7 @@ const GZIP_HEADER: [u8; 10] = [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 0xff];
 /// What begins a zstd frame, and a descriptor that says neither length nor checksum follow (RFC 8878, 3.1.1).
 const ZSTD_MAGIC: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
 const ZSTD_DESCRIPTOR: u8 = 0;
-/// The least window that is said: no block may be longer than it, and the beginning's are up to [`LONGEST`].
+/// The least window that is said: no block may be longer than it, and the prefix's are up to [`LONGEST`].
 const ZSTD_LEAST_WINDOW: u8 = (17 - 10) << 3;
 
 /// Longest uncompressed piece that all formats can have in one block.
@@ -63,7 +63,7 @@ pub(crate) struct EncodedSuffix {
 }
 
 impl EncodedSuffix {
-    /// An ending that is given as it is.
+    /// A suffix that is given as it is.
     pub(crate) fn plain(bytes: Bytes) -> Self {
         let length = bytes.len();
         Self { coding: ContentCoding::Identity, bytes, window: 0, sum: crc32fast::Hasher::new(), length }
@@ -75,7 +75,7 @@ impl EncodedSuffix {
         self
     }
 
-    /// Compresses an ending. Takes some tenths of a second for some megabytes: do it on a thread that may block.
+    /// Compresses a suffix. Takes some tenths of a second for some megabytes: do it on a thread that may block.
     pub(crate) fn new(coding: ContentCoding, plain: &Bytes) -> io::Result<Self> {
         let mut suffix = Self::plain(plain.clone());
         suffix.coding = coding;
@@ -132,13 +132,13 @@ impl EncodedSuffix {
         &self.bytes
     }
 
-    /// A whole answer: that beginning, and this ending. The ending is not copied.
-    pub(crate) fn with_prefix(&self, beginning: &str) -> Parts {
-        let pieces = beginning.as_bytes().chunks(LONGEST);
-        let mut head = Vec::with_capacity(beginning.len() + 32);
+    /// A whole answer: that prefix, and this suffix. The suffix is not copied.
+    pub(crate) fn with_prefix(&self, prefix: &str) -> Parts {
+        let pieces = prefix.as_bytes().chunks(LONGEST);
+        let mut head = Vec::with_capacity(prefix.len() + 32);
         let mut trailer = Bytes::new();
         match self.coding {
-            ContentCoding::Identity => head.extend_from_slice(beginning.as_bytes()),
+            ContentCoding::Identity => head.extend_from_slice(prefix.as_bytes()),
             ContentCoding::Gzip => {
                 head.extend(GZIP_HEADER);
                 for piece in pieces {
@@ -150,10 +150,10 @@ impl EncodedSuffix {
                     head.extend_from_slice(piece);
                 }
                 let mut sum = crc32fast::Hasher::new();
-                sum.update(beginning.as_bytes());
+                sum.update(prefix.as_bytes());
                 sum.combine(&self.sum);
                 // The length counts modulo 2^32.
-                let length = (beginning.len() + self.length) as u32;
+                let length = (prefix.len() + self.length) as u32;
                 trailer = Bytes::from([sum.finalize().to_le_bytes(), length.to_le_bytes()].concat());
             }
             ContentCoding::Brotli => {
@@ -285,12 +285,12 @@ mod tests {
         for plain in suffixes().into_iter().map(Bytes::from) {
             for coding in ContentCoding::ALL {
                 let suffix = EncodedSuffix::new(coding, &plain).expect("an ending");
-                for beginning in ["{", "{\"request_id\":\"x#1\",\"data\":[", &long] {
-                    let parts = suffix.with_prefix(beginning);
+                for prefix in ["{", "{\"request_id\":\"x#1\",\"data\":[", &long] {
+                    let parts = suffix.with_prefix(prefix);
                     let announced = hyper::body::Body::size_hint(&parts).exact();
                     let bytes = to_bytes(Body::new(parts), usize::MAX).await.expect("a body");
                     assert_eq!(announced, Some(bytes.len() as u64));
-                    let whole = [beginning.as_bytes(), &plain].concat();
+                    let whole = [prefix.as_bytes(), &plain].concat();
                     assert!(decoded(coding, &bytes) == whole, "{coding:?} of {} bytes", plain.len());
                 }
             }

@@ -22,7 +22,7 @@ impl ContentCoding {
     pub(crate) fn encode(self, plain: Vec<u8>) -> io::Result<Vec<u8>> {
         let Some(mut encoder) = Encoder::new(self)? else { return Ok(plain) };
         encoder.write(&plain)?;
-        encoder.end()
+        encoder.finish()
     }
 
     /// The answer in this coding, if it is not in one already and has a body.

@@ -53,7 +53,7 @@ impl Encoder {
     }
 
     /// What is compressed so far and was not taken yet.
-    fn take(&mut self) -> Vec<u8> {
+    fn take_output(&mut self) -> Vec<u8> {
         std::mem::take(match self {
             Self::Gzip(encoder) => encoder.get_mut(),
             Self::Brotli(encoder) => encoder.get_mut(),
@@ -62,7 +62,7 @@ impl Encoder {
     }
 
     /// Ends the stream and gives what was not taken yet.
-    pub(super) fn end(self) -> io::Result<Vec<u8>> {
+    pub(super) fn finish(self) -> io::Result<Vec<u8>> {
         match self {
             Self::Gzip(encoder) => encoder.finish(),
             Self::Brotli(encoder) => Ok(encoder.into_inner()),
@@ -102,12 +102,12 @@ impl hyper::body::Body for Encoded {
                     // What compresses takes more memory than what it makes, so it goes as soon as it can: the client may
                     // take its time.
                     match held.take_if(|_| hyper::body::Body::is_end_stream(body)) {
-                        Some(encoder) => encoder.end().map_err(axum::Error::new)?,
-                        None => held.as_mut().map(Encoder::take).unwrap_or_default(),
+                        Some(encoder) => encoder.finish().map_err(axum::Error::new)?,
+                        None => held.as_mut().map(Encoder::take_output).unwrap_or_default(),
                     }
                 }
                 None => match held.take() {
-                    Some(encoder) => encoder.end().map_err(axum::Error::new)?,
+                    Some(encoder) => encoder.finish().map_err(axum::Error::new)?,
                     None => break,
                 },
             };

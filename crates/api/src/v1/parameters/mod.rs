@@ -34,7 +34,7 @@ impl QueryParameters {
     ) -> Result<Self, Problem> {
         let mut parameters = Self::default();
         for (name, value) in segments {
-            parameters.take(known, true, name, value)?;
+            parameters.add(known, true, name, value)?;
         }
         for pair in query.split('&').filter(|pair| !pair.is_empty()) {
             let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
@@ -42,12 +42,12 @@ impl QueryParameters {
             let parameter = known.iter().find(|known| !known.in_path && known.name == shown);
             match (parameter, decode(value)) {
                 (Some(parameter), None) => {
-                    return Err(bad(parameter, value, "percent-encoded UTF-8"));
+                    return Err(bad_value(parameter, value, "percent-encoded UTF-8"));
                 }
-                (_, value) => parameters.take(known, false, &shown, &value.unwrap_or_default())?,
+                (_, value) => parameters.add(known, false, &shown, &value.unwrap_or_default())?,
             }
         }
-        let missing = known.iter().find(|known| known.required && parameters.given(known.name).is_none());
+        let missing = known.iter().find(|known| known.required && parameters.value(known.name).is_none());
         match missing {
             Some(missing) => Err(Problem::BadParameter {
                 name: missing.name,
@@ -57,7 +57,7 @@ impl QueryParameters {
         }
     }
 
-    fn take(
+    fn add(
         &mut self,
         known: &'static [Parameter],
         in_path: bool,
@@ -69,18 +69,18 @@ impl QueryParameters {
             let names = known.iter().filter(|known| !known.in_path).map(|known| known.name);
             return Err(Problem::UnknownParameter { nearest: nearest(name, names), name: cut(name) });
         };
-        if self.given(parameter.name).is_some() {
+        if self.value(parameter.name).is_some() {
             let problem = "is given twice: expected once".to_owned();
             return Err(Problem::BadParameter { name: parameter.name, problem });
         }
         let given = parameter.value_type.parse(value).map_err(|expected| {
-            bad(parameter, value, &expected.unwrap_or_else(|| parameter.value_type.expected()))
+            bad_value(parameter, value, &expected.unwrap_or_else(|| parameter.value_type.expected()))
         })?;
         self.0.push((parameter, value.to_owned(), given));
         Ok(())
     }
 
-    fn given(&self, name: &str) -> Option<&ParameterValue> {
+    fn value(&self, name: &str) -> Option<&ParameterValue> {
         self.0.iter().find(|(parameter, ..)| parameter.name == name).map(|(.., given)| given)
     }
 
@@ -91,14 +91,14 @@ impl QueryParameters {
     }
 
     pub(crate) fn day_ref(&self, name: &str) -> Option<DayRef> {
-        match self.given(name)? {
+        match self.value(name)? {
             ParameterValue::Day(when) => Some(*when),
             _ => None,
         }
     }
 
     pub(crate) fn miner(&self, name: &str) -> Option<MinerId> {
-        match self.given(name)? {
+        match self.value(name)? {
             ParameterValue::Miner(miner) => Some(*miner),
             _ => None,
         }
@@ -106,21 +106,21 @@ impl QueryParameters {
 
     /// By number, each once; none if the parameter is not given.
     pub(crate) fn miners(&self, name: &str) -> Vec<MinerId> {
-        match self.given(name) {
+        match self.value(name) {
             Some(ParameterValue::Miners(miners)) => miners.clone(),
             _ => Vec::new(),
         }
     }
 
     pub(crate) fn text(&self, name: &str) -> Option<&str> {
-        match self.given(name)? {
+        match self.value(name)? {
             ParameterValue::Text(text) => Some(text),
             _ => None,
         }
     }
 
     pub(crate) fn sector(&self, name: &str) -> Option<SectorNumber> {
-        match self.given(name)? {
+        match self.value(name)? {
             ParameterValue::Sector(sector) => Some(*sector),
             _ => None,
         }
@@ -128,7 +128,7 @@ impl QueryParameters {
 
     /// None if the parameter is not given.
     pub(crate) fn columns(&self, name: &str) -> &[&'static Column] {
-        match self.given(name) {
+        match self.value(name) {
             Some(ParameterValue::Columns(columns)) => columns,
             _ => &[],
         }
@@ -136,7 +136,7 @@ impl QueryParameters {
 
     /// By what to sort, and whether downwards.
     pub(crate) fn sort(&self, name: &str) -> Option<(&'static str, bool)> {
-        match self.given(name)? {
+        match self.value(name)? {
             ParameterValue::Sort { name, down } => Some((name, *down)),
             _ => None,
         }
@@ -144,7 +144,7 @@ impl QueryParameters {
 
     /// None if the parameter is not given.
     pub(crate) fn names(&self, name: &str) -> &[&'static str] {
-        match self.given(name) {
+        match self.value(name) {
             Some(ParameterValue::Names(names)) => names,
             _ => &[],
         }
@@ -152,7 +152,7 @@ impl QueryParameters {
 
     /// How many rows at most: the parameter `limit`.
     pub(crate) fn limit(&self, default: u64) -> usize {
-        let limit = match self.given("limit") {
+        let limit = match self.value("limit") {
             Some(ParameterValue::Limit(limit)) => *limit,
             _ => default,
         };
@@ -164,7 +164,7 @@ impl QueryParameters {
     /// # Errors
     /// If it names no place.
     pub(crate) fn cursor(&self) -> Result<Option<Cursor>, Problem> {
-        match self.given("cursor") {
+        match self.value("cursor") {
             Some(ParameterValue::Cursor(cursor)) => cursor.map(Some).ok_or(Problem::StaleCursor),
             _ => Ok(None),
         }
@@ -181,7 +181,7 @@ impl QueryParameters {
     }
 }
 
-fn bad(parameter: &'static Parameter, value: &str, expected: &str) -> Problem {
+fn bad_value(parameter: &'static Parameter, value: &str, expected: &str) -> Problem {
     let problem = format!("is {}: expected {expected}", Quote(value));
     Problem::BadParameter { name: parameter.name, problem }
 }

@@ -9,7 +9,7 @@ use super::names::{column_names, group, groups};
 use super::types::{Cursor, DIGITS, DayRef, MAX_DAYS, MAX_MINERS, MAX_ROWS, ParameterType, ParameterValue};
 
 /// How far from a known name one may be to be taken for a slip of it.
-const SLIP: usize = 4;
+const MAX_TYPO_DISTANCE: usize = 4;
 
 pub(super) fn cut(name: &str) -> String {
     name.chars().take(64).collect()
@@ -20,7 +20,7 @@ pub(super) fn nearest<'k>(name: &str, known: impl Iterator<Item = &'k str>) -> O
     let name = cut(name).to_ascii_lowercase();
     let distance = |known: &str| strsim::damerau_levenshtein(&name, known);
     let nearest = known.min_by_key(|known| distance(known))?;
-    let slip = SLIP.min(nearest.len().max(2) - 1);
+    let slip = MAX_TYPO_DISTANCE.min(nearest.len().max(2) - 1);
     (distance(nearest) <= slip || name.starts_with(nearest) || nearest.starts_with(&name)).then_some(nearest)
 }
 
