@@ -17,13 +17,13 @@ pub struct Config {
     /// The file of keys, [`KeyStore::path`](crate::keys::KeyStore::path); it need not be there. With neither a token nor a
     /// key, everyone is let in.
     pub keys: Option<PathBuf>,
-    /// How often to look for changed keys and to write down what was counted.
-    pub keys_every: Duration,
-    /// How fast the holder of a key may ask.
+    /// How often to look for changed keys and to write usage.
+    pub key_sync_interval: Duration,
+    /// The rate limit of each key.
     pub key_rate: Option<Rate>,
-    /// How fast an address may ask without a key.
+    /// The rate limit of each address without a key.
     pub address_rate: Option<Rate>,
-    /// Whether that holds also while no key is asked for.
+    /// Whether that holds also while no key is required.
     pub address_rate_when_open: bool,
     /// The origin whose pages may read responses, for `access-control-allow-origin`.
     pub allowed_origin: Option<AllowedOrigin>,
@@ -32,7 +32,7 @@ pub struct Config {
     /// Take the last address in `x-forwarded-for` for the client's: for a server behind a proxy that sets it.
     pub behind_proxy: bool,
     /// How often to look for a newer published version of the lake.
-    pub refresh_every: Duration,
+    pub refresh_interval: Duration,
     /// For how long looking may fail before `/readyz` says so.
     pub unready_after: Duration,
     /// How long a request may take, waiting included, before it is answered with 503.
@@ -65,10 +65,10 @@ pub struct Config {
     pub body_limit: u64,
     /// Bytes of rendered answers that are held, plain and compressed. The ten endpoints' of a day of 6,000 miners take
     /// some 30 MB.
-    pub rendered_bytes: usize,
-    /// Bytes of answers that may be made and not sent: a quarter of them for each address. Who wants more waits. As many may
-    /// be held again of rendered answers that are being sent and were dropped from what is held.
-    pub unsent_bytes: usize,
+    pub rendered_cache_bytes: usize,
+    /// Bytes of responses that may wait to be sent: a quarter of them for each address. Requests for more wait. As many again
+    /// may be rendered days that are being sent and have left the cache.
+    pub response_memory_bytes: usize,
 }
 
 impl Default for Config {
@@ -76,14 +76,14 @@ impl Default for Config {
         Self {
             token: None,
             keys: None,
-            keys_every: Duration::from_secs(1),
+            key_sync_interval: Duration::from_secs(1),
             key_rate: None,
             address_rate: None,
             address_rate_when_open: true,
             allowed_origin: Some(AllowedOrigin::any()),
             allow_origin_when_open: false,
             behind_proxy: false,
-            refresh_every: Duration::from_secs(2),
+            refresh_interval: Duration::from_secs(2),
             unready_after: Duration::from_secs(30),
             request_timeout: Duration::from_secs(30),
             header_timeout: Duration::from_secs(30),
@@ -97,8 +97,8 @@ impl Default for Config {
             max_head: 32 << 10,
             max_uri: 8 << 10,
             body_limit: 64 << 10,
-            rendered_bytes: 128 << 20,
-            unsent_bytes: 128 << 20,
+            rendered_cache_bytes: 128 << 20,
+            response_memory_bytes: 128 << 20,
         }
     }
 }
@@ -117,14 +117,14 @@ impl fmt::Debug for Config {
         let Self {
             token,
             keys,
-            keys_every,
+            key_sync_interval,
             key_rate,
             address_rate,
             address_rate_when_open,
             allowed_origin,
             allow_origin_when_open,
             behind_proxy,
-            refresh_every,
+            refresh_interval,
             unready_after,
             request_timeout,
             header_timeout,
@@ -138,20 +138,20 @@ impl fmt::Debug for Config {
             max_head,
             max_uri,
             body_limit,
-            rendered_bytes,
-            unsent_bytes,
+            rendered_cache_bytes,
+            response_memory_bytes,
         } = self;
         f.debug_struct("Config")
             .field("token", &token.as_ref().map(|_| "(hidden)"))
             .field("keys", keys)
-            .field("keys_every", keys_every)
+            .field("key_sync_interval", key_sync_interval)
             .field("key_rate", key_rate)
             .field("address_rate", address_rate)
             .field("address_rate_when_open", address_rate_when_open)
             .field("allowed_origin", allowed_origin)
             .field("allow_origin_when_open", allow_origin_when_open)
             .field("behind_proxy", behind_proxy)
-            .field("refresh_every", refresh_every)
+            .field("refresh_interval", refresh_interval)
             .field("unready_after", unready_after)
             .field("request_timeout", request_timeout)
             .field("header_timeout", header_timeout)
@@ -165,8 +165,8 @@ impl fmt::Debug for Config {
             .field("max_head", max_head)
             .field("max_uri", max_uri)
             .field("body_limit", body_limit)
-            .field("rendered_bytes", rendered_bytes)
-            .field("unsent_bytes", unsent_bytes)
+            .field("rendered_cache_bytes", rendered_cache_bytes)
+            .field("response_memory_bytes", response_memory_bytes)
             .finish()
     }
 }

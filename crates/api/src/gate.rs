@@ -19,14 +19,14 @@ use crate::http::request_id::RequestId;
 use crate::paths::{HEALTHZ, READYZ, scope_of_path};
 use crate::state::Server;
 
-/// Takes the request, which comes from `address`, out of what its key may make, or where it has none, its address.
+/// Takes a token for the request from the bucket of its key, or without a key from that of its `address`.
 pub(crate) fn take_token(
     server: &Server,
     caller: &Caller,
     head: &Parts,
     address: Option<IpAddr>,
 ) -> Result<Option<RateLimitStatus>, Denial> {
-    // Whoever watches over the server must not be told that it is busy, and these cost next to nothing.
+    // Health checks must not be refused for the rate, and cost next to nothing.
     if [HEALTHZ, READYZ].contains(&head.uri.path()) {
         return Ok(None);
     }
@@ -46,7 +46,7 @@ pub(crate) fn take_token(
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct ClientAddress(pub(crate) Option<IpAddr>);
 
-/// Where the request comes from: the connection's other end, or, behind a proxy, what the proxy says of it.
+/// The address of the client: that of the peer, or, behind a proxy, the one that the proxy names.
 pub(crate) fn client_address(server: &Server, headers: &HeaderMap, peer: Option<IpAddr>) -> Option<IpAddr> {
     if !server.shared.config.behind_proxy {
         return peer;
@@ -96,8 +96,8 @@ pub(crate) async fn authorized(
     response
 }
 
-/// Lets as many requests for data be worked on at once as the configuration says. Waiting takes at most half the
-/// time a request may take, so that who gets in late has time left.
+/// A permit to work on a request for data, of which there are as many as the configuration says. Waits for at most half of
+/// the request's timeout, so that there is time left to answer.
 async fn request_permit(server: &Server) -> Option<SemaphorePermit<'_>> {
     let permits = &server.shared.request_permits;
     if let Ok(permit) = permits.try_acquire() {

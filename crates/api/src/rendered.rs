@@ -72,7 +72,7 @@ impl RenderedDay {
         self.suffix.bytes().get(before + 1..*end)
     }
 
-    /// Bytes that it takes in memory.
+    /// Its size in memory, in bytes.
     fn size(&self) -> usize {
         size_of::<Self>() + self.suffix.bytes().len() + size_of_val(&*self.rows)
     }
@@ -141,7 +141,7 @@ impl RenderedCache {
         self.count_lookup(self.cache.get(&CacheKey { edition, endpoint, coding: ContentCoding::Identity }))
     }
 
-    /// How often requests have found what they asked for, how often they have not, and the bytes held.
+    /// The hits, misses and bytes of the cache.
     pub(crate) fn stats(&self) -> CacheFigures {
         CacheFigures {
             hits: self.hits.load(Ordering::Relaxed),
@@ -150,7 +150,7 @@ impl RenderedCache {
         }
     }
 
-    /// Counts whether a request has found what it asked for.
+    /// Counts a hit or a miss.
     fn count_lookup<T>(&self, held: Option<T>) -> Option<T> {
         let count = if held.is_some() { &self.hits } else { &self.misses };
         count.fetch_add(1, Ordering::Relaxed);

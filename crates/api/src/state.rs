@@ -79,8 +79,8 @@ impl Server {
                 key_sync,
                 address_limiter: config.address_rate.map(AddressLimiter::new),
                 request_ids: RequestIds::new(),
-                rendered: RenderedCache::new(config.rendered_bytes, config.unsent_bytes),
-                response_memory: ResponseMemory::new(config.unsent_bytes),
+                rendered: RenderedCache::new(config.rendered_cache_bytes, config.response_memory_bytes),
+                response_memory: ResponseMemory::new(config.response_memory_bytes),
                 connection_limits: ConnectionLimits::new(
                     config.max_connections_per_address,
                     config.count_loopback,

@@ -33,10 +33,10 @@ impl Background {
         let config = &server.shared.config;
         let ticks = |every| Ticks::new(every, &stopped);
         let mut tasks = JoinSet::new();
-        tasks.spawn(refresh_reader(server.clone(), ticks(config.refresh_every)));
-        tasks.spawn(render_ahead(server.clone(), ticks(config.refresh_every)));
-        tasks.spawn(check_reconciliation(server.clone(), ticks(config.refresh_every)));
-        tasks.spawn(sync_keys_periodically(server.clone(), ticks(config.keys_every)));
+        tasks.spawn(refresh_reader(server.clone(), ticks(config.refresh_interval)));
+        tasks.spawn(render_ahead(server.clone(), ticks(config.refresh_interval)));
+        tasks.spawn(check_reconciliation(server.clone(), ticks(config.refresh_interval)));
+        tasks.spawn(sync_keys_periodically(server.clone(), ticks(config.key_sync_interval)));
         tasks.spawn(evict_idle_addresses(server.clone(), ticks(FORGET_EVERY)));
         Self { stop, tasks }
     }

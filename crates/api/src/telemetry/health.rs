@@ -24,7 +24,7 @@ struct LakeHealth {
     reconciled: Option<ReconciliationSummary>,
 }
 
-/// Whether the numbers of the latest closed day close.
+/// The reconciliation of the latest closed day.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct ReconciliationSummary {
     /// The published version that this is of.
@@ -41,24 +41,24 @@ impl Health {
         self.draining.store(true, Ordering::Relaxed);
     }
 
-    /// Notes whether a newer version could be looked for.
+    /// Records whether the lake could be refreshed.
     pub(crate) fn record_refresh(&self, succeeded: bool) {
         let mut lake = self.lake();
         lake.failing_since =
             if succeeded { None } else { lake.failing_since.or_else(|| Some(Instant::now())) };
     }
 
-    /// Notes whether the latest day could be read.
+    /// Records whether the latest day could be read.
     pub(crate) fn record_latest_day(&self, succeeded: bool) {
         self.lake().unreadable = !succeeded;
     }
 
-    /// Notes how the latest day reconciles.
+    /// Records the reconciliation of the latest day.
     pub(crate) fn record_reconciliation(&self, of: ReconciliationSummary) {
         self.lake().reconciled = Some(of);
     }
 
-    /// How the latest day reconciles, once that is known.
+    /// The reconciliation of the latest day, once it is known.
     pub(crate) fn reconciliation(&self) -> Option<ReconciliationSummary> {
         self.lake().reconciled
     }

@@ -88,7 +88,7 @@ struct DenialLabels {
     reason: &'static str,
 }
 
-/// How long answers took: counts by bucket, added to without a lock.
+/// The histogram of response times, updated without a lock.
 #[derive(Debug, Default)]
 struct DurationHistogram {
     /// Of each bucket alone; the last is for what took longer than all bounds.

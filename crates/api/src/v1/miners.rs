@@ -57,7 +57,7 @@ pub(super) async fn one(query: &ResolvedQuery<'_>) -> Result<ResponseData, Probl
     Ok(ResponseData::Rows(rows.with_receipts(&query.published, &(day..=day))))
 }
 
-/// All storage providers as of the latest closed day.
+/// The table of storage providers as of the latest closed day.
 struct MinerTable {
     version: u64,
     window: HistoryWindow,

@@ -127,7 +127,7 @@ impl<'q> ResolvedQuery<'q> {
         Err(self.missing_day(day).await)
     }
 
-    /// Why a day is not there: a gap, or not closed yet.
+    /// The problem of a day that is missing: it is in a gap, or not closed yet.
     pub(super) async fn missing_day(&self, day: Day) -> Problem {
         let (first, latest) = (self.window.first(), self.window.latest());
         let not_closed = Problem::DayNotClosed { day, first, latest };
@@ -153,12 +153,12 @@ impl<'q> ResolvedQuery<'q> {
         self.published.version()
     }
 
-    /// How many rows are wanted at most.
+    /// The maximum number of rows.
     pub(super) fn max_rows(&self) -> usize {
         self.parameters.limit(DEFAULT_ROWS)
     }
 
-    /// About how many bytes of memory the answer's rows take at most, as far as that is known before they are there.
+    /// An upper estimate of the memory that the rows take, in bytes.
     pub(super) fn estimated_bytes(&self, operation: &Operation) -> usize {
         let (columns, always) = match operation.response {
             ResponseType::Object(_) => return self.max_rows().saturating_mul(BYTES_PER_LISTED_ROW),
@@ -174,7 +174,7 @@ impl<'q> ResolvedQuery<'q> {
         rows.saturating_mul(columns * BYTES_PER_VALUE)
     }
 
-    /// How many rows there are at most for what is asked.
+    /// An upper estimate of the number of rows.
     fn estimated_rows(&self, id: OperationId) -> u64 {
         let of_days = match (id, self.parameters.miners("miner").len()) {
             (OperationId::Miner, _) => return 1,

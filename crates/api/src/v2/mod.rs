@@ -78,7 +78,7 @@ impl From<RenderError> for RowsError {
     }
 }
 
-/// A request that was understood.
+/// A parsed request.
 struct Request<'r> {
     server: &'r Server,
     endpoint: Endpoint,
@@ -181,7 +181,7 @@ impl Request<'_> {
         }
     }
 
-    /// Whether the request's sender has what is under that tag.
+    /// Whether the client has what the tag stands for.
     fn is_cached(&self, tag: &EntityTag) -> bool {
         let asked = IfNoneMatch::of(self.headers);
         asked.names(tag) || asked.is_any()
@@ -206,7 +206,7 @@ fn success(body: Body, coding: ContentCoding, tag: &EntityTag, control: HeaderVa
     response
 }
 
-/// To who has the answer already.
+/// The response to a client that has the data already.
 fn not_modified(tag: &EntityTag, control: HeaderValue) -> Response {
     let mut response = Response::new(Body::empty());
     *response.status_mut() = StatusCode::NOT_MODIFIED;

@@ -21,7 +21,7 @@ impl Guarded {
     fn new(change: impl FnOnce(&mut Config)) -> Self {
         let data = tempfile::tempdir().expect("a directory");
         let keys = Some(KeyStore::path(data.path()));
-        let mut config = Config { keys, keys_every: Duration::from_millis(20), ..quick() };
+        let mut config = Config { keys, key_sync_interval: Duration::from_millis(20), ..quick() };
         change(&mut config);
         Self { server: Server::start(3, config), data }
     }
@@ -331,8 +331,8 @@ fn a_file_of_keys_that_cannot_be_read_lets_nobody_in() {
     let data = tempfile::tempdir().expect("a directory");
     let path = KeyStore::path(data.path());
     std::fs::write(&path, "no database, but quite some text".repeat(50)).expect("a file");
-    let keys_every = Duration::from_millis(20);
-    let server = Server::start(1, Config { keys: Some(path.clone()), keys_every, ..quick() });
+    let key_sync_interval = Duration::from_millis(20);
+    let server = Server::start(1, Config { keys: Some(path.clone()), key_sync_interval, ..quick() });
     server.ask("total").refused(401, 10011);
     std::fs::remove_file(&path).expect("removed");
     let token = new_token().expect("randomness");

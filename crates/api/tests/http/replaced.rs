@@ -140,8 +140,11 @@ fn nobody_sees_half_a_day_or_an_older_version_after_a_newer_one() {
     let requests = std::env::var("SECTORSCOPE_REQUESTS").ok().and_then(|number| number.parse().ok());
     let requests: u64 = requests.unwrap_or(REQUESTS);
     // Little room for what is rendered, so that days are rendered, let go, and rendered again.
-    let config =
-        Config { refresh_every: Duration::from_millis(5), rendered_bytes: 600 << 10, ..Config::default() };
+    let config = Config {
+        refresh_interval: Duration::from_millis(5),
+        rendered_cache_bytes: 600 << 10,
+        ..Config::default()
+    };
     let server = Server::over(begin, config);
     let (newest, done) = (AtomicU64::new(1), AtomicBool::new(false));
     let (newest, done, address) = (&newest, &done, server.address);

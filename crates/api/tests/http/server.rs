@@ -146,7 +146,7 @@ impl Server {
 
 /// A configuration that looks for newer data often, and lets pages of any origin read as a public server does.
 pub(crate) fn quick() -> Config {
-    Config { refresh_every: Duration::from_millis(20), allow_origin_when_open: true, ..Config::default() }
+    Config { refresh_interval: Duration::from_millis(20), allow_origin_when_open: true, ..Config::default() }
 }
 
 async fn close(lake: &Path, days: std::ops::Range<usize>, miners: [MinerId; 2]) {

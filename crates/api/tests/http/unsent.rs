@@ -51,7 +51,7 @@ fn unsent(server: &Server) -> f64 {
 #[test]
 fn answers_that_nobody_takes_hold_no_more_than_the_bound_and_others_are_served() {
     const BOUND: usize = 8 << 20;
-    let server = server(|config| config.unsent_bytes = BOUND);
+    let server = server(|config| config.response_memory_bytes = BOUND);
     for format in ["json", "csv", "ndjson", "parquet", "arrow"] {
         for coding in ["identity", "zstd"] {
             let more = format!("accept-encoding: {coding}\r\n");
@@ -74,7 +74,7 @@ fn answers_that_nobody_takes_hold_no_more_than_the_bound_and_others_are_served()
 fn one_address_has_its_part_and_leaves_others_theirs() {
     // Its quarter is less than one of these answers.
     let server = server(|config| {
-        config.unsent_bytes = 8 << 20;
+        config.response_memory_bytes = 8 << 20;
         config.behind_proxy = true;
     });
     let from = |address: &str| format!("x-forwarded-for: {address}\r\n");
@@ -96,7 +96,7 @@ fn one_address_has_its_part_and_leaves_others_theirs() {
 #[test]
 fn who_takes_nothing_is_given_up_and_gives_its_room_back() {
     let server = server(|config| {
-        config.unsent_bytes = 4 << 20;
+        config.response_memory_bytes = 4 << 20;
         // Long enough for a reader on a busy machine, and half of what others wait for room.
         config.write_timeout = Duration::from_secs(5);
     });
@@ -149,8 +149,8 @@ fn a_head_of_what_comes_piece_by_piece_has_no_body_and_holds_nothing() {
 fn rendered_days_that_are_being_sent_are_bounded_too() {
     // Room for less than a day of one endpoint: whoever asks for another waits until what is sent is taken.
     let server = server(|config| {
-        config.rendered_bytes = 1;
-        config.unsent_bytes = 1;
+        config.rendered_cache_bytes = 1;
+        config.response_memory_bytes = 1;
     });
     for day in 1..=DAYS {
         for endpoint in ["total", "fault", "terminate"] {

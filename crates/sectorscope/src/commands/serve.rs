@@ -69,8 +69,8 @@ impl BoundServer {
             behind_proxy: listen.behind_proxy,
             max_connections: connection_limit(listen),
             max_connections_per_address: Some(listen.max_connections_per_address),
-            rendered_bytes: mebibytes(listen.answers_memory),
-            unsent_bytes: mebibytes(listen.unsent_memory.get()),
+            rendered_cache_bytes: mebibytes(listen.answers_memory),
+            response_memory_bytes: mebibytes(listen.unsent_memory.get()),
             ..Config::default()
         };
         Ok(Self { listener, address, config })

@@ -25,7 +25,7 @@ pub(crate) struct UsageDelta {
     pub(crate) last_used: i64,
 }
 
-/// How far a quota is used up in a period.
+/// The use of a quota in one period.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct QuotaWindow {
     pub(crate) period: u32,
@@ -120,7 +120,7 @@ impl Counters {
         outcome
     }
 
-    /// Lets go of a period that the clock cannot have come to yet; whether there was one.
+    /// Drops a period that the clock cannot have reached yet; returns whether there was one.
     pub(crate) fn reset_future_period(&self, period: u32) -> bool {
         let step = |packed| {
             QuotaWindow::of(packed).is_in_future(period).then(|| QuotaWindow { period, used: 0 }.packed())
@@ -128,7 +128,7 @@ impl Counters {
         self.window.fetch_update(Ordering::Relaxed, Ordering::Relaxed, step).is_ok()
     }
 
-    /// How far the quota is used up.
+    /// The use of the quota.
     pub(crate) fn window(&self) -> QuotaWindow {
         QuotaWindow::of(self.window.load(Ordering::Relaxed))
     }
@@ -148,7 +148,7 @@ impl Counters {
         let _ = self.window.fetch_update(Ordering::Relaxed, Ordering::Relaxed, step);
     }
 
-    /// Takes what was counted since the last time.
+    /// Takes the usage since the last time.
     pub(crate) fn drain(&self) -> UsageDelta {
         UsageDelta {
             requests: self.requests.swap(0, Ordering::Relaxed),
@@ -158,7 +158,7 @@ impl Counters {
         }
     }
 
-    /// Puts back what could not be written down.
+    /// Restores usage that could not be written.
     pub(crate) fn restore(&self, counted: UsageDelta) {
         self.requests.fetch_add(counted.requests, Ordering::Relaxed);
         self.refused.fetch_add(counted.refused, Ordering::Relaxed);

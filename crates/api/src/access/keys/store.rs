@@ -1,6 +1,6 @@
 //! The store of keys: an SQLite file beside the lake.
 //!
-//! It holds names and terms, and of each token its SHA-256 only. What keys were used for is kept beside it (`usage_store.rs`).
+//! It holds names, terms and the SHA-256 of each token. The usage is in a file of its own (`usage_store.rs`).
 
 use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
@@ -55,7 +55,7 @@ pub struct UnreadableKey {
     pub what: &'static str,
 }
 
-/// All keys there have been.
+/// All keys, revoked and expired ones included.
 #[derive(Clone, Debug, Default)]
 pub struct StoredKeys {
     /// By name.
@@ -65,7 +65,7 @@ pub struct StoredKeys {
 }
 
 impl StoredKeys {
-    /// Whether there has been none.
+    /// Whether there never was a key.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.readable.is_empty() && self.unreadable.is_empty()
@@ -189,7 +189,7 @@ impl KeyStore {
         Ok(keys)
     }
 
-    /// What a key asked for, by day, the latest first.
+    /// The usage of a key by day, the latest first.
     ///
     /// # Errors
     /// If there is none of that name, or a file cannot be read.
@@ -198,7 +198,7 @@ impl KeyStore {
         self.counts()?.map_or_else(|| Ok(Vec::new()), |counts| counts.days(fingerprint))
     }
 
-    /// What keys were used for; `None` if nothing has been counted.
+    /// The usage of all keys; `None` if there is none so far.
     ///
     /// # Errors
     /// If that file cannot be read.

@@ -20,7 +20,7 @@ pub(crate) struct KeySync {
     rate: Option<Rate>,
     store: WatchedFile<KeyStore>,
     counts: WatchedFile<UsageStore>,
-    /// Of each key with a quota, by its mark: what of it is written down.
+    /// The quota use that is written to the file, by the fingerprint of the key.
     persisted: HashMap<i64, QuotaWindow>,
     /// The keys that could not be read when they were loaded last.
     unreadable: Vec<UnreadableKey>,
@@ -35,7 +35,7 @@ struct WatchedFile<T> {
 
 struct OpenedFile<T> {
     of: T,
-    /// By what the file is known again.
+    /// The identity of the file.
     file: Option<u64>,
     /// The version that was read last.
     version: Option<i64>,
@@ -52,7 +52,7 @@ impl<T> WatchedFile<T> {
         open: impl Fn(&Path) -> Result<Option<T>, StoreError>,
     ) -> Result<Option<&mut OpenedFile<T>>, StoreError> {
         let file = identity(&self.path);
-        // A file that is gone is no reason to forget who may ask.
+        // The loaded keys stay valid while the file is missing.
         let same = self.opened.as_ref().is_some_and(|opened| file.is_none() || file == opened.file);
         if !same {
             self.opened = None;
@@ -79,7 +79,7 @@ impl KeySync {
         Self { rate, store, counts, persisted: HashMap::new(), unreadable: Vec::new(), failing: false }
     }
 
-    /// As [`KeySync::sync`]. That it fails, or does no more, is logged once.
+    /// As [`KeySync::sync`]. Logs once that it fails, and once that it works again.
     pub(crate) fn sync_and_log(&mut self, key_set: &ArcSwap<KeySet>, now: i64) {
         let stepped = self.sync(key_set, now);
         match &stepped {
@@ -94,11 +94,11 @@ impl KeySync {
         self.failing = stepped.is_err();
     }
 
-    /// Takes in keys that have changed, then writes down what was counted. Blocks while it reads and writes.
+    /// Loads keys that have changed, then writes the usage. Blocks while it reads and writes.
     ///
     /// # Errors
-    /// If a file cannot be read or written; what is not read stays as it is, and counts are kept for the next time. Keys are
-    /// taken in also where counts cannot be written.
+    /// If a file cannot be read or written; what is not read stays as it is, and usage is kept for the next time. Keys are
+    /// loaded also where usage cannot be written.
     pub(crate) fn sync(&mut self, key_set: &ArcSwap<KeySet>, now: i64) -> Result<(), StoreError> {
         if !self.reload(key_set)? {
             return Ok(());
@@ -115,7 +115,7 @@ impl KeySync {
         Ok(())
     }
 
-    /// Takes in keys that have changed; whether there is a file of keys.
+    /// Loads keys that have changed; returns whether there is a file of keys.
     ///
     /// # Errors
     /// If it cannot be read; the keys stay as they are.
@@ -154,7 +154,7 @@ fn write_usage(counts: &mut UsageStore, key_set: &KeySet, now: i64) -> Result<()
     written
 }
 
-/// Adds to the file what of quotas was used here, and here what others have used, where the file has `changed`.
+/// Adds the quota use of this server to the file, and that of other servers to this one where the file has `changed`.
 fn sync_quotas(
     counts: &mut UsageStore,
     persisted: &mut HashMap<i64, QuotaWindow>,
@@ -202,7 +202,7 @@ fn sync_quotas(
     Ok(())
 }
 
-/// Takes in what others have used of a key's quota; gives what is written down of it, as far as it is known here.
+/// Adds the quota use of other servers to a key; returns what the file holds of it, as far as this server knows.
 fn merge_others(key: &Key, here: QuotaWindow, all: QuotaWindow) -> QuotaWindow {
     if all.period > here.period {
         key.counters.add_others(all);

@@ -114,7 +114,7 @@ impl UsageStore {
         Self::open(path)?.ok_or_else(gone)
     }
 
-    /// What each key was used for, by its number.
+    /// The usage of each key, by its fingerprint.
     ///
     /// # Errors
     /// If the file cannot be read.
@@ -138,7 +138,7 @@ impl UsageStore {
         rows.collect::<Result<_, _>>().map_err(self.failed())
     }
 
-    /// What a key asked for, by day, the latest first.
+    /// The usage of a key by day, the latest first.
     ///
     /// # Errors
     /// If the file cannot be read.
@@ -163,7 +163,7 @@ impl UsageStore {
         read.map_err(self.failed())
     }
 
-    /// The requests that are counted in each key's quota.
+    /// The quota use of each key.
     pub(super) fn quotas(&self) -> Result<HashMap<i64, QuotaWindow>, StoreError> {
         let mut statement =
             self.connection.prepare("SELECT key, period, used FROM quota").map_err(self.failed())?;
@@ -173,7 +173,7 @@ impl UsageStore {
         rows.collect::<Result<_, _>>().map_err(self.failed())
     }
 
-    /// Adds what keys asked for on a day.
+    /// Adds the usage of keys on a day.
     pub(super) fn add(&mut self, unix_day: i64, counted: &[(i64, UsageDelta)]) -> Result<(), StoreError> {
         let failed = self.failed();
         let transaction =

@@ -150,7 +150,7 @@ impl QueryParameters {
         }
     }
 
-    /// How many rows at most: the parameter `limit`.
+    /// The maximum number of rows: the parameter `limit`.
     pub(crate) fn limit(&self, default: u64) -> usize {
         let limit = match self.value("limit") {
             Some(ParameterValue::Limit(limit)) => *limit,
@@ -170,7 +170,7 @@ impl QueryParameters {
         }
     }
 
-    /// The columns asked for by `columns` and `group`; all if neither is given.
+    /// The columns that `columns` and `group` select; all if neither is given.
     pub(crate) fn selected_columns(&self) -> Vec<&'static Column> {
         let (columns, groups) = (self.columns("columns"), self.columns("group"));
         if columns.is_empty() && groups.is_empty() {
