@@ -45,32 +45,32 @@ pub(crate) enum Align {
 pub(crate) struct Rows<'h> {
     header: &'h [(&'h str, Align)],
     rows: Vec<Vec<String>>,
-    begun: bool,
+    header_printed: bool,
 }
 
 impl<'h> Rows<'h> {
     /// Rows that are aligned among each other, and held meanwhile.
-    const AT_ONCE: usize = 20_000;
+    const ROWS_AT_ONCE: usize = 20_000;
 
     /// A table with a header and no rows yet.
-    pub(crate) const fn under(header: &'h [(&'h str, Align)]) -> Self {
-        Self { header, rows: Vec::new(), begun: false }
+    pub(crate) const fn with_header(header: &'h [(&'h str, Align)]) -> Self {
+        Self { header, rows: Vec::new(), header_printed: false }
     }
 
     /// Adds a row.
     pub(crate) fn add(&mut self, row: Vec<String>) -> std::io::Result<()> {
         self.rows.push(row);
-        if self.rows.len() < Self::AT_ONCE { Ok(()) } else { self.print() }
+        if self.rows.len() < Self::ROWS_AT_ONCE { Ok(()) } else { self.print() }
     }
 
     /// Prints what is not printed yet.
     pub(crate) fn end(mut self) -> std::io::Result<()> {
-        if self.begun && self.rows.is_empty() { Ok(()) } else { self.print() }
+        if self.header_printed && self.rows.is_empty() { Ok(()) } else { self.print() }
     }
 
     fn print(&mut self) -> std::io::Result<()> {
         let rows = std::mem::take(&mut self.rows);
-        print(self.header, !std::mem::replace(&mut self.begun, true), rows)
+        print(self.header, !std::mem::replace(&mut self.header_printed, true), rows)
     }
 }
 

@@ -32,7 +32,7 @@ pub(crate) struct ConnectionPermit {
 #[derive(Debug)]
 pub(crate) enum Admission {
     /// It has a permit.
-    Admitted(ConnectionPermit),
+    Granted(ConnectionPermit),
     /// Its address has too many.
     Refused,
 }
@@ -54,7 +54,7 @@ impl ConnectionLimits {
         let address = host_of(address);
         let counted = self.max_per_address.filter(|_| self.count_loopback || !address.is_loopback());
         let Some(max_per_address) = counted else {
-            return Admission::Admitted(ConnectionPermit { address: None, counts: Arc::clone(&self.counts) });
+            return Admission::Granted(ConnectionPermit { address: None, counts: Arc::clone(&self.counts) });
         };
         let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
         let count = counts.entry(address).or_default();
@@ -62,7 +62,7 @@ impl ConnectionLimits {
             return Admission::Refused;
         }
         *count += 1;
-        Admission::Admitted(ConnectionPermit { address: Some(address), counts: Arc::clone(&self.counts) })
+        Admission::Granted(ConnectionPermit { address: Some(address), counts: Arc::clone(&self.counts) })
     }
 }
 
@@ -89,7 +89,7 @@ mod tests {
 
     fn ask(limits: &ConnectionLimits, address: &str) -> Option<ConnectionPermit> {
         match limits.admit(address.parse().expect("an address")) {
-            Admission::Admitted(permit) => Some(permit),
+            Admission::Granted(permit) => Some(permit),
             Admission::Refused => None,
         }
     }

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::fmt;
 
 /// Longest part of a value that is quoted back, in characters.
-const QUOTED: usize = 64;
+const MAX_QUOTED: usize = 64;
 
 /// Undoes form encoding: `+` is a space, `%XX` a byte. `None` if that is not well-formed UTF-8.
 pub(crate) fn decode(raw: &str) -> Option<Cow<'_, str>> {
@@ -35,7 +35,7 @@ pub(crate) struct Quote<'a>(pub(crate) &'a str);
 
 impl fmt::Display for Quote<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0.char_indices().nth(QUOTED) {
+        match self.0.char_indices().nth(MAX_QUOTED) {
             Some((end, _)) => write!(f, "\"{}…\"", &self.0[..end]),
             None => write!(f, "\"{}\"", self.0),
         }

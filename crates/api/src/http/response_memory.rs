@@ -17,14 +17,14 @@ use crate::http::host::host_of;
 /// Bytes that are counted as one.
 const UNIT: usize = 1024;
 /// The part of all that one address may have.
-const OF_ONE: usize = 4;
+const ADDRESS_SHARE: usize = 4;
 
 /// Limits the memory of responses that are not sent yet.
 pub(crate) struct ResponseMemory {
     all: Arc<Semaphore>,
     /// In units, as are the next.
-    most: u32,
-    most_of_one: u32,
+    max: u32,
+    max_per_address: u32,
     /// The room of each address that has some, or waits for it.
     addresses: Mutex<HashMap<IpAddr, Weak<Semaphore>>>,
 }
@@ -39,11 +39,11 @@ pub(crate) struct MemoryPermit {
 impl ResponseMemory {
     /// Room for so many bytes, and a quarter of that for each address.
     pub(crate) fn new(bytes: usize) -> Self {
-        let most = units(bytes).max(1);
+        let max = units(bytes).max(1);
         Self {
-            all: Arc::new(Semaphore::new(most as usize)),
-            most,
-            most_of_one: units(bytes / OF_ONE).max(1),
+            all: Arc::new(Semaphore::new(max as usize)),
+            max,
+            max_per_address: units(bytes / ADDRESS_SHARE).max(1),
             addresses: Mutex::default(),
         }
     }
@@ -51,22 +51,22 @@ impl ResponseMemory {
     /// Room for so many bytes for an address, once there is some. What is larger than the address's part gets all of that: it
     /// can be made, if it is the only one.
     pub(crate) async fn reserve(&self, address: Option<IpAddr>, bytes: usize) -> Option<MemoryPermit> {
-        let wanted = units(bytes).min(if address.is_some() { self.most_of_one } else { self.most });
+        let wanted = units(bytes).min(if address.is_some() { self.max_per_address } else { self.max });
         // First of its own: who waits for that is in nobody's way.
-        let of_one = match address {
+        let of_address = match address {
             Some(address) => {
-                let of_one = self.of(host_of(address));
-                Some(of_one.acquire_many_owned(wanted).await.ok()?)
+                let of_address = self.of(host_of(address));
+                Some(of_address.acquire_many_owned(wanted).await.ok()?)
             }
             None => None,
         };
         let of_all = Arc::clone(&self.all).acquire_many_owned(wanted).await.ok()?;
-        Some(MemoryPermit { held: [Some(of_all), of_one] })
+        Some(MemoryPermit { held: [Some(of_all), of_address] })
     }
 
     /// Bytes that there is no room for any more.
     pub(crate) fn used(&self) -> usize {
-        (self.most as usize).saturating_sub(self.all.available_permits()).saturating_mul(UNIT)
+        (self.max as usize).saturating_sub(self.all.available_permits()).saturating_mul(UNIT)
     }
 
     /// Forgets addresses that hold nothing.
@@ -79,7 +79,7 @@ impl ResponseMemory {
         if let Some(of) = addresses.get(&address).and_then(Weak::upgrade) {
             return of;
         }
-        let of = Arc::new(Semaphore::new(self.most_of_one as usize));
+        let of = Arc::new(Semaphore::new(self.max_per_address as usize));
         addresses.insert(address, Arc::downgrade(&of));
         of
     }
@@ -100,8 +100,8 @@ impl MemoryPermit {
 }
 
 fn units(bytes: usize) -> u32 {
-    let most = u32::try_from(Semaphore::MAX_PERMITS).unwrap_or(u32::MAX);
-    u32::try_from(bytes.div_ceil(UNIT)).unwrap_or(u32::MAX).min(most)
+    let max = u32::try_from(Semaphore::MAX_PERMITS).unwrap_or(u32::MAX);
+    u32::try_from(bytes.div_ceil(UNIT)).unwrap_or(u32::MAX).min(max)
 }
 
 /// Counts the bytes of what is shared, each once, until its last holder lets go. Clones count together.

@@ -125,7 +125,7 @@ async fn accept_all(
             never = signal_crowding(&permits, signal) => match never {},
         };
         let of_address = match server.shared.connection_limits.admit(peer) {
-            Admission::Admitted(of_address) => of_address,
+            Admission::Granted(of_address) => of_address,
             Admission::Refused => {
                 refuse(server, &stream);
                 continue;

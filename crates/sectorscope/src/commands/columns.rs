@@ -17,7 +17,7 @@ pub(crate) fn run(arguments: &Columns) -> anyhow::Result<()> {
         ColumnFormat::Table => output::table(&HEADER, COLUMNS.iter().map(line))?,
         ColumnFormat::Markdown => write(&page())?,
         ColumnFormat::Json => {
-            write(&format!("{:#}\n", json!(COLUMNS.iter().map(object).collect::<Vec<_>>())))?
+            write(&format!("{:#}\n", json!(COLUMNS.iter().map(column_json).collect::<Vec<_>>())))?
         }
     }
     Ok(())
@@ -42,7 +42,7 @@ fn line(column: &Column) -> Vec<String> {
     ]
 }
 
-fn object(column: &Column) -> serde_json::Value {
+fn column_json(column: &Column) -> serde_json::Value {
     json!({
         "name": column.name,
         "endpoint": column.endpoint.map(Endpoint::name),

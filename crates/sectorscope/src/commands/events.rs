@@ -20,16 +20,16 @@ pub(crate) fn run(arguments: Events) -> anyhow::Result<()> {
     let chain = with_file_context(Chain::open_at(&cars, cars.roots(), way), files)?;
     warn_if_ahead(&chain);
     let clock = chain.clock();
-    let wanted = |event: &Event| {
+    let is_selected = |event: &Event| {
         arguments.miner.is_none_or(|miner| event.miner == miner)
             && arguments.day.is_none_or(|day| clock.day_of(event.epoch) == day)
     };
     match arguments.format {
         EventFormat::Ndjson => {
             let mut out = output::out();
-            each_event(&chain, files, &mut |event| {
-                if wanted(event) {
-                    serde_json::to_writer(&mut out, &Record::of(event))?;
+            for_each_event(&chain, files, &mut |event| {
+                if is_selected(event) {
+                    serde_json::to_writer(&mut out, &EventRecord::of(event))?;
                     out.write_all(b"\n")?;
                 }
                 Ok(())
@@ -40,18 +40,18 @@ pub(crate) fn run(arguments: Events) -> anyhow::Result<()> {
             let mut out = output::out();
             out.write_all(&csv_header()?)?;
             let mut out = csv::WriterBuilder::new().has_headers(false).from_writer(out);
-            each_event(&chain, files, &mut |event| {
-                if wanted(event) {
-                    out.serialize(Record::of(event))?;
+            for_each_event(&chain, files, &mut |event| {
+                if is_selected(event) {
+                    out.serialize(EventRecord::of(event))?;
                 }
                 Ok(())
             })?;
             out.flush()?;
         }
         EventFormat::Table => {
-            let mut table = output::Rows::under(&HEADER);
-            each_event(&chain, files, &mut |event| {
-                if wanted(event) {
+            let mut table = output::Rows::with_header(&HEADER);
+            for_each_event(&chain, files, &mut |event| {
+                if is_selected(event) {
                     table.add(line(event, clock))?;
                 }
                 Ok(())
@@ -63,7 +63,7 @@ pub(crate) fn run(arguments: Events) -> anyhow::Result<()> {
 }
 
 /// Reads a chain from its first state on.
-fn each_event(
+fn for_each_event(
     chain: &Chain<'_>,
     files: &[PathBuf],
     visit: &mut dyn FnMut(&Event) -> anyhow::Result<()>,
@@ -80,7 +80,7 @@ fn each_event(
 
 /// An event as programs read it: bytes as decimal strings, what is absent as null.
 #[derive(Default, Serialize)]
-struct Record {
+struct EventRecord {
     epoch: i64,
     miner: String,
     sector: u64,
@@ -104,7 +104,7 @@ struct Record {
     uncertain: bool,
 }
 
-impl Record {
+impl EventRecord {
     fn of(event: &Event) -> Self {
         let message = event.message.as_deref();
         let content = |backing: Option<Backing>| backing.map(|backing| backing.content.name());
@@ -139,7 +139,7 @@ impl Record {
 /// The header line. The writer makes one from its first record only, which need not come.
 fn csv_header() -> anyhow::Result<Vec<u8>> {
     let mut scratch = csv::Writer::from_writer(Vec::new());
-    scratch.serialize(Record::default())?;
+    scratch.serialize(EventRecord::default())?;
     let mut text = scratch.into_inner()?;
     text.truncate(text.iter().position(|byte| *byte == b'\n').map_or(0, |end| end + 1));
     Ok(text)

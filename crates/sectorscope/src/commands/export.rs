@@ -27,7 +27,7 @@ pub(crate) async fn run(arguments: Export) -> anyhow::Result<()> {
         ExportFormat::Arrow => Form::Arrow,
     };
     let target = match &arguments.out {
-        Some(path) => Some(Target::new(path, arguments.force)?),
+        Some(path) => Some(OutputTarget::new(path, arguments.force)?),
         None => {
             refuse_on_terminal(form)?;
             None
@@ -43,7 +43,7 @@ async fn export(
     what: Exported,
     arguments: &ExportOptions,
     form: Form,
-    target: Option<Target>,
+    target: Option<OutputTarget>,
 ) -> anyhow::Result<()> {
     let selection = Selection {
         what,
@@ -69,14 +69,14 @@ async fn export(
 }
 
 /// A file that is to be there when it is whole, and not before.
-struct Target {
+struct OutputTarget {
     path: PathBuf,
     /// The path as its user wrote it.
     shown: String,
     force: bool,
 }
 
-impl Target {
+impl OutputTarget {
     fn new(path: &Path, force: bool) -> anyhow::Result<Self> {
         let shown = path.display().to_string();
         let path = match fs::metadata(path) {

@@ -16,7 +16,7 @@ use crate::output::{self, Align};
 
 pub(crate) async fn run(arguments: Stats) -> anyhow::Result<()> {
     let reader = Reader::open(&arguments.data.lake()?).await?;
-    let rows = Rows::asked_for(&arguments, &reader).await?;
+    let rows = Rows::select(&arguments, &reader).await?;
     match (arguments.format, &rows) {
         (RowFormat::Json, Rows::OfDay(day)) => {
             let mut text = String::new();
@@ -61,7 +61,7 @@ enum Rows {
 }
 
 impl Rows {
-    async fn asked_for(arguments: &Stats, reader: &Reader) -> anyhow::Result<Self> {
+    async fn select(arguments: &Stats, reader: &Reader) -> anyhow::Result<Self> {
         let Stats { miner, date, from, to, .. } = *arguments;
         if let (Some(miner), true) = (miner, from.is_some() || to.is_some()) {
             return Ok(Self::OfMiner(reader.miner(miner, reader.days_between(from, to)?).await?));
@@ -74,7 +74,7 @@ impl Rows {
     }
 
     /// Day, miner and place of each row.
-    fn places(&self, miner: Option<MinerId>) -> Vec<(Day, MinerId, usize)> {
+    fn positions(&self, miner: Option<MinerId>) -> Vec<(Day, MinerId, usize)> {
         match self {
             Self::OfDay(rows) => {
                 let found: Vec<usize> = match miner {
@@ -109,7 +109,7 @@ fn csv(arguments: &Stats, rows: &Rows) -> anyhow::Result<()> {
     let columns: Vec<&Column> = arguments.endpoint.columns().collect();
     let mut out = csv::Writer::from_writer(output::out());
     out.write_record(["stat_date", "miner_id"].into_iter().chain(columns.iter().map(|column| column.name)))?;
-    for (day, miner, row) in rows.places(arguments.miner) {
+    for (day, miner, row) in rows.positions(arguments.miner) {
         let mut record = vec![day.to_string(), miner.to_string()];
         record.extend(columns.iter().map(|column| rows.value(row, column).to_string()));
         out.write_record(record)?;
@@ -122,7 +122,7 @@ fn table(arguments: &Stats, rows: &Rows) -> anyhow::Result<()> {
     let columns: Vec<&Column> = arguments.endpoint.columns().collect();
     let mut header = vec![("stat_date", Align::Left), ("miner_id", Align::Left)];
     header.extend(columns.iter().map(|column| (column.name, Align::Right)));
-    let lines = rows.places(arguments.miner).into_iter().map(|(day, miner, row)| {
+    let lines = rows.positions(arguments.miner).into_iter().map(|(day, miner, row)| {
         let mut line = vec![day.to_string(), miner.to_string()];
         line.extend(columns.iter().map(|column| human::value(rows.value(row, column), column.unit)));
         line

@@ -82,8 +82,8 @@ impl<S> TimeoutStream<S> {
         }
     }
 
-    /// As [`TimeoutStream::watch`], for a write of bytes: they are what shows that the peer takes them.
-    fn watch_bytes(
+    /// As [`TimeoutStream::check_write_timeout`], for a write of bytes: they are what shows that the peer takes them.
+    fn check_write_progress(
         &mut self,
         cx: &mut Context<'_>,
         outcome: Poll<io::Result<usize>>,
@@ -91,11 +91,15 @@ impl<S> TimeoutStream<S> {
         if let Poll::Ready(Ok(1..)) = outcome {
             self.activity.moved();
         }
-        self.watch(cx, outcome)
+        self.check_write_timeout(cx, outcome)
     }
 
     /// Passes a write's outcome on, and turns waiting too long into an error.
-    fn watch<T>(&mut self, cx: &mut Context<'_>, outcome: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
+    fn check_write_timeout<T>(
+        &mut self,
+        cx: &mut Context<'_>,
+        outcome: Poll<io::Result<T>>,
+    ) -> Poll<io::Result<T>> {
         if outcome.is_ready() {
             self.writing = None;
             return outcome;
@@ -155,7 +159,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> TimeoutStream<S> {
                 }
                 replacement.written += written;
             }
-            ready!(self.watch_bytes(cx, outcome))?;
+            ready!(self.check_write_progress(cx, outcome))?;
         }
         Poll::Ready(Ok(0))
     }
@@ -191,7 +195,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for TimeoutStream<S> {
             return self.write_replacement(cx);
         }
         let outcome = Pin::new(&mut self.stream).poll_write(cx, bytes);
-        self.watch_bytes(cx, outcome)
+        self.check_write_progress(cx, outcome)
     }
 
     fn poll_write_vectored(
@@ -204,7 +208,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for TimeoutStream<S> {
             return self.poll_write(cx, first);
         }
         let outcome = Pin::new(&mut self.stream).poll_write_vectored(cx, buffers);
-        self.watch_bytes(cx, outcome)
+        self.check_write_progress(cx, outcome)
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -213,12 +217,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for TimeoutStream<S> {
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let outcome = Pin::new(&mut self.stream).poll_flush(cx);
-        self.watch(cx, outcome)
+        self.check_write_timeout(cx, outcome)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let outcome = Pin::new(&mut self.stream).poll_shutdown(cx);
-        ready!(self.watch(cx, outcome))?;
+        ready!(self.check_write_timeout(cx, outcome))?;
         ready!(self.linger(cx));
         Poll::Ready(Ok(()))
     }

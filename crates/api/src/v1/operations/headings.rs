@@ -24,12 +24,12 @@ pub(crate) fn summary_columns() -> impl Iterator<Item = &'static Column> {
     SUMMARY_COLUMNS.iter().filter_map(|name| column(name))
 }
 
-pub(super) fn miners_sort() -> Vec<&'static str> {
+pub(super) fn miner_sort_columns() -> Vec<&'static str> {
     let own = ["miner_id", "first_day", "last_active_day", "sector_size", "fault_rate"];
     own.into_iter().chain(SUMMARY_COLUMNS).collect()
 }
 
-pub(super) fn daily_sort() -> Vec<&'static str> {
+pub(super) fn daily_sort_columns() -> Vec<&'static str> {
     ["stat_date"].into_iter().chain(COLUMNS.iter().map(|column| column.name)).collect()
 }
 
@@ -147,10 +147,10 @@ pub(crate) fn expiration_headings() -> Arc<[Heading]> {
     Arc::clone(&HEADINGS)
 }
 
-pub(super) fn every_daily() -> Arc<[Heading]> {
+pub(super) fn all_daily_headings() -> Arc<[Heading]> {
     daily_headings(&COLUMNS.iter().collect::<Vec<_>>())
 }
 
-pub(super) fn every_network() -> Arc<[Heading]> {
+pub(super) fn all_network_headings() -> Arc<[Heading]> {
     network_headings(&COLUMNS.iter().collect::<Vec<_>>())
 }

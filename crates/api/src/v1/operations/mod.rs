@@ -17,10 +17,10 @@ pub(crate) use schemas::{
     EVENTS_UNCERTAIN, MESSAGES_INFERRED, MESSAGES_REFUTED, explanation_part_schema, receipts_schema,
 };
 
-use self::headings::{daily_sort, every_daily, every_network, miners_sort};
+use self::headings::{all_daily_headings, all_network_headings, daily_sort_columns, miner_sort_columns};
 use self::parameters::{
-    BY, CAUSE, COLUMNS_ASKED, CURSOR, DAY, FORMAT, FROM, GROUP, ID, KIND, LIMIT, MINERS, TO, optional,
-    segment,
+    BY, CAUSE, CURSOR, DAY, FORMAT, FROM, GROUP, ID, KIND, LIMIT, MINERS, SELECTED_COLUMNS, TO,
+    path_parameter, query_parameter,
 };
 use self::schemas::{explanation, status};
 use super::parameters::{Parameter, ParameterType};
@@ -97,11 +97,11 @@ pub(crate) static OPERATIONS: &[Operation] = &[
             MINERS,
             FROM,
             TO,
-            COLUMNS_ASKED,
+            SELECTED_COLUMNS,
             GROUP,
-            optional(
+            query_parameter(
                 "sort",
-                ParameterType::Sort(daily_sort),
+                ParameterType::Sort(daily_sort_columns),
                 "By which column to sort, with a minus before it downwards; by default `stat_date`.",
                 "-live_sector_count",
             ),
@@ -110,7 +110,7 @@ pub(crate) static OPERATIONS: &[Operation] = &[
             FORMAT,
         ],
         days: DaySelection::Range,
-        response: ResponseType::SomeRows(every_daily, 2),
+        response: ResponseType::SomeRows(all_daily_headings, 2),
         example: "/v1/sectors/daily?miner=f0113&from=2026-09-19&to=2026-09-20&columns=total_num_sector,avg_active_sector_duration_days&group=terminate",
     },
     Operation {
@@ -123,16 +123,16 @@ pub(crate) static OPERATIONS: &[Operation] = &[
         parameters: &[
             FROM,
             TO,
-            COLUMNS_ASKED,
+            SELECTED_COLUMNS,
             GROUP,
-            optional(
+            query_parameter(
                 "sort",
                 ParameterType::Sort(|| vec!["stat_date"]),
                 "`-stat_date` for the latest day first.",
                 "-stat_date",
             ),
             LIMIT,
-            optional(
+            query_parameter(
                 "cursor",
                 ParameterType::Cursor,
                 "Where to go on: what the page before gives as `next`.",
@@ -141,7 +141,7 @@ pub(crate) static OPERATIONS: &[Operation] = &[
             FORMAT,
         ],
         days: DaySelection::Range,
-        response: ResponseType::SomeRows(every_network, 2),
+        response: ResponseType::SomeRows(all_network_headings, 2),
         example: "/v1/network/daily?from=2026-09-19&to=2026-09-20&columns=live_sector_count,active_fault_rbp,active_sector_qap",
     },
     Operation {
@@ -151,15 +151,15 @@ pub(crate) static OPERATIONS: &[Operation] = &[
         summary: "The storage providers there are.",
         doc: "A row for each storage provider that has ever had a sector event, as of the latest closed day.",
         parameters: &[
-            optional("prefix", ParameterType::Prefix, "Only those whose address begins so.", "f011"),
-            optional(
+            query_parameter("prefix", ParameterType::Prefix, "Only those whose address begins so.", "f011"),
+            query_parameter(
                 "sort",
-                ParameterType::Sort(miners_sort),
+                ParameterType::Sort(miner_sort_columns),
                 "By which column to sort, with a minus before it downwards; by default `miner_id`.",
                 "-active_sector_qap",
             ),
             LIMIT,
-            optional(
+            query_parameter(
                 "cursor",
                 ParameterType::Cursor,
                 "Where to go on: what the page before gives as `next`. Good until the next day is closed.",
@@ -191,7 +191,12 @@ pub(crate) static OPERATIONS: &[Operation] = &[
               caused it, the message.",
         parameters: &[
             ID,
-            optional("day", ParameterType::Day, "One day, in the place of `from` and `to`.", "2026-09-20"),
+            query_parameter(
+                "day",
+                ParameterType::Day,
+                "One day, in the place of `from` and `to`.",
+                "2026-09-20",
+            ),
             FROM,
             TO,
             KIND,
@@ -212,7 +217,7 @@ pub(crate) static OPERATIONS: &[Operation] = &[
         doc: "A row for each of its events in all closed days, in the order of execution.",
         parameters: &[
             ID,
-            segment("n", ParameterType::Sector, "The sector's number.", "85"),
+            path_parameter("n", ParameterType::Sector, "The sector's number.", "85"),
             LIMIT,
             CURSOR,
             FORMAT,
@@ -257,14 +262,19 @@ pub(crate) static OPERATIONS: &[Operation] = &[
         parameters: &[
             Parameter {
                 required: true,
-                ..optional("column", ParameterType::Column, "The number's column.", "total_terminate_rbp")
+                ..query_parameter(
+                    "column",
+                    ParameterType::Column,
+                    "The number's column.",
+                    "total_terminate_rbp",
+                )
             },
             Parameter {
                 required: true,
-                ..optional("miner", ParameterType::Miner, "The storage provider.", "f0107")
+                ..query_parameter("miner", ParameterType::Miner, "The storage provider.", "f0107")
             },
             DAY,
-            optional(
+            query_parameter(
                 "limit",
                 ParameterType::Limit(DEFAULT_ROWS),
                 "Contributions listed; all are counted and summed, and the events path lists all.",
@@ -286,7 +296,7 @@ pub(crate) static OPERATIONS: &[Operation] = &[
             MINERS,
             FROM,
             TO,
-            optional(
+            query_parameter(
                 "status",
                 ParameterType::OneOf(&["holds", "fails", "anomaly"]),
                 "Only what holds, what does not, or what does not for the chain's own anomalies alone.",
@@ -327,7 +337,7 @@ mod tests {
     fn the_columns_shown_are_in_the_registry_and_sorts_are_by_headings() {
         assert_eq!(summary_columns().count(), SUMMARY_COLUMNS.len());
         let headings = miner_headings();
-        for name in miners_sort() {
+        for name in miner_sort_columns() {
             assert!(headings.iter().any(|heading| heading.name == name), "{name}");
         }
     }

@@ -85,15 +85,15 @@ struct MinerInfo {
 
 pub(super) fn run(look: &CarInput) -> anyhow::Result<()> {
     let cars = Cars::open(&look.files, &look.data.cache()?, &ProgressBars::default())?;
-    let info = with_file_context(gather(&cars, &look.at), &look.files)?;
+    let info = with_file_context(collect_info(&cars, &look.at), &look.files)?;
     match look.format {
         ReportFormat::Json => output::json(&info),
         ReportFormat::Table => print(&info),
     }
 }
 
-fn gather(cars: &Cars, at: &StateSelector) -> chain::Result<Info> {
-    let Newest { state_at, providers, stretches, head_without_state } = Newest::open(cars, at)?;
+fn collect_info(cars: &Cars, at: &StateSelector) -> chain::Result<Info> {
+    let NewestState { state_at, providers, stretches, head_without_state } = NewestState::open(cars, at)?;
     let clock = state_at.clock();
     Ok(Info {
         files: cars.files().iter().map(FileInfo::of).collect(),
@@ -153,7 +153,7 @@ impl Providers {
 }
 
 /// The newest whole state there is, and what else: looking goes on where deriving events would have to stop.
-struct Newest<'c> {
+struct NewestState<'c> {
     state_at: StateAt<'c>,
     providers: Providers,
     stretches: Vec<StretchCoverage>,
@@ -161,7 +161,7 @@ struct Newest<'c> {
     head_without_state: Option<i64>,
 }
 
-impl<'c> Newest<'c> {
+impl<'c> NewestState<'c> {
     fn open(cars: &'c Cars, at: &StateSelector) -> chain::Result<Self> {
         if let Some(root) = at.state_root {
             return Self::bare(cars, root);

@@ -20,7 +20,7 @@ const MAX_LISTED: usize = 20;
 struct Findings {
     blocks: u64,
     tipsets: usize,
-    problems: Vec<Problem>,
+    problems: Vec<VerifyProblem>,
     /// What is no problem, and good to know.
     remarks: Vec<String>,
     #[serde(skip)]
@@ -32,7 +32,7 @@ struct Findings {
 
 /// Something that does not read, and where that was met.
 #[derive(Serialize)]
-struct Problem {
+struct VerifyProblem {
     problem: String,
     /// First and last height at which it was met; `None` in a bare state.
     heights: Option<[i64; 2]>,
@@ -43,7 +43,7 @@ pub(super) fn run(look: &CarInput) -> anyhow::Result<()> {
     let bars = ProgressBars::default();
     let cars = Cars::open_anew(&look.files, &look.data.cache()?, &bars)?;
     let mut findings = Findings { blocks: cars.blocks(), ..Findings::default() };
-    with_file_context(read(&cars, &look.at, &mut findings, &bars), &look.files)?;
+    with_file_context(check_state(&cars, &look.at, &mut findings, &bars), &look.files)?;
     findings.remarks.extend(no_receipts(findings.without_receipts));
     match look.format {
         ReportFormat::Json => output::json(&findings)?,
@@ -56,9 +56,14 @@ pub(super) fn run(look: &CarInput) -> anyhow::Result<()> {
 }
 
 /// Reads everything at or below what is looked at; what should be between and is missing is a problem.
-fn read(cars: &Cars, at: &StateSelector, findings: &mut Findings, bars: &ProgressBars) -> chain::Result<()> {
+fn check_state(
+    cars: &Cars,
+    at: &StateSelector,
+    findings: &mut Findings,
+    bars: &ProgressBars,
+) -> chain::Result<()> {
     if at.state_root.is_some() {
-        look_at(&StateAt::open(cars, at)?, findings);
+        check_miners(&StateAt::open(cars, at)?, findings);
         return Ok(());
     }
     let stretches = Chain::stretches(cars, cars.roots(), at.way())?;
@@ -69,17 +74,17 @@ fn read(cars: &Cars, at: &StateSelector, findings: &mut Findings, bars: &Progres
     for Stretch { hole, .. } in stretches.iter().rev() {
         if let Some((hole, gap)) = hole.as_ref().and_then(|hole| Some((hole.to_string(), hole.gap()?))) {
             let heights = Some([gap.first.0, gap.last.0]);
-            findings.problems.push(Problem { problem: hole, heights, times: 1 });
+            findings.problems.push(VerifyProblem { problem: hole, heights, times: 1 });
         }
     }
     for Stretch { chain, .. } in stretches.iter().rev() {
-        follow(chain, findings, bars);
+        check_chain(chain, findings, bars);
     }
     Ok(())
 }
 
 /// Reads every state and every transition of a chain.
-fn follow(chain: &Chain<'_>, findings: &mut Findings, bars: &ProgressBars) {
+fn check_chain(chain: &Chain<'_>, findings: &mut Findings, bars: &ProgressBars) {
     let tipsets = chain.tipsets();
     findings.tipsets += tipsets.len();
     bars.begin("following links".to_owned(), tipsets.len() as u64, Unit::Tipsets);
@@ -122,7 +127,7 @@ fn follow(chain: &Chain<'_>, findings: &mut Findings, bars: &ProgressBars) {
 }
 
 /// Reads everything of a single state.
-fn look_at(state: &StateAt<'_>, findings: &mut Findings) {
+fn check_miners(state: &StateAt<'_>, findings: &mut Findings) {
     match state.miners() {
         Ok(miners) => {
             for (_, miner) in miners {
@@ -144,7 +149,7 @@ impl Findings {
             known.times += 1;
             known.heights = known.heights.zip(height).map(|([first, _], height)| [first, height]);
         } else {
-            self.problems.push(Problem { problem, heights: height.map(|at| [at, at]), times: 1 });
+            self.problems.push(VerifyProblem { problem, heights: height.map(|at| [at, at]), times: 1 });
         }
     }
 }
