@@ -6,7 +6,7 @@ use std::sync::Arc;
 use chain::{Day, MinerId};
 use lake::{Calendar, Cell, Expiring, SectorSum, Sheet};
 
-use super::operations::expiration_headings;
+use super::operations::expiration_columns;
 use super::resolved_query::ResolvedQuery;
 use super::response::{ResponseData, Rows};
 use crate::errors::problem::Problem;
@@ -34,7 +34,7 @@ pub(super) async fn answer(query: &ResolvedQuery<'_>) -> Result<ResponseData, Pr
             .chain([fee])
             .collect()
     });
-    let sheet = Sheet::new(expiration_headings(), rows)?;
+    let sheet = Sheet::new(expiration_columns(), rows)?;
     let rows = Rows::new(sheet).with("day", day.to_string());
     Ok(ResponseData::Rows(rows.with_receipts(&query.published, &(day..=day))))
 }

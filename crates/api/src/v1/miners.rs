@@ -9,7 +9,7 @@ use lake::{Cell, DayRows, Life, Sheet};
 use ledger::Value;
 use ledger::columns::column;
 
-use super::operations::{miner_headings, summary_columns};
+use super::operations::{miner_columns, summary_columns};
 use super::parameters::Cursor;
 use super::resolved_query::ResolvedQuery;
 use super::response::{ResponseData, Rows};
@@ -27,7 +27,7 @@ pub(super) async fn list(query: &ResolvedQuery<'_>) -> Result<ResponseData, Prob
     let skip = usize::try_from(skip).unwrap_or(usize::MAX);
     let prefix = parameters.text("prefix").unwrap_or_default();
     let (name, down) = parameters.sort("sort").unwrap_or(("miner_id", false));
-    let by = miner_headings().iter().position(|heading| heading.name == name).unwrap_or_default();
+    let by = miner_columns().iter().position(|heading| heading.name == name).unwrap_or_default();
     let wanted = |row: &usize| table.rows.miners()[*row].0.to_string().starts_with(prefix);
     let mut keyed: Vec<(Cell, usize)> = (0..table.rows.miners().len())
         .filter(wanted)
@@ -41,7 +41,7 @@ pub(super) async fn list(query: &ResolvedQuery<'_>) -> Result<ResponseData, Prob
     let page: Vec<usize> = keyed.into_iter().skip(skip).take(query.max_rows()).map(|(_, row)| row).collect();
     let given = skip.saturating_add(page.len());
     let next = (given < total).then_some(Cursor::Offset { version: table.version, rows: given as u64 });
-    let sheet = Sheet::new(miner_headings(), page.into_iter().map(|row| table.cells(row)))?;
+    let sheet = Sheet::new(miner_columns(), page.into_iter().map(|row| table.cells(row)))?;
     let day = table.rows.day();
     let rows = Rows { next, ..Rows::new(sheet) }.with("day", day.to_string()).with("total", total);
     Ok(ResponseData::Rows(rows.with_receipts(&query.published, &(day..=day))))
@@ -52,7 +52,7 @@ pub(super) async fn one(query: &ResolvedQuery<'_>) -> Result<ResponseData, Probl
     let table = MinerTable::read(query).await?;
     let day = table.rows.day();
     let row = table.rows.find(miner).ok_or(Problem::NoSuchMiner { miner, day })?;
-    let sheet = Sheet::new(miner_headings(), [table.cells(row)])?;
+    let sheet = Sheet::new(miner_columns(), [table.cells(row)])?;
     let rows = Rows::new(sheet).with("day", day.to_string());
     Ok(ResponseData::Rows(rows.with_receipts(&query.published, &(day..=day))))
 }
@@ -80,7 +80,7 @@ impl MinerTable {
         Ok(Self { version, window: *window, rows, lives })
     }
 
-    /// A storage provider's row, under [`miner_headings`], with no day that may not be seen: so neither does their order
+    /// A storage provider's row, under [`miner_columns`], with no day that may not be seen: so neither does their order
     /// tell of one.
     fn cells(&self, row: usize) -> Vec<Cell> {
         let miner = self.rows.miners()[row];

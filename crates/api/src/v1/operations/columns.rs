@@ -37,13 +37,13 @@ const STAT_DATE: Heading = Heading::new("stat_date", Holds::Day, "", "The UTC da
 const MINER_ID: Heading = Heading::new("miner_id", Holds::Miner, "", "The storage provider.");
 
 /// Day, storage provider, and these columns.
-pub(crate) fn daily_headings(columns: &[&'static Column]) -> Arc<[Heading]> {
+pub(crate) fn daily_columns(columns: &[&'static Column]) -> Arc<[Heading]> {
     let columns = columns.iter().map(|column| Heading::from(*column));
     [STAT_DATE, MINER_ID].into_iter().chain(columns).collect()
 }
 
 /// Day, storage providers, and each of these columns with how many storage providers have it.
-pub(crate) fn network_headings(columns: &[&'static Column]) -> Arc<[Heading]> {
+pub(crate) fn network_columns(columns: &[&'static Column]) -> Arc<[Heading]> {
     let both = columns.iter().flat_map(|column| {
         let with = Heading {
             name: format!("{}_miners", column.name).into(),
@@ -66,7 +66,7 @@ pub(crate) fn network_headings(columns: &[&'static Column]) -> Arc<[Heading]> {
 }
 
 /// The columns of a storage provider.
-pub(crate) fn miner_headings() -> Arc<[Heading]> {
+pub(crate) fn miner_columns() -> Arc<[Heading]> {
     static HEADINGS: LazyLock<Arc<[Heading]>> = LazyLock::new(|| {
         let first = [
             MINER_ID,
@@ -103,7 +103,7 @@ pub(crate) fn miner_headings() -> Arc<[Heading]> {
 }
 
 /// The calendar of expirations.
-pub(crate) fn expiration_headings() -> Arc<[Heading]> {
+pub(crate) fn expiration_columns() -> Arc<[Heading]> {
     static HEADINGS: LazyLock<Arc<[Heading]>> = LazyLock::new(|| {
         let sectors = |name, doc| Heading::new(name, Holds::Integer, "sectors", doc);
         let bytes = |name, doc| Heading::new(name, Holds::Wide, "bytes", doc);
@@ -147,10 +147,10 @@ pub(crate) fn expiration_headings() -> Arc<[Heading]> {
     Arc::clone(&HEADINGS)
 }
 
-pub(super) fn all_daily_headings() -> Arc<[Heading]> {
-    daily_headings(&COLUMNS.iter().collect::<Vec<_>>())
+pub(super) fn all_daily_columns() -> Arc<[Heading]> {
+    daily_columns(&COLUMNS.iter().collect::<Vec<_>>())
 }
 
-pub(super) fn all_network_headings() -> Arc<[Heading]> {
-    network_headings(&COLUMNS.iter().collect::<Vec<_>>())
+pub(super) fn all_network_columns() -> Arc<[Heading]> {
+    network_columns(&COLUMNS.iter().collect::<Vec<_>>())
 }
