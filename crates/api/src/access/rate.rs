@@ -180,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn addresses_are_counted_apart_and_those_of_host_of_together() {
+    fn addresses_are_counted_apart_and_those_of_one_host_together() {
         let addresses = AddressLimiter::new(rate("1/min"));
         let take = |address: &str| addresses.take_token(address.parse().expect("an address")).is_ok();
         assert!(take("192.0.2.1") && take("192.0.2.2"));

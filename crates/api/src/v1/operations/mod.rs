@@ -1,23 +1,23 @@
 //! Every path of `/v1`, declared once: the route, the parsing of a request and OpenAPI come from that.
 
-mod headings;
+mod columns;
 mod parameters;
 mod schemas;
 
 use std::sync::Arc;
 
-use lake::{ColumnSpec, event_columns, reconciliation_columns};
+use lake::{Heading, event_headings, reconciliation_headings};
 use serde_json::Value;
 
-pub(crate) use headings::{
-    daily_headings, expiration_headings, miner_headings, network_headings, summary_columns,
+pub(crate) use columns::{
+    daily_columns, expiration_columns, miner_columns, network_columns, summary_columns,
 };
 pub(crate) use parameters::DEFAULT_ROWS;
 pub(crate) use schemas::{
     EVENTS_UNCERTAIN, MESSAGES_INFERRED, MESSAGES_REFUTED, explanation_part_schema, receipts_schema,
 };
 
-use self::headings::{all_daily_headings, all_network_headings, daily_sort_columns, miner_sort_columns};
+use self::columns::{all_daily_columns, all_network_columns, daily_sort_columns, miner_sort_columns};
 use self::parameters::{
     BY, CAUSE, CURSOR, DAY, FORMAT, FROM, GROUP, ID, KIND, LIMIT, MINERS, SELECTED_COLUMNS, TO,
     path_parameter, query_parameter,
@@ -77,9 +77,9 @@ pub(crate) enum DaySelection {
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum ResponseType {
     /// Rows under these headings, in any format.
-    Rows(fn() -> Arc<[ColumnSpec]>),
+    Rows(fn() -> Arc<[Heading]>),
     /// Rows under some of these headings, in any format: the first ones always, the others as asked for.
-    SomeRows(fn() -> Arc<[ColumnSpec]>, usize),
+    SomeRows(fn() -> Arc<[Heading]>, usize),
     /// A JSON object of this schema.
     Object(fn() -> Value),
 }
@@ -110,7 +110,7 @@ pub(crate) static OPERATIONS: &[Operation] = &[
             FORMAT,
         ],
         days: DaySelection::Range,
-        response: ResponseType::SomeRows(all_daily_headings, 2),
+        response: ResponseType::SomeRows(all_daily_columns, 2),
         example: "/v1/sectors/daily?miner=f0113&from=2026-09-19&to=2026-09-20&columns=total_num_sector,avg_active_sector_duration_days&group=terminate",
     },
     Operation {
@@ -141,7 +141,7 @@ pub(crate) static OPERATIONS: &[Operation] = &[
             FORMAT,
         ],
         days: DaySelection::Range,
-        response: ResponseType::SomeRows(all_network_headings, 2),
+        response: ResponseType::SomeRows(all_network_columns, 2),
         example: "/v1/network/daily?from=2026-09-19&to=2026-09-20&columns=live_sector_count,active_fault_rbp,active_sector_qap",
     },
     Operation {
@@ -168,7 +168,7 @@ pub(crate) static OPERATIONS: &[Operation] = &[
             FORMAT,
         ],
         days: DaySelection::Latest,
-        response: ResponseType::Rows(miner_headings),
+        response: ResponseType::Rows(miner_columns),
         example: "/v1/miners?prefix=f011&sort=-active_sector_qap&limit=2",
     },
     Operation {
@@ -179,7 +179,7 @@ pub(crate) static OPERATIONS: &[Operation] = &[
         doc: "Its row of `/v1/miners`.",
         parameters: &[ID, FORMAT],
         days: DaySelection::Latest,
-        response: ResponseType::Rows(miner_headings),
+        response: ResponseType::Rows(miner_columns),
         example: "/v1/miners/f0113",
     },
     Operation {
@@ -206,7 +206,7 @@ pub(crate) static OPERATIONS: &[Operation] = &[
             FORMAT,
         ],
         days: DaySelection::OneOrRange,
-        response: ResponseType::Rows(event_columns),
+        response: ResponseType::Rows(event_headings),
         example: "/v1/miners/f0107/events?from=2026-06-12&to=2026-09-20&kind=fault,terminate&limit=2",
     },
     Operation {
@@ -223,7 +223,7 @@ pub(crate) static OPERATIONS: &[Operation] = &[
             FORMAT,
         ],
         days: DaySelection::All,
-        response: ResponseType::Rows(event_columns),
+        response: ResponseType::Rows(event_headings),
         example: "/v1/miners/f0113/sectors/85",
     },
     Operation {
@@ -237,7 +237,7 @@ pub(crate) static OPERATIONS: &[Operation] = &[
               committed capacity (CC); from actors v19 one with the flag of full quality is by itself, whatever it holds.",
         parameters: &[ID, DAY, BY, FORMAT],
         days: DaySelection::One,
-        response: ResponseType::Rows(expiration_headings),
+        response: ResponseType::Rows(expiration_columns),
         example: "/v1/miners/f0113/expirations?day=2026-06-20",
     },
     Operation {
@@ -248,7 +248,7 @@ pub(crate) static OPERATIONS: &[Operation] = &[
         doc: "The same, over all storage providers.",
         parameters: &[DAY, BY, FORMAT],
         days: DaySelection::One,
-        response: ResponseType::Rows(expiration_headings),
+        response: ResponseType::Rows(expiration_columns),
         example: "/v1/network/expirations?day=2026-06-14",
     },
     Operation {
@@ -307,7 +307,7 @@ pub(crate) static OPERATIONS: &[Operation] = &[
             FORMAT,
         ],
         days: DaySelection::Range,
-        response: ResponseType::Rows(reconciliation_columns),
+        response: ResponseType::Rows(reconciliation_headings),
         example: "/v1/reconciliation?miner=f0113&from=2026-09-20&to=2026-09-20",
     },
     Operation {
@@ -325,7 +325,7 @@ pub(crate) static OPERATIONS: &[Operation] = &[
 
 #[cfg(test)]
 mod tests {
-    use super::headings::SUMMARY_COLUMNS;
+    use super::columns::SUMMARY_COLUMNS;
     use super::*;
 
     #[test]
@@ -336,7 +336,7 @@ mod tests {
     #[test]
     fn the_columns_shown_are_in_the_registry_and_sorts_are_by_headings() {
         assert_eq!(summary_columns().count(), SUMMARY_COLUMNS.len());
-        let headings = miner_headings();
+        let headings = miner_columns();
         for name in miner_sort_columns() {
             assert!(headings.iter().any(|heading| heading.name == name), "{name}");
         }
