@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use chain::MinerId;
 use futures::future::BoxFuture;
-use lake::{CacheFigures, DayRows, Edition, Reader};
+use lake::{CacheStats, DayRows, DayVersion, Reader};
 use ledger::columns::Endpoint;
 use quick_cache::sync::{Cache, DefaultLifecycle};
 use quick_cache::{DefaultHashBuilder, OptionsBuilder, Weighter};
@@ -25,7 +25,7 @@ const POLL_INTERVAL: Duration = Duration::from_millis(20);
 /// What is rendered: it stays true for ever, since another edition has another key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 struct CacheKey {
-    edition: Edition,
+    edition: DayVersion,
     endpoint: Endpoint,
     coding: ContentCoding,
 }
@@ -115,7 +115,7 @@ pub(crate) struct RenderedCache {
 }
 
 impl RenderedCache {
-    /// Holds up to `bytes`, and makes none while `beyond` more are being sent.
+    /// ColumnType up to `bytes`, and makes none while `beyond` more are being sent.
     pub(crate) fn new(bytes: usize, beyond: usize) -> Self {
         // One shard: several would each hold its part of the bytes, and a network's answer may be larger than that.
         let (items, weight) = (bytes / TYPICAL_BYTES + 1, bytes as u64);
@@ -137,13 +137,13 @@ impl RenderedCache {
     }
 
     /// All miners' rows, if they are cached.
-    pub(crate) fn get_cached(&self, edition: Edition, endpoint: Endpoint) -> Option<Arc<RenderedDay>> {
+    pub(crate) fn get_cached(&self, edition: DayVersion, endpoint: Endpoint) -> Option<Arc<RenderedDay>> {
         self.count_lookup(self.cache.get(&CacheKey { edition, endpoint, coding: ContentCoding::Identity }))
     }
 
     /// The hits, misses and bytes of the cache.
-    pub(crate) fn stats(&self) -> CacheFigures {
-        CacheFigures {
+    pub(crate) fn stats(&self) -> CacheStats {
+        CacheStats {
             hits: self.hits.load(Ordering::Relaxed),
             misses: self.misses.load(Ordering::Relaxed),
             bytes: usize::try_from(self.cache.weight()).unwrap_or(usize::MAX),
@@ -162,7 +162,7 @@ impl RenderedCache {
     pub(crate) async fn get(
         &self,
         reader: &Reader,
-        edition: Edition,
+        edition: DayVersion,
         endpoint: Endpoint,
         coding: ContentCoding,
     ) -> Result<Arc<RenderedDay>, RenderError> {
@@ -191,7 +191,7 @@ impl RenderedCache {
     pub(crate) async fn render(
         &self,
         reader: &Reader,
-        edition: Edition,
+        edition: DayVersion,
         endpoint: Endpoint,
         coding: ContentCoding,
     ) -> Result<Arc<RenderedDay>, RenderError> {
@@ -219,9 +219,9 @@ impl RenderedCache {
 
 /// The rows of that edition of a day. Boxed, because reading a lake is a future of many kilobytes and of a type that
 /// nobody should have to look into.
-pub(crate) fn rows(reader: &Reader, edition: Edition) -> BoxFuture<'_, Result<Arc<DayRows>, RenderError>> {
+pub(crate) fn rows(reader: &Reader, edition: DayVersion) -> BoxFuture<'_, Result<Arc<DayRows>, RenderError>> {
     Box::pin(async move {
-        let read = reader.edition(edition.day()).await?;
+        let read = reader.day_with_version(edition.day()).await?;
         read.and_then(|(read, rows)| (read == edition).then_some(rows)).ok_or(RenderError::Replaced)
     })
 }

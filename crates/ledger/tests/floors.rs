@@ -34,11 +34,11 @@ const LAKE: &[&[&str]] = &[
 ];
 
 /// The source files below a folder, by the path of their module: `v1::days`, or `v1` for `v1/mod.rs`.
-fn modules(root: &Path, folder: &Path, found: &mut BTreeMap<String, PathBuf>) {
+fn source_files(root: &Path, folder: &Path, found: &mut BTreeMap<String, PathBuf>) {
     for entry in std::fs::read_dir(folder).unwrap().map(Result::unwrap) {
         let path = entry.path();
         if path.is_dir() {
-            modules(root, &path, found);
+            source_files(root, &path, found);
         } else if path.file_name().is_some_and(|name| name != "tests.rs") {
             let module = path.strip_prefix(root).unwrap().with_extension("");
             let names = module.iter().map(|name| name.to_str().unwrap()).filter(|name| *name != "mod");
@@ -47,17 +47,20 @@ fn modules(root: &Path, folder: &Path, found: &mut BTreeMap<String, PathBuf>) {
     }
 }
 
-/// The paths that `use` declarations of a text name, with groups spelled out. Tests are left out.
-fn imports(text: &str) -> Vec<String> {
+/// The paths that a text names, outside comments and tests: in `use` declarations, with groups spelled out, and elsewhere
+/// those that begin with `crate`.
+fn used_paths(text: &str) -> Vec<String> {
     let code = text.split("#[cfg(test)]").next().unwrap_or_default();
+    let lines: Vec<&str> = code.lines().filter(|line| !line.trim_start().starts_with("//")).collect();
     let mut found = Vec::new();
-    for declaration in code.split("\n").collect::<Vec<_>>().join(" ").split(';') {
-        let Some((_, tree)) =
-            format!(" {declaration}").split_once(" use ").map(|(a, b)| (a.to_owned(), b.to_owned()))
-        else {
-            continue;
-        };
-        spell_out("", tree.trim(), &mut found);
+    for statement in lines.join(" ").split(';') {
+        match format!(" {statement}").split_once(" use ") {
+            Some((_, tree)) => spell_out("", tree.trim(), &mut found),
+            None => found.extend(statement.split("crate::").skip(1).map(|rest| {
+                let end = rest.find(|letter: char| !letter.is_alphanumeric() && !"_:".contains(letter));
+                format!("crate::{}", rest[..end.unwrap_or(rest.len())].trim_end_matches(':'))
+            })),
+        }
     }
     found
 }
@@ -117,13 +120,13 @@ fn origin(module: &str, import: &str, modules: &BTreeMap<String, PathBuf>) -> Op
 fn graph(crate_name: &str, fewest: usize) -> BTreeMap<String, BTreeSet<String>> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(crate_name).join("src");
     let mut files = BTreeMap::new();
-    modules(&root, &root, &mut files);
+    source_files(&root, &root, &mut files);
     let edges: BTreeMap<String, BTreeSet<String>> = files
         .iter()
         .map(|(module, path)| {
             let text = std::fs::read_to_string(path).unwrap();
-            let imported = imports(&text).into_iter().filter_map(|import| origin(module, &import, &files));
-            (module.clone(), imported.collect())
+            let used = used_paths(&text).into_iter().filter_map(|import| origin(module, &import, &files));
+            (module.clone(), used.collect())
         })
         .collect();
     assert!(edges.values().map(BTreeSet::len).sum::<usize>() >= fewest, "imports are found: {edges:?}");

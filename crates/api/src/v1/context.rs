@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chain::{Clock, Day, MinerId};
-use lake::{Calendar, Life, Limits, NetworkDay, Questions, Reader};
+use lake::{ActivePeriod, ExpirationSchedule, NetworkDay, Queries, QueryLimits, Reader};
 use quick_cache::sync::Cache;
 use tokio::sync::{Semaphore, SemaphorePermit};
 
@@ -15,7 +15,8 @@ use crate::http::response_memory::MemoryPermit;
 use crate::state::Server;
 
 /// What one query may take of the lake.
-const QUERY_LIMITS: Limits = Limits { time: Duration::from_secs(20), memory: 256 << 20, disk: 2 << 30 };
+const QUERY_LIMITS: QueryLimits =
+    QueryLimits { time: Duration::from_secs(20), memory: 256 << 20, disk: 2 << 30 };
 /// Queries that are worked on at once; others wait.
 const CONCURRENT_QUERIES: usize = 3;
 /// Calendars of expirations that are kept.
@@ -31,21 +32,21 @@ pub(super) struct Context {
 }
 
 pub(super) struct Resources {
-    pub(super) questions: Questions,
+    pub(super) questions: Queries,
     /// A permit per query that the lake works on.
     query_permits: Semaphore,
     /// A permit per answer that is made of many days held in memory.
     row_permits: Semaphore,
-    pub(super) lives: Cache<u64, Arc<HashMap<MinerId, Life>>>,
+    pub(super) lives: Cache<u64, Arc<HashMap<MinerId, ActivePeriod>>>,
     clocks: Cache<u64, Clock>,
-    pub(super) calendars: Cache<(u64, Option<MinerId>, Day), Arc<Calendar>>,
+    pub(super) calendars: Cache<(u64, Option<MinerId>, Day), Arc<ExpirationSchedule>>,
     pub(super) network: Cache<(u64, Day), Arc<NetworkDay>>,
 }
 
 impl Context {
     pub(super) fn new(server: &Server) -> Self {
         let resources = Resources {
-            questions: Questions::new(server.shared.reader.directory().to_owned(), QUERY_LIMITS),
+            questions: Queries::new(server.shared.reader.directory().to_owned(), QUERY_LIMITS),
             query_permits: Semaphore::new(CONCURRENT_QUERIES),
             row_permits: Semaphore::new(1),
             lives: Cache::new(1),
@@ -91,7 +92,7 @@ impl Context {
     pub(super) async fn clock(&self) -> Result<Clock, Problem> {
         let version = self.reader().version();
         let clock = async {
-            let status = lake::Status::of(self.reader().directory()).await.map_err(Problem::from)?;
+            let status = lake::Status::read(self.reader().directory()).await.map_err(Problem::from)?;
             let last = status.sources.last().ok_or(Problem::NothingClosed)?;
             Ok(Clock::new(last.genesis))
         };

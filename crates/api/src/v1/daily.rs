@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use chain::{Day, MinerId};
 use futures::{StreamExt as _, TryStreamExt as _, stream};
-use lake::{Cell, DayRows, MinerRows, Sheet, SheetBuilder};
+use lake::{Cell, DayRows, MinerRows, RowSet, RowSetBuilder};
 use ledger::Value;
 use ledger::columns::{Column, column};
 
@@ -50,7 +50,7 @@ pub(super) async fn answer(query: &ResolvedQuery<'_>) -> Result<ResponseData, Pr
 }
 
 /// The rows of a page, and where the next one continues.
-type Page = (Sheet, Option<Cursor>);
+type Page = (RowSet, Option<Cursor>);
 
 struct DailyQuery<'q> {
     query: &'q ResolvedQuery<'q>,
@@ -83,7 +83,7 @@ impl DailyQuery<'_> {
         };
         let days = iter_days(self.days, down)
             .filter(|day| after.is_none_or(|(last, _)| *day == last || (*day > last) != down));
-        let mut rows = SheetBuilder::new(daily_columns(columns));
+        let mut rows = RowSetBuilder::new(daily_columns(columns));
         let mut last = None;
         if self.miners.is_empty() || day_count(self.days) == 1 {
             let mut read = stream::iter(days).map(|day| self.read(day)).buffered(CONCURRENT_QUERIES);
@@ -192,7 +192,7 @@ impl DailyQuery<'_> {
         let given = skip.saturating_add(page.len());
         let next = (given < total).then_some(Cursor::Offset { version, rows: given as u64 });
         let rows = page.iter().filter_map(|position| rows.remove(&(position.day, position.miner)));
-        Ok((Sheet::new(daily_columns(columns), rows)?, next))
+        Ok((RowSet::new(daily_columns(columns), rows)?, next))
     }
 
     async fn read(&self, day: Day) -> Result<Arc<DayRows>, Problem> {

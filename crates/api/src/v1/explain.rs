@@ -1,6 +1,6 @@
 //! `/v1/explain`: the provenance of a number.
 
-use lake::{Provenance, Spelled, Told};
+use lake::{ExplanationBody, IntegerStyle, Provenance};
 use ledger::Anomaly;
 use serde::Serialize;
 
@@ -19,7 +19,7 @@ struct ExplainResponse {
     events_uncertain: u64,
     anomaly: Option<&'static str>,
     version: u64,
-    explanation: Told,
+    explanation: ExplanationBody,
 }
 
 pub(super) async fn answer(query: &ResolvedQuery<'_>) -> Result<ResponseData, Problem> {
@@ -31,13 +31,13 @@ pub(super) async fn answer(query: &ResolvedQuery<'_>) -> Result<ResponseData, Pr
     let version = query.version();
     let provenance = {
         let _permit = context.query_permit().await?;
-        Provenance::of(context.reader().directory(), miner, day).await?
+        Provenance::read(context.reader().directory(), miner, day).await?
     };
     let (column, most) = (*column, query.max_rows());
     // The total of a day that may not be seen is not told by what stands on it either.
     let sees_previous = !window.hides_days() || window.visible(day.previous()).is_some();
     let response = tokio::task::spawn_blocking(move || {
-        let explanation = Told::of(&provenance.explain(column)?, day, Spelled::Bare, most);
+        let explanation = ExplanationBody::of(&provenance.explain(column)?, day, IntegerStyle::Bare, most);
         let receipts = provenance.receipts;
         Ok::<_, Problem>(ExplainResponse {
             stat_date: day.to_string(),

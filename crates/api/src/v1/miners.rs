@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use chain::MinerId;
-use lake::{Cell, DayRows, Life, Sheet};
+use lake::{ActivePeriod, Cell, DayRows, RowSet};
 use ledger::Value;
 use ledger::columns::column;
 
@@ -41,7 +41,7 @@ pub(super) async fn list(query: &ResolvedQuery<'_>) -> Result<ResponseData, Prob
     let page: Vec<usize> = keyed.into_iter().skip(skip).take(query.max_rows()).map(|(_, row)| row).collect();
     let given = skip.saturating_add(page.len());
     let next = (given < total).then_some(Cursor::Offset { version: table.version, rows: given as u64 });
-    let sheet = Sheet::new(miner_columns(), page.into_iter().map(|row| table.cells(row)))?;
+    let sheet = RowSet::new(miner_columns(), page.into_iter().map(|row| table.cells(row)))?;
     let day = table.rows.day();
     let rows = Rows { next, ..Rows::new(sheet) }.with("day", day.to_string()).with("total", total);
     Ok(ResponseData::Rows(rows.with_receipts(&query.published, &(day..=day))))
@@ -52,7 +52,7 @@ pub(super) async fn one(query: &ResolvedQuery<'_>) -> Result<ResponseData, Probl
     let table = MinerTable::read(query).await?;
     let day = table.rows.day();
     let row = table.rows.find(miner).ok_or(Problem::NoSuchMiner { miner, day })?;
-    let sheet = Sheet::new(miner_columns(), [table.cells(row)])?;
+    let sheet = RowSet::new(miner_columns(), [table.cells(row)])?;
     let rows = Rows::new(sheet).with("day", day.to_string());
     Ok(ResponseData::Rows(rows.with_receipts(&query.published, &(day..=day))))
 }
@@ -62,7 +62,7 @@ struct MinerTable {
     version: u64,
     window: HistoryWindow,
     rows: Arc<DayRows>,
-    lives: Arc<HashMap<MinerId, Life>>,
+    lives: Arc<HashMap<MinerId, ActivePeriod>>,
 }
 
 impl MinerTable {
@@ -74,7 +74,7 @@ impl MinerTable {
         };
         let load = async {
             let _permit = context.query_permit().await?;
-            Ok::<_, Problem>(Arc::new(context.resources.questions.lives(version).await?))
+            Ok::<_, Problem>(Arc::new(context.resources.questions.active_periods(version).await?))
         };
         let lives = context.resources.lives.get_or_insert_async(&version, load).await?;
         Ok(Self { version, window: *window, rows, lives })
@@ -85,7 +85,7 @@ impl MinerTable {
     fn cells(&self, row: usize) -> Vec<Cell> {
         let miner = self.rows.miners()[row];
         let life = self.lives.get(&miner);
-        let day = |day: Option<chain::Day>| day.map_or(Cell::Absent, Cell::Day);
+        let day = |day: Option<chain::Day>| day.map_or(Cell::Null, Cell::Day);
         let integer = |name: &str| match column(name).map(|column| self.rows.value(row, column)) {
             Some(Value::Integer(value)) => value,
             _ => 0,
@@ -100,7 +100,7 @@ impl MinerTable {
             // Of a storage provider of today alone the lake may not have been asked yet.
             day(Some(self.window.clamp(life.map_or(self.rows.day(), |life| life.first)))),
             day(life.and_then(|life| life.last).and_then(|last| self.window.visible(last))),
-            size.map_or(Cell::Absent, Cell::Integer),
+            size.map_or(Cell::Null, Cell::Integer),
         ]
         .into_iter()
         .chain(shown)
@@ -116,6 +116,6 @@ fn compare(one: &Cell, other: &Cell) -> Ordering {
         (Cell::Double(one), Cell::Double(other)) => one.total_cmp(other),
         (Cell::Day(one), Cell::Day(other)) => one.cmp(other),
         (Cell::Miner(one), Cell::Miner(other)) => one.cmp(other),
-        (one, other) => (*one != Cell::Absent).cmp(&(*other != Cell::Absent)),
+        (one, other) => (*one != Cell::Null).cmp(&(*other != Cell::Null)),
     }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use chain::Day;
 use futures::{StreamExt as _, TryStreamExt as _, stream};
-use lake::{Cell, NetworkDay, Sheet};
+use lake::{Cell, NetworkDay, RowSet};
 
 use super::days::iter_days;
 use super::operations::network_columns;
@@ -44,7 +44,7 @@ pub(super) async fn answer(query: &ResolvedQuery<'_>) -> Result<ResponseData, Pr
         });
         [Cell::Day(of_day.day()), Cell::Integer(of_day.miners() as i128)].into_iter().chain(values).collect()
     });
-    let sheet = Sheet::new(network_columns(&columns), rows)?;
+    let sheet = RowSet::new(network_columns(&columns), rows)?;
     Ok(ResponseData::Rows(Rows::of_days(sheet, days, next).with_receipts(&query.published, days)))
 }
 

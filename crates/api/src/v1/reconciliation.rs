@@ -1,7 +1,7 @@
 //! `/v1/reconciliation`: the ledger reconciled with the chain.
 
 use chain::MinerId;
-use lake::ReconciliationWanted;
+use lake::ReconciliationFilter;
 use ledger::identities::IDENTITIES;
 
 use super::parameters::Cursor;
@@ -16,18 +16,18 @@ pub(super) async fn answer(query: &ResolvedQuery<'_>) -> Result<ResponseData, Pr
         Some(Cursor::After(day, miner)) => Some((day, MinerId(miner))),
         Some(Cursor::Offset { .. }) => return Err(Problem::StaleCursor),
     };
-    let filter = ReconciliationWanted {
+    let filter = ReconciliationFilter {
         days: days.clone(),
         miners: parameters.miners("miner"),
         status: parameters.names("status").first().copied(),
         after,
-        most: query.max_rows(),
+        limit: query.max_rows(),
     };
     let page = {
         let _permit = context.query_permit().await?;
         context.resources.questions.reconciliation(query.version(), &filter).await?
     };
-    let next = page.more.map(|(day, miner)| Cursor::After(day, miner.0));
+    let next = page.next.map(|(day, miner)| Cursor::After(day, miner.0));
     let identities: Vec<&str> = IDENTITIES.iter().map(|identity| identity.name).collect();
     let rows = Rows::of_days(page.rows, days, next).with("identities", identities);
     Ok(ResponseData::Rows(rows.with_receipts(&query.published, days)))

@@ -7,7 +7,7 @@ use axum::http::header::{CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_TYPE, ETAG,
 use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri};
 use axum::response::Response;
 use chain::Day;
-use lake::{Form, Published, Sheet};
+use lake::{OutputFormat, PublishedVersion, RowSet};
 use serde_json::{Map, Value};
 
 use super::format::Format;
@@ -34,7 +34,7 @@ pub(super) enum ResponseData {
 
 /// Rows, and what is to be known of them.
 pub(super) struct Rows {
-    pub(super) sheet: Sheet,
+    pub(super) sheet: RowSet,
     /// Where the next page continues, if there is one.
     pub(super) next: Option<Cursor>,
     /// What the next page's address says in the place of what was said or left out: days that are relative now.
@@ -45,12 +45,12 @@ pub(super) struct Rows {
 
 impl Rows {
     /// Rows that are all there are.
-    pub(super) fn new(sheet: Sheet) -> Self {
+    pub(super) fn new(sheet: RowSet) -> Self {
         Self { sheet, next: None, next_parameters: Vec::new(), meta: Map::new() }
     }
 
     /// A page of some days' rows. The days of the next page's address are these, however many are closed meanwhile.
-    pub(super) fn of_days(sheet: Sheet, days: &RangeInclusive<Day>, next: Option<Cursor>) -> Self {
+    pub(super) fn of_days(sheet: RowSet, days: &RangeInclusive<Day>, next: Option<Cursor>) -> Self {
         let (from, to) = (days.start().to_string(), days.end().to_string());
         let next_parameters = vec![("from", from.clone()), ("to", to.clone())];
         Self { next, next_parameters, ..Self::new(sheet) }.with("from", from).with("to", to)
@@ -58,8 +58,8 @@ impl Rows {
 
     /// The same, with what is known of the days of its numbers: since when there are events, and how the outcomes of these
     /// days' messages are known.
-    pub(super) fn with_receipts(self, published: &Published, days: &RangeInclusive<Day>) -> Self {
-        let receipts = published.receipts_of(days);
+    pub(super) fn with_receipts(self, published: &PublishedVersion, days: &RangeInclusive<Day>) -> Self {
+        let receipts = published.receipt_summary(days);
         let counts = receipts.counts;
         self.with("history_since", published.history_since().map(|since| since.to_string()))
             .with(RECEIPTS, receipts.receipts().name())
@@ -143,7 +143,7 @@ impl ResponseData {
         if let Some(Ok(receipts)) = receipts {
             headers.insert(X_RECEIPTS, receipts);
         }
-        if format.form != Form::Json
+        if format.form != OutputFormat::Json
             && let Ok(name) =
                 HeaderValue::from_str(&format!("inline; filename=\"{}.{}\"", operation.name, format.name))
         {
@@ -158,12 +158,12 @@ impl Rows {
     /// form goes by rows.
     async fn body(
         mut self,
-        form: Form,
+        form: OutputFormat,
         version: u64,
         mut permit: Option<MemoryPermit>,
     ) -> Result<Body, Problem> {
         let (mut before, mut after) = (Vec::new(), Vec::new());
-        if form == Form::Json {
+        if form == OutputFormat::Json {
             self.meta.insert("version".to_owned(), version.into());
             self.meta.insert("next".to_owned(), self.next.map(|next| next.to_string()).into());
             before.extend_from_slice(br#"{"data":"#);
@@ -181,7 +181,7 @@ impl Rows {
         if let Some(permit) = &mut permit {
             permit.shrink_to(self.sheet.size().saturating_add(STREAM_OVERHEAD));
         }
-        let mut pieces = self.sheet.pieces(form)?;
+        let mut pieces = self.sheet.encode_chunks(form)?;
         if let Some(first) = pieces.next() {
             before.extend(first?);
         }

@@ -8,7 +8,7 @@ use std::task::{Context, Poll};
 
 use axum::body::{Body, Bytes};
 use hyper::body::Frame;
-use lake::Pieces;
+use lake::EncodedChunks;
 
 use crate::http::response_memory::MemoryPermit;
 
@@ -19,7 +19,7 @@ pub(super) const STREAM_OVERHEAD: usize = 128 << 10;
 pub(super) struct RowStream {
     /// What goes before the next piece.
     before: Vec<u8>,
-    pieces: Pieces,
+    pieces: EncodedChunks,
     /// What goes after the last piece.
     after: Option<Vec<u8>>,
     _permit: Option<MemoryPermit>,
@@ -29,7 +29,7 @@ impl RowStream {
     /// A body of what is written already, the pieces, and what goes after them.
     pub(super) fn body(
         before: Vec<u8>,
-        pieces: Pieces,
+        pieces: EncodedChunks,
         after: Vec<u8>,
         permit: Option<MemoryPermit>,
     ) -> Body {

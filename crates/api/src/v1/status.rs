@@ -6,7 +6,7 @@ use axum::http::HeaderValue;
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, VARY};
 use axum::response::Response;
 use chain::{Clock, Day, EPOCHS_PER_DAY};
-use lake::{Published, SourceStatus};
+use lake::{PublishedVersion, SourceStatus};
 use serde_json::{Value, json};
 
 use super::context::Context;
@@ -22,12 +22,12 @@ const FINALITY: i64 = 900;
 /// answer has no tag.
 pub(super) async fn answer(
     context: &Context,
-    published: &Published,
+    published: &PublishedVersion,
     window: Option<&HistoryWindow>,
 ) -> Result<Response, Problem> {
     let status = {
         let _permit = context.query_permit().await?;
-        lake::Status::of(context.reader().directory()).await?
+        lake::Status::read(context.reader().directory()).await?
     };
     let clock = status.sources.last().map(|source| Clock::new(source.genesis));
     let gap_formatter = GapFormatter { clock, window: window.copied() };
@@ -47,7 +47,7 @@ pub(super) async fn answer(
         "lag_seconds": latest.zip(now()).map(|(latest, now)| now - i64::from(latest.next().unix_days()) * 86_400),
         // Totals stand on it, so it is told whatever may be seen.
         "history_since": text(status.history_since),
-        "receipts": seen.as_ref().map_or(status.receipts, |days| published.receipts_of(days)),
+        "receipts": seen.as_ref().map_or(status.receipts, |days| published.receipt_summary(days)),
         "gaps": status.gaps.iter().filter_map(|gap| gap_formatter.to_json(gap)).collect::<Vec<Value>>(),
         "sources": status.sources.iter().filter_map(|of| source(of, published, window)).collect::<Vec<Value>>(),
         "version": status.version,
@@ -63,7 +63,11 @@ pub(super) async fn answer(
 }
 
 /// A source as JSON, with those of its days that may be seen; `None` if that is none of them.
-fn source(source: &SourceStatus, published: &Published, window: Option<&HistoryWindow>) -> Option<Value> {
+fn source(
+    source: &SourceStatus,
+    published: &PublishedVersion,
+    window: Option<&HistoryWindow>,
+) -> Option<Value> {
     let days = window.map_or_else(|| Some(source.days.clone()), |window| window.intersect(&source.days))?;
     let whole = days == source.days;
     let first =
@@ -77,7 +81,7 @@ fn source(source: &SourceStatus, published: &Published, window: Option<&HistoryW
         "tipset_key": source.tipset_key,
         "state_root": source.state_root,
         "version": source.version,
-        "receipts": if whole { source.receipts } else { published.receipts_of(&days) },
+        "receipts": if whole { source.receipts } else { published.receipt_summary(&days) },
         "closed_at": source.closed_at.map(moment),
     }))
 }

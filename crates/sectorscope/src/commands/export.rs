@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use anyhow::{Context, bail};
 use chain::{NoProgress, Progress};
-use lake::{Exported, Form, Selection};
+use lake::{Dataset, ExportSelection, OutputFormat};
 use tempfile::NamedTempFile;
 
 use super::refuse_on_terminal;
@@ -17,14 +17,14 @@ use crate::{output, shutdown};
 
 pub(crate) async fn run(arguments: Export) -> anyhow::Result<()> {
     let (what, arguments) = match arguments {
-        Export::Rows(arguments) => (Exported::Rows, arguments),
-        Export::Events(arguments) => (Exported::Events, arguments),
+        Export::Rows(arguments) => (Dataset::Rows, arguments),
+        Export::Events(arguments) => (Dataset::Events, arguments),
     };
     let form = match arguments.format {
-        ExportFormat::Parquet => Form::Parquet,
-        ExportFormat::Csv => Form::Csv,
-        ExportFormat::Ndjson => Form::Ndjson,
-        ExportFormat::Arrow => Form::Arrow,
+        ExportFormat::Parquet => OutputFormat::Parquet,
+        ExportFormat::Csv => OutputFormat::Csv,
+        ExportFormat::Ndjson => OutputFormat::Ndjson,
+        ExportFormat::Arrow => OutputFormat::Arrow,
     };
     let target = match &arguments.out {
         Some(path) => Some(OutputTarget::new(path, arguments.force)?),
@@ -40,13 +40,13 @@ pub(crate) async fn run(arguments: Export) -> anyhow::Result<()> {
 }
 
 async fn export(
-    what: Exported,
+    what: Dataset,
     arguments: &ExportOptions,
-    form: Form,
+    form: OutputFormat,
     target: Option<OutputTarget>,
 ) -> anyhow::Result<()> {
-    let selection = Selection {
-        what,
+    let selection = ExportSelection {
+        dataset: what,
         from: arguments.from,
         to: arguments.to,
         miners: arguments.miners.iter().copied().collect(),

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, LazyLock};
 
-use lake::{Heading, Holds};
+use lake::{ColumnSpec, ColumnType};
 use ledger::columns::{COLUMNS, Column, column};
 
 /// The registry's columns that `/v1/miners` shows: those that summarize a storage provider's day.
@@ -33,32 +33,32 @@ pub(super) fn daily_sort_columns() -> Vec<&'static str> {
     ["stat_date"].into_iter().chain(COLUMNS.iter().map(|column| column.name)).collect()
 }
 
-const STAT_DATE: Heading = Heading::new("stat_date", Holds::Day, "", "The UTC day.");
-const MINER_ID: Heading = Heading::new("miner_id", Holds::Miner, "", "The storage provider.");
+const STAT_DATE: ColumnSpec = ColumnSpec::new("stat_date", ColumnType::Day, "", "The UTC day.");
+const MINER_ID: ColumnSpec = ColumnSpec::new("miner_id", ColumnType::Miner, "", "The storage provider.");
 
 /// Day, storage provider, and these columns.
-pub(crate) fn daily_columns(columns: &[&'static Column]) -> Arc<[Heading]> {
-    let columns = columns.iter().map(|column| Heading::from(*column));
+pub(crate) fn daily_columns(columns: &[&'static Column]) -> Arc<[ColumnSpec]> {
+    let columns = columns.iter().map(|column| ColumnSpec::from(*column));
     [STAT_DATE, MINER_ID].into_iter().chain(columns).collect()
 }
 
 /// Day, storage providers, and each of these columns with how many storage providers have it.
-pub(crate) fn network_columns(columns: &[&'static Column]) -> Arc<[Heading]> {
+pub(crate) fn network_columns(columns: &[&'static Column]) -> Arc<[ColumnSpec]> {
     let both = columns.iter().flat_map(|column| {
-        let with = Heading {
+        let with = ColumnSpec {
             name: format!("{}_miners", column.name).into(),
-            holds: Holds::Integer,
+            column_type: ColumnType::Integer,
             nullable: false,
             unit: "storage providers",
             doc: format!("Storage providers whose {} is not 0.", column.name).into(),
         };
-        let mut sum = Heading::from(*column);
+        let mut sum = ColumnSpec::from(*column);
         sum.doc = format!("Over all storage providers: {}", column.doc).into();
         [sum, with]
     });
-    let miners = Heading::new(
+    let miners = ColumnSpec::new(
         "miners",
-        Holds::Integer,
+        ColumnType::Integer,
         "storage providers",
         "Storage providers that have a row on the day.",
     );
@@ -66,49 +66,49 @@ pub(crate) fn network_columns(columns: &[&'static Column]) -> Arc<[Heading]> {
 }
 
 /// The columns of a storage provider.
-pub(crate) fn miner_columns() -> Arc<[Heading]> {
-    static HEADINGS: LazyLock<Arc<[Heading]>> = LazyLock::new(|| {
+pub(crate) fn miner_columns() -> Arc<[ColumnSpec]> {
+    static HEADINGS: LazyLock<Arc<[ColumnSpec]>> = LazyLock::new(|| {
         let first = [
             MINER_ID,
-            Heading::new(
+            ColumnSpec::new(
                 "first_day",
-                Holds::Day,
+                ColumnType::Day,
                 "",
                 "The day of its first sector event, but no earlier than the first one that the key may see.",
             ),
-            Heading::new(
+            ColumnSpec::new(
                 "last_active_day",
-                Holds::Day,
+                ColumnType::Day,
                 "",
                 "The last day that ended with live sectors; absent if none did, or none that the key may see.",
             )
-            .or_absent(),
-            Heading::new(
+            .or_null(),
+            ColumnSpec::new(
                 "sector_size",
-                Holds::Integer,
+                ColumnType::Integer,
                 "bytes",
                 "Raw bytes of each of its sectors; absent before its first sector.",
             )
-            .or_absent(),
+            .or_null(),
         ];
-        let rate = Heading::new(
+        let rate = ColumnSpec::new(
             "fault_rate",
-            Holds::Double,
+            ColumnType::Double,
             "",
             "Raw bytes of its faulty sectors ÷ those of its live sectors; 0 without live sectors.",
         );
-        first.into_iter().chain(summary_columns().map(Heading::from)).chain([rate]).collect()
+        first.into_iter().chain(summary_columns().map(ColumnSpec::from)).chain([rate]).collect()
     });
     Arc::clone(&HEADINGS)
 }
 
 /// The calendar of expirations.
-pub(crate) fn expiration_columns() -> Arc<[Heading]> {
-    static HEADINGS: LazyLock<Arc<[Heading]>> = LazyLock::new(|| {
-        let sectors = |name, doc| Heading::new(name, Holds::Integer, "sectors", doc);
-        let bytes = |name, doc| Heading::new(name, Holds::Wide, "bytes", doc);
+pub(crate) fn expiration_columns() -> Arc<[ColumnSpec]> {
+    static HEADINGS: LazyLock<Arc<[ColumnSpec]>> = LazyLock::new(|| {
+        let sectors = |name, doc| ColumnSpec::new(name, ColumnType::Integer, "sectors", doc);
+        let bytes = |name, doc| ColumnSpec::new(name, ColumnType::Wide, "bytes", doc);
         [
-            Heading::new("period", Holds::Text, "", "The UTC day (YYYY-MM-DD) or month (YYYY-MM) of expiration."),
+            ColumnSpec::new("period", ColumnType::Text, "", "The UTC day (YYYY-MM-DD) or month (YYYY-MM) of expiration."),
             sectors("sectors", "Live sectors whose expiration is then, faulty and unproven ones included."),
             bytes("rbp", "Their raw bytes."),
             bytes("qap", "Their quality-adjusted power."),
@@ -120,37 +120,37 @@ pub(crate) fn expiration_columns() -> Arc<[Heading]> {
                 "Those without deals: committed capacity. This and what follows is absent where days were closed by a \
                  version that did not keep what sectors hold; close them again to have it.",
             )
-            .or_absent(),
-            bytes("cc_rbp", "Raw bytes of those.").or_absent(),
-            bytes("cc_qap", "Quality-adjusted power of those.").or_absent(),
-            sectors("deal_sectors", "Those with unverified deals alone.").or_absent(),
-            bytes("deal_rbp", "Raw bytes of those.").or_absent(),
-            bytes("deal_qap", "Quality-adjusted power of those.").or_absent(),
-            Heading::new("initial_pledge", Holds::Wide, "attoFIL", "Initial pledge of all of them.").or_absent(),
+            .or_null(),
+            bytes("cc_rbp", "Raw bytes of those.").or_null(),
+            bytes("cc_qap", "Quality-adjusted power of those.").or_null(),
+            sectors("deal_sectors", "Those with unverified deals alone.").or_null(),
+            bytes("deal_rbp", "Raw bytes of those.").or_null(),
+            bytes("deal_qap", "Quality-adjusted power of those.").or_null(),
+            ColumnSpec::new("initial_pledge", ColumnType::Wide, "attoFIL", "Initial pledge of all of them.").or_null(),
             sectors(
                 "full_quality_sectors",
                 "Those of full quality by their flag, from actors v19; they are among none of the groups before.",
             )
-            .or_absent(),
-            bytes("full_quality_rbp", "Raw bytes of those.").or_absent(),
-            bytes("full_quality_qap", "Quality-adjusted power of those.").or_absent(),
-            Heading::new(
+            .or_null(),
+            bytes("full_quality_rbp", "Raw bytes of those.").or_null(),
+            bytes("full_quality_qap", "Quality-adjusted power of those.").or_null(),
+            ColumnSpec::new(
                 "daily_fee",
-                Holds::Wide,
+                ColumnType::Wide,
                 "attoFIL",
                 "What all of them pay a day; absent where days were closed by a version that did not keep it.",
             )
-            .or_absent(),
+            .or_null(),
         ]
         .into()
     });
     Arc::clone(&HEADINGS)
 }
 
-pub(super) fn all_daily_columns() -> Arc<[Heading]> {
+pub(super) fn all_daily_columns() -> Arc<[ColumnSpec]> {
     daily_columns(&COLUMNS.iter().collect::<Vec<_>>())
 }
 
-pub(super) fn all_network_columns() -> Arc<[Heading]> {
+pub(super) fn all_network_columns() -> Arc<[ColumnSpec]> {
     network_columns(&COLUMNS.iter().collect::<Vec<_>>())
 }

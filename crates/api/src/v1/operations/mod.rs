@@ -6,7 +6,7 @@ mod schemas;
 
 use std::sync::Arc;
 
-use lake::{Heading, event_headings, reconciliation_headings};
+use lake::{ColumnSpec, event_columns, reconciliation_columns};
 use serde_json::Value;
 
 pub(crate) use columns::{
@@ -77,9 +77,9 @@ pub(crate) enum DaySelection {
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum ResponseType {
     /// Rows under these headings, in any format.
-    Rows(fn() -> Arc<[Heading]>),
+    Rows(fn() -> Arc<[ColumnSpec]>),
     /// Rows under some of these headings, in any format: the first ones always, the others as asked for.
-    SomeRows(fn() -> Arc<[Heading]>, usize),
+    SomeRows(fn() -> Arc<[ColumnSpec]>, usize),
     /// A JSON object of this schema.
     Object(fn() -> Value),
 }
@@ -206,7 +206,7 @@ pub(crate) static OPERATIONS: &[Operation] = &[
             FORMAT,
         ],
         days: DaySelection::OneOrRange,
-        response: ResponseType::Rows(event_headings),
+        response: ResponseType::Rows(event_columns),
         example: "/v1/miners/f0107/events?from=2026-06-12&to=2026-09-20&kind=fault,terminate&limit=2",
     },
     Operation {
@@ -223,7 +223,7 @@ pub(crate) static OPERATIONS: &[Operation] = &[
             FORMAT,
         ],
         days: DaySelection::All,
-        response: ResponseType::Rows(event_headings),
+        response: ResponseType::Rows(event_columns),
         example: "/v1/miners/f0113/sectors/85",
     },
     Operation {
@@ -307,7 +307,7 @@ pub(crate) static OPERATIONS: &[Operation] = &[
             FORMAT,
         ],
         days: DaySelection::Range,
-        response: ResponseType::Rows(reconciliation_headings),
+        response: ResponseType::Rows(reconciliation_columns),
         example: "/v1/reconciliation?miner=f0113&from=2026-09-20&to=2026-09-20",
     },
     Operation {
