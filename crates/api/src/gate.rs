@@ -8,13 +8,13 @@ use axum::http::HeaderMap;
 use axum::http::request::Parts;
 use axum::middleware::Next;
 use axum::response::Response;
-use tokio::sync::SemaphorePermit;
 
 use crate::access::auth::{Caller, Grant};
 use crate::access::denial::Denial;
 use crate::access::rate::RateLimitStatus;
 use crate::access::rate_headers;
 use crate::errors::v2_error::V2Error;
+use crate::http::fair_share::FairPermit;
 use crate::http::request_id::RequestId;
 use crate::paths::{HEALTHZ, READYZ, scope_of_path};
 use crate::state::Server;
@@ -62,6 +62,7 @@ pub(crate) async fn require_authorization(
     State(server): State<Server>,
     Extension(id): Extension<RequestId>,
     Extension(caller): Extension<Caller>,
+    Extension(ClientAddress(address)): Extension<ClientAddress>,
     mut request: Request,
     next: Next,
 ) -> Response {
@@ -70,14 +71,14 @@ pub(crate) async fn require_authorization(
         request.extensions_mut().insert::<Grant>(grant);
         next.run(request).await
     };
-    authorized(&server, &id, &caller, &path, run).await
+    authorized(&server, &id, (&caller, address), &path, run).await
 }
 
 /// Does the work for a request to that path if its key covers the path and a permit is free.
 pub(crate) async fn authorized(
     server: &Server,
     id: &RequestId,
-    caller: &Caller,
+    (caller, address): (&Caller, Option<IpAddr>),
     path: &str,
     work: impl AsyncFnOnce(Grant) -> Response,
 ) -> Response {
@@ -86,7 +87,7 @@ pub(crate) async fn authorized(
         Err(denial) => return V2Error::Denied(denial).response_at(path, id),
     };
     let rate_limit = grant.rate_limit;
-    let mut response = match request_permit(server).await {
+    let mut response = match request_permit(server, address).await {
         Some(_permit) => work(grant).await,
         None => V2Error::Busy.response_at(path, id),
     };
@@ -96,13 +97,9 @@ pub(crate) async fn authorized(
     response
 }
 
-/// A permit to work on a request for data, of which there are as many as the configuration says. Waits for at most half of
-/// the request's timeout, so that there is time left to answer.
-async fn request_permit(server: &Server) -> Option<SemaphorePermit<'_>> {
-    let permits = &server.shared.request_permits;
-    if let Ok(permit) = permits.try_acquire() {
-        return Some(permit);
-    }
+/// A permit to work on a request for data. There are as many as the configuration says, and a quarter of these for each
+/// address. Waits for at most half of the request's timeout, so that there is time left to answer.
+async fn request_permit(server: &Server, address: Option<IpAddr>) -> Option<FairPermit> {
     let patience = server.shared.config.request_timeout / 2;
-    tokio::time::timeout(patience, permits.acquire()).await.ok()?.ok()
+    tokio::time::timeout(patience, server.shared.request_permits.acquire(address, 1)).await.ok()?
 }

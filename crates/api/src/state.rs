@@ -4,13 +4,13 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use lake::Reader;
-use tokio::sync::Semaphore;
 
 use crate::access::auth::Authenticator;
 use crate::access::connection_limits::ConnectionLimits;
 use crate::access::keys::{self, KeySet, KeySync};
 use crate::access::rate::AddressLimiter;
 use crate::config::Config;
+use crate::http::fair_share::FairShare;
 use crate::http::request_id::RequestIds;
 use crate::http::response_memory::ResponseMemory;
 use crate::rendered::RenderedCache;
@@ -39,7 +39,7 @@ pub(crate) struct Shared {
     /// The connections that addresses have.
     pub(crate) connection_limits: ConnectionLimits,
     /// One permit for each request for data that is worked on.
-    pub(crate) request_permits: Semaphore,
+    pub(crate) request_permits: FairShare,
     pub(crate) health: Health,
     pub(crate) metrics: Metrics,
     /// When the server started.
@@ -86,7 +86,7 @@ impl Server {
                     config.count_loopback,
                     config.behind_proxy,
                 ),
-                request_permits: Semaphore::new(config.max_requests.clamp(1, Semaphore::MAX_PERMITS)),
+                request_permits: FairShare::new(u32::try_from(config.max_requests).unwrap_or(u32::MAX)),
                 health: Health::default(),
                 metrics: Metrics::default(),
                 config,

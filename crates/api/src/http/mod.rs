@@ -4,6 +4,7 @@ pub(crate) mod coding;
 pub(crate) mod cors;
 pub(crate) mod entity_tag;
 pub(crate) mod envelope;
+pub(crate) mod fair_share;
 pub(crate) mod host;
 pub(crate) mod normalize;
 pub(crate) mod query;

@@ -4,104 +4,56 @@
 //! [`MemoryPermit`] for them, which goes with the answer's body and ends with it; who finds none waits. Rendered days are shared by
 //! all who ask for them, so they are counted once each ([`ByteCounter`]), as long as anybody holds them.
 
-use std::collections::HashMap;
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use axum::body::Bytes;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use crate::http::host::host_of;
+use crate::http::fair_share::{FairPermit, FairShare};
 
 /// Bytes that are counted as one.
 const UNIT: usize = 1024;
-/// The part of all that one address may have.
-const ADDRESS_SHARE: usize = 4;
 
 /// Limits the memory of responses that are not sent yet.
-pub(crate) struct ResponseMemory {
-    all: Arc<Semaphore>,
-    /// In units, as are the next.
-    max: u32,
-    max_per_address: u32,
-    /// The room of each address that has some, or waits for it.
-    addresses: Mutex<HashMap<IpAddr, Weak<Semaphore>>>,
-}
+pub(crate) struct ResponseMemory(FairShare);
 
 /// A reservation of memory for one response, until it is dropped.
 #[derive(Debug)]
-pub(crate) struct MemoryPermit {
-    /// Of all, and of the address where that is known.
-    held: [Option<OwnedSemaphorePermit>; 2],
-}
+pub(crate) struct MemoryPermit(FairPermit);
 
 impl ResponseMemory {
-    /// Room for so many bytes, and a quarter of that for each address.
+    /// Memory of so many bytes, and a quarter of that for each address.
     pub(crate) fn new(bytes: usize) -> Self {
-        let max = units(bytes).max(1);
-        Self {
-            all: Arc::new(Semaphore::new(max as usize)),
-            max,
-            max_per_address: units(bytes / ADDRESS_SHARE).max(1),
-            addresses: Mutex::default(),
-        }
+        Self(FairShare::new(units(bytes)))
     }
 
-    /// Room for so many bytes for an address, once there is some. What is larger than the address's part gets all of that: it
-    /// can be made, if it is the only one.
+    /// Waits for so many bytes for an address. More than the address's part becomes all of its part: such a response can be
+    /// made, if it is the only one.
     pub(crate) async fn reserve(&self, address: Option<IpAddr>, bytes: usize) -> Option<MemoryPermit> {
-        let wanted = units(bytes).min(if address.is_some() { self.max_per_address } else { self.max });
-        // First of its own: who waits for that is in nobody's way.
-        let of_address = match address {
-            Some(address) => {
-                let of_address = self.of(host_of(address));
-                Some(of_address.acquire_many_owned(wanted).await.ok()?)
-            }
-            None => None,
-        };
-        let of_all = Arc::clone(&self.all).acquire_many_owned(wanted).await.ok()?;
-        Some(MemoryPermit { held: [Some(of_all), of_address] })
+        self.0.acquire(address, units(bytes)).await.map(MemoryPermit)
     }
 
-    /// Bytes that there is no room for any more.
+    /// Bytes that are reserved.
     pub(crate) fn used(&self) -> usize {
-        (self.max as usize).saturating_sub(self.all.available_permits()).saturating_mul(UNIT)
+        self.0.used().saturating_mul(UNIT)
     }
 
     /// Forgets addresses that hold nothing.
     pub(crate) fn evict_idle(&self) {
-        self.addresses().retain(|_, of| of.strong_count() > 0);
-    }
-
-    fn of(&self, address: IpAddr) -> Arc<Semaphore> {
-        let mut addresses = self.addresses();
-        if let Some(of) = addresses.get(&address).and_then(Weak::upgrade) {
-            return of;
-        }
-        let of = Arc::new(Semaphore::new(self.max_per_address as usize));
-        addresses.insert(address, Arc::downgrade(&of));
-        of
-    }
-
-    fn addresses(&self) -> std::sync::MutexGuard<'_, HashMap<IpAddr, Weak<Semaphore>>> {
-        self.addresses.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.evict_idle();
     }
 }
 
 impl MemoryPermit {
     /// Releases what is beyond so many bytes.
     pub(crate) fn shrink_to(&mut self, bytes: usize) {
-        let kept = units(bytes) as usize;
-        for held in self.held.iter_mut().flatten() {
-            drop(held.split(held.num_permits().saturating_sub(kept)));
-        }
+        self.0.shrink_to(units(bytes));
     }
 }
 
 fn units(bytes: usize) -> u32 {
-    let max = u32::try_from(Semaphore::MAX_PERMITS).unwrap_or(u32::MAX);
-    u32::try_from(bytes.div_ceil(UNIT)).unwrap_or(u32::MAX).min(max)
+    u32::try_from(bytes.div_ceil(UNIT)).unwrap_or(u32::MAX)
 }
 
 /// Counts the bytes of what is shared, each once, until its last holder lets go. Clones count together.
@@ -140,49 +92,7 @@ impl Drop for CountedBytes {
 
 #[cfg(test)]
 mod tests {
-    use futures::FutureExt as _;
-
     use super::*;
-
-    /// Room that is there at once.
-    fn now(of: &ResponseMemory, address: &str, bytes: usize) -> Option<MemoryPermit> {
-        of.reserve(Some(address.parse().expect("an address")), bytes).now_or_never().flatten()
-    }
-
-    #[test]
-    fn an_address_has_a_quarter_and_all_have_the_whole() {
-        let of = ResponseMemory::new(400 * UNIT);
-        let held: Vec<_> = (1..=4).map(|at| now(&of, &format!("192.0.2.{at}"), 100 * UNIT)).collect();
-        assert!(held.iter().all(Option::is_some) && of.used() == 400 * UNIT);
-        assert!(now(&of, "192.0.2.9", UNIT).is_none(), "all is taken");
-        drop(held);
-        let one = now(&of, "192.0.2.1", 100 * UNIT);
-        assert!(one.is_some() && now(&of, "192.0.2.1", UNIT).is_none(), "its quarter is taken");
-        assert!(now(&of, "::ffff:192.0.2.1", UNIT).is_none(), "it is the same address");
-        assert!(now(&of, "192.0.2.2", UNIT).is_some(), "others are not in its way");
-        drop(one);
-        assert!(now(&of, "192.0.2.1", UNIT).is_some());
-    }
-
-    #[test]
-    fn what_is_too_large_gets_all_of_its_part_and_gives_back_what_it_needs_not() {
-        let of = ResponseMemory::new(400 * UNIT);
-        let mut room = now(&of, "192.0.2.1", usize::MAX).expect("room");
-        assert_eq!(of.used(), 100 * UNIT);
-        assert!(now(&of, "192.0.2.1", UNIT).is_none() && now(&of, "192.0.2.2", usize::MAX).is_some());
-        room.shrink_to(10 * UNIT);
-        assert_eq!(of.used(), 10 * UNIT);
-        assert!(now(&of, "192.0.2.1", 90 * UNIT).is_some() && now(&of, "192.0.2.1", 91 * UNIT).is_none());
-        room.shrink_to(usize::MAX);
-        assert_eq!(of.used(), 10 * UNIT);
-        drop(room);
-        assert_eq!(of.used(), 0);
-        let of_nobody = of.reserve(None, usize::MAX).now_or_never().flatten();
-        assert_eq!(of.used(), 400 * UNIT);
-        drop(of_nobody);
-        of.evict_idle();
-        assert!(of.addresses().is_empty());
-    }
 
     #[test]
     fn shared_bytes_count_once_until_the_last_holder_lets_go() {

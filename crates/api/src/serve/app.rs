@@ -155,7 +155,7 @@ impl Application {
         if let Some(endpoint) = paths::endpoint(head.uri.path()) {
             let mut response = if head.method == Method::GET {
                 let rows = async |grant| v2::rows(&self.server, endpoint, id, grant, &head).await;
-                gate::authorized(&self.server, id, &caller, head.uri.path(), rows).await
+                gate::authorized(&self.server, id, (&caller, sender.0), head.uri.path(), rows).await
             } else {
                 V2Error::WrongMethod.response(id)
             };
@@ -345,7 +345,7 @@ mod tests {
             .route("/", handler)
             .route_layer(middleware::from_fn_with_state(server.clone(), gate::require_authorization));
         let app = Application::new(server.clone(), routes);
-        let _taken = if slots_taken { server.shared.request_permits.try_acquire().ok() } else { None };
+        let _taken = if slots_taken { server.shared.request_permits.acquire(None, 1).await } else { None };
         let response = app.answer(Request::new(Body::empty()), None).await;
         let status = response.status();
         let body = to_bytes(response.into_body(), 1 << 20).await.expect("a body");

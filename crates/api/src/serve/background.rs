@@ -105,6 +105,7 @@ async fn evict_idle_addresses(server: Server, mut ticks: Ticks) {
         if let Some(addresses) = &server.shared.address_limiter {
             addresses.evict_idle();
         }
+        server.shared.request_permits.evict_idle();
         server.shared.response_memory.evict_idle();
     }
 }

@@ -94,6 +94,28 @@ fn one_address_has_its_part_and_leaves_others_theirs() {
 }
 
 #[test]
+fn requests_of_one_address_that_wait_leave_others_their_turn() {
+    // One of these answers is more than the address's part, so all but one of its requests wait for room.
+    let server = server(|config| {
+        config.response_memory_bytes = 8 << 20;
+        config.max_requests = 8;
+        config.behind_proxy = true;
+    });
+    let from = |address: &str| format!("x-forwarded-for: {address}\r\n");
+    let held: Vec<_> = (0..12).map(|_| asked(&server, ALL, &from("192.0.2.1"))).collect();
+    wait(|| unsent(&server) > 0.0);
+    let target = "/v2/storage_provider/sector/total?miner_id=f07";
+    for _ in 0..8 {
+        assert_eq!(finish(asked(&server, target, &from("192.0.2.2"))).status, 200);
+    }
+    // None of the others has been given up by then, which would have let these in.
+    let metrics = server.get("/metrics");
+    let given_up = metrics.text().lines().filter(|line| line.contains("\"503\"")).collect::<Vec<_>>();
+    assert!(metrics.status == 200 && given_up.is_empty(), "{given_up:?}");
+    drop(held);
+}
+
+#[test]
 fn who_takes_nothing_is_given_up_and_gives_its_room_back() {
     let server = server(|config| {
         config.response_memory_bytes = 4 << 20;
