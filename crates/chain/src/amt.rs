@@ -46,12 +46,12 @@ pub struct Amt<'s> {
 }
 
 /// What a walk may still meet of the tree under a root.
-struct Budget {
+struct WalkBudget {
     values: u64,
     nodes: u64,
 }
 
-impl Budget {
+impl WalkBudget {
     /// Each value takes one node of each height at most.
     const fn of(amt: &Amt<'_>) -> Self {
         let nodes = amt.count.saturating_mul(amt.height as u64 + 1).saturating_add(SPARE_NODES);
@@ -76,13 +76,13 @@ impl Budget {
 
 /// Where a walk goes on that visits some values at a time: after those that it has visited.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Place {
+pub struct AmtCursor {
     /// The lowest index that is not visited yet; `None` at the end.
     next: Option<u64>,
     visited: u64,
 }
 
-impl Place {
+impl AmtCursor {
     /// Before the first value.
     pub const START: Self = Self { next: Some(0), visited: 0 };
 
@@ -108,14 +108,14 @@ impl<'s> Amt<'s> {
     /// # Errors
     /// If its root block is missing or does not decode.
     pub fn open(store: &'s dyn BlockStore, root: &Cid, what: &'static str) -> Result<Self> {
-        let block = store.need(root, what)?;
+        let block = store.get_required(root, what)?;
         let (width, height, count, node) = read_root(&block).map_err(|error| error.in_block(root, what))?;
         Ok(Self { store, what, cid: *root, root: block, width, height, count, node, work: work::VALUE })
     }
 
     /// The same, of values that count for more than usual with the store's budget.
     #[must_use]
-    pub(crate) fn of_work(self, work: u64) -> Self {
+    pub(crate) fn with_work(self, work: u64) -> Self {
         Self { work, ..self }
     }
 
@@ -130,19 +130,19 @@ impl<'s> Amt<'s> {
     /// # Errors
     /// If a block is missing or malformed, or `visit` fails.
     pub fn for_each(&self, visit: &mut dyn FnMut(u64, &mut Reader<'_>) -> Result<()>) -> Result<()> {
-        self.for_each_to(u64::MAX, visit)
+        self.for_each_up_to(u64::MAX, visit)
     }
 
     /// As [`Amt::for_each`], for indexes up to and with `last`. Blocks that hold only higher ones are not asked for.
     ///
     /// # Errors
     /// As [`Amt::for_each`].
-    pub fn for_each_to(
+    pub fn for_each_up_to(
         &self,
         last: u64,
         visit: &mut dyn FnMut(u64, &mut Reader<'_>) -> Result<()>,
     ) -> Result<()> {
-        self.walk(&self.root[self.node..], self.height, (0, last), &mut Budget::of(self), visit)
+        self.walk(&self.root[self.node..], self.height, (0, last), &mut WalkBudget::of(self), visit)
             .map_err(|error| error.in_block(&self.cid, self.what))
     }
 
@@ -152,7 +152,7 @@ impl<'s> Amt<'s> {
         node: &[u8],
         height: u32,
         (first, last): (u64, u64),
-        budget: &mut Budget,
+        budget: &mut WalkBudget,
         visit: &mut dyn FnMut(u64, &mut Reader<'_>) -> Result<()>,
     ) -> Result<()> {
         let mut node = self.decode(node, height)?;
@@ -185,7 +185,7 @@ impl<'s> Amt<'s> {
         wanted: &SectorSet,
         visit: &mut dyn FnMut(u64, &mut Reader<'_>) -> Result<()>,
     ) -> Result<()> {
-        self.walk_in(&self.root[self.node..], self.height, 0, wanted, &mut Budget::of(self), visit)
+        self.walk_in(&self.root[self.node..], self.height, 0, wanted, &mut WalkBudget::of(self), visit)
             .map_err(|error| error.in_block(&self.cid, self.what))
     }
 
@@ -195,7 +195,7 @@ impl<'s> Amt<'s> {
         height: u32,
         first: u64,
         wanted: &SectorSet,
-        budget: &mut Budget,
+        budget: &mut WalkBudget,
         visit: &mut dyn FnMut(u64, &mut Reader<'_>) -> Result<()>,
     ) -> Result<()> {
         let mut node = self.decode(node, height)?;
@@ -227,15 +227,15 @@ impl<'s> Amt<'s> {
     ///
     /// # Errors
     /// If a block is missing or malformed, or `visit` fails.
-    pub fn for_some(
+    pub fn for_each_from(
         &self,
-        place: &mut Place,
+        place: &mut AmtCursor,
         most: u64,
         visit: &mut dyn FnMut(u64, &mut Reader<'_>) -> Result<()>,
     ) -> Result<()> {
         let Some(from) = place.next else { return Ok(()) };
         let nodes = most.saturating_add(1).saturating_mul(u64::from(self.height) + 1);
-        let mut budget = Budget {
+        let mut budget = WalkBudget {
             values: self.count.saturating_sub(place.visited),
             nodes: nodes.saturating_add(SPARE_NODES),
         };
@@ -251,7 +251,7 @@ impl<'s> Amt<'s> {
             Ok(true)
         })
         .map_err(|error| error.in_block(&self.cid, self.what))?;
-        *place = Place { next, visited: place.visited + (most - left) };
+        *place = AmtCursor { next, visited: place.visited + (most - left) };
         Ok(())
     }
 
@@ -262,7 +262,7 @@ impl<'s> Amt<'s> {
         height: u32,
         first: u64,
         from: u64,
-        budget: &mut Budget,
+        budget: &mut WalkBudget,
         visit: &mut dyn FnMut(u64, &mut Reader<'_>) -> Result<bool>,
     ) -> Result<bool> {
         let mut node = self.decode(node, height)?;
@@ -337,7 +337,7 @@ impl<'s> Amt<'s> {
             return self.diff_by_value(before, visit);
         }
         let (old, new) = (&before.root[before.node..], &self.root[self.node..]);
-        let mut budgets = (Budget::of(before), Budget::of(self));
+        let mut budgets = (WalkBudget::of(before), WalkBudget::of(self));
         self.compare(before, Some((old, before.height)), Some((new, self.height)), 0, &mut budgets, visit)
             .map_err(|error| error.in_block(&self.cid, self.what))
     }
@@ -350,7 +350,7 @@ impl<'s> Amt<'s> {
         old: Option<(&[u8], u32)>,
         new: Option<(&[u8], u32)>,
         first: u64,
-        budgets: &mut (Budget, Budget),
+        budgets: &mut (WalkBudget, WalkBudget),
         visit: &mut AmtChange<'_>,
     ) -> Result<()> {
         let height = old.iter().chain(&new).map(|(_, height)| *height).max().unwrap_or(0);
@@ -424,7 +424,7 @@ impl<'s> Amt<'s> {
 
     fn follow(&self, link: &[u8]) -> Result<(Cid, Block<'s>)> {
         let cid = cid_of(link)?;
-        Ok((cid, self.store.need(&cid, self.what)?))
+        Ok((cid, self.store.get_required(&cid, self.what)?))
     }
 
     /// First index of a slot of a node that begins at `first`.
@@ -615,7 +615,7 @@ mod tests {
         let root = store.put(root(1, 3, node));
         let seen = |last| {
             let mut seen = Vec::new();
-            Amt::open(&store, &root, "test")?.for_each_to(last, &mut |index, value| {
+            Amt::open(&store, &root, "test")?.for_each_up_to(last, &mut |index, value| {
                 seen.push((index, value.uint()?));
                 Ok(())
             })?;
@@ -623,7 +623,7 @@ mod tests {
         };
         assert_eq!(seen(0).unwrap(), [(0, 1)]);
         assert_eq!(seen(15).unwrap(), [(0, 1), (1, 5)]);
-        assert!(matches!(seen(16), Err(Error::Missing(..))));
+        assert!(matches!(seen(16), Err(Error::MissingBlock(..))));
     }
 
     #[test]
@@ -637,9 +637,9 @@ mod tests {
         let root = store.put(root(1, 4, node));
         let amt = Amt::open(&store, &root, "test").unwrap();
         for most in 1..6 {
-            let (mut place, mut found, mut turns) = (Place::START, Vec::new(), 0);
+            let (mut place, mut found, mut turns) = (AmtCursor::START, Vec::new(), 0);
             while !place.is_end() {
-                amt.for_some(&mut place, most, &mut |index, value| {
+                amt.for_each_from(&mut place, most, &mut |index, value| {
                     found.push((index, value.uint()?));
                     Ok(())
                 })
@@ -651,12 +651,12 @@ mod tests {
         }
         // A folded tree ends with the count of its root, whatever is taken at once.
         let hostile = folded(&mut store, 20, 100, leaf(&[7, 8]));
-        let (mut place, amt) = (Place::START, Amt::open(&store, &hostile, "test").unwrap());
-        let mut step = || amt.for_some(&mut place, 16, &mut |_, value| value.uint().map(|_| ()));
+        let (mut place, amt) = (AmtCursor::START, Amt::open(&store, &hostile, "test").unwrap());
+        let mut step = || amt.for_each_from(&mut place, 16, &mut |_, value| value.uint().map(|_| ()));
         assert!((0..8).map(|_| step()).any(|step| step.is_err()));
         let empty = folded(&mut store, 20, 100, leaf(&[]));
         let amt = Amt::open(&store, &empty, "test").unwrap();
-        assert!(amt.for_some(&mut Place::START.clone(), 16, &mut |_, _| Ok(())).is_err());
+        assert!(amt.for_each_from(&mut AmtCursor::START.clone(), 16, &mut |_, _| Ok(())).is_err());
     }
 
     #[test]

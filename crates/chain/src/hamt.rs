@@ -224,7 +224,7 @@ impl<'s> Hamt<'s> {
         if depth >= DEEPEST {
             return Err(Error::malformed("a HAMT deeper than its hash").in_block(cid, self.what));
         }
-        self.store.need(cid, self.what)
+        self.store.get_required(cid, self.what)
     }
 }
 

@@ -14,7 +14,8 @@ use crate::block::{BlockStore, cid_of};
 use crate::cbor::Reader;
 use crate::error::{Error, Result};
 use crate::header::Header;
-use crate::state::{Claims, Codes, StateTree};
+use crate::networks::describe_network;
+use crate::state::{ActorCodes, PowerClaims, StateTree};
 use crate::tipset::Tipset;
 use crate::units::{Bytes, Clock, Epoch};
 
@@ -94,8 +95,8 @@ impl Heads {
             Some((other, other_cid, other_height)) => Err(Error::Chain(format!(
                 "the files are of different networks: block {cid} at height {height} is of {}, block {other_cid} at \
                  height {other_height} of {}; give the files of one of them",
-                clock.described(),
-                other.described()
+                describe_network(clock),
+                describe_network(other)
             ))),
         }
     }
@@ -194,9 +195,9 @@ fn weight(store: &dyn BlockStore, tipset: &[Header], power: &mut Option<i128>) -
 /// The network's quality-adjusted power in a state; `None` if that does not read.
 fn total_power(store: &dyn BlockStore, state: &Cid) -> Option<i128> {
     let tree = StateTree::open(store, state).ok()?;
-    let codes = Codes::new();
-    codes.learn(&tree).ok()?;
-    let Bytes(total) = Claims::open(&tree, &codes).ok()?.total_quality_adjusted();
+    let codes = ActorCodes::new();
+    codes.add_manifest(&tree).ok()?;
+    let Bytes(total) = PowerClaims::open(&tree, &codes).ok()?.total_quality_adjusted();
     Some(total)
 }
 
@@ -301,7 +302,7 @@ mod tests {
     fn roots_that_lead_to_no_chain_are_passed_over_or_named() {
         let mut store = Memory::default();
         let (head, table) = (put(&mut store, PLAIN), store.put(array(&[bytes(&[1]), array(&[])])));
-        let lost = crate::block::message_cid(b"in no file");
+        let lost = crate::block::dag_cbor_cid(b"in no file");
         let others = [table, Cid::default(), lost];
         let found = Heads::of(&store, others.into_iter().chain([head])).unwrap();
         assert_eq!(found.highest(&store).unwrap().key.0, [head]);

@@ -54,11 +54,11 @@ impl Header {
     /// # Errors
     /// If it is missing or does not decode.
     pub fn read(store: &dyn BlockStore, cid: &Cid) -> Result<Self> {
-        let block = store.need(cid, WHAT)?;
+        let block = store.get_required(cid, WHAT)?;
         let header = Self::decode(&block, cid).map_err(|error| error.in_block(cid, WHAT))?;
         header.check()?;
         // Its own CIDs and its parents' are kept with its tipset.
-        store.spend(work::KEPT + work::RUN * 6 * header.parents.len() as u64)?;
+        store.spend(work::RETAINED + work::RUN * 6 * header.parents.len() as u64)?;
         Ok(header)
     }
 

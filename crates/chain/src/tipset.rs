@@ -13,9 +13,9 @@ use cid::Cid;
 use crate::block::BlockStore;
 use crate::error::{Error, Result};
 use crate::header::Header;
-use crate::message::{self, Executed, Message};
+use crate::message::{self, ExecutedMessage, Message};
+use crate::message_selection;
 use crate::networks::Network;
-use crate::senders;
 use crate::units::{Clock, Day, Epoch};
 
 /// CIDs of a tipset's blocks, in tipset order.
@@ -48,7 +48,7 @@ pub struct Tipset {
     /// Receipts of its parent's messages.
     pub parent_receipts: Cid,
     /// Each block's messages, in the same order.
-    messages: Vec<Cid>,
+    message_roots: Vec<Cid>,
 }
 
 impl Tipset {
@@ -79,7 +79,7 @@ impl Tipset {
             timestamp: first.timestamp,
             parent_state_root: first.parent_state_root,
             parent_receipts: first.parent_receipts,
-            messages: headers.iter().map(|header| header.messages).collect(),
+            message_roots: headers.iter().map(|header| header.messages).collect(),
         })
     }
 
@@ -89,16 +89,16 @@ impl Tipset {
     }
 
     /// What its blocks' headers link as their messages.
-    pub(crate) fn messages(&self) -> &[Cid] {
-        &self.messages
+    pub(crate) fn message_roots(&self) -> &[Cid] {
+        &self.message_roots
     }
 
     /// The messages it executes, in order: block by block, BLS before secp256k1, of one sender only those whose nonces
     /// follow each other. `after` is the root of the state that it leaves.
-    fn executes(&self, store: &dyn BlockStore, after: &Cid) -> Result<Vec<Message>> {
-        let blocks = self.messages.iter().map(|messages| message::of_block(store, messages));
+    fn messages(&self, store: &dyn BlockStore, after: &Cid) -> Result<Vec<Message>> {
+        let blocks = self.message_roots.iter().map(|messages| message::of_block(store, messages));
         let offered = blocks.collect::<Result<Vec<_>>>()?.into_iter().flatten().collect();
-        senders::chosen(store, offered, (&self.parent_state_root, after))
+        message_selection::select_messages(store, offered, (&self.parent_state_root, after))
     }
 }
 
@@ -115,7 +115,7 @@ pub struct Transition {
     /// State after.
     pub after: Cid,
     /// Its messages in order of execution, with their outcomes where the receipts are in the files.
-    pub messages: Vec<Executed>,
+    pub messages: Vec<ExecutedMessage>,
 }
 
 /// The readable stretch of a chain: tipsets in order of height, from the first whose state is there to the head.
@@ -195,7 +195,7 @@ impl<'s> Chain<'s> {
         let mut without = 0;
         for (tipset, child) in self.tipsets.iter().zip(self.tipsets.iter().skip(1)) {
             if self.store.get(&child.parent_receipts)?.is_none() {
-                let counts = tipset.messages.iter().map(|messages| message::count(self.store, messages));
+                let counts = tipset.message_roots.iter().map(|messages| message::count(self.store, messages));
                 let counts = counts.collect::<Result<Vec<_>>>()?;
                 without += usize::from(counts.into_iter().flatten().any(|count| count > 0));
             }
@@ -241,10 +241,13 @@ impl<'s> Chain<'s> {
         }
     }
 
-    fn executed(&self, tipset: &Tipset, child: &Tipset) -> Result<Vec<Executed>> {
-        let messages = tipset.executes(self.store, &child.parent_state_root)?;
+    fn executed(&self, tipset: &Tipset, child: &Tipset) -> Result<Vec<ExecutedMessage>> {
+        let messages = tipset.messages(self.store, &child.parent_state_root)?;
         if messages.is_empty() || self.store.get(&child.parent_receipts)?.is_none() {
-            return Ok(messages.into_iter().map(|message| Executed { message, receipt: None }).collect());
+            return Ok(messages
+                .into_iter()
+                .map(|message| ExecutedMessage { message, receipt: None })
+                .collect());
         }
         let receipts = message::receipts(self.store, &child.parent_receipts)?;
         if messages.len() != receipts.len() {
@@ -257,6 +260,6 @@ impl<'s> Chain<'s> {
             )));
         }
         let pairs = messages.into_iter().zip(receipts);
-        Ok(pairs.map(|(message, receipt)| Executed { message, receipt: Some(receipt) }).collect())
+        Ok(pairs.map(|(message, receipt)| ExecutedMessage { message, receipt: Some(receipt) }).collect())
     }
 }

@@ -6,8 +6,6 @@ use std::str::FromStr;
 
 use chrono::{Datelike, NaiveDate};
 
-use crate::networks::Network;
-
 /// Epochs in a day of 30-second epochs.
 pub const EPOCHS_PER_DAY: i64 = 2880;
 /// Seconds of an epoch.
@@ -139,21 +137,6 @@ impl Clock {
         self.genesis
     }
 
-    /// Name of the [`Network`] whose epoch 0 is then; `unknown` for any other.
-    #[must_use]
-    pub fn network(self) -> &'static str {
-        Network::with_genesis(self.genesis).map_or("unknown", Network::name)
-    }
-
-    /// The network by name and by the unix time of its epoch 0.
-    #[must_use]
-    pub fn described(self) -> String {
-        match Network::with_genesis(self.genesis) {
-            Some(network) => format!("{} (epoch 0 at unix time {})", network.name(), self.genesis),
-            None => format!("an unknown network (epoch 0 at unix time {})", self.genesis),
-        }
-    }
-
     /// Unix time at which `epoch` begins.
     #[must_use]
     pub const fn timestamp(self, epoch: Epoch) -> i64 {
@@ -242,7 +225,8 @@ impl fmt::Display for AttoFil {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::networks::MAINNET_GENESIS;
+    /// Unix time of mainnet's epoch 0.
+    const MAINNET_GENESIS: i64 = 1_598_306_400;
 
     #[test]
     fn a_mainnet_day_begins_at_an_epoch_of_240_modulo_2880() {

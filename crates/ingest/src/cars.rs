@@ -6,7 +6,8 @@ use std::path::PathBuf;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use chain::{
-    Cars, Chain, Clock, Day, Epoch, MinerId, Progress, SectorNumber, Stretch, Tipset, Unit, Way, work,
+    CarStore, Chain, ChainSegment, Clock, Day, Epoch, MinerId, ProgressSink, ProgressUnit, SectorNumber,
+    Tipset, WalkOptions, network_of, work,
 };
 use lake::{FinishedDay, Gap, Lake, Later};
 use ledger::{ChainPowers, Event, Opening, Reading, ReceiptCounts};
@@ -48,7 +49,7 @@ pub struct Source<'s> {
     /// Names of the files, joined.
     name: String,
     /// Its readable stretches, the lowest first.
-    stretches: Vec<Stretch<'s>>,
+    stretches: Vec<ChainSegment<'s>>,
 }
 
 impl<'s> Source<'s> {
@@ -56,10 +57,10 @@ impl<'s> Source<'s> {
     ///
     /// # Errors
     /// If there is no chain in the files, it has no state, or something is missing and nothing below that reads.
-    pub fn open(cars: &'s Cars, files: &[PathBuf], way: impl Into<Way>) -> chain::Result<Self> {
-        let mut stretches = Chain::stretches(cars, cars.roots(), way)?;
+    pub fn open(cars: &'s CarStore, files: &[PathBuf], way: impl Into<WalkOptions>) -> chain::Result<Self> {
+        let mut stretches = Chain::segments(cars, cars.roots(), way)?;
         stretches.reverse();
-        match stretches.first_mut().and_then(|lowest| lowest.hole.take()) {
+        match stretches.first_mut().and_then(|lowest| lowest.missing.take()) {
             Some(hole) => Err(hole),
             None => Ok(Self { name: source_name(files), stretches }),
         }
@@ -82,12 +83,12 @@ pub async fn cars(
     lake: &mut Lake,
     source: Source<'_>,
     options: Options,
-    progress: &dyn Progress,
+    progress: &dyn ProgressSink,
 ) -> Result<Report> {
     let Source { name, stretches } = source;
     let mut rest = stretches.into_iter();
     let mut nothing = None;
-    while let Some(Stretch { chain, hole }) = rest.next() {
+    while let Some(ChainSegment { chain, missing: hole }) = rest.next() {
         let clock = chain.clock();
         let start = match (Start::find(lake, &chain, options.from).await, hole) {
             // What the lake needs next is in the hole below this stretch, or it is missing in all of the files.
@@ -109,7 +110,7 @@ pub async fn cars(
             continue;
         };
         let report = take_in(lake, &chain, start, options, report, progress).await?;
-        return match rest.next().and_then(|above| above.hole) {
+        return match rest.next().and_then(|above| above.missing) {
             Some(hole) => missing(lake, name, clock, hole),
             None => Ok(report),
         };
@@ -145,7 +146,7 @@ fn missing(lake: &mut Lake, source: String, clock: Clock, hole: chain::Error) ->
             lake.note_gap(gap)?;
         }
     }
-    Err(Error::Hole { hole: Box::new(hole), closed })
+    Err(Error::IncompleteSource { hole: Box::new(hole), closed })
 }
 
 /// Takes in a stretch of a chain.
@@ -155,7 +156,7 @@ async fn take_in(
     start: Start,
     options: Options,
     mut report: Report,
-    progress: &dyn Progress,
+    progress: &dyn ProgressSink,
 ) -> Result<Report> {
     let (clock, source) = (chain.clock(), report.source.clone());
     if let Some(from) = options.from {
@@ -187,11 +188,11 @@ async fn read(
     lake: &mut Lake,
     reader: &mut DayReader<'_, '_>,
     report: &mut Report,
-    progress: &dyn Progress,
+    progress: &dyn ProgressSink,
 ) -> Result<()> {
     let first = reader.next;
     let tipsets = reader.chain.tipsets().len() - first;
-    progress.begin("closing days".to_owned(), tipsets as u64, Unit::Tipsets);
+    progress.begin("closing days".to_owned(), tipsets as u64, ProgressUnit::Tipsets);
     let mut ready: Vec<FinishedDay> = Vec::new();
     while let Some(days) = reader.read_on()? {
         progress.at((reader.next - first) as u64);
@@ -360,7 +361,7 @@ impl<'a, 's> DayReader<'a, 's> {
         self.spend()?;
         let progress = lake::Progress {
             source: self.source.clone(),
-            network: clock.network().to_owned(),
+            network: network_of(clock).to_owned(),
             genesis: clock.genesis(),
             day: self.day,
             first_epoch: clock.first_epoch(self.day).max(Epoch(0)),

@@ -18,8 +18,8 @@ pub enum Error {
     #[error(
         "the chain is of {}, but this lake was made from a chain of {}: they are different networks; give another data \
          directory (--data)",
-        .found.described(),
-        .expected.described()
+        chain::describe_network(*.found),
+        chain::describe_network(*.expected)
     )]
     OtherNetwork {
         /// The clock of the lake's chain.
@@ -50,7 +50,7 @@ pub enum Error {
             None => "no day before the hole can be closed".to_owned(),
         }
     )]
-    Hole {
+    IncompleteSource {
         /// What is missing.
         hole: Box<chain::Error>,
         /// The lake's last closed day.

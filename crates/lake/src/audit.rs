@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::RangeInclusive;
 use std::path::Path;
 
-use chain::{Day, MinerId, Progress, Unit};
+use chain::{Day, MinerId, ProgressSink, ProgressUnit};
 use datafusion::arrow::array::{Array, RecordBatch};
 use ledger::checks::{Check, Continuity, Failure, check_day};
 use ledger::columns::{COLUMNS, column};
@@ -96,14 +96,14 @@ pub type Found<'f> = dyn FnMut(Finding) + Send + 'f;
 pub async fn audit(
     dir: &Path,
     scope: &Scope,
-    progress: &(dyn Progress + Sync),
+    progress: &(dyn ProgressSink + Sync),
     found: &mut Found<'_>,
 ) -> Result<Audited> {
     let snapshot = Snapshot::open(dir).await?;
     let table = snapshot.need(TableName::Reconciliation)?;
     let days = scope.days(table.files().days())?;
     let mut audited = Audited::default();
-    progress.begin("reconciling".to_owned(), count(&days), Unit::Days);
+    progress.begin("reconciling".to_owned(), count(&days), ProgressUnit::Days);
     for day in each(days) {
         let rows = table.day(day).await?;
         let reconciled = Reconciled::of(day, &rows)?;
@@ -151,7 +151,7 @@ pub async fn audit(
 pub async fn audit_deeply(
     dir: &Path,
     scope: &Scope,
-    progress: &(dyn Progress + Sync),
+    progress: &(dyn ProgressSink + Sync),
     found: &mut Found<'_>,
 ) -> Result<Audited> {
     let snapshot = Snapshot::open(dir).await?;
@@ -160,7 +160,7 @@ pub async fn audit_deeply(
     let since = since(&snapshot).await?;
     let mut audited = Audited::default();
     let upto = *closed.ok_or(Error::NothingClosed)?.start()..=*days.end();
-    progress.begin("reckoning days anew".to_owned(), count(&upto), Unit::Days);
+    progress.begin("reckoning days anew".to_owned(), count(&upto), ProgressUnit::Days);
     let (mut before, mut carried): (BTreeMap<MinerId, Row>, _) = (BTreeMap::new(), Carried::default());
     // A state of epoch 0 that has sectors may have pre-commits, too, of which there are no events.
     let mut whole = since.is_none();

@@ -6,7 +6,7 @@ use std::ops::RangeInclusive;
 use std::path::Path;
 use std::sync::Arc;
 
-use chain::{Day, MinerId, Progress, Unit};
+use chain::{Day, MinerId, ProgressSink, ProgressUnit};
 use datafusion::arrow::array::{AsArray, RecordBatch, StringArray};
 use datafusion::arrow::datatypes::{DataType, Date32Type};
 use datafusion::error::DataFusionError;
@@ -120,11 +120,15 @@ impl Export {
         self,
         form: Form,
         out: Box<dyn Write + Send>,
-        progress: Arc<dyn Progress>,
+        progress: Arc<dyn ProgressSink>,
     ) -> Result<u64> {
         let start = self.days.start().unix_days();
         let total = self.days.end().unix_days() - start + 1;
-        progress.begin(format!("exporting {}", self.what.name()), total.unsigned_abs().into(), Unit::Days);
+        progress.begin(
+            format!("exporting {}", self.what.name()),
+            total.unsigned_abs().into(),
+            ProgressUnit::Days,
+        );
         let rows = self.rows(form).await.map_err(failed)?;
         let bar = Arc::clone(&progress);
         let written = form::write(rows, form, out, failed, move |batch| {

@@ -14,7 +14,7 @@ use std::error::Error;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use chain::{Cars, Chain, NoProgress};
+use chain::{CarStore, Chain, NoProgress};
 use ledger::Reading;
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -36,7 +36,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     for _ in 0..rounds {
         let (begin, used) = (Instant::now(), processor_time());
         let cache = tempfile::tempdir()?;
-        let cars = Cars::open(&files, kept.as_deref().unwrap_or(cache.path()), &NoProgress)?;
+        let cars = CarStore::open(&files, kept.as_deref().unwrap_or(cache.path()), &NoProgress)?;
         if only_open {
             println!("opened in {:.4} s", begin.elapsed().as_secs_f64());
             continue;

@@ -3,8 +3,8 @@
 use std::fmt;
 use std::vec::IntoIter;
 
-use chain::state::{Codes, Miner, SectorRef, StateTree};
-use chain::{BlockStore, Cid, Epoch, MinerId, Place, Result};
+use chain::state::{ActorCodes, Miner, SectorRef, StateTree};
+use chain::{AmtCursor, BlockStore, Cid, Epoch, MinerId, Result};
 use rayon::prelude::*;
 
 use crate::differ::{Standing, Terms};
@@ -43,9 +43,9 @@ impl<'s> Opening<'s> {
     ///
     /// # Errors
     /// If the state's actors do not read.
-    pub fn of(store: &'s dyn BlockStore, state: &Cid, epoch: Epoch, codes: &Codes) -> Result<Self> {
+    pub fn of(store: &'s dyn BlockStore, state: &Cid, epoch: Epoch, codes: &ActorCodes) -> Result<Self> {
         let tree = StateTree::open(store, state)?;
-        codes.learn(&tree)?;
+        codes.add_manifest(&tree)?;
         let miners = Miner::all(&tree, codes)?;
         // Counted by the partitions alone, so that of each sector's own block there is one reading.
         let counts = miners.par_iter().map(|(_, miner)| {
@@ -99,7 +99,7 @@ struct OfMiner<'s> {
     miner: Miner<'s>,
     standing: Standing,
     /// How far it is read.
-    place: Place,
+    place: AmtCursor,
 }
 
 impl<'s> Sectors<'s> {
@@ -109,12 +109,12 @@ impl<'s> Sectors<'s> {
             Some(of) => of,
             None => {
                 let Some((id, miner)) = self.miners.next() else { return Ok(None) };
-                OfMiner { id, standing: Standing::of(&miner)?, miner, place: Place::START }
+                OfMiner { id, standing: Standing::of(&miner)?, miner, place: AmtCursor::START }
             }
         };
         let mut events = Vec::new();
         let OfMiner { id, miner, standing, place } = &mut of;
-        miner.for_some_sectors(place, AT_ONCE, &mut |found| {
+        miner.for_each_sector_from(place, AT_ONCE, &mut |found| {
             let status = standing.status(found.sector.number);
             if status != Status::None {
                 events.push(opening(*id, &found, status, self.epoch)?);

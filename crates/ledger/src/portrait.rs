@@ -105,7 +105,7 @@ impl Portrait {
                 Entry::Occupied(there) => there.into_mut(),
                 Entry::Vacant(new) => {
                     // A map of its own.
-                    miner.store().spend(4 * work::KEPT)?;
+                    miner.store().spend(4 * work::RETAINED)?;
                     new.insert(BTreeMap::new())
                 }
             };

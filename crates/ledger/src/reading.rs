@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use chain::state::{Codes, StateTree};
+use chain::state::{ActorCodes, StateTree};
 use chain::{Chain, Epoch, MinerId, Result, SectorNumber, Tipset};
 use rayon::prelude::*;
 
@@ -69,7 +69,7 @@ impl<'c, 's> Reading<'c, 's> {
     ) -> Result<Self> {
         let mut differ = Self::differ(chain, first)?;
         if let Some(tipset) = chain.tipsets().get(first) {
-            differ.learn(chain.store(), &tipset.parent_state_root, activations)?;
+            differ.resume_from(chain.store(), &tipset.parent_state_root, activations)?;
         }
         Ok(Self::with(chain, first, differ))
     }
@@ -81,7 +81,7 @@ impl<'c, 's> Reading<'c, 's> {
             let tree = StateTree::open(chain.store(), &tipset.parent_state_root)?;
             // What genesis' own header names, genesis itself has left.
             let left_at = chain.parent_height(first)?.max(Epoch(0));
-            differ.codes().learn_at(&tree, Some(left_at))?;
+            differ.codes().add_manifest_at(&tree, Some(left_at))?;
         }
         Ok(differ)
     }
@@ -92,7 +92,7 @@ impl<'c, 's> Reading<'c, 's> {
 
     /// The code CIDs known so far.
     #[must_use]
-    pub const fn codes(&self) -> &Codes {
+    pub const fn codes(&self) -> &ActorCodes {
         self.differ.codes()
     }
 

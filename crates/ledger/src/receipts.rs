@@ -1,6 +1,6 @@
 //! How the outcomes of messages are known: read from receipts, or inferred from the states around them.
 
-use chain::Executed;
+use chain::ExecutedMessage;
 
 use crate::event::named;
 
@@ -34,11 +34,11 @@ pub struct ReceiptCounts {
 
 impl ReceiptCounts {
     /// Of a tipset with these messages, before anything is inferred.
-    pub(crate) fn of(messages: &[Executed]) -> Self {
+    pub(crate) fn of(messages: &[ExecutedMessage]) -> Self {
         match messages.first() {
             None => Self::default(),
-            Some(Executed { receipt: Some(_), .. }) => Self { tipsets_read: 1, ..Self::default() },
-            Some(Executed { receipt: None, .. }) => Self { tipsets_inferred: 1, ..Self::default() },
+            Some(ExecutedMessage { receipt: Some(_), .. }) => Self { tipsets_read: 1, ..Self::default() },
+            Some(ExecutedMessage { receipt: None, .. }) => Self { tipsets_inferred: 1, ..Self::default() },
         }
     }
 

@@ -8,7 +8,7 @@ mod withheld;
 
 use std::sync::Arc;
 
-use chain::{Cars, Chain, NoProgress};
+use chain::{CarStore, Chain, NoProgress};
 use common::truth::{Truth, ours, truth};
 use common::{lines, shared};
 use ledger::{Cause, Event, MessageRef, Reading, ReceiptCounts, Receipts};
@@ -36,7 +36,7 @@ fn read(chain: &Chain<'_>) -> Read {
 fn both(name: &str) -> Option<(Read, Read)> {
     let path = shared(&format!("{name}.car.zst"))?;
     let cache = tempfile::tempdir().unwrap();
-    let cars = Cars::open(&[path], cache.path(), &NoProgress).unwrap();
+    let cars = CarStore::open(&[path], cache.path(), &NoProgress).unwrap();
     let chain = Chain::open(&cars, cars.roots()).unwrap();
     let withheld = Withheld::of(&chain);
     let without = Chain::open(&withheld, cars.roots()).unwrap();

@@ -5,7 +5,7 @@ mod common;
 
 use std::path::{Path, PathBuf};
 
-use chain::{Cars, Chain, Epoch, NoProgress};
+use chain::{CarStore, Chain, Epoch, NoProgress};
 use common::shared;
 use ledger::{Event, Reading};
 
@@ -26,7 +26,7 @@ type Told = (Epoch, Epoch, Vec<Event>);
 
 fn read(files: &[PathBuf]) -> Result<Told, chain::Error> {
     let cache = tempfile::tempdir().unwrap();
-    let cars = Cars::open(files, cache.path(), &NoProgress)?;
+    let cars = CarStore::open(files, cache.path(), &NoProgress)?;
     let chain = Chain::open(&cars, cars.roots())?;
     let (opening, reading) = Reading::open(&chain, 0)?;
     let mut events = opening.all()?;

@@ -6,7 +6,7 @@ mod common;
 
 use std::path::PathBuf;
 
-use chain::{Cars, Chain, NoProgress};
+use chain::{CarStore, Chain, NoProgress};
 use common::truth::{Truth, ours, truth};
 use common::{lines, shared};
 use ledger::{Cause, Kind, Reading, ReceiptCounts, Receipts};
@@ -29,7 +29,7 @@ fn holds(chain: &str, names: &[&str], uncertain: u64) -> Option<ReceiptCounts> {
     let files: Vec<PathBuf> =
         names.iter().map(|name| files(name)).collect::<Option<Vec<_>>>()?.into_iter().flatten().collect();
     let cache = tempfile::tempdir().unwrap();
-    let cars = Cars::open(&files, cache.path(), &NoProgress).unwrap();
+    let cars = CarStore::open(&files, cache.path(), &NoProgress).unwrap();
     let read = Chain::open(&cars, cars.roots()).unwrap();
     let heights = read.tipsets().first().unwrap().height..read.tipsets().last().unwrap().height;
     let (opening, reading) = Reading::open(&read, 0).unwrap();

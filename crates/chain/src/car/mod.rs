@@ -1,21 +1,21 @@
 //! Snapshot files as a block store.
 //!
-//! [`Cars`] joins any number of CAR files, plain or inside zstd, into one store: a block is looked for in each.
+//! [`CarStore`] joins any number of CAR files, plain or inside zstd, into one store: a block is looked for in each.
 //! A plain file is memory-mapped and indexed in one sequential pass that checks every block's hash; the index is
 //! kept, and blocks are handed out in place. Zstd without an index is decompressed once; zstd with Forest's index is
 //! read where it is.
 
-mod ahead;
+mod external_sort;
 mod forest;
+mod forest_index;
 mod frames;
 #[cfg(fuzzing)]
 pub mod fuzzing;
 mod index;
-mod mapped;
+mod mapped_file;
 mod plain;
-mod slots;
-mod sort;
-mod stream;
+mod readahead;
+mod section_reader;
 mod zst;
 
 use std::fmt;
@@ -28,30 +28,30 @@ use crate::budget::Budget;
 use crate::error::{Error, Result};
 use crate::head::Heads;
 use crate::header::Header;
-use crate::progress::Progress;
+use crate::progress::ProgressSink;
 use crate::units::Epoch;
 use forest::ForestCar;
 use plain::PlainCar;
-use stream::Passed;
+use section_reader::CheckedSection;
 
 /// One or several CAR files as one block store.
 #[derive(Debug)]
-pub struct Cars {
-    files: Vec<OneFile>,
+pub struct CarStore {
+    files: Vec<AnyCar>,
     /// What reading them may cost.
     budget: Budget,
 }
 
-/// One of the files, in whichever form.
+/// One of the files, in whichever encoding.
 #[derive(Debug)]
-enum OneFile {
-    Plain { car: PlainCar, named: PathBuf, form: Form },
+enum AnyCar {
+    Plain { car: PlainCar, named: PathBuf, encoding: CarEncoding },
     Forest(ForestCar),
 }
 
 /// How a CAR is stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Form {
+pub enum CarEncoding {
     /// As it is.
     Plain,
     /// Inside zstd, to be decompressed from start to end.
@@ -60,7 +60,7 @@ pub enum Form {
     IndexedZstd,
 }
 
-impl fmt::Display for Form {
+impl fmt::Display for CarEncoding {
     /// What comes after the CAR's version in its description; empty for a plain one.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
@@ -79,7 +79,7 @@ pub struct CarFile {
     /// Version of the CAR, 1 or 2.
     pub version: u64,
     /// How it is stored.
-    pub form: Form,
+    pub encoding: CarEncoding,
     /// Bytes that are read: of the CAR, decompressed; of indexed zstd, those of the file.
     pub bytes: u64,
     /// How many blocks it holds.
@@ -88,7 +88,7 @@ pub struct CarFile {
     pub roots: Vec<Cid>,
 }
 
-impl Cars {
+impl CarStore {
     /// Opens CAR files, `.car` or `.car.zst` (told by content, not by name). What is inside zstd is decompressed
     /// once into `cache`, where indexes are kept, too; if it has Forest's index, it is read in place. Every block's
     /// hash is checked once: while the index is made, or when the block is first read.
@@ -96,37 +96,37 @@ impl Cars {
     /// # Errors
     /// If a file cannot be read, is no CAR, is truncated, or holds a block whose hash is wrong; the error names
     /// the file and the place.
-    pub fn open(paths: &[PathBuf], cache: &Path, progress: &dyn Progress) -> Result<Self> {
+    pub fn open(paths: &[PathBuf], cache: &Path, progress: &dyn ProgressSink) -> Result<Self> {
         if paths.is_empty() {
             return Err(Error::Chain("no CAR file was given".into()));
         }
-        let files = paths.iter().map(|path| OneFile::open(path, cache, progress)).collect::<Result<_>>()?;
+        let files = paths.iter().map(|path| AnyCar::open(path, cache, progress)).collect::<Result<_>>()?;
         let mut bytes = 0_u64;
         for path in paths {
             let about = std::fs::metadata(path).map_err(|source| Error::Io { path: path.clone(), source })?;
             bytes = bytes.saturating_add(about.len());
         }
-        let cars = Self { files, budget: Budget::of_bytes(bytes) };
+        let cars = Self { files, budget: Budget::for_bytes(bytes) };
         cars.check_roots()?;
         Ok(cars)
     }
 
-    /// As [`Cars::open`], but checks every hash again, whatever is in the cache.
+    /// As [`CarStore::open`], but checks every hash again, whatever is in the cache.
     ///
     /// # Errors
-    /// As [`Cars::open`].
-    pub fn open_anew(paths: &[PathBuf], cache: &Path, progress: &dyn Progress) -> Result<Self> {
+    /// As [`CarStore::open`].
+    pub fn open_uncached(paths: &[PathBuf], cache: &Path, progress: &dyn ProgressSink) -> Result<Self> {
         for path in paths {
             if zst::is_zstd(path)? {
-                let copy = zst::place(path, cache)?;
-                let _ = std::fs::remove_file(index::place(cache, &copy));
+                let copy = zst::decompressed_path(path, cache)?;
+                let _ = std::fs::remove_file(index::index_path(cache, &copy));
                 let _ = std::fs::remove_file(copy);
             }
-            let _ = std::fs::remove_file(index::place(cache, path));
+            let _ = std::fs::remove_file(index::index_path(cache, path));
         }
         let cars = Self::open(paths, cache, progress)?;
         for file in &cars.files {
-            if let OneFile::Forest(car) = file {
+            if let AnyCar::Forest(car) = file {
                 car.verify(progress)?;
             }
         }
@@ -136,7 +136,7 @@ impl Cars {
     /// A root that is nowhere means a cut or damaged file, and is best said before anything is read. A file of which no
     /// root is anywhere may yet hold what belongs to the chain of another, such as receipts.
     fn check_roots(&self) -> Result<()> {
-        let mut rootless: Vec<(&OneFile, Cid)> = Vec::new();
+        let mut rootless: Vec<(&AnyCar, Cid)> = Vec::new();
         for file in &self.files {
             let mut missing = Vec::new();
             for root in file.roots() {
@@ -173,7 +173,7 @@ impl Cars {
     /// What the files are, in the order in which they were named. Counting the blocks of indexed zstd reads its index.
     #[must_use]
     pub fn files(&self) -> Vec<CarFile> {
-        self.files.iter().map(OneFile::about).collect()
+        self.files.iter().map(AnyCar::about).collect()
     }
 
     /// What reading them may cost, and has cost so far.
@@ -189,18 +189,18 @@ impl Cars {
     }
 }
 
-impl BlockStore for Cars {
+impl BlockStore for CarStore {
     fn get(&self, cid: &Cid) -> Result<Option<Block<'_>>> {
         for file in &self.files {
             let found = match file {
-                OneFile::Plain { car, .. } => car.get(cid)?.map(Block::Borrowed),
-                OneFile::Forest(car) => car.get(cid, &self.budget)?,
+                AnyCar::Plain { car, .. } => car.get(cid)?.map(Block::Borrowed),
+                AnyCar::Forest(car) => car.get(cid, &self.budget)?,
             };
             if found.is_some() {
-                return self.budget.asked(found);
+                return self.budget.charge_block(found);
             }
         }
-        self.budget.asked(None)
+        self.budget.charge_block(None)
     }
 
     fn spend(&self, work: u64) -> Result<()> {
@@ -208,26 +208,26 @@ impl BlockStore for Cars {
     }
 
     fn file_names(&self) -> Vec<String> {
-        let name = |file: &OneFile| Some(file.named().file_name()?.to_string_lossy().into_owned());
+        let name = |file: &AnyCar| Some(file.named().file_name()?.to_string_lossy().into_owned());
         self.files.iter().filter_map(name).collect()
     }
 }
 
-impl OneFile {
-    fn open(path: &Path, cache: &Path, progress: &dyn Progress) -> Result<Self> {
-        let (car, form) = if !zst::is_zstd(path)? {
-            (PlainCar::open(path, path, cache, progress)?, Form::Plain)
+impl AnyCar {
+    fn open(path: &Path, cache: &Path, progress: &dyn ProgressSink) -> Result<Self> {
+        let (car, encoding) = if !zst::is_zstd(path)? {
+            (PlainCar::open(path, path, cache, progress)?, CarEncoding::Plain)
         } else if let Some(car) = ForestCar::open(path)? {
             return Ok(Self::Forest(car));
         } else {
-            (open_compressed(path, cache, progress)?, Form::Zstd)
+            (open_compressed(path, cache, progress)?, CarEncoding::Zstd)
         };
-        Ok(Self::Plain { car, named: path.to_owned(), form })
+        Ok(Self::Plain { car, named: path.to_owned(), encoding })
     }
 
     fn about(&self) -> CarFile {
         match self {
-            Self::Plain { car, named, form } => car.about(named, *form),
+            Self::Plain { car, named, encoding } => car.about(named, *encoding),
             Self::Forest(car) => car.about(),
         }
     }
@@ -249,7 +249,7 @@ impl OneFile {
     /// Height of the highest block header in the file. Reads all of it.
     fn highest_header(&self) -> Result<Option<Epoch>> {
         let mut highest = None;
-        let mut visit = |section: &Passed<'_>| {
+        let mut visit = |section: &CheckedSection<'_>| {
             let header = section.data.and_then(|data| Header::decode(data, &section.cid).ok());
             highest = highest.max(header.map(|header| header.height));
         };
@@ -278,18 +278,18 @@ impl OneFile {
     }
 }
 
-fn open_compressed(path: &Path, cache: &Path, progress: &dyn Progress) -> Result<PlainCar> {
-    let (copy, fresh) = zst::decompressed(path, cache, progress)?;
+fn open_compressed(path: &Path, cache: &Path, progress: &dyn ProgressSink) -> Result<PlainCar> {
+    let (copy, fresh) = zst::decompressed_copy(path, cache, progress)?;
     match PlainCar::open(&copy, path, cache, progress) {
         Err(_) if !fresh => {
             // The copy in the cache may have been damaged since it was made: make it anew, once.
             tracing::warn!(copy = %copy.display(), "the decompressed copy does not read; making it anew");
-            zst::forget(&copy)?;
-            let (copy, _) = zst::decompressed(path, cache, progress)?;
+            zst::remove(&copy)?;
+            let (copy, _) = zst::decompressed_copy(path, cache, progress)?;
             PlainCar::open(&copy, path, cache, progress)
         }
         Err(error) => {
-            zst::forget(&copy)?;
+            zst::remove(&copy)?;
             Err(error)
         }
         car => car,

@@ -1,7 +1,7 @@
 //! Sectors and pre-commits, as their miner's state holds them.
 
+use super::activation_manifest::deals;
 use super::layout::Layout;
-use super::manifest::deals;
 use crate::cbor::Reader;
 use crate::error::{Error, Result};
 use crate::units::{AttoFil, Bytes, Epoch, SectorNumber};

@@ -15,7 +15,7 @@ use std::io::{self, Write};
 use std::path::Path;
 use std::sync::Arc;
 
-use chain::{Progress, Unit};
+use chain::{ProgressSink, ProgressUnit};
 
 use crate::disk::Disk;
 use crate::lock::{self, WriterLock};
@@ -47,7 +47,7 @@ pub struct Copied {
 ///
 /// # Errors
 /// If there is no lake, `to` holds something else, or a file cannot be read or written.
-pub async fn backup(from: &Path, to: &Path, progress: &(dyn Progress + Sync)) -> Result<Copied> {
+pub async fn backup(from: &Path, to: &Path, progress: &(dyn ProgressSink + Sync)) -> Result<Copied> {
     // Where there is no lake, nothing is made.
     Snapshot::open(from).await?;
     fs::create_dir_all(to).map_err(Error::io(to))?;
@@ -112,7 +112,7 @@ struct Wanted {
     size: Option<u64>,
 }
 
-async fn copy(disk: &Disk, from: &Path, to: &Path, progress: &(dyn Progress + Sync)) -> Result<Copied> {
+async fn copy(disk: &Disk, from: &Path, to: &Path, progress: &(dyn ProgressSink + Sync)) -> Result<Copied> {
     let snapshot = Snapshot::open(from).await?;
     let known = older(from, to)?;
     let wanted = wanted(&snapshot, from)?;
@@ -120,7 +120,7 @@ async fn copy(disk: &Disk, from: &Path, to: &Path, progress: &(dyn Progress + Sy
     for Wanted { path, .. } in &wanted {
         total += path.length(from)?.unwrap_or_default();
     }
-    progress.begin("copying the lake".to_owned(), total, Unit::Bytes);
+    progress.begin("copying the lake".to_owned(), total, ProgressUnit::Bytes);
     let mut copied = Copied { version: snapshot.version(), ..Copied::default() };
     let mut now = Sums::new();
     for Wanted { path, size } in &wanted {

@@ -3,7 +3,9 @@
 use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet};
 
-use chain::state::{ChangedPartition, DueSectors, Miner, Partition, Place, Precommit, Sector, SectorRef};
+use chain::state::{
+    ChangedPartition, ExpirationSet, Miner, Partition, PartitionSectors, Precommit, Sector, SectorRef,
+};
 use chain::{EPOCHS_PER_DAY, Epoch, Error, Result, SectorNumber, SectorSet, Transition, work};
 
 use super::closings::{Closings, PERIOD};
@@ -57,7 +59,7 @@ pub(super) struct MinerChanges<'s> {
 struct PartitionChange<'s> {
     change: ChangedPartition,
     miner: Option<Miner<'s>>,
-    due: OnceCell<Vec<DueSectors>>,
+    due: OnceCell<Vec<ExpirationSet>>,
     posted: OnceCell<bool>,
 }
 
@@ -111,13 +113,13 @@ impl<'s> MinerChanges<'s> {
             if meant(&old) != meant(&new) {
                 let old = old.as_ref().map(Terms::of).transpose()?;
                 let new = new.as_ref().map(Terms::of).transpose()?;
-                self.spend(work::KEPT)?;
+                self.spend(work::RETAINED)?;
                 self.sectors.insert(number, (old, new));
             }
             Ok(())
         })?;
         new.diff_precommits(old, &mut |number, old, new| {
-            self.spend(work::KEPT)?;
+            self.spend(work::RETAINED)?;
             self.precommits.insert(number, (old, new));
             Ok(())
         })?;
@@ -142,12 +144,12 @@ impl<'s> MinerChanges<'s> {
             self.partitions.push(PartitionChange::of(change, gone.then(|| miner.clone())));
         }
         miner.for_each_sector(&mut |found| {
-            self.spend(work::KEPT)?;
+            self.spend(work::RETAINED)?;
             self.sectors.insert(found.sector.number, sides(Terms::of(&found)?, gone));
             Ok(())
         })?;
         miner.for_each_precommit(&mut |precommit| {
-            self.spend(work::KEPT)?;
+            self.spend(work::RETAINED)?;
             self.precommits.insert(precommit.number, sides(precommit, gone));
             Ok(())
         })
@@ -165,7 +167,7 @@ impl<'s> MinerChanges<'s> {
     /// times, and each end of its deadline may have done something to it.
     pub(super) fn work_of_sector(&self) -> u64 {
         let ends = self.closings.periods();
-        work::ITEM + work::LOOK * (16 * self.partitions.len() as u64).saturating_add(8 * ends)
+        work::ITEM + work::LOOKUP * (16 * self.partitions.len() as u64).saturating_add(8 * ends)
     }
 
     /// Whether the miner itself is gone.
@@ -235,7 +237,7 @@ impl<'s> MinerChanges<'s> {
 
     /// Which partitions of a deadline have their window `PoSt` in, in the state before.
     pub(super) fn posted_before(&self, deadline: u64) -> Result<SectorSet> {
-        self.before.as_ref().map_or_else(|| Ok(SectorSet::new()), |miner| miner.posted(deadline))
+        self.before.as_ref().map_or_else(|| Ok(SectorSet::new()), |miner| miner.partitions_posted(deadline))
     }
 
     /// A sector's terms before and after, if it changed.
@@ -250,7 +252,7 @@ impl<'s> MinerChanges<'s> {
         for PartitionChange { change, miner, .. } in &self.partitions {
             let ends = self.closings.of(change.deadline).take_while(|end| *end < self.height);
             if let (Some(miner), Some(before), Some(last)) = (miner, &change.before, ends.last()) {
-                let due = before.due(miner.store(), last)?.into_iter();
+                let due = before.expirations_until(miner.store(), last)?.into_iter();
                 let in_time = due.filter(|entry| self.version() >= 9 || last - entry.epoch < PERIOD);
                 taken.extend(in_time.flat_map(|entry| [entry.on_time, entry.early]));
             }
@@ -299,7 +301,7 @@ impl<'s> MinerChanges<'s> {
             let (mut moved, mut terms) = (self.changed()?, BTreeMap::new());
             moved = moved.difference(&SectorSet::from_numbers(self.sectors.keys().map(|of| of.0).collect()));
             miner.for_each_sector_in(&moved, &mut |found| {
-                self.spend(work::KEPT)?;
+                self.spend(work::RETAINED)?;
                 terms.insert(found.sector.number, Terms::of(&found)?);
                 Ok(())
             })?;
@@ -342,14 +344,14 @@ impl<'s> MinerChanges<'s> {
             return Ok(*posted);
         }
         let posted = match &found.miner {
-            Some(miner) => miner.posted(found.change.deadline)?.contains(found.change.index),
+            Some(miner) => miner.partitions_posted(found.change.deadline)?.contains(found.change.index),
             None => false,
         };
         Ok(*found.posted.get_or_init(|| posted))
     }
 
     /// The sectors that a dispute of a deadline's proof is about, by partition, as the state before has them.
-    pub(super) fn disputed(&self, deadline: u64, post: u64) -> Result<Vec<Place>> {
+    pub(super) fn disputed(&self, deadline: u64, post: u64) -> Result<Vec<PartitionSectors>> {
         let Some(before) = &self.before else { return Ok(Vec::new()) };
         // A deadline that closed twice before the messages has had no proof since.
         let closed = self.closings.of(deadline).filter(|end| *end < self.height).count();
@@ -363,13 +365,13 @@ impl<'s> MinerChanges<'s> {
         };
         if found.due.get().is_none() {
             let due = match (&found.miner, &found.change.before) {
-                (Some(miner), Some(partition)) => partition.due(miner.store(), self.height)?,
+                (Some(miner), Some(partition)) => partition.expirations_until(miner.store(), self.height)?,
                 _ => Default::default(),
             };
             let _ = found.due.set(due);
         }
-        self.spend(work::LOOK * found.due.get().map_or(0, Vec::len) as u64)?;
-        let due = |entry: &DueSectors| match sector.0 {
+        self.spend(work::LOOKUP * found.due.get().map_or(0, Vec::len) as u64)?;
+        let due = |entry: &ExpirationSet| match sector.0 {
             sector if entry.on_time.contains(sector) => Some((entry.epoch, Due::OnTime)),
             sector if entry.early.contains(sector) => Some((entry.epoch, Due::Early)),
             _ => None,

@@ -6,8 +6,8 @@
 
 use std::collections::HashMap;
 
-use chain::state::{Answer, Codes, Multisig, MultisigCall, Op, StateTree, Transaction};
-use chain::{Address, Executed, Message, Result, work};
+use chain::state::{ActorCodes, MinerCall, Multisig, MultisigCall, MultisigReturn, StateTree, Transaction};
+use chain::{Address, ExecutedMessage, Message, Result, work};
 
 use super::members::Members;
 
@@ -28,13 +28,13 @@ pub(super) struct Reached {
     /// Its method.
     pub(super) method: u64,
     /// What it asks of a miner.
-    pub(super) op: Op,
+    pub(super) op: MinerCall,
 }
 
 /// What a method of a miner was asked with these parameters; `None` if that is nothing to do with sectors.
-pub(super) fn asked(method: u64, params: &[u8], returned: &[u8]) -> Option<Op> {
-    match Op::decode(method, params, returned) {
-        Ok(Op::Other) => None,
+pub(super) fn asked(method: u64, params: &[u8], returned: &[u8]) -> Option<MinerCall> {
+    match MinerCall::decode(method, params, returned) {
+        Ok(MinerCall::Other) => None,
         Ok(op) => Some(op),
         // The method numbers of other actors' calls overlap the miner's; their parameters do not.
         Err(error) => {
@@ -48,14 +48,14 @@ pub(super) fn asked(method: u64, params: &[u8], returned: &[u8]) -> Option<Op> {
 pub(super) struct Inside<'a, 's> {
     before: &'a StateTree<'s>,
     after: &'a StateTree<'s>,
-    codes: &'a Codes,
+    codes: &'a ActorCodes,
     /// Those met so far; `None` for another actor.
     met: HashMap<u64, Option<Members<'s>>>,
     left: usize,
 }
 
 impl<'a, 's> Inside<'a, 's> {
-    pub(super) fn of(before: &'a StateTree<'s>, after: &'a StateTree<'s>, codes: &'a Codes) -> Self {
+    pub(super) fn of(before: &'a StateTree<'s>, after: &'a StateTree<'s>, codes: &'a ActorCodes) -> Self {
         Self { before, after, codes, met: HashMap::new(), left: MOST_READ }
     }
 
@@ -69,10 +69,10 @@ impl<'a, 's> Inside<'a, 's> {
 
     /// The call of a miner that a message to a multisig led to, or without receipts may have led to. The messages must
     /// come in order of execution.
-    pub(super) fn follow(&mut self, executed: &Executed) -> Result<Option<Reached>> {
+    pub(super) fn follow(&mut self, executed: &ExecutedMessage) -> Result<Option<Reached>> {
         let message = &executed.message;
         let returned = executed.returned().len() as u64;
-        self.before.store().spend(work::ITEM + work::BITS * returned)?;
+        self.before.store().spend(work::ITEM + work::BITFIELD_BYTE * returned)?;
         match &executed.receipt {
             Some(receipt) if receipt.exit_code == 0 => self.answered(message, &receipt.returned),
             Some(_) => Ok(None),
@@ -87,7 +87,7 @@ impl<'a, 's> Inside<'a, 's> {
         for _ in 0..DEEPEST {
             let (transaction, answer) = match call {
                 Some(MultisigCall::Propose(proposed)) if leads_on(&proposed) => {
-                    let Ok(answer) = Answer::decode(PROPOSE, returned) else { return Ok(None) };
+                    let Ok(answer) = MultisigReturn::decode(PROPOSE, returned) else { return Ok(None) };
                     if answer.applied && answer.exit_code != 0 {
                         return Ok(None);
                     }
@@ -101,7 +101,7 @@ impl<'a, 's> Inside<'a, 's> {
                     (proposed, answer)
                 }
                 Some(MultisigCall::Approve { id, .. }) => {
-                    let Ok(answer) = Answer::decode(APPROVE, returned) else { return Ok(None) };
+                    let Ok(answer) = MultisigReturn::decode(APPROVE, returned) else { return Ok(None) };
                     if !answer.applied || answer.exit_code != 0 {
                         return Ok(None);
                     }

@@ -74,7 +74,7 @@ impl<'s> Members<'s> {
         let caller = Address::id(caller);
         let store = self.after.store();
         let Some(signing) = self.signing()? else { return Ok(None) };
-        store.spend(work::ITEM + work::LOOK * signing.signers.len() as u64)?;
+        store.spend(work::ITEM + work::LOOKUP * signing.signers.len() as u64)?;
         if !signing.signers.contains(&caller) {
             return Ok(None);
         }
@@ -144,7 +144,7 @@ impl<'s> Members<'s> {
             && !signing.purged.is_empty()
         {
             let looks = (pending.approved.len() as u64).saturating_mul(signing.purged.len() as u64);
-            self.after.store().spend(work::LOOK.saturating_mul(looks))?;
+            self.after.store().spend(work::LOOKUP.saturating_mul(looks))?;
             pending.approved.retain(|signer| !signing.purged.contains(signer));
         }
         Ok(Some(pending).filter(|pending| !pending.approved.is_empty()))

@@ -24,7 +24,7 @@ mod vanished;
 
 use std::collections::BTreeMap;
 
-use chain::state::{Actor, Codes, Miner, StateTree};
+use chain::state::{Actor, ActorCodes, Miner, StateTree};
 use chain::{BlockStore, Cid, Epoch, Error, MinerId, Network, Result, SectorNumber, Transition};
 use rayon::prelude::*;
 
@@ -47,7 +47,7 @@ pub(crate) use terms::Terms;
 /// CIDs of the chain's manifests.
 #[derive(Debug, Default)]
 pub struct Differ {
-    codes: Codes,
+    codes: ActorCodes,
     activations: Activations,
 }
 
@@ -61,28 +61,28 @@ impl Differ {
     /// A differ of a chain of that network, which has seen nothing yet.
     #[must_use]
     pub fn of(network: Option<Network>) -> Self {
-        Self { codes: Codes::of(network), ..Self::default() }
+        Self { codes: ActorCodes::of(network), ..Self::default() }
     }
 
     /// The code CIDs known so far.
     #[must_use]
-    pub const fn codes(&self) -> &Codes {
+    pub const fn codes(&self) -> &ActorCodes {
         &self.codes
     }
 
-    /// Learns what going on from a state that [`Differ::open`] has not seen needs: the code CIDs that its manifest
+    /// Loads what resuming at a state that [`Differ::open`] has not seen needs: the code CIDs that its manifest
     /// names, and of `activations`, those first seen of sectors, the ones that the state shows no more.
     ///
     /// # Errors
     /// If the state does not read.
-    pub fn learn(
+    pub fn resume_from(
         &mut self,
         store: &dyn BlockStore,
         state: &Cid,
         mut activations: Vec<(MinerId, SectorNumber, Epoch)>,
     ) -> Result<()> {
         let tree = StateTree::open(store, state)?;
-        self.codes.learn(&tree)?;
+        self.codes.add_manifest(&tree)?;
         activations.sort_unstable();
         for of_one in activations.chunk_by(|a, b| a.0 == b.0) {
             let Some((id, ..)) = of_one.first() else { continue };
@@ -191,7 +191,7 @@ impl Differ {
             actors.push((id, old, new));
             Ok(())
         })?;
-        let unknown = |codes: &Codes, actor: &Option<Actor>| -> Result<bool> {
+        let unknown = |codes: &ActorCodes, actor: &Option<Actor>| -> Result<bool> {
             Ok(match actor {
                 Some(actor) => codes.kind_of(&actor.code)?.is_none(),
                 None => false,
@@ -200,7 +200,7 @@ impl Differ {
         for (_, _, new) in &actors {
             if unknown(&self.codes, new)? {
                 // A code never seen: an upgrade of the actors, which the new state's manifest names.
-                self.codes.learn_at(after, Some(height))?;
+                self.codes.add_manifest_at(after, Some(height))?;
                 break;
             }
         }

@@ -2,7 +2,7 @@
 
 use std::sync::OnceLock;
 
-use chain::state::{Data, Market, Piece, Precommit, Proposal, StateTree, VerifiedClaims};
+use chain::state::{DealProposal, Market, Piece, Precommit, SectorData, StateTree, VerifiedClaims};
 use chain::{Bytes, Epoch, MinerId, Result};
 
 use super::absurd;
@@ -51,7 +51,7 @@ impl<'s> Registers<'s> {
     }
 
     /// The market's proposal of a deal, if it has that.
-    fn proposal(&self, deal: u64) -> Result<Option<Proposal>> {
+    fn proposal(&self, deal: u64) -> Result<Option<DealProposal>> {
         if self.market.get().is_none() {
             let _ = self.market.set(Market::open(&self.state)?);
         }
@@ -74,7 +74,7 @@ impl<'s> Registers<'s> {
 }
 
 impl Weights {
-    fn add_deal(&mut self, deal: &Proposal, duration: Option<i64>) {
+    fn add_deal(&mut self, deal: &DealProposal, duration: Option<i64>) {
         let duration = duration.unwrap_or_else(|| deal.end - deal.start);
         self.add(deal.size, deal.verified, duration);
     }
@@ -106,16 +106,16 @@ impl BothRegisters<'_> {
     /// that neither market has.
     pub(super) fn filling(
         &self,
-        data: &Data,
+        data: &SectorData,
         (now, expiration): (Epoch, Epoch),
         version: u8,
     ) -> Result<Option<Weights>> {
         let duration = expiration - now;
         let mut weights = Weights::default();
         match data {
-            Data::Pieces(pieces) => weights.add_pieces(pieces, duration, version),
-            Data::Deals(deals) if deals.is_empty() => return Ok(None),
-            Data::Deals(deals) => {
+            SectorData::Pieces(pieces) => weights.add_pieces(pieces, duration, version),
+            SectorData::Deals(deals) if deals.is_empty() => return Ok(None),
+            SectorData::Deals(deals) => {
                 for deal in deals {
                     let proposal = match self.after.proposal(*deal)? {
                         None => self.before.proposal(*deal)?,

@@ -1,7 +1,7 @@
 //! Where the sectors of a miner stand.
 
 use chain::state::{Miner, Partition};
-use chain::{Result, SectorNumber, SectorSet, Union};
+use chain::{Result, SectorNumber, SectorSet, SectorSetUnion};
 
 use crate::event::Status;
 
@@ -67,10 +67,10 @@ impl Standing {
 /// The sets of partitions, added up.
 #[derive(Default)]
 struct Gathered {
-    live: Union,
-    faulty: Union,
-    unproven: Union,
-    recovering: Union,
+    live: SectorSetUnion,
+    faulty: SectorSetUnion,
+    unproven: SectorSetUnion,
+    recovering: SectorSetUnion,
 }
 
 impl Gathered {

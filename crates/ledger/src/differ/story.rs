@@ -8,8 +8,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use chain::state::{Op, Place, Precommit};
-use chain::{Epoch, Executed, MinerId, Result, SectorNumber, Transition, work};
+use chain::state::{MinerCall, PartitionSectors, Precommit};
+use chain::{Epoch, ExecutedMessage, MinerId, Result, SectorNumber, Transition, work};
 
 use super::calls::{Call, items};
 use super::changes::MinerChanges;
@@ -17,7 +17,7 @@ use super::registers::BothRegisters;
 use super::tale::Tale;
 use crate::event::{Cause, Event, Kind, MessageRef, Status};
 
-/// Place of a step in a tipset's order of execution.
+/// Position of a step in a tipset's order of execution.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Order {
     stage: Stage,
@@ -57,7 +57,7 @@ impl Step {
 }
 
 /// Puts the steps of a tipset in order and names their messages, each with the number of sectors it changed.
-pub(super) fn in_order(mut steps: Vec<Step>, height: Epoch, messages: &[Executed]) -> Vec<Event> {
+pub(super) fn in_order(mut steps: Vec<Step>, height: Epoch, messages: &[ExecutedMessage]) -> Vec<Event> {
     steps.sort_by_key(|step| step.order);
     let mut changed: BTreeMap<usize, BTreeSet<SectorNumber>> = BTreeMap::new();
     for step in &steps {
@@ -100,19 +100,19 @@ pub(super) fn tell<'s>(
     let sectors = changes.changed()?.union(&scene.vanished()?);
     let mut told = Told::default();
     // Each sector is led through all calls, some of which are looked through several times.
-    let looks = work::LOOK * 4 * items(calls);
+    let looks = work::LOOKUP * 4 * items(calls);
     let each = changes.work_of_sector().saturating_add(looks);
     for sector in sectors.iter().map(SectorNumber) {
         changes.spend(each)?;
         if let Some(tale) = Tale::begin(&scene, sector)? {
             let (mut steps, overwritten) = tale.tell()?;
-            changes.spend(work::KEPT * steps.len() as u64)?;
+            changes.spend(work::RETAINED * steps.len() as u64)?;
             told.steps.append(&mut steps);
             told.overwritten.extend(overwritten.map(|before| (miner, sector, before)));
         }
     }
     for (number, (before, after)) in &changes.precommits {
-        changes.spend(work::KEPT + looks)?;
+        changes.spend(work::RETAINED + looks)?;
         scene.precommit(*number, before.as_ref(), after.as_ref(), &mut told.steps)?;
     }
     Ok(told)
@@ -130,7 +130,7 @@ pub(super) struct Scene<'a, 's> {
     pub(super) calls: &'a [Call],
     pub(super) registers: &'a BothRegisters<'s>,
     /// By the position of its message, what each dispute is about.
-    disputes: BTreeMap<usize, Vec<Place>>,
+    disputes: BTreeMap<usize, Vec<PartitionSectors>>,
     pub(super) height: Epoch,
 }
 
@@ -144,7 +144,7 @@ impl<'a, 's> Scene<'a, 's> {
     ) -> Result<Self> {
         let mut disputes = BTreeMap::new();
         for call in calls {
-            if let Op::Dispute { deadline, post } = call.op {
+            if let MinerCall::Dispute { deadline, post } = call.op {
                 disputes.insert(call.index, changes.disputed(deadline, post)?);
             }
         }
@@ -160,7 +160,7 @@ impl Scene<'_, '_> {
     }
 
     /// The sectors that a dispute is about.
-    pub(super) fn disputed(&self, call: &Call) -> Option<&[Place]> {
+    pub(super) fn disputed(&self, call: &Call) -> Option<&[PartitionSectors]> {
         self.disputes.get(&call.index).map(Vec::as_slice)
     }
 
@@ -192,7 +192,7 @@ impl Scene<'_, '_> {
             && (replaced || before.is_none())
         {
             let precommits =
-                |call: &&Call| matches!(&call.op, Op::Precommit(sectors) if names(sectors, number));
+                |call: &&Call| matches!(&call.op, MinerCall::Precommit(sectors) if names(sectors, number));
             let call = self.calls.iter().find(precommits);
             let cause = match call.map(|call| call.method) {
                 Some(6) => Cause::Single,

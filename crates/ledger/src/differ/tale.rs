@@ -5,7 +5,7 @@
 
 mod amend;
 
-use chain::state::{Op, Place};
+use chain::state::{MinerCall, PartitionSectors};
 use chain::{Epoch, Result, SectorNumber};
 
 use super::calls::Call;
@@ -154,7 +154,7 @@ impl<'a, 's> Tale<'a, 's> {
     /// Whether a successful message terminates the sector.
     fn is_terminated(&self) -> bool {
         let terminates =
-            |call: &Call| matches!(&call.op, Op::Terminate(places) if self.named(places).is_some());
+            |call: &Call| matches!(&call.op, MinerCall::Terminate(places) if self.named(places).is_some());
         self.scene.calls.iter().any(terminates)
     }
 
@@ -218,16 +218,16 @@ impl<'a, 's> Tale<'a, 's> {
     /// Lets a successful message do to the sector what it asked.
     fn call(&mut self, call: &Call) -> Result<()> {
         match &call.op {
-            Op::Prove(_) => {
+            MinerCall::Prove(_) => {
                 let proves = call.op.proves(self.sector).is_some();
                 if proves && !(call.method == 7 && self.is_proven_by_another(call)) {
                     self.onboard((Stage::Message(call.index), 0), Some(call));
                 }
             }
-            Op::Update(updates) => self.snap(updates, call)?,
-            Op::Extend(extensions) => self.extend(extensions, call)?,
-            Op::UpgradeQuality(upgrades) => self.upgrade(upgrades, call)?,
-            Op::Terminate(places) => {
+            MinerCall::Update(updates) => self.snap(updates, call)?,
+            MinerCall::Extend(extensions) => self.extend(extensions, call)?,
+            MinerCall::UpgradeQuality(upgrades) => self.upgrade(upgrades, call)?,
+            MinerCall::Terminate(places) => {
                 if let Some(place) = self.named(places)
                     && self.is_live()
                     && self.outcome == Status::None
@@ -236,26 +236,26 @@ impl<'a, 's> Tale<'a, 's> {
                     self.add(at, Kind::Terminate, Some(Cause::Active), Status::None, None, Some(call));
                 }
             }
-            Op::DeclareFaults(places) => {
+            MinerCall::DeclareFaults(places) => {
                 if let Some(place) = self.named(places) {
                     self.fault((Stage::Message(call.index), place.deadline), Cause::Declared, call);
                 }
             }
-            Op::DeclareRecoveries(places) => self.recovering |= self.named(places).is_some(),
-            Op::Post { deadline, partitions } => self.post(*deadline, partitions, call),
-            Op::Dispute { .. } => {
+            MinerCall::DeclareRecoveries(places) => self.recovering |= self.named(places).is_some(),
+            MinerCall::Post { deadline, partitions } => self.post(*deadline, partitions, call),
+            MinerCall::Dispute { .. } => {
                 if self.scene.disputed(call).is_some_and(|places| self.named(places).is_some()) {
                     self.fault((Stage::Message(call.index), 0), Cause::Disputed, call);
                 }
             }
             // In actors v1 it deletes the miner; later it costs a penalty alone.
-            Op::ReportConsensusFault => {
+            MinerCall::ReportConsensusFault => {
                 if self.scene.changes.deleted() && self.is_live() {
                     let at = (Stage::Message(call.index), 0);
                     self.add(at, Kind::Terminate, Some(Cause::Active), Status::None, None, Some(call));
                 }
             }
-            Op::Precommit(_) | Op::Other => {}
+            MinerCall::Precommit(_) | MinerCall::Other => {}
         }
         Ok(())
     }
@@ -270,7 +270,7 @@ impl<'a, 's> Tale<'a, 's> {
     }
 
     /// Which of the places names the sector.
-    fn named<'p>(&self, places: &'p [Place]) -> Option<&'p Place> {
+    fn named<'p>(&self, places: &'p [PartitionSectors]) -> Option<&'p PartitionSectors> {
         places.iter().find(|place| place.sectors.contains(self.sector.0))
     }
 
@@ -303,7 +303,7 @@ impl<'a, 's> Tale<'a, 's> {
 
     /// A window `PoSt`: what it skips becomes faulty; of the rest, the unproven are proven and the recovering
     /// recover.
-    fn post(&mut self, deadline: u64, partitions: &[Place], call: &Call) {
+    fn post(&mut self, deadline: u64, partitions: &[PartitionSectors], call: &Call) {
         let Some(seat) = self.seat.filter(|seat| seat.deadline == deadline) else {
             return;
         };

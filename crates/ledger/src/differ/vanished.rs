@@ -1,6 +1,6 @@
 //! Sectors that come and go within one tipset: onboarded, terminated and compacted away, so that no state shows them.
 
-use chain::state::{Activation, Op, Place};
+use chain::state::{Activation, MinerCall, PartitionSectors};
 use chain::{AttoFil, Bytes, Result, SectorNumber, SectorSet, work};
 
 use super::calls::Call;
@@ -15,12 +15,12 @@ impl Scene<'_, '_> {
         let (mut proven, mut vanished) = (Vec::new(), Vec::new());
         for call in self.calls {
             match &call.op {
-                Op::Prove(activations) => {
+                MinerCall::Prove(activations) => {
                     proven.extend(activations.iter().map(|activation| activation.sector));
                 }
-                Op::Terminate(places) => {
+                MinerCall::Terminate(places) => {
                     let looks = (proven.len() as u64).saturating_mul(places.len() as u64);
-                    self.changes.spend(work::LOOK.saturating_mul(looks))?;
+                    self.changes.spend(work::LOOKUP.saturating_mul(looks))?;
                     let named =
                         |sector: &&SectorNumber| places.iter().any(|at| at.sectors.contains(sector.0));
                     for sector in proven.iter().filter(named) {
@@ -41,8 +41,8 @@ impl Scene<'_, '_> {
     /// `ProveCommitAggregate`).
     pub(super) fn came_and_went(&self, sector: SectorNumber) -> bool {
         let terminates = |call: &Call| {
-            let named = |place: &Place| place.sectors.contains(sector.0);
-            matches!(&call.op, Op::Terminate(places) if places.iter().any(named))
+            let named = |place: &PartitionSectors| place.sectors.contains(sector.0);
+            matches!(&call.op, MinerCall::Terminate(places) if places.iter().any(named))
         };
         self.calls.iter().skip_while(|call| call.op.proves(sector).is_none()).any(terminates)
     }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
-use chain::{Cars, Chain, Epoch, MinerId, NoProgress};
+use chain::{CarStore, Chain, Epoch, MinerId, NoProgress};
 use ledger::checks::{Continuity, check_day};
 use ledger::columns::COLUMNS;
 use ledger::identities::{Figure, IDENTITIES, MinerDay};
@@ -45,7 +45,7 @@ pub fn made_up(options: MadeUpOptions, days: usize) -> History {
 pub fn chain_history(name: &str) -> Option<History> {
     let path = shared(&format!("{name}.car.zst"))?;
     let cache = tempfile::tempdir().unwrap();
-    let cars = Cars::open(&[path], cache.path(), &NoProgress).unwrap();
+    let cars = CarStore::open(&[path], cache.path(), &NoProgress).unwrap();
     let chain = Chain::open(&cars, cars.roots()).unwrap();
     let clock = chain.clock();
     let (opening, mut reading) = Reading::open(&chain, 0).unwrap();

@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::path::PathBuf;
 
-use chain::{Bytes, Cars, Chain, Day, Epoch, MinerId, NoProgress};
+use chain::{Bytes, CarStore, Chain, Day, Epoch, MinerId, NoProgress};
 use ledger::{ChainPower, ChainPowers, Event, Portrait, Power, Reading, Status};
 use serde_json::Value;
 
@@ -114,11 +114,11 @@ pub fn replay(name: &str) -> Option<Replay> {
 pub fn deviating(name: &str) -> Option<Replay> {
     let path = shared(&format!("{name}.car.zst"))?;
     let cache = tempfile::tempdir().unwrap();
-    let cars = Cars::open(&[path], cache.path(), &NoProgress).unwrap();
+    let cars = CarStore::open(&[path], cache.path(), &NoProgress).unwrap();
     Some(replay_of(&cars))
 }
 
-pub fn replay_of(cars: &Cars) -> Replay {
+pub fn replay_of(cars: &CarStore) -> Replay {
     let chain = Chain::open(cars, cars.roots()).unwrap();
     let clock = chain.clock();
     let (opening, mut reading) = Reading::open(&chain, 0).unwrap();

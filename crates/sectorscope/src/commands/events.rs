@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::path::PathBuf;
 
-use chain::{Cars, Chain, Clock};
+use chain::{CarStore, Chain, Clock};
 use ledger::{Backing, Event, Reading};
 use serde::Serialize;
 
@@ -14,7 +14,7 @@ use crate::human;
 use crate::output::{self, Align};
 
 pub(crate) fn run(arguments: Events) -> anyhow::Result<()> {
-    let cars = Cars::open(&arguments.cars, &arguments.data.cache()?, &Bars::default())?;
+    let cars = CarStore::open(&arguments.cars, &arguments.data.cache()?, &Bars::default())?;
     let files = &arguments.cars;
     let way = arguments.rounds.to(arguments.head);
     let chain = in_files(Chain::open_at(&cars, cars.roots(), way), files)?;

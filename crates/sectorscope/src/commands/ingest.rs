@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use chain::{Cars, Chain, Day, Way};
+use chain::{CarStore, Chain, Day, WalkOptions};
 use ingest::{Options, Report};
 use lake::{ColumnChange, DayChange, EventChange, Lake, Later};
 use serde::Serialize;
@@ -43,7 +43,8 @@ pub(crate) async fn cars(
     options: Options,
     compact: bool,
 ) -> anyhow::Result<String> {
-    let (report, last_closed) = take_in(data, files, Way::default(), options, compact, &|_| {}).await?;
+    let (report, last_closed) =
+        take_in(data, files, WalkOptions::default(), options, compact, &|_| {}).await?;
     Ok(said(&report, last_closed))
 }
 
@@ -52,13 +53,13 @@ pub(crate) async fn cars(
 async fn take_in(
     data: &DataDir,
     files: &[PathBuf],
-    way: Way,
+    way: WalkOptions,
     options: Options,
     compact: bool,
     opened: &dyn Fn(&Chain<'_>),
 ) -> anyhow::Result<(Report, Option<Day>)> {
     let bars = Bars::default();
-    let cars = Cars::open(files, &data.cache()?, &bars)?;
+    let cars = CarStore::open(files, &data.cache()?, &bars)?;
     let source = in_files(ingest::Source::open(&cars, files, way), files)?;
     if let Some(chain) = source.newest() {
         opened(chain);
@@ -66,7 +67,7 @@ async fn take_in(
     let mut lake = Lake::open(&data.lake()?).await?;
     let report = match ingest::cars(&mut lake, source, options, &bars).await {
         Ok(report) => report,
-        Err(error @ (ingest::Error::Chain(_) | ingest::Error::Hole { .. })) => {
+        Err(error @ (ingest::Error::Chain(_) | ingest::Error::IncompleteSource { .. })) => {
             return in_files(Err(error), files);
         }
         Err(error) => return Err(error.into()),

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use anyhow::bail;
-use chain::{Cars, Clock, Epoch, MinerId};
+use chain::{CarStore, Clock, Epoch, MinerId};
 use ledger::{Content, Holding, Portrait, Power};
 use serde::Serialize;
 
@@ -109,7 +109,7 @@ impl Sum {
 }
 
 pub(crate) fn run(arguments: &Miner) -> anyhow::Result<()> {
-    let cars = Cars::open(&arguments.cars, &arguments.data.cache()?, &Bars::default())?;
+    let cars = CarStore::open(&arguments.cars, &arguments.data.cache()?, &Bars::default())?;
     let moment = in_files(Moment::open(&cars, &arguments.at), &arguments.cars)?;
     let Some(told) = in_files(gather(&moment, arguments.miner), &arguments.cars)? else {
         let place =

@@ -1,6 +1,6 @@
 //! What the calls of one tipset to one miner refute of each other.
 
-use chain::state::{Extension, Op, Place, QualityUpgrade, Update};
+use chain::state::{Extension, MinerCall, PartitionSectors, QualityUpgrade, ReplicaUpdate};
 use chain::{Epoch, Result, SectorNumber, SectorSet};
 
 use super::super::calls::Call;
@@ -26,33 +26,35 @@ impl<'a, 's> Among<'a, 's> {
     }
 
     /// What the other calls allow the call to have done; `None` if they refute it.
-    pub(super) fn allows(&self, call: &Call) -> Result<Option<Op>> {
+    pub(super) fn allows(&self, call: &Call) -> Result<Option<MinerCall>> {
         let all = |refuted: bool| (!refuted).then(|| call.op.clone());
         Ok(match &call.op {
-            Op::Prove(activations) => {
+            MinerCall::Prove(activations) => {
                 let mut proved = Vec::with_capacity(activations.len());
                 for activation in activations {
                     if self.came(activation.sector)? {
                         proved.push(activation.clone());
                     }
                 }
-                some(proved).map(Op::Prove)
+                some(proved).map(MinerCall::Prove)
             }
-            Op::Update(updates) => {
+            MinerCall::Update(updates) => {
                 let done = updates.iter().filter(|update| self.is_snapped(update));
-                some(done.cloned().collect()).map(Op::Update)
+                some(done.cloned().collect()).map(MinerCall::Update)
             }
-            Op::Terminate(places) => all(self.refutes_termination(places)?),
-            Op::DeclareFaults(places) => all(places.iter().any(|place| self.was_sound_later(&place.sectors))),
-            Op::Dispute { deadline, post } => {
+            MinerCall::Terminate(places) => all(self.refutes_termination(places)?),
+            MinerCall::DeclareFaults(places) => {
+                all(places.iter().any(|place| self.was_sound_later(&place.sectors)))
+            }
+            MinerCall::Dispute { deadline, post } => {
                 let places = self.outcome.changes.disputed(*deadline, *post)?;
                 all(places.iter().any(|place| self.was_sound_later(&place.sectors)))
             }
-            Op::Extend(extensions) => self.extended(call, extensions)?.map(Op::Extend),
-            Op::UpgradeQuality(upgrades) => all(self.refutes_upgrade(call, upgrades)?),
-            Op::Post { deadline, partitions } => {
+            MinerCall::Extend(extensions) => self.extended(call, extensions)?.map(MinerCall::Extend),
+            MinerCall::UpgradeQuality(upgrades) => all(self.refutes_upgrade(call, upgrades)?),
+            MinerCall::Post { deadline, partitions } => {
                 let partitions = partitions.iter().map(|place| self.skipped(*deadline, place)).collect();
-                Some(Op::Post { deadline: *deadline, partitions })
+                Some(MinerCall::Post { deadline: *deadline, partitions })
             }
             _ => all(false),
         })
@@ -69,7 +71,7 @@ impl<'a, 's> Among<'a, 's> {
 
     /// Whether the sector has the sealed CID that was asked for; or was snapped again, which takes an extension that
     /// drops what the first snap put in; or is gone.
-    fn is_snapped(&self, update: &Update) -> bool {
+    fn is_snapped(&self, update: &ReplicaUpdate) -> bool {
         let Some((_, Some(after))) = self.outcome.changes.rewritten(update.sector) else {
             return self.later.iter().any(|call| terminates(call, update.sector));
         };
@@ -77,11 +79,11 @@ impl<'a, 's> Among<'a, 's> {
             return true;
         }
         let drops = |call: &Call| {
-            matches!(&call.op, Op::Extend(extensions)
+            matches!(&call.op, MinerCall::Extend(extensions)
                 if extensions.iter().any(|one| one.drops_claims.contains(update.sector.0)))
         };
         let snaps_again = |call: &Call| {
-            matches!(&call.op, Op::Update(updates)
+            matches!(&call.op, MinerCall::Update(updates)
                 if updates.iter().any(|one| one.sector == update.sector && one.sealed == after.sealed))
         };
         let dropped = self.later.iter().position(drops);
@@ -89,7 +91,7 @@ impl<'a, 's> Among<'a, 's> {
     }
 
     /// A named sector was not there, or gone by then, or extended or snapped afterwards.
-    fn refutes_termination(&self, places: &[Place]) -> Result<bool> {
+    fn refutes_termination(&self, places: &[PartitionSectors]) -> Result<bool> {
         for place in places {
             let gone = !self.outcome.gone_before()?.intersection(&place.sectors).is_empty();
             if gone || self.was_sound_later(&place.sectors) || self.is_left_to_later(&place.sectors) {
@@ -112,14 +114,20 @@ impl<'a, 's> Among<'a, 's> {
         let mut changed = false;
         for call in self.later.iter().rev() {
             let asked = match &call.op {
-                Op::Terminate(places) => {
+                MinerCall::Terminate(places) => {
                     left = places.iter().fold(left, |left, place| left.difference(&place.sectors));
                     continue;
                 }
-                Op::DeclareFaults(places) => SectorSet::union_of(places.iter().map(|one| &one.sectors)),
-                Op::Extend(extensions) => SectorSet::union_of(extensions.iter().map(|one| &one.sectors)),
-                Op::UpgradeQuality(upgrades) => SectorSet::union_of(upgrades.iter().map(|one| &one.sectors)),
-                Op::Update(updates) => {
+                MinerCall::DeclareFaults(places) => {
+                    SectorSet::union_of(places.iter().map(|one| &one.sectors))
+                }
+                MinerCall::Extend(extensions) => {
+                    SectorSet::union_of(extensions.iter().map(|one| &one.sectors))
+                }
+                MinerCall::UpgradeQuality(upgrades) => {
+                    SectorSet::union_of(upgrades.iter().map(|one| &one.sectors))
+                }
+                MinerCall::Update(updates) => {
                     SectorSet::from_numbers(updates.iter().map(|update| update.sector.0).collect())
                 }
                 _ => continue,
@@ -140,13 +148,13 @@ impl<'a, 's> Among<'a, 's> {
                 }
             };
             match &call.op {
-                Op::Extend(extensions) => {
+                MinerCall::Extend(extensions) => {
                     extensions.iter().any(|one| one.sectors.intersection(sectors).iter().any(shows))
                 }
-                Op::UpgradeQuality(upgrades) => {
+                MinerCall::UpgradeQuality(upgrades) => {
                     upgrades.iter().any(|one| one.sectors.intersection(sectors).iter().any(shows))
                 }
-                Op::Update(updates) => updates.iter().any(|update| shows(update.sector.0)),
+                MinerCall::Update(updates) => updates.iter().any(|update| shows(update.sector.0)),
                 _ => false,
             }
         })
@@ -210,7 +218,7 @@ impl<'a, 's> Among<'a, 's> {
 
     /// A partition of a window `PoSt`, and what it skips of it. Of two that cover a partition and agree on all that the
     /// outcome shows, the one that recovers what leaves at once is believed.
-    fn skipped(&self, deadline: u64, place: &Place) -> Place {
+    fn skipped(&self, deadline: u64, place: &PartitionSectors) -> PartitionSectors {
         let leaving = place
             .sectors
             .intersection(&self.outcome.changes.standing().0.recovering)
@@ -220,14 +228,14 @@ impl<'a, 's> Among<'a, 's> {
             return place.clone();
         }
         for other in self.others() {
-            if let Op::Post { deadline: same, partitions } = &other.op
+            if let MinerCall::Post { deadline: same, partitions } = &other.op
                 && *same == deadline
                 && let Some(other) = partitions.iter().find(|other| other.partition == place.partition)
             {
                 skipped = skipped.difference(&leaving.difference(&other.sectors));
             }
         }
-        Place { sectors: skipped, ..place.clone() }
+        PartitionSectors { sectors: skipped, ..place.clone() }
     }
 
     fn refutes_upgrade(&self, call: &Call, upgrades: &[QualityUpgrade]) -> Result<bool> {
@@ -269,9 +277,9 @@ impl<'a, 's> Among<'a, 's> {
         let mut status = changes.statuses(sector)?.0;
         for call in self.earlier {
             match &call.op {
-                Op::Terminate(_) if terminates(call, sector) => return Ok(false),
-                Op::DeclareFaults(places) if named(places, sector) => status = Status::Faulty,
-                Op::Post { deadline, partitions } => {
+                MinerCall::Terminate(_) if terminates(call, sector) => return Ok(false),
+                MinerCall::DeclareFaults(places) if named(places, sector) => status = Status::Faulty,
+                MinerCall::Post { deadline, partitions } => {
                     status = self.posted(sector, status, *deadline, partitions);
                 }
                 _ => {}
@@ -281,7 +289,13 @@ impl<'a, 's> Among<'a, 's> {
     }
 
     /// Where a sector stands after a window `PoSt`.
-    fn posted(&self, sector: SectorNumber, status: Status, deadline: u64, partitions: &[Place]) -> Status {
+    fn posted(
+        &self,
+        sector: SectorNumber,
+        status: Status,
+        deadline: u64,
+        partitions: &[PartitionSectors],
+    ) -> Status {
         let changes = self.outcome.changes;
         let Some(place) = changes
             .seat(sector)
@@ -300,12 +314,12 @@ impl<'a, 's> Among<'a, 's> {
 }
 
 /// Whether a place names the sector.
-pub(super) fn named(places: &[Place], sector: SectorNumber) -> bool {
+pub(super) fn named(places: &[PartitionSectors], sector: SectorNumber) -> bool {
     places.iter().any(|place| place.sectors.contains(sector.0))
 }
 
 fn terminates(call: &Call, sector: SectorNumber) -> bool {
-    matches!(&call.op, Op::Terminate(places) if named(places, sector))
+    matches!(&call.op, MinerCall::Terminate(places) if named(places, sector))
 }
 
 /// The first of the calls that asks for that expiration of the sector.
@@ -315,10 +329,10 @@ pub(super) fn asks<'c>(
     expiration: Epoch,
 ) -> Option<&'c Call> {
     calls.into_iter().find(|call| match &call.op {
-        Op::Extend(extensions) => {
+        MinerCall::Extend(extensions) => {
             extensions.iter().any(|one| one.expiration == expiration && one.sectors.contains(sector.0))
         }
-        Op::UpgradeQuality(upgrades) => {
+        MinerCall::UpgradeQuality(upgrades) => {
             upgrades.iter().any(|one| one.expiration == Some(expiration) && one.sectors.contains(sector.0))
         }
         _ => false,
@@ -329,11 +343,11 @@ pub(super) fn asks<'c>(
 /// `expiration`, its own, does.
 fn rebases(call: &Call, sector: SectorNumber, expiration: Epoch) -> bool {
     match &call.op {
-        Op::Update(updates) => updates.iter().any(|update| update.sector == sector),
-        Op::Extend(extensions) => {
+        MinerCall::Update(updates) => updates.iter().any(|update| update.sector == sector),
+        MinerCall::Extend(extensions) => {
             extensions.iter().any(|one| one.expiration > expiration && one.sectors.contains(sector.0))
         }
-        Op::UpgradeQuality(upgrades) => upgrades.iter().any(|one| one.sectors.contains(sector.0)),
+        MinerCall::UpgradeQuality(upgrades) => upgrades.iter().any(|one| one.sectors.contains(sector.0)),
         _ => false,
     }
 }
@@ -347,14 +361,14 @@ pub(super) fn shows_alone<'c>(
 ) -> bool {
     let Some((Some(before), Some(after))) = outcome.changes.rewritten(sector) else { return false };
     match &call.op {
-        Op::Update(updates) => {
-            let asks = |updates: &[Update]| {
+        MinerCall::Update(updates) => {
+            let asks = |updates: &[ReplicaUpdate]| {
                 updates.iter().any(|update| update.sector == sector && update.sealed == after.sealed)
             };
-            let same = |other: &Call| matches!(&other.op, Op::Update(updates) if asks(updates));
+            let same = |other: &Call| matches!(&other.op, MinerCall::Update(updates) if asks(updates));
             before.sealed != after.sealed && asks(updates) && !others.into_iter().any(same)
         }
-        Op::Extend(_) | Op::UpgradeQuality(_) => {
+        MinerCall::Extend(_) | MinerCall::UpgradeQuality(_) => {
             before.expiration < after.expiration
                 && asks([call], sector, after.expiration).is_some()
                 && asks(others, sector, after.expiration).is_none()

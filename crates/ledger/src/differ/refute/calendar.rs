@@ -1,7 +1,7 @@
 //! What a miner's calendar refutes: calls for deadlines that were not theirs to be made for at that height.
 
 use chain::Epoch;
-use chain::state::Op;
+use chain::state::MinerCall;
 
 use super::super::closings::{DEADLINES, PERIOD, WINDOW};
 
@@ -45,15 +45,15 @@ impl Calendar {
     }
 
     /// Whether the call failed as a whole for the deadlines that it names.
-    pub(super) fn refutes(self, op: &Op, version: u8) -> bool {
+    pub(super) fn refutes(self, op: &MinerCall, version: u8) -> bool {
         match op {
-            Op::Post { deadline, .. } => !self.is_open(*deadline),
-            Op::Dispute { deadline, .. } => self.is_open(*deadline),
-            Op::DeclareFaults(places) | Op::DeclareRecoveries(places) => {
+            MinerCall::Post { deadline, .. } => !self.is_open(*deadline),
+            MinerCall::Dispute { deadline, .. } => self.is_open(*deadline),
+            MinerCall::DeclareFaults(places) | MinerCall::DeclareRecoveries(places) => {
                 places.iter().any(|place| self.is_past_declaring(place.deadline))
             }
             // In actors v1 and v2 a sector could be terminated at any time.
-            Op::Terminate(places) => {
+            MinerCall::Terminate(places) => {
                 version >= 3 && places.iter().any(|place| self.is_immutable(place.deadline))
             }
             _ => false,

@@ -2,7 +2,7 @@
 
 use std::cell::OnceCell;
 
-use chain::state::{Op, Place};
+use chain::state::{MinerCall, PartitionSectors};
 use chain::{Result, SectorNumber, work};
 
 use super::super::calls::{Call, items};
@@ -17,7 +17,7 @@ pub(in super::super) fn mark(steps: &mut [Step], judged: &Judged<'_, '_>) -> Res
     let mut marked = 0;
     let (calls, Some(outcome)) = (&*judged.calls, &judged.outcome) else { return Ok(marked) };
     let doubt = Doubt { outcome, calls, confirmed: calls.iter().map(|_| OnceCell::new()).collect() };
-    outcome.changes.spend((steps.len() as u64).saturating_mul(work::LOOK * 4 * items(calls)))?;
+    outcome.changes.spend((steps.len() as u64).saturating_mul(work::LOOKUP * 4 * items(calls)))?;
     for step in steps {
         let (event, call) = step.caused();
         let at = call.and_then(|call| calls.iter().position(|one| (one.index, one.method) == call));
@@ -52,13 +52,13 @@ impl Doubt<'_, '_> {
             },
             // The flag of full quality stays.
             Kind::Snap | Kind::Upgrade => !matches!(changes.rewritten(sector), Some((_, Some(_)))),
-            Kind::Fault | Kind::Recover | Kind::Proven if matches!(call.op, Op::Post { .. }) => {
+            Kind::Fault | Kind::Recover | Kind::Proven if matches!(call.op, MinerCall::Post { .. }) => {
                 self.is_gone(sector)
             }
-            Kind::Fault if matches!(call.op, Op::DeclareFaults(_)) => {
+            Kind::Fault if matches!(call.op, MinerCall::DeclareFaults(_)) => {
                 self.is_gone(sector) || self.may_be_disputed(sector)?
             }
-            Kind::Fault if matches!(call.op, Op::Dispute { .. }) => self.is_gone(sector),
+            Kind::Fault if matches!(call.op, MinerCall::Dispute { .. }) => self.is_gone(sector),
             Kind::Terminate => return Ok(self.is_doubled(sector, at) || self.may_have_closed(sector)?),
             _ => false,
         };
@@ -75,25 +75,24 @@ impl Doubt<'_, '_> {
     fn is_doubled(&self, sector: SectorNumber, at: usize) -> bool {
         let call = &self.calls[at];
         self.others(at).any(|other| match (&call.op, &other.op) {
-            (Op::Prove(_), _) => other.op.proves(sector).is_some(),
-            (Op::Precommit(_), Op::Precommit(sectors)) => names(sectors, sector),
-            (Op::Update(ours), Op::Update(theirs)) => ours.iter().any(|update| {
+            (MinerCall::Prove(_), _) => other.op.proves(sector).is_some(),
+            (MinerCall::Precommit(_), MinerCall::Precommit(sectors)) => names(sectors, sector),
+            (MinerCall::Update(ours), MinerCall::Update(theirs)) => ours.iter().any(|update| {
                 update.sector == sector
                     && theirs.iter().any(|one| one.sector == sector && one.sealed == update.sealed)
             }),
-            (Op::Extend(extensions), Op::Extend(_)) => extensions
+            (MinerCall::Extend(extensions), MinerCall::Extend(_)) => extensions
                 .iter()
                 .any(|one| one.sectors.contains(sector.0) && asks([other], sector, one.expiration).is_some()),
-            (Op::UpgradeQuality(_), Op::UpgradeQuality(upgrades)) => {
+            (MinerCall::UpgradeQuality(_), MinerCall::UpgradeQuality(upgrades)) => {
                 upgrades.iter().any(|one| one.sectors.contains(sector.0))
             }
-            (Op::Terminate(_), Op::Terminate(places)) | (Op::DeclareFaults(_), Op::DeclareFaults(places)) => {
-                named(places, sector)
-            }
-            (Op::Post { deadline, .. }, Op::Post { deadline: same, partitions }) => {
+            (MinerCall::Terminate(_), MinerCall::Terminate(places))
+            | (MinerCall::DeclareFaults(_), MinerCall::DeclareFaults(places)) => named(places, sector),
+            (MinerCall::Post { deadline, .. }, MinerCall::Post { deadline: same, partitions }) => {
                 deadline == same && self.covers(partitions, *deadline, sector)
             }
-            (Op::Dispute { .. }, Op::Dispute { .. }) => call.op == other.op,
+            (MinerCall::Dispute { .. }, MinerCall::Dispute { .. }) => call.op == other.op,
             _ => false,
         })
     }
@@ -103,7 +102,7 @@ impl Doubt<'_, '_> {
     }
 
     /// Whether a window `PoSt` of that deadline is of the sector's partition.
-    fn covers(&self, partitions: &[Place], deadline: u64, sector: SectorNumber) -> bool {
+    fn covers(&self, partitions: &[PartitionSectors], deadline: u64, sector: SectorNumber) -> bool {
         self.outcome.changes.seat(sector).is_some_and(|seat| {
             seat.deadline == deadline && partitions.iter().any(|place| place.partition == seat.partition)
         })
@@ -112,7 +111,7 @@ impl Doubt<'_, '_> {
     /// Whether a dispute may have found the fault instead.
     fn may_be_disputed(&self, sector: SectorNumber) -> Result<bool> {
         for call in self.calls {
-            if let Op::Dispute { deadline, post } = call.op
+            if let MinerCall::Dispute { deadline, post } = call.op
                 && named(&self.outcome.changes.disputed(deadline, post)?, sector)
             {
                 return Ok(true);
@@ -137,18 +136,18 @@ impl Doubt<'_, '_> {
             return Ok(*confirmed);
         }
         let confirmed = match &self.calls[at].op {
-            Op::Extend(extensions) => extensions
+            MinerCall::Extend(extensions) => extensions
                 .iter()
                 .any(|one| one.sectors.iter().any(|sector| self.shows_alone(at, SectorNumber(sector)))),
-            Op::UpgradeQuality(upgrades) => upgrades
+            MinerCall::UpgradeQuality(upgrades) => upgrades
                 .iter()
                 .any(|one| one.sectors.iter().any(|sector| self.shows_alone(at, SectorNumber(sector)))),
-            Op::DeclareFaults(places) => places.iter().any(|place| self.faulted_alone(at, place)),
-            Op::Dispute { deadline, post } => {
+            MinerCall::DeclareFaults(places) => places.iter().any(|place| self.faulted_alone(at, place)),
+            MinerCall::Dispute { deadline, post } => {
                 let places = self.outcome.changes.disputed(*deadline, *post)?;
                 places.iter().any(|place| self.faulted_alone(at, place))
             }
-            Op::Post { deadline, partitions } => {
+            MinerCall::Post { deadline, partitions } => {
                 partitions.iter().any(|place| self.posted_alone(at, *deadline, place))
             }
             _ => false,
@@ -161,13 +160,13 @@ impl Doubt<'_, '_> {
     }
 
     /// Whether a sector became faulty that only this declaration or dispute names, and no cron came to it.
-    fn faulted_alone(&self, at: usize, place: &Place) -> bool {
+    fn faulted_alone(&self, at: usize, place: &PartitionSectors) -> bool {
         let (before, after) = self.outcome.changes.standing();
         let fell = before.active.union(&before.unproven).intersection(&after.faulty);
         let closed = self.outcome.changes.closings.ended(place.deadline);
         let contested = |call: &Call| match &call.op {
-            Op::Dispute { deadline, .. } => *deadline == place.deadline,
-            Op::DeclareFaults(places) => {
+            MinerCall::Dispute { deadline, .. } => *deadline == place.deadline,
+            MinerCall::DeclareFaults(places) => {
                 places.iter().any(|other| !other.sectors.intersection(&place.sectors).is_empty())
             }
             _ => false,
@@ -177,10 +176,10 @@ impl Doubt<'_, '_> {
 
     /// Whether something is so that only a proof of the partition brings about, and no other call proves it: a sector is
     /// proven or recovers, one that was skipped becomes faulty, or one stays active though the deadline closed.
-    fn posted_alone(&self, at: usize, deadline: u64, place: &Place) -> bool {
+    fn posted_alone(&self, at: usize, deadline: u64, place: &PartitionSectors) -> bool {
         let changes = self.outcome.changes;
         let also = |call: &Call| {
-            matches!(&call.op, Op::Post { deadline: same, partitions }
+            matches!(&call.op, MinerCall::Post { deadline: same, partitions }
                 if *same == deadline && partitions.iter().any(|other| other.partition == place.partition))
         };
         if self.others(at).any(also) {

@@ -14,7 +14,7 @@ mod outcome;
 
 use std::borrow::Cow;
 
-use chain::state::{Op, names_sectors};
+use chain::state::{MinerCall, names_sectors};
 use chain::{Result, work};
 
 use super::calls::{Call, items};
@@ -90,7 +90,7 @@ fn work_among(changes: &MinerChanges<'_>, calls: &[Call]) -> u64 {
     let all = items(calls);
     let of_call = |call: &Call| {
         let (named, own) = (call.op.named().min(outcome::MOST_NAMED), 1 + call.op.items());
-        let others = all.saturating_sub(own).saturating_mul(work::LOOK);
+        let others = all.saturating_sub(own).saturating_mul(work::LOOKUP);
         (named + own).saturating_mul(others.saturating_add(changes.work_of_sector()))
     };
     calls.iter().filter(|call| !call.certain).map(of_call).fold(0, u64::saturating_add)
@@ -125,11 +125,12 @@ fn hold_against_each_other(outcome: &Outcome<'_, '_>, taken: &mut Vec<Call>) -> 
 fn put_disputes_behind_declarations(taken: &mut [Call]) {
     for at in (0..taken.len()).rev() {
         let Some([dispute, later @ ..]) = taken.get_mut(at..) else { continue };
-        if dispute.certain || !matches!(dispute.op, Op::Dispute { .. }) {
+        if dispute.certain || !matches!(dispute.op, MinerCall::Dispute { .. }) {
             continue;
         }
-        let until = later.iter().position(|call| matches!(call.op, Op::Terminate(_))).unwrap_or(later.len());
-        let declares = |call: &Call| matches!(call.op, Op::DeclareFaults(_));
+        let until =
+            later.iter().position(|call| matches!(call.op, MinerCall::Terminate(_))).unwrap_or(later.len());
+        let declares = |call: &Call| matches!(call.op, MinerCall::DeclareFaults(_));
         if let Some(last) = later[..until].iter().rposition(declares) {
             taken[at..=at + 1 + last].rotate_left(1);
         }

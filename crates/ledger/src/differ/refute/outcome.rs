@@ -2,7 +2,7 @@
 
 use std::cell::OnceCell;
 
-use chain::state::{Activation, Op, Partition, Place, Update};
+use chain::state::{Activation, MinerCall, Partition, PartitionSectors, ReplicaUpdate};
 use chain::{Epoch, Result, SectorNumber, SectorSet};
 
 use super::super::calls::Call;
@@ -42,41 +42,41 @@ impl<'a, 's> Outcome<'a, 's> {
     }
 
     /// What the states allow a call to have done; `None` if they refute it.
-    pub(super) fn allows(&self, call: &Call, calendar: Calendar) -> Result<Option<Op>> {
+    pub(super) fn allows(&self, call: &Call, calendar: Calendar) -> Result<Option<MinerCall>> {
         let all = |refuted: bool| (!refuted).then(|| call.op.clone());
         Ok(match &call.op {
-            Op::Precommit(sectors) => all(!sectors.iter().all(|sector| self.is_precommitted(*sector))),
-            Op::Prove(activations) => {
+            MinerCall::Precommit(sectors) => all(!sectors.iter().all(|sector| self.is_precommitted(*sector))),
+            MinerCall::Prove(activations) => {
                 let proved = activations.iter().filter(|one| self.may_be_onboarded(one, call.method));
-                some(proved.cloned().collect()).map(Op::Prove)
+                some(proved.cloned().collect()).map(MinerCall::Prove)
             }
-            Op::Update(updates) => {
-                let mutable = |update: &&Update| !calendar.is_immutable(update.deadline);
+            MinerCall::Update(updates) => {
+                let mutable = |update: &&ReplicaUpdate| !calendar.is_immutable(update.deadline);
                 let done = updates.iter().filter(mutable).filter(|update| self.may_be_snapped(update));
-                some(done.cloned().collect()).map(Op::Update)
+                some(done.cloned().collect()).map(MinerCall::Update)
             }
-            Op::Terminate(places) => all(self.refutes_termination(places)?),
-            Op::DeclareFaults(places) => all(self.refutes_faults(places)?),
-            Op::Post { deadline, partitions } => {
+            MinerCall::Terminate(places) => all(self.refutes_termination(places)?),
+            MinerCall::DeclareFaults(places) => all(self.refutes_faults(places)?),
+            MinerCall::Post { deadline, partitions } => {
                 let partitions = self.proven(*deadline, partitions)?;
-                partitions.map(|partitions| Op::Post { deadline: *deadline, partitions })
+                partitions.map(|partitions| MinerCall::Post { deadline: *deadline, partitions })
             }
-            Op::Extend(extensions) => {
+            MinerCall::Extend(extensions) => {
                 let each = extensions.iter().map(|one| (&one.sectors, Some(one.expiration)));
                 all(self.refutes_terms(each, false)?)
             }
-            Op::UpgradeQuality(upgrades) => {
+            MinerCall::UpgradeQuality(upgrades) => {
                 let each = upgrades.iter().map(|one| (&one.sectors, one.expiration));
                 all(self.refutes_terms(each, true)?)
             }
-            Op::DeclareRecoveries(_) => all(false),
-            Op::Dispute { deadline, post } => {
+            MinerCall::DeclareRecoveries(_) => all(false),
+            MinerCall::Dispute { deadline, post } => {
                 let places = self.changes.disputed(*deadline, *post)?;
                 all(places.is_empty() || self.refutes_faults(&places)?)
             }
             // It deletes the miner of actors v1.
-            Op::ReportConsensusFault => all(!self.changes.deleted()),
-            Op::Other => None,
+            MinerCall::ReportConsensusFault => all(!self.changes.deleted()),
+            MinerCall::Other => None,
         })
     }
 
@@ -104,7 +104,7 @@ impl<'a, 's> Outcome<'a, 's> {
     }
 
     /// Whether the sector's sealed CID changed to the one asked for; or the sector is gone, or was snapped again.
-    fn may_be_snapped(&self, update: &Update) -> bool {
+    fn may_be_snapped(&self, update: &ReplicaUpdate) -> bool {
         match self.changes.rewritten(update.sector) {
             Some((Some(before), Some(after))) => before.sealed != after.sealed,
             Some((Some(before), None)) => before.sealed != update.sealed,
@@ -113,7 +113,7 @@ impl<'a, 's> Outcome<'a, 's> {
     }
 
     /// A named sector is live after, or was dead before.
-    fn refutes_termination(&self, places: &[Place]) -> Result<bool> {
+    fn refutes_termination(&self, places: &[PartitionSectors]) -> Result<bool> {
         for place in places {
             if too_many(&place.sectors) || !place.sectors.intersection(&self.live.1).is_empty() {
                 return Ok(true);
@@ -129,7 +129,7 @@ impl<'a, 's> Outcome<'a, 's> {
     }
 
     /// A named sector is active or unproven before and after.
-    fn refutes_faults(&self, places: &[Place]) -> Result<bool> {
+    fn refutes_faults(&self, places: &[PartitionSectors]) -> Result<bool> {
         let (before, after) = self.changes.standing();
         let sound = before.active.union(&before.unproven).intersection(&after.active.union(&after.unproven));
         for place in places {
@@ -153,11 +153,15 @@ impl<'a, 's> Outcome<'a, 's> {
 
     /// The partitions that a window `PoSt` may have proven; `None` if it failed. Source: builtin-actors,
     /// `submit_windowed_post`, `record_proven_sectors`.
-    fn proven(&self, deadline: u64, partitions: &[Place]) -> Result<Option<Vec<Place>>> {
+    fn proven(
+        &self,
+        deadline: u64,
+        partitions: &[PartitionSectors],
+    ) -> Result<Option<Vec<PartitionSectors>>> {
         // Those whose proof the state before has: a second one fails, or in actors v1 and v2 does nothing.
         let reopened = self.changes.closings.of(deadline).next().is_some_and(|end| end < self.height);
         let posted = if reopened { SectorSet::new() } else { self.changes.posted_before(deadline)? };
-        let second = |place: &&Place| posted.contains(place.partition);
+        let second = |place: &&PartitionSectors| posted.contains(place.partition);
         if self.version >= 3 && partitions.iter().any(|place| second(&place)) {
             return Ok(None);
         }
@@ -176,7 +180,7 @@ impl<'a, 's> Outcome<'a, 's> {
     /// The sectors that a window `PoSt` may have proven in a partition; `None` if the outcome refutes that: one that it
     /// does not skip and that was active or unproven is faulty after, or one that was recovering is so still; one that
     /// it skips is sound after; or one is unproven still.
-    fn proven_of(&self, deadline: u64, place: &Place) -> Result<Option<SectorSet>> {
+    fn proven_of(&self, deadline: u64, place: &PartitionSectors) -> Result<Option<SectorSet>> {
         let changed = self
             .changes
             .changed_partitions()

@@ -3,7 +3,7 @@
 //! What lies between two of them is reckoned from what the messages ask ([`Rules`]); the last one leaves what the state
 //! after has.
 
-use chain::state::{Extension, Op, QualityUpgrade, Update};
+use chain::state::{Extension, MinerCall, QualityUpgrade, ReplicaUpdate};
 use chain::{Epoch, Result};
 
 use super::super::calls::Call;
@@ -40,19 +40,21 @@ impl Tale<'_, '_> {
     /// Whether a call changes the sector's terms.
     fn amends(&self, call: &Call) -> bool {
         match &call.op {
-            Op::Update(updates) => {
+            MinerCall::Update(updates) => {
                 updates.iter().any(|update| update.sector == self.sector && !self.repeats(call, update))
             }
-            Op::Extend(extensions) => extensions.iter().any(|one| one.sectors.contains(self.sector.0)),
-            Op::UpgradeQuality(upgrades) => upgrades.iter().any(|one| one.sectors.contains(self.sector.0)),
+            MinerCall::Extend(extensions) => extensions.iter().any(|one| one.sectors.contains(self.sector.0)),
+            MinerCall::UpgradeQuality(upgrades) => {
+                upgrades.iter().any(|one| one.sectors.contains(self.sector.0))
+            }
             _ => false,
         }
     }
 
     /// Whether a call before asks for the same snap: of two, not known to have succeeded, one failed.
-    fn repeats(&self, call: &Call, update: &Update) -> bool {
+    fn repeats(&self, call: &Call, update: &ReplicaUpdate) -> bool {
         let asks = |earlier: &Call| {
-            matches!(&earlier.op, Op::Update(updates)
+            matches!(&earlier.op, MinerCall::Update(updates)
             if updates.iter().any(|one| (one.sector, &one.sealed) == (update.sector, &update.sealed)))
         };
         !call.certain && self.scene.calls.iter().any(|earlier| earlier.index < call.index && asks(earlier))
@@ -63,13 +65,14 @@ impl Tale<'_, '_> {
         self.settled.as_ref().is_none_or(|settled| settled.expiration >= expiration)
     }
 
-    pub(super) fn snap(&mut self, updates: &[Update], call: &Call) -> Result<()> {
+    pub(super) fn snap(&mut self, updates: &[ReplicaUpdate], call: &Call) -> Result<()> {
         let Some(update) = updates.iter().find(|update| update.sector == self.sector) else { return Ok(()) };
         let outcome = self.settled.as_ref().map(|settled| &settled.sealed);
         let Some(sealed) = Some(&update.sealed).filter(|asked| !asked.is_empty()).or(outcome).cloned() else {
             return Ok(());
         };
-        let again = self.later(call).any(|later| matches!(later.op, Op::Update(_)) && self.amends(later));
+        let again =
+            self.later(call).any(|later| matches!(later.op, MinerCall::Update(_)) && self.amends(later));
         let undone = !again && outcome == Some(&self.terms.sealed);
         if !self.is_live() || sealed == self.terms.sealed || undone {
             return Ok(());
@@ -89,10 +92,12 @@ impl Tale<'_, '_> {
 
     /// What the sector weighs after a snap: by the outcome where later extensions left its quality as it is, else by what
     /// the message says of the data.
-    fn filled(&self, update: &Update, sealed: &[u8], call: &Call) -> Result<Weights> {
+    fn filled(&self, update: &ReplicaUpdate, sealed: &[u8], call: &Call) -> Result<Weights> {
         let expiration = self.terms.expiration;
         let requalifies = |later: &Call| match &later.op {
-            Op::Extend(extensions) => extensions.iter().any(|one| one.drops_claims.contains(self.sector.0)),
+            MinerCall::Extend(extensions) => {
+                extensions.iter().any(|one| one.drops_claims.contains(self.sector.0))
+            }
             _ => self.amends(later),
         };
         let kept = self.settled.as_ref().filter(|settled| settled.sealed == sealed);

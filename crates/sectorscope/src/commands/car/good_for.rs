@@ -1,6 +1,6 @@
 //! What a set of files is good for: which heights have states, which days can be closed, and what is missing between.
 
-use chain::{Clock, Stretch};
+use chain::{ChainSegment, Clock};
 use serde::Serialize;
 
 use crate::output;
@@ -40,8 +40,8 @@ struct Missing {
 
 impl Readable {
     /// What a stretch has to tell; `None` if it has no tipset.
-    pub(super) fn of(stretch: &Stretch<'_>) -> chain::Result<Option<Self>> {
-        let Stretch { chain, hole } = stretch;
+    pub(super) fn of(stretch: &ChainSegment<'_>) -> chain::Result<Option<Self>> {
+        let ChainSegment { chain, missing: hole } = stretch;
         let clock = chain.clock();
         let point = |tipset: &chain::Tipset| Point {
             height: tipset.height.0,

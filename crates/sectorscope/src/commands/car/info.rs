@@ -1,6 +1,6 @@
 //! `sectorscope car info`: what the files are, how far the chain reads, and who is in its newest state.
 
-use chain::{CarFile, Cars, Chain, Network, Stretch, Way};
+use chain::{CarFile, CarStore, Chain, ChainSegment, Network, WalkOptions};
 use ledger::Portrait;
 use serde::Serialize;
 
@@ -84,7 +84,7 @@ struct MinerInfo {
 }
 
 pub(super) fn run(look: &Look) -> anyhow::Result<()> {
-    let cars = Cars::open(&look.files, &look.data.cache()?, &Bars::default())?;
+    let cars = CarStore::open(&look.files, &look.data.cache()?, &Bars::default())?;
     let info = in_files(gather(&cars, &look.at), &look.files)?;
     match look.format {
         LookFormat::Json => output::json(&info),
@@ -92,7 +92,7 @@ pub(super) fn run(look: &Look) -> anyhow::Result<()> {
     }
 }
 
-fn gather(cars: &Cars, at: &At) -> chain::Result<Info> {
+fn gather(cars: &CarStore, at: &At) -> chain::Result<Info> {
     let Newest { moment, providers, stretches, head_without_state } = Newest::open(cars, at)?;
     let clock = moment.clock();
     Ok(Info {
@@ -139,7 +139,7 @@ impl Providers {
                 qap: claim.qap.to_string(),
             });
         }
-        let committed = chain::state::Claims::open(&moment.tree, &moment.codes)?.committed();
+        let committed = chain::state::PowerClaims::open(&moment.tree, &moment.codes)?.committed();
         Ok(Self {
             count: miners.len(),
             with_sectors,
@@ -162,18 +162,18 @@ struct Newest<'c> {
 }
 
 impl<'c> Newest<'c> {
-    fn open(cars: &'c Cars, at: &At) -> chain::Result<Self> {
+    fn open(cars: &'c CarStore, at: &At) -> chain::Result<Self> {
         if let Some(root) = at.state_root {
             return Self::bare(cars, root);
         }
-        let stretches = Chain::stretches(cars, cars.roots(), at.way());
+        let stretches = Chain::segments(cars, cars.roots(), at.way());
         if let Ok([newest, ..]) = stretches.as_deref() {
             warn_if_ahead(&newest.chain);
         }
         match stretches {
             Err(chain::Error::HeadWithoutState { height, newest: Some(newest) }) => {
-                let way = Way { head: Some(newest), ..at.way() };
-                let stretches = Chain::stretches(cars, cars.roots(), way)?;
+                let way = WalkOptions { head: Some(newest), ..at.way() };
+                let stretches = Chain::segments(cars, cars.roots(), way)?;
                 Self::of(cars, stretches, Some(height.0))
             }
             Err(chain::Error::BareState(root)) => Self::bare(cars, *root),
@@ -181,15 +181,15 @@ impl<'c> Newest<'c> {
         }
     }
 
-    fn bare(cars: &'c Cars, root: chain::Cid) -> chain::Result<Self> {
+    fn bare(cars: &'c CarStore, root: chain::Cid) -> chain::Result<Self> {
         let moment = Moment::bare(cars, root)?;
         let providers = Providers::of(&moment)?;
         Ok(Self { moment, providers, stretches: Vec::new(), head_without_state: None })
     }
 
     fn of(
-        cars: &'c Cars,
-        stretches: Vec<Stretch<'c>>,
+        cars: &'c CarStore,
+        stretches: Vec<ChainSegment<'c>>,
         head_without_state: Option<i64>,
     ) -> chain::Result<Self> {
         let (mut newest, mut told, mut not_whole) = (None, Vec::new(), None);
@@ -201,7 +201,7 @@ impl<'c> Newest<'c> {
                 match whole {
                     Ok(whole) => newest = Some(whole),
                     // A diff holds what is new in it: without those before it its states are not whole.
-                    Err(error @ chain::Error::Missing(..)) => {
+                    Err(error @ chain::Error::MissingBlock(..)) => {
                         readable.is_not_whole(&error);
                         not_whole.get_or_insert(error);
                     }
@@ -222,7 +222,7 @@ impl FileInfo {
     fn of(file: &CarFile) -> Self {
         Self {
             path: file.path.display().to_string(),
-            form: format!("CARv{}{}", file.version, file.form),
+            form: format!("CARv{}{}", file.version, file.encoding),
             bytes: file.bytes,
             blocks: file.blocks,
             roots: file.roots.iter().map(ToString::to_string).collect(),

@@ -1,7 +1,7 @@
 //! `sectorscope car verify`: checks every hash, and reads everything that deriving events reads.
 
 use anyhow::bail;
-use chain::{Cars, Chain, Epoch, Progress, Stretch, Unit};
+use chain::{CarStore, Chain, ChainSegment, Epoch, ProgressSink, ProgressUnit};
 use ledger::{ChainPowers, Portrait, Reading};
 use serde::Serialize;
 
@@ -41,7 +41,7 @@ struct Problem {
 
 pub(super) fn run(look: &Look) -> anyhow::Result<()> {
     let bars = Bars::default();
-    let cars = Cars::open_anew(&look.files, &look.data.cache()?, &bars)?;
+    let cars = CarStore::open_uncached(&look.files, &look.data.cache()?, &bars)?;
     let mut findings = Findings { blocks: cars.blocks(), ..Findings::default() };
     in_files(read(&cars, &look.at, &mut findings, &bars), &look.files)?;
     findings.remarks.extend(no_receipts(findings.without_receipts));
@@ -56,23 +56,23 @@ pub(super) fn run(look: &Look) -> anyhow::Result<()> {
 }
 
 /// Reads everything at or below what is looked at; what should be between and is missing is a problem.
-fn read(cars: &Cars, at: &At, findings: &mut Findings, bars: &Bars) -> chain::Result<()> {
+fn read(cars: &CarStore, at: &At, findings: &mut Findings, bars: &Bars) -> chain::Result<()> {
     if at.state_root.is_some() {
         look_at(&Moment::open(cars, at)?, findings);
         return Ok(());
     }
-    let stretches = Chain::stretches(cars, cars.roots(), at.way())?;
-    if let Some(Stretch { chain, .. }) = stretches.first() {
+    let stretches = Chain::segments(cars, cars.roots(), at.way())?;
+    if let Some(ChainSegment { chain, .. }) = stretches.first() {
         warn_if_ahead(chain);
     }
     // What is missing between comes first: without it, states above are not whole either.
-    for Stretch { hole, .. } in stretches.iter().rev() {
+    for ChainSegment { missing: hole, .. } in stretches.iter().rev() {
         if let Some((hole, gap)) = hole.as_ref().and_then(|hole| Some((hole.to_string(), hole.gap()?))) {
             let heights = Some([gap.first.0, gap.last.0]);
             findings.problems.push(Problem { problem: hole, heights, times: 1 });
         }
     }
-    for Stretch { chain, .. } in stretches.iter().rev() {
+    for ChainSegment { chain, .. } in stretches.iter().rev() {
         follow(chain, findings, bars);
     }
     Ok(())
@@ -82,7 +82,7 @@ fn read(cars: &Cars, at: &At, findings: &mut Findings, bars: &Bars) -> chain::Re
 fn follow(chain: &Chain<'_>, findings: &mut Findings, bars: &Bars) {
     let tipsets = chain.tipsets();
     findings.tipsets += tipsets.len();
-    bars.begin("following links".to_owned(), tipsets.len() as u64, Unit::Tipsets);
+    bars.begin("following links".to_owned(), tipsets.len() as u64, ProgressUnit::Tipsets);
     let Some(first) = tipsets.first() else { return };
     let mut reading = match Reading::open(chain, 0) {
         Ok((opening, reading)) => {

@@ -10,7 +10,7 @@ use crate::address::{Address, Protocol};
 use crate::block::BlockStore;
 use crate::error::Result;
 use crate::message::Message;
-use crate::state::{Codes, StateTree};
+use crate::state::{ActorCodes, StateTree};
 
 /// Network version 13 is that of actors v5.
 const COUNT_BY_NUMBER: u8 = 5;
@@ -21,7 +21,7 @@ const COUNT_BY_NUMBER: u8 = 5;
 ///
 /// # Errors
 /// If a part of a state that is needed is missing or malformed.
-pub(crate) fn chosen(
+pub(crate) fn select_messages(
     store: &dyn BlockStore,
     mut offered: Vec<Message>,
     states: (&Cid, &Cid),
@@ -70,7 +70,7 @@ fn numbers(
 
 /// Whether senders count by their numbers in the tipset that left this state.
 fn count_by_number(store: &dyn BlockStore, after: &Cid) -> Result<bool> {
-    let version = Codes::new().version_of(&StateTree::open(store, after)?)?;
+    let version = ActorCodes::new().version_of(&StateTree::open(store, after)?)?;
     // A code that is not known belongs to a bundle, and these began later.
     Ok(version.is_none_or(|version| version >= COUNT_BY_NUMBER))
 }
@@ -78,7 +78,7 @@ fn count_by_number(store: &dyn BlockStore, after: &Cid) -> Result<bool> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::block::{message_cid, sha2};
+    use crate::block::{dag_cbor_cid, sha2};
     use crate::testing::{Memory, array, bytes, link, uint};
 
     const NUMBER: u64 = 100;
@@ -118,14 +118,18 @@ mod tests {
     }
 
     fn message(from: &Address, nonce: u64, method: u64) -> Message {
-        let cid = message_cid(&[from.as_bytes(), &[nonce as u8, method as u8]].concat());
+        let cid = dag_cbor_cid(&[from.as_bytes(), &[nonce as u8, method as u8]].concat());
         let to = Address::id(1000);
         Message { cid, unsigned: cid, to, from: from.clone(), nonce, method, params: Vec::new() }
     }
 
     /// Which of the messages run, by their methods.
     fn run(store: &Memory, offered: Vec<Message>, state: &Cid) -> Vec<u64> {
-        chosen(store, offered, (state, state)).unwrap().iter().map(|message| message.method).collect()
+        select_messages(store, offered, (state, state))
+            .unwrap()
+            .iter()
+            .map(|message| message.method)
+            .collect()
     }
 
     #[test]
@@ -158,7 +162,7 @@ mod tests {
             message(&one, 8, 5),
         ];
         // Where all give numbers, or all addresses, no state is asked.
-        let nowhere = message_cid(b"no state");
+        let nowhere = dag_cbor_cid(b"no state");
         assert_eq!(run(&Memory::default(), offered, &nowhere), [1, 2, 4]);
         assert_eq!(run(&Memory::default(), vec![message(&key(), 0, 1)], &nowhere), [1]);
     }

@@ -8,7 +8,7 @@ use std::ops::Range;
 
 use cid::Cid;
 
-use super::mapped::Mapped;
+use super::mapped_file::MappedFile;
 use crate::block::{Hashing, read_cid};
 
 /// Largest block that is held in memory: no block of a chain is over 2 MB.
@@ -16,19 +16,19 @@ pub(super) const LARGEST_BLOCK: usize = 16 << 20;
 /// What a block is passed by in, if it is larger.
 const PIECE: u64 = 1 << 20;
 /// How much of a mapped file is passed before it need not stay in memory.
-pub(super) const PASSED: usize = 16 << 20;
+pub(super) const RELEASE_EVERY: usize = 16 << 20;
 /// More bytes than a CID takes: three varints and a length of at most ten bytes each, and a digest of 64.
 const LONGEST_CID: u64 = 128;
 
 /// Reads sections and checks their hashes.
-pub(super) struct Sections<R> {
+pub(super) struct SectionReader<R> {
     source: R,
     at: u64,
     buffer: Vec<u8>,
 }
 
 /// A section that was read, by offsets into the CAR.
-pub(super) struct Passed<'s> {
+pub(super) struct CheckedSection<'s> {
     pub(super) cid: Cid,
     /// Where it begins.
     pub(super) begin: u64,
@@ -53,14 +53,14 @@ pub(super) enum Problem {
     Io(io::Error),
 }
 
-impl<R: Read> Sections<R> {
+impl<R: Read> SectionReader<R> {
     /// Sections of a CAR, from where its header ends.
     pub(super) const fn new(source: R, begin: u64) -> Self {
         Self { source, at: begin, buffer: Vec::new() }
     }
 
     /// The next section, its hash checked; `None` at the end. A CAR may end with zeros, as what is padded to a size does.
-    pub(super) fn next(&mut self) -> Result<Option<Passed<'_>>, Fault> {
+    pub(super) fn next(&mut self) -> Result<Option<CheckedSection<'_>>, Fault> {
         let begin = self.at;
         let length = match self.length()? {
             Some(0) => return self.zeros(begin).map(|()| None),
@@ -79,7 +79,7 @@ impl<R: Read> Sections<R> {
         hashing.add(&self.buffer[data..]);
         if held == length {
             return match hashing.matches() {
-                true => Ok(Some(Passed { cid, begin, data: Some(&self.buffer[data..]) })),
+                true => Ok(Some(CheckedSection { cid, begin, data: Some(&self.buffer[data..]) })),
                 false => Err(unhashed()),
             };
         }
@@ -90,7 +90,7 @@ impl<R: Read> Sections<R> {
             hashing.add(&self.buffer);
             left -= piece;
         }
-        if hashing.matches() { Ok(Some(Passed { cid, begin, data: None })) } else { Err(unhashed()) }
+        if hashing.matches() { Ok(Some(CheckedSection { cid, begin, data: None })) } else { Err(unhashed()) }
     }
 
     /// An unsigned varint of at most 63 bits; `None` at the end.
@@ -146,27 +146,27 @@ const fn malformed(at: u64, problem: &'static str) -> Fault {
 }
 
 /// Reads a part of a mapped file from start to end.
-pub(super) struct Through<'m> {
-    map: &'m Mapped,
+pub(super) struct MappedReader<'m> {
+    map: &'m MappedFile,
     left: Range<usize>,
     /// From where on it may still be in memory.
     kept: usize,
 }
 
-impl<'m> Through<'m> {
-    pub(super) const fn new(map: &'m Mapped, part: Range<usize>) -> Self {
+impl<'m> MappedReader<'m> {
+    pub(super) const fn new(map: &'m MappedFile, part: Range<usize>) -> Self {
         Self { map, kept: part.start, left: part }
     }
 }
 
-impl Read for Through<'_> {
+impl Read for MappedReader<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let bytes = self.map.get().get(self.left.clone()).unwrap_or_default();
         let count = buffer.len().min(bytes.len());
         buffer[..count].copy_from_slice(&bytes[..count]);
         self.left.start += count;
-        if self.left.start - self.kept >= PASSED {
-            self.map.forget(self.kept..self.left.start);
+        if self.left.start - self.kept >= RELEASE_EVERY {
+            self.map.release(self.kept..self.left.start);
             self.kept = self.left.start;
         }
         Ok(count)
@@ -176,10 +176,10 @@ impl Read for Through<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::block::message_cid;
+    use crate::block::dag_cbor_cid;
 
     fn section(data: &[u8]) -> Vec<u8> {
-        let cid = message_cid(data).to_bytes();
+        let cid = dag_cbor_cid(data).to_bytes();
         let (mut length, mut section) = (cid.len() + data.len(), Vec::new());
         while length >= 0x80 {
             section.push(length as u8 | 0x80);
@@ -191,7 +191,7 @@ mod tests {
 
     /// Lengths of the blocks that are held, and of how many that are not.
     fn read(car: &[u8]) -> Result<(Vec<usize>, usize), Fault> {
-        let mut sections = Sections::new(car, 0);
+        let mut sections = SectionReader::new(car, 0);
         let (mut held, mut passed) = (Vec::new(), 0);
         while let Some(section) = sections.next()? {
             match section.data {
@@ -207,7 +207,7 @@ mod tests {
         let large = section(&vec![7; LARGEST_BLOCK + 5]);
         let car = [section(b"one"), large.clone(), section(b"three")].concat();
         assert_eq!(read(&car).unwrap(), (vec![3, 5], 1));
-        let mut sections = Sections::new(&car[..], 0);
+        let mut sections = SectionReader::new(&car[..], 0);
         while sections.next().unwrap().is_some() {}
         assert!(sections.buffer.capacity() < 4 << 20);
         let mut wrong = car.clone();

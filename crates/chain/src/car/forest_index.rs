@@ -17,7 +17,7 @@ use std::ops::Range;
 
 use cid::Cid;
 
-use super::mapped::Bytes;
+use super::mapped_file::FileBytes;
 
 /// Magic of the first kind of skippable frame, which both index and footer are.
 const SKIPPABLE: u32 = 0x184d_2a50;
@@ -32,11 +32,11 @@ const SLOT: usize = 16;
 /// Hash of an empty slot.
 const EMPTY: u64 = u64::MAX;
 /// Parts of an index, at most. Writers end one after 512 MiB, and one holds at least a slot.
-const MOST_PARTS: usize = 1 << 16;
+const MAX_PARTS: usize = 1 << 16;
 
 /// The slots of an index, wherever in the file they are.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Slots {
+pub(super) struct ForestIndex {
     /// Where in the file the first part begins, and with it the frames of the CAR end.
     begin: usize,
     parts: Vec<Part>,
@@ -60,7 +60,7 @@ pub(super) fn hash_of(cid: &Cid) -> u64 {
     mixed.saturating_sub(1)
 }
 
-impl Slots {
+impl ForestIndex {
     /// The index of a file, if its end says where one of the known version is, and that one is whole: slots behind slots
     /// up to the footer, one for each bucket at least.
     pub(super) fn of(file: &[u8]) -> Option<Self> {
@@ -83,7 +83,7 @@ impl Slots {
         self.begin
     }
 
-    fn slot(&self, file: &Bytes, at: u64) -> Option<(u64, u64)> {
+    fn slot(&self, file: &FileBytes, at: u64) -> Option<(u64, u64)> {
         let part = self.parts.partition_point(|part| part.first <= at).checked_sub(1)?;
         let part = self.parts.get(part)?;
         let slots = file.get().get(part.place.clone())?;
@@ -95,7 +95,7 @@ impl Slots {
     /// Offsets of the frames that may hold a block with that hash.
     pub(super) fn candidates<'f>(
         &self,
-        file: &'f Bytes,
+        file: &'f FileBytes,
         hash: u64,
     ) -> impl Iterator<Item = u64> + use<'_, 'f> {
         // The product of two u64 fits u128, its upper half u64.
@@ -131,7 +131,7 @@ fn parts(file: &[u8], begin: usize, footer: usize) -> Option<(Vec<Part>, u64)> {
         let place = start.checked_add(header)?..at;
         header = 0;
         let length = place.end.checked_sub(place.start).filter(|length| length.is_multiple_of(SLOT))?;
-        if parts.len() == MOST_PARTS {
+        if parts.len() == MAX_PARTS {
             return None;
         }
         parts.push(Part { first: slots, place });
@@ -187,9 +187,9 @@ mod tests {
             [&[], &[slot(3)], &[slot(0)], &[slot(1), slot(2), slot(8)], &[slot(4), slot(4)], &[slot(9)]];
         for ends in cuts {
             let file = file(&index, ends);
-            let slots = Slots::of(&file).unwrap();
+            let slots = ForestIndex::of(&file).unwrap();
             assert_eq!((slots.begin(), slots.occupied(&file)), (6, 8), "{ends:?}");
-            let file = Bytes::Held(file);
+            let file = FileBytes::Held(file);
             for bucket in 0..8 {
                 let found: Vec<_> = slots.candidates(&file, bucket << 61 | 5).collect();
                 assert_eq!(found, [bucket], "{ends:?}");
@@ -202,20 +202,20 @@ mod tests {
     fn an_index_that_is_not_whole_is_none() {
         let index = index();
         // A frame that ends within a slot, or within the header.
-        assert_eq!(Slots::of(&file(&index, &[INDEX_HEADER + 8])), None);
-        assert_eq!(Slots::of(&file(&index, &[16])), None);
+        assert_eq!(ForestIndex::of(&file(&index, &[INDEX_HEADER + 8])), None);
+        assert_eq!(ForestIndex::of(&file(&index, &[16])), None);
         // Fewer slots than buckets.
-        assert_eq!(Slots::of(&file(&index[..INDEX_HEADER + 7 * SLOT], &[])), None);
+        assert_eq!(ForestIndex::of(&file(&index[..INDEX_HEADER + 7 * SLOT], &[])), None);
         // Frames that do not lead to the footer, and something else among them.
         let whole = file(&index, &[INDEX_HEADER + SLOT]);
         let second = 6 + SKIPPABLE_HEADER + INDEX_HEADER + SLOT;
         for (at, byte) in [(second + 4, 1), (second + 4, 255), (second + 7, 255), (second, 0x51)] {
             let mut broken = whole.clone();
             broken[at] = byte;
-            assert_eq!(Slots::of(&broken), None, "{at} {byte}");
+            assert_eq!(ForestIndex::of(&broken), None, "{at} {byte}");
         }
         // More frames than any writer makes.
-        let many: Vec<_> = std::iter::repeat_n(INDEX_HEADER, MOST_PARTS + 1).collect();
-        assert_eq!(Slots::of(&file(&index, &many)), None);
+        let many: Vec<_> = std::iter::repeat_n(INDEX_HEADER, MAX_PARTS + 1).collect();
+        assert_eq!(ForestIndex::of(&file(&index, &many)), None);
     }
 }

@@ -16,14 +16,14 @@ pub struct Piece {
 
 /// What a sector is to be filled with.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Data {
+pub enum SectorData {
     /// Deals of the market, by number.
     Deals(Vec<u64>),
     /// Pieces, whatever deals they belong to.
     Pieces(Vec<Piece>),
 }
 
-impl Data {
+impl SectorData {
     /// How many deals or pieces it is of.
     pub(super) const fn items(&self) -> u64 {
         match self {
@@ -54,7 +54,7 @@ impl Activation {
 
 /// A sector that is to be filled with data anew.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Update {
+pub struct ReplicaUpdate {
     /// Its number.
     pub sector: SectorNumber,
     /// The deadline that it is said to be in.
@@ -62,7 +62,7 @@ pub struct Update {
     /// Bytes of the CID of the sealed data that it is to have; empty where the parameters name none.
     pub sealed: Vec<u8>,
     /// What that data is.
-    pub data: Data,
+    pub data: SectorData,
 }
 
 /// `[[[sector, pieces], …], …]`: method 34.
@@ -112,7 +112,7 @@ pub(super) fn non_interactive(reader: &mut Reader<'_>) -> Result<Vec<Activation>
 
 /// `[[[sector, deadline, partition, new sealed CID, …], …], …]`: method 35 goes on with pieces, 27 with deals, 29 with the
 /// CID of the unsealed data and deals.
-pub(super) fn updates(reader: &mut Reader<'_>, method: u64) -> Result<Vec<Update>> {
+pub(super) fn updates(reader: &mut Reader<'_>, method: u64) -> Result<Vec<ReplicaUpdate>> {
     let data_at = if method == 29 { 5 } else { 4 };
     reader.array()?;
     (0..reader.array()?)
@@ -121,17 +121,17 @@ pub(super) fn updates(reader: &mut Reader<'_>, method: u64) -> Result<Vec<Update
             let (sector, deadline) = (SectorNumber(reader.uint()?), reader.uint()?);
             reader.skip()?; // partition
             let sealed = if fields > 3 { reader.link()?.to_vec() } else { Vec::new() };
-            let mut data = Data::Deals(Vec::new());
+            let mut data = SectorData::Deals(Vec::new());
             for field in 4..fields {
                 if field != data_at {
                     reader.skip()?;
                 } else if method == 35 {
-                    data = Data::Pieces(pieces(reader)?);
+                    data = SectorData::Pieces(pieces(reader)?);
                 } else {
-                    data = Data::Deals(deals(reader)?);
+                    data = SectorData::Deals(deals(reader)?);
                 }
             }
-            Ok(Update { sector, deadline, sealed, data })
+            Ok(ReplicaUpdate { sector, deadline, sealed, data })
         })
         .collect()
 }
@@ -202,11 +202,11 @@ mod tests {
         };
         let deals = array(&[uint(5), uint(6)]);
         let rest = [deals.clone(), uint(8), bytes(&[])];
-        assert_eq!(data(27, &rest).unwrap(), Data::Deals(vec![5, 6]));
+        assert_eq!(data(27, &rest).unwrap(), SectorData::Deals(vec![5, 6]));
         let rest = [sealed(), deals, uint(8), bytes(&[])];
-        assert_eq!(data(29, &rest).unwrap(), Data::Deals(vec![5, 6]));
-        assert_eq!(data(29, &[sealed(), NULL.to_vec()]).unwrap(), Data::Deals(vec![]));
-        assert_eq!(data(35, &[two_pieces()]).unwrap(), Data::Pieces(told()));
+        assert_eq!(data(29, &rest).unwrap(), SectorData::Deals(vec![5, 6]));
+        assert_eq!(data(29, &[sealed(), NULL.to_vec()]).unwrap(), SectorData::Deals(vec![]));
+        assert_eq!(data(35, &[two_pieces()]).unwrap(), SectorData::Pieces(told()));
         assert!(data(35, &[uint(1)]).is_err());
     }
 

@@ -11,7 +11,7 @@ use std::sync::{Arc, OnceLock};
 use std::thread::JoinHandle;
 
 use super::frames::{Frame, Frames};
-use super::mapped::Bytes;
+use super::mapped_file::FileBytes;
 
 /// What the system is asked for at once.
 const STRETCH: usize = 1 << 20;
@@ -26,7 +26,7 @@ const FRAMES_AHEAD: usize = 4;
 
 /// Watches which frames are read.
 #[derive(Debug)]
-pub(super) struct Ahead {
+pub(super) struct Readahead {
     frames: Arc<Frames>,
     /// How many frames were read of each stretch.
     stretches: Vec<AtomicU8>,
@@ -45,7 +45,7 @@ struct Thread {
     handle: JoinHandle<()>,
 }
 
-impl Ahead {
+impl Readahead {
     pub(super) fn of(frames: &Arc<Frames>) -> Self {
         let stretches = frames.end().div_ceil(STRETCH);
         Self {
@@ -95,7 +95,7 @@ impl Ahead {
     }
 
     fn ask(&self, stretch: usize) {
-        let (Some(read), Bytes::Mapped(map)) = (self.stretches.get(stretch), &self.frames.bytes) else {
+        let (Some(read), FileBytes::Mapped(map)) = (self.stretches.get(stretch), &self.frames.bytes) else {
             return;
         };
         if read.fetch_or(ASKED, Ordering::Relaxed) & ASKED == 0 {
@@ -136,7 +136,7 @@ fn run(frames: &Frames, told: &Receiver<u64>, stop: &AtomicBool) {
     }
 }
 
-impl Drop for Ahead {
+impl Drop for Readahead {
     /// Waits for the thread: who lets go of a file may cut it off, and then nobody may read the mapping any more.
     fn drop(&mut self) {
         if let Some(Thread { told, stop, handle }) = self.thread.take().flatten() {

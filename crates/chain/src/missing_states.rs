@@ -15,12 +15,12 @@ use crate::walk::Walk;
 /// # Errors
 /// If a header is malformed.
 pub(crate) fn below(walk: &Walk<'_>, first_without: &Tipset) -> Result<Option<Error>> {
-    let below = match Below::of(walk, first_without.clone()) {
-        Err(cut @ Error::Cut { .. }) => return Ok(Some(cut)),
+    let below = match StatesBelow::of(walk, first_without.clone()) {
+        Err(cut @ Error::MissingHeaders { .. }) => return Ok(Some(cut)),
         below => below?,
     };
     let last = first_without.height;
-    Ok(below.shows_loss().then(|| Error::Hole {
+    Ok(below.shows_loss().then(|| Error::MissingStates {
         cid: Box::new(first_without.parent_state_root),
         first: below.with_state.map_or(Epoch(0), |height| height + 1).min(last),
         last,
@@ -33,8 +33,8 @@ pub(crate) fn below(walk: &Walk<'_>, first_without: &Tipset) -> Result<Option<Er
 /// # Errors
 /// If a header is malformed.
 pub(crate) fn newest_state(walk: &Walk<'_>, tipset: &Tipset) -> Result<Option<Epoch>> {
-    match Below::of(walk, tipset.clone()) {
-        Err(Error::Cut { below, .. }) => Ok(below),
+    match StatesBelow::of(walk, tipset.clone()) {
+        Err(Error::MissingHeaders { below, .. }) => Ok(below),
         below => Ok(below?.with_state),
     }
 }
@@ -45,7 +45,7 @@ pub(crate) fn has_state(store: &dyn BlockStore, tipset: &Tipset) -> Result<bool>
 }
 
 /// What lies below a tipset without state.
-struct Below {
+struct StatesBelow {
     /// Height of the first that has one.
     with_state: Option<Epoch>,
     /// Whether that state is the one that the chain began with: it is also the one before the first tipset above
@@ -60,11 +60,11 @@ struct Below {
     messages_end: bool,
 }
 
-impl Below {
+impl StatesBelow {
     /// Looks down from a tipset without state.
     ///
     /// # Errors
-    /// [`Error::Cut`] if a header is missing; or if one is malformed.
+    /// [`Error::MissingHeaders`] if a header is missing; or if one is malformed.
     fn of(walk: &Walk<'_>, mut tipset: Tipset) -> Result<Self> {
         /// How far is looked.
         const LOOKED_AT: usize = 2880;
@@ -120,7 +120,7 @@ fn is_first(walk: &Walk<'_>, tipset: &Tipset) -> Result<bool> {
 /// Whether the messages of a tipset are here; `None` if it has none: a list without messages is in every file.
 fn has_messages(store: &dyn BlockStore, tipset: &Tipset) -> Result<Option<bool>> {
     let mut some = None;
-    for messages in tipset.messages() {
+    for messages in tipset.message_roots() {
         match message::count(store, messages)? {
             None => return Ok(Some(false)),
             Some(0) => {}

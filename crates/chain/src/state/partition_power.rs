@@ -10,7 +10,7 @@ use crate::units::Bytes;
 
 /// Power as partitions state it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct StatedPower {
+pub struct PartitionPower {
     /// Of the live sectors: active, faulty and unproven.
     pub live: PowerPair,
     /// Of the unproven ones; actors v1 have none such.
@@ -19,7 +19,7 @@ pub struct StatedPower {
     pub faulty: PowerPair,
 }
 
-impl StatedPower {
+impl PartitionPower {
     fn decode(reader: &mut Reader<'_>, layout: &Layout) -> Result<Self> {
         let at = layout.partition;
         reader.tuple(at.fields)?;
@@ -78,28 +78,28 @@ impl Miner<'_> {
     ///
     /// # Errors
     /// If a block is missing or malformed, or the sum passes 128 bits.
-    pub fn stated_power(&self) -> Result<StatedPower> {
-        let mut sum = StatedPower::default();
+    pub fn partition_power(&self) -> Result<PartitionPower> {
+        let mut sum = PartitionPower::default();
         for deadline in self.deadlines()? {
             let partitions = self.deadline(&deadline)?.0;
             open_partitions(self.store(), &partitions)?.for_each(&mut |_, value| {
-                sum = sum.plus(StatedPower::decode(value, self.layout())?)?;
+                sum = sum.plus(PartitionPower::decode(value, self.layout())?)?;
                 Ok(())
             })?;
         }
         Ok(sum)
     }
 
-    /// What [`stated_power`](Self::stated_power) has more than it had `before`. Only partitions that changed are read.
+    /// What [`partition_power`](Self::partition_power) has more than it had `before`. Only partitions that changed are read.
     ///
     /// # Errors
     /// If a block that differs is missing or malformed, or a sum passes 128 bits.
-    pub fn stated_power_since(&self, before: &Miner<'_>) -> Result<StatedPower> {
-        let mut sum = StatedPower::default();
+    pub fn partition_power_change(&self, before: &Miner<'_>) -> Result<PartitionPower> {
+        let mut sum = PartitionPower::default();
         self.diff_partitions(before, &mut |_, _, old, new| {
             let decode = |raw: Option<&[u8]>, layout| match raw {
-                Some(raw) => StatedPower::decode(&mut Reader::new(raw), layout),
-                None => Ok(StatedPower::default()),
+                Some(raw) => PartitionPower::decode(&mut Reader::new(raw), layout),
+                None => Ok(PartitionPower::default()),
             };
             sum = sum.plus(decode(new, self.layout())?)?.minus(decode(old, before.layout())?)?;
             Ok(())
@@ -125,7 +125,7 @@ mod tests {
                 if (layout.version == 1) != (version == 1) {
                     continue;
                 }
-                let stated = StatedPower::decode(&mut Reader::new(&partition), layout).unwrap();
+                let stated = PartitionPower::decode(&mut Reader::new(&partition), layout).unwrap();
                 let seen = [stated.live, stated.unproven, stated.faulty];
                 let expected = [live, unproven, faulty].map(|field| match field {
                     0 => PowerPair::default(),
@@ -141,8 +141,8 @@ mod tests {
     #[test]
     fn powers_that_pass_128_bits_together_are_an_error() {
         let most = PowerPair { raw: Bytes(i128::MAX), quality_adjusted: Bytes(0) };
-        let stated = StatedPower { live: most, ..Default::default() };
-        assert!(stated.plus(StatedPower::default()).is_ok());
+        let stated = PartitionPower { live: most, ..Default::default() };
+        assert!(stated.plus(PartitionPower::default()).is_ok());
         assert!(stated.plus(stated).is_err());
     }
 }

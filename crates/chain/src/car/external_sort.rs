@@ -13,14 +13,14 @@ const PARTS: usize = 256;
 const PAIR: usize = 16;
 
 /// Gathers pairs in any order.
-pub(super) struct Unsorted {
+pub(super) struct ExternalSorter {
     held: Vec<(u64, u64)>,
     most_held: usize,
     parts: Vec<BufWriter<File>>,
     count: u64,
 }
 
-impl Unsorted {
+impl ExternalSorter {
     pub(super) const fn new() -> Self {
         Self::holding(HELD)
     }
@@ -53,25 +53,25 @@ impl Unsorted {
     }
 
     /// The pairs by prefix, then offset.
-    pub(super) fn sorted(mut self) -> io::Result<Sorted> {
+    pub(super) fn finish(mut self) -> io::Result<SortedPairs> {
         if self.parts.is_empty() {
             self.held.sort_unstable();
-            return Ok(Sorted { held: self.held, parts: Vec::new(), count: self.count });
+            return Ok(SortedPairs { held: self.held, parts: Vec::new(), count: self.count });
         }
         self.spill()?;
         let parts = self.parts.into_iter().map(|part| Ok(part.into_inner()?)).collect::<io::Result<_>>()?;
-        Ok(Sorted { held: Vec::new(), parts, count: self.count })
+        Ok(SortedPairs { held: Vec::new(), parts, count: self.count })
     }
 }
 
 /// Pairs in order; may be walked through several times.
-pub(super) struct Sorted {
+pub(super) struct SortedPairs {
     held: Vec<(u64, u64)>,
     parts: Vec<File>,
     count: u64,
 }
 
-impl Sorted {
+impl SortedPairs {
     /// How many there are.
     pub(super) const fn len(&self) -> u64 {
         self.count
@@ -105,10 +105,10 @@ mod tests {
         let mut expected: Vec<(u64, u64)> =
             (0..1000).map(|at: u64| (at.wrapping_mul(0x9e37_79b9_7f4a_7c15), at)).collect();
         let sorted = |most_held| {
-            let mut unsorted = Unsorted::holding(most_held);
+            let mut unsorted = ExternalSorter::holding(most_held);
             expected.iter().try_for_each(|(prefix, offset)| unsorted.push(*prefix, *offset)).unwrap();
             let mut found = Vec::new();
-            let sorted = unsorted.sorted().unwrap();
+            let sorted = unsorted.finish().unwrap();
             sorted
                 .for_each(&mut |prefix, offset| {
                     found.push((prefix, offset));

@@ -2,7 +2,7 @@
 //!
 //! The system maps what lies around each byte that is read, and keeps it mapped: after some thousand lookups in the order
 //! of hashes, which is none, all of a file counts as memory of the process. So what was read is noted by regions, and
-//! when that is [`MOST_RESIDENT`] the mapping is emptied. What is read again comes from the system's cache.
+//! when that is [`MAX_RESIDENT`] the mapping is emptied. What is read again comes from the system's cache.
 
 use std::fs::File;
 use std::io;
@@ -14,18 +14,18 @@ use memmap2::{Advice, Mmap, UncheckedAdvice};
 /// What the system maps around a byte that is read, unless it was told otherwise (`fault_around_bytes`).
 const REGION: usize = 64 << 10;
 /// How much of a file stays mapped.
-const MOST_RESIDENT: usize = 16 << 20;
+const MAX_RESIDENT: usize = 16 << 20;
 
 /// A file's bytes.
 #[derive(Debug)]
-pub(super) enum Bytes {
+pub(super) enum FileBytes {
     /// Mapped into memory.
-    Mapped(Mapped),
+    Mapped(MappedFile),
     /// Where there is no place to keep it.
     Held(Vec<u8>),
 }
 
-impl Bytes {
+impl FileBytes {
     /// All of them. What is read of a mapped file should be [noted](Bytes::note).
     pub(super) fn get(&self) -> &[u8] {
         match self {
@@ -44,14 +44,14 @@ impl Bytes {
 
 /// A file mapped into memory.
 #[derive(Debug)]
-pub(super) struct Mapped {
+pub(super) struct MappedFile {
     map: Mmap,
     /// A bit for each region that was read since the mapping was empty.
     read: Vec<AtomicU64>,
     regions: AtomicUsize,
 }
 
-impl Mapped {
+impl MappedFile {
     /// Maps a file, to be read in no order.
     ///
     /// # Errors
@@ -97,17 +97,17 @@ impl Mapped {
     }
 
     fn count(&self) {
-        if self.regions.fetch_add(1, Ordering::Relaxed) + 1 < MOST_RESIDENT / REGION {
+        if self.regions.fetch_add(1, Ordering::Relaxed) + 1 < MAX_RESIDENT / REGION {
             return;
         }
         // Several threads at once empty it several times, which costs time only.
         self.regions.store(0, Ordering::Relaxed);
         self.read.iter().for_each(|word| word.store(0, Ordering::Relaxed));
-        self.forget(0..self.map.len());
+        self.release(0..self.map.len());
     }
 
     /// Says that a range need not stay in memory: it comes back when it is read.
-    pub(super) fn forget(&self, range: Range<usize>) {
+    pub(super) fn release(&self, range: Range<usize>) {
         // SAFETY: the mapping is of a file and never written to, so what is dropped is read from the file again.
         let _ =
             unsafe { self.map.unchecked_advise_range(UncheckedAdvice::DontNeed, range.start, range.len()) };
@@ -123,9 +123,9 @@ mod tests {
     #[test]
     fn what_was_read_long_ago_does_not_stay_mapped() {
         let mut file = tempfile::tempfile().unwrap();
-        let regions = 2 * MOST_RESIDENT / REGION;
+        let regions = 2 * MAX_RESIDENT / REGION;
         (0..regions).for_each(|region| file.write_all(&vec![region as u8; REGION]).unwrap());
-        let mapped = Mapped::of(&file).unwrap();
+        let mapped = MappedFile::of(&file).unwrap();
         let mut most = 0;
         for region in (0..regions).chain(0..regions) {
             let at = region * REGION + 7;
@@ -133,7 +133,7 @@ mod tests {
             mapped.note(at..at + 1);
             most = most.max(resident(&mapped.map));
         }
-        assert!((1 << 20..MOST_RESIDENT + (2 << 20)).contains(&most), "{most} bytes were mapped at once");
+        assert!((1 << 20..MAX_RESIDENT + (2 << 20)).contains(&most), "{most} bytes were mapped at once");
     }
 
     /// How much of a mapping counts as memory of the process.

@@ -59,25 +59,25 @@ fn published() -> &'static HashMap<Cid, (ActorKind, u8)> {
     })
 }
 
-/// Tells kinds and layouts by code CID; learns the manifests of chains it meets. May be shared between threads.
+/// Maps code CIDs to actor kinds and layouts; takes up the manifests of the chains that are read. May be shared between threads.
 #[derive(Debug, Default)]
-pub struct Codes {
+pub struct ActorCodes {
     /// The chain's network, where it is known.
     network: Option<Network>,
-    learned: RwLock<HashMap<Cid, Learned>>,
+    from_manifests: RwLock<HashMap<Cid, ManifestCode>>,
 }
 
 /// What is assumed of a code that only a manifest names.
 #[derive(Clone, Copy, Debug)]
-struct Learned {
+struct ManifestCode {
     kind: ActorKind,
     layout: &'static Layout,
-    why: Why,
+    why: VersionSource,
 }
 
 /// Why a code is taken for that of an actors version.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Why {
+enum VersionSource {
     /// Others of the manifest are published as that version's.
     Others,
     /// The chain's network runs that version then.
@@ -86,7 +86,7 @@ enum Why {
     Newest,
 }
 
-impl fmt::Display for Why {
+impl fmt::Display for VersionSource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Others => f.write_str("which other codes of the manifest are of"),
@@ -96,7 +96,7 @@ impl fmt::Display for Why {
     }
 }
 
-impl Codes {
+impl ActorCodes {
     /// Knows the published codes only.
     #[must_use]
     pub fn new() -> Self {
@@ -115,8 +115,10 @@ impl Codes {
     /// # Errors
     /// If the code is of an actors version that is not known.
     pub fn kind_of(&self, code: &Cid) -> Result<Option<(ActorKind, &'static Layout)>> {
-        let Some((kind, version)) = told(code) else {
-            return Ok(self.learned(code).map(|learned| (learned.kind, learned.layout)));
+        let Some((kind, version)) = well_known(code) else {
+            return Ok(self
+                .from_manifests(code)
+                .map(|from_manifests| (from_manifests.kind, from_manifests.layout)));
         };
         let layout = Layout::of(version).ok_or_else(|| {
             Error::Chain(format!("actor code {code} is of actors version {version}, which is not known"))
@@ -124,14 +126,14 @@ impl Codes {
         Ok(Some((kind, layout)))
     }
 
-    fn learned(&self, code: &Cid) -> Option<Learned> {
-        self.learned.read().unwrap_or_else(PoisonError::into_inner).get(code).copied()
+    fn from_manifests(&self, code: &Cid) -> Option<ManifestCode> {
+        self.from_manifests.read().unwrap_or_else(PoisonError::into_inner).get(code).copied()
     }
 
-    /// Says with an error in reading an actor's state what was assumed of the actor's code, if anything was.
-    pub(crate) fn doubt(&self, code: &Cid, error: Error) -> Error {
-        match (error, self.learned(code)) {
-            (error @ Error::Decode { .. }, Some(Learned { layout, why, .. })) => Error::Chain(format!(
+    /// Adds to an error in reading an actor's state what was assumed of the actor's code, if anything was.
+    pub(crate) fn explain_assumption(&self, code: &Cid, error: Error) -> Error {
+        match (error, self.from_manifests(code)) {
+            (error @ Error::Decode { .. }, Some(ManifestCode { layout, why, .. })) => Error::Chain(format!(
                 "{error}; no publication has its code {code}, which is only named by the chain's manifest, so it was read as \
                  that of actors version {}, {why}",
                 layout.version
@@ -149,39 +151,41 @@ impl Codes {
         Ok(self.kind_of(&system.code)?.map(|(_, layout)| layout.version))
     }
 
-    /// Learns the code CIDs that a state's own manifest names, where it is not known when the state was left.
+    /// Adds the code CIDs that a state's own manifest names, where the height at which the state was left is unknown.
     ///
     /// # Errors
     /// If the manifest is missing or malformed.
-    pub fn learn(&self, tree: &StateTree<'_>) -> Result<()> {
-        self.learn_at(tree, None)
+    pub fn add_manifest(&self, tree: &StateTree<'_>) -> Result<()> {
+        self.add_manifest_at(tree, None)
     }
 
-    /// Learns the code CIDs that a state's own manifest names; `height` is that of the tipset that left the state.
+    /// Adds the code CIDs that a state's own manifest names; `height` is that of the tipset that left the state.
     ///
     /// A manifest tells names, not versions. A code that nobody published gets the version of the manifest's other codes,
     /// if those are published; else the one that the network runs at the height; else the newest.
     ///
     /// # Errors
     /// If the manifest is missing or malformed.
-    pub fn learn_at(&self, tree: &StateTree<'_>, height: Option<Epoch>) -> Result<()> {
+    pub fn add_manifest_at(&self, tree: &StateTree<'_>, height: Option<Epoch>) -> Result<()> {
         let entries = manifest(tree)?;
-        let unknown = |(_, code): &&(ActorKind, Cid)| told(code).is_none() && self.learned(code).is_none();
+        let unknown =
+            |(_, code): &&(ActorKind, Cid)| well_known(code).is_none() && self.from_manifests(code).is_none();
         if !entries.iter().any(|entry| unknown(&entry)) {
             return Ok(());
         }
-        let others = entries.iter().filter_map(|(_, code)| told(code)).map(|(_, version)| version).max();
+        let others =
+            entries.iter().filter_map(|(_, code)| well_known(code)).map(|(_, version)| version).max();
         let network = || {
             let network = self.network?;
-            Some((network.actors_version_at(height?)?, Why::Network(network)))
+            Some((network.actors_version_at(height?)?, VersionSource::Network(network)))
         };
-        let (version, why) = others.map(|version| (version, Why::Others)).or_else(network).unzip();
+        let (version, why) = others.map(|version| (version, VersionSource::Others)).or_else(network).unzip();
         let layout = version.and_then(Layout::of).unwrap_or_else(Layout::newest);
-        let why = why.unwrap_or(Why::Newest);
-        let mut learned = self.learned.write().unwrap_or_else(PoisonError::into_inner);
+        let why = why.unwrap_or(VersionSource::Newest);
+        let mut from_manifests = self.from_manifests.write().unwrap_or_else(PoisonError::into_inner);
         for (kind, code) in entries {
-            if told(&code).is_none() {
-                learned.entry(code).or_insert(Learned { kind, layout, why });
+            if well_known(&code).is_none() {
+                from_manifests.entry(code).or_insert(ManifestCode { kind, layout, why });
             }
         }
         Ok(())
@@ -194,14 +198,14 @@ fn manifest(tree: &StateTree<'_>) -> Result<Vec<(ActorKind, Cid)>> {
     let Some(system) = tree.actor(SYSTEM)? else {
         return Ok(Vec::new());
     };
-    let block = tree.store().need(&system.head, WHAT)?;
+    let block = tree.store().get_required(&system.head, WHAT)?;
     let mut reader = Reader::new(&block);
     // Up to actors v7 the system actor's state is an empty tuple.
     if reader.array().map_err(|error| error.in_block(&system.head, WHAT))? == 0 {
         return Ok(Vec::new());
     }
     let manifest = reader.link().and_then(cid_of).map_err(|error| error.in_block(&system.head, WHAT))?;
-    let block = tree.store().need(&manifest, WHAT)?;
+    let block = tree.store().get_required(&manifest, WHAT)?;
     let entries = || -> Result<_> {
         let mut reader = Reader::new(&block);
         (0..reader.array()?)
@@ -214,8 +218,8 @@ fn manifest(tree: &StateTree<'_>) -> Result<Vec<(ActorKind, Cid)>> {
     entries().map_err(|error| error.in_block(&manifest, WHAT))
 }
 
-/// What a code says by itself, or its publication says of it.
-fn told(code: &Cid) -> Option<(ActorKind, u8)> {
+/// The kind and actors version of an identity code CID, or of a published one.
+fn well_known(code: &Cid) -> Option<(ActorKind, u8)> {
     if code.hash().code() == IDENTITY {
         return identity(code.hash().digest());
     }
