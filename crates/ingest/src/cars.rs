@@ -10,7 +10,7 @@ use chain::{
     Tipset, WalkOptions, network_of, work,
 };
 use lake::{FinishedDay, Gap, Lake, Later};
-use ledger::{ChainPowers, Event, Opening, Reading, ReceiptCounts};
+use ledger::{ChainPowers, Event, EventReader, Opening, ReceiptCounts};
 
 use crate::error::{Error, Result};
 use crate::start::Start;
@@ -257,7 +257,7 @@ struct DayReader<'a, 's> {
     chain: &'a Chain<'s>,
     source: String,
     since: Option<Day>,
-    reading: Reading<'a, 's>,
+    reading: EventReader<'a, 's>,
     /// The events with which the first day begins, where the ledger opens with any.
     opening: Option<Opening<'s>>,
     powers: ChainPowers,
@@ -285,8 +285,8 @@ impl<'a, 's> DayReader<'a, 's> {
         let (Start::Open(next) | Start::GoOn(next)) = start;
         let tipset = &chain.tipsets()[next];
         let (opening, reading) = match start {
-            Start::Open(_) => Reading::open(chain, next)?,
-            Start::GoOn(_) => (Opening::none(), Reading::go_on(chain, next, activations)?),
+            Start::Open(_) => EventReader::open(chain, next)?,
+            Start::GoOn(_) => (Opening::none(), EventReader::resume(chain, next, activations)?),
         };
         let opening = Some(opening).filter(|opening| opening.most() > 0);
         Ok(Self {

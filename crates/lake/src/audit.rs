@@ -10,7 +10,7 @@ use datafusion::arrow::array::{Array, RecordBatch};
 use ledger::checks::{Check, Continuity, Failure, check_day};
 use ledger::columns::{COLUMNS, column};
 use ledger::identities::{IDENTITIES, Identity};
-use ledger::{Anomaly, Carried, Cause, Row, Seen, Tally, Value};
+use ledger::{Anomaly, AnomalyHistory, AnomalySignals, Cause, Row, Tally, Value};
 
 use crate::day::DayRows;
 use crate::failures::{self, Held};
@@ -161,7 +161,7 @@ pub async fn audit_deeply(
     let mut audited = Audited::default();
     let upto = *closed.ok_or(Error::NothingClosed)?.start()..=*days.end();
     progress.begin("reckoning days anew".to_owned(), count(&upto), ProgressUnit::Days);
-    let (mut before, mut carried): (BTreeMap<MinerId, Row>, _) = (BTreeMap::new(), Carried::default());
+    let (mut before, mut carried): (BTreeMap<MinerId, Row>, _) = (BTreeMap::new(), AnomalyHistory::default());
     // A state of epoch 0 that has sectors may have pre-commits, too, of which there are no events.
     let mut whole = since.is_none();
     for day in each(upto) {
@@ -251,8 +251,8 @@ impl StoredDay {
         before: &BTreeMap<MinerId, Row>,
         reckoned: &BTreeMap<MinerId, Row>,
         miners: &BTreeSet<MinerId>,
-        carried: &Carried,
-    ) -> Result<(Vec<Finding>, Carried)> {
+        carried: &AnomalyHistory,
+    ) -> Result<(Vec<Finding>, AnomalyHistory)> {
         let day = self.finished.day;
         let mut findings = Vec::new();
         let mut note = |miner: MinerId, name: &str, detail: String| {
@@ -278,7 +278,7 @@ impl StoredDay {
         let mut anomalies = Vec::new();
         let reconciled = Reconciled::of(day, &self.reconciliation)?;
         let failed = check_day(&self.finished.events, self.finished.epochs());
-        let seen = Seen::of(&self.finished.events);
+        let seen = AnomalySignals::of(&self.finished.events);
         let held = Held { finished: &self.finished, seen: &seen, carried };
         let now = if self.has_powers {
             held.against_rows(failed, before, reckoned)
@@ -325,7 +325,7 @@ impl StoredDay {
             }
         }
         findings.extend(anomalies);
-        Ok((findings, Carried::from(now.anomalous, seen)))
+        Ok((findings, AnomalyHistory::from(now.anomalous, seen)))
     }
 }
 

@@ -7,7 +7,7 @@ use chain::MinerId;
 use datafusion::arrow::array::RecordBatch;
 use ledger::checks::Failure;
 use ledger::identities::MinerDay;
-use ledger::{Anomalous, Carried, ChainPower, Row, Seen};
+use ledger::{AnomalyHistory, AnomalySignals, ChainPower, MinerAnomaly, Row};
 
 use crate::Result;
 use crate::day::DayRows;
@@ -22,7 +22,7 @@ pub(crate) struct Found {
     /// What does not hold and is not explained.
     pub(crate) failures: Failures,
     /// Where the chain itself does not close.
-    pub(crate) anomalous: BTreeMap<MinerId, Anomalous>,
+    pub(crate) anomalous: BTreeMap<MinerId, MinerAnomaly>,
 }
 
 /// What a day is held against, beside its rows.
@@ -30,9 +30,9 @@ pub(crate) struct Found {
 pub(crate) struct Held<'d> {
     pub(crate) finished: &'d FinishedDay,
     /// What its events say that anomalies can begin with, and whose ledger they open.
-    pub(crate) seen: &'d Seen,
+    pub(crate) seen: &'d AnomalySignals,
     /// What of the days before bears on it.
-    pub(crate) carried: &'d Carried,
+    pub(crate) carried: &'d AnomalyHistory,
 }
 
 impl Held<'_> {

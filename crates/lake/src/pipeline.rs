@@ -5,7 +5,7 @@ use std::path::Path;
 
 use datafusion::arrow::array::RecordBatch;
 use ledger::checks::{DayChecks, Failure};
-use ledger::{Opening, Seen};
+use ledger::{AnomalySignals, Opening};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
@@ -41,7 +41,7 @@ pub(crate) struct Closed {
     /// What its events fail.
     pub(crate) failed: Vec<Failure>,
     /// What they say that anomalies can begin with, and whose ledger they open.
-    pub(crate) seen: Seen,
+    pub(crate) seen: AnomalySignals,
     /// How many events came from the opening that was handed over beside the day.
     pub(crate) opened: u64,
     /// How many events of each kind and cause there are, if they were to be counted.
@@ -51,7 +51,14 @@ pub(crate) struct Closed {
 impl Closed {
     /// Of a day without events, which has these rows.
     pub(crate) fn quiet(rows: RecordBatch) -> Self {
-        Self { events: Vec::new(), rows, failed: Vec::new(), seen: Seen::default(), opened: 0, counts: None }
+        Self {
+            events: Vec::new(),
+            rows,
+            failed: Vec::new(),
+            seen: AnomalySignals::default(),
+            opened: 0,
+            counts: None,
+        }
     }
 }
 
@@ -89,7 +96,7 @@ impl Pipeline<'_> {
                 finished,
                 closing: self.closer.begin(day, previous)?,
                 checks: DayChecks::new(finished.epochs()),
-                seen: Seen::default(),
+                seen: AnomalySignals::default(),
                 counts: self.counts.then(EventCounts::new),
                 to,
             };
@@ -124,7 +131,7 @@ struct Feed<'d> {
     finished: &'d FinishedDay,
     closing: Closing,
     checks: DayChecks,
-    seen: Seen,
+    seen: AnomalySignals,
     counts: Option<EventCounts>,
     to: EventsTo,
 }
@@ -168,8 +175,8 @@ impl Feed<'_> {
     async fn add(&mut self, rows: &[Positioned<'_>]) -> Result<()> {
         let Self { finished, closing, checks, seen, counts, to } = self;
         let batch = events::batch(finished.day, rows, |events| {
-            checks.see(events);
-            events.iter().for_each(|event| seen.see(event));
+            checks.observe(events);
+            events.iter().for_each(|event| seen.observe(event));
         })?;
         if let Some(counts) = counts {
             changes::count(&batch, counts)?;

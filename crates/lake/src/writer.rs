@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use chain::{Clock, Day, Epoch, MinerId, SectorNumber};
 use datafusion::arrow::array::RecordBatch;
-use ledger::{Carried, ChainPower, Event, Opening};
+use ledger::{AnomalyHistory, ChainPower, Event, Opening};
 use tokio::task::JoinHandle;
 
 use crate::changes::DayChange;
@@ -50,7 +50,7 @@ impl FinishedDay {
 pub(crate) struct Last {
     pub(crate) day: Day,
     pub(crate) rows: RecordBatch,
-    pub(crate) carried: Arc<Carried>,
+    pub(crate) carried: Arc<AnomalyHistory>,
     /// Whether it is known to have had no events.
     pub(crate) quiet: bool,
 }
@@ -220,7 +220,8 @@ impl Lake {
                 true => small_days.add(day, others),
                 false => writing.push(self.write((day, day), others)),
             }
-            previous = Last { day, rows, carried: Arc::new(Carried::from(found.anomalous, seen)), quiet };
+            previous =
+                Last { day, rows, carried: Arc::new(AnomalyHistory::from(found.anomalous, seen)), quiet };
         }
         writing.extend(self.write_small(small_days)?);
         Ok(InTurn { last: previous, opened: all_opened, changes })

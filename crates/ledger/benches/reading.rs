@@ -18,7 +18,7 @@ use chain::state::{ActorCodes, Miner, StateTree};
 use chain::{BlockStore, CarStore, Chain, NoProgress, Transition};
 use divan::Bencher;
 use divan::counter::ItemsCount;
-use ledger::{Differ, Reading};
+use ledger::{Differ, EventReader};
 use rayon::{ThreadPool, ThreadPoolBuilder};
 use withheld::Withheld;
 
@@ -149,7 +149,7 @@ fn read_chain(threads: &ThreadPool) -> usize {
 fn read_from(store: &dyn BlockStore, threads: &ThreadPool) -> usize {
     let chain = Chain::open(store, SAMPLE.roots()).unwrap();
     threads.install(|| {
-        let (opening, reading) = Reading::open(&chain, 0).unwrap();
+        let (opening, reading) = EventReader::open(&chain, 0).unwrap();
         opening.all().unwrap().len() + reading.map(|tipset| tipset.unwrap().events.len()).sum::<usize>()
     })
 }

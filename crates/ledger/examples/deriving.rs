@@ -15,7 +15,7 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use chain::{CarStore, Chain, NoProgress};
-use ledger::Reading;
+use ledger::EventReader;
 
 fn main() -> Result<(), Box<dyn Error>> {
     let (mut files, mut threads, mut rounds, mut kept) = (Vec::new(), 0, 3, None);
@@ -67,7 +67,7 @@ type Kinds = BTreeMap<String, usize>;
 
 fn derive(chain: &Chain<'_>) -> chain::Result<(u32, Kinds)> {
     let (mut tipsets, mut kinds) = (0, Kinds::new());
-    for tipset in Reading::go_on(chain, 0, Vec::new())? {
+    for tipset in EventReader::resume(chain, 0, Vec::new())? {
         tipsets += 1;
         for event in tipset?.events {
             *kinds.entry(format!("{:?}", event.kind)).or_default() += 1;

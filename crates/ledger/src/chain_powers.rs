@@ -13,14 +13,14 @@ use crate::power::{ChainPower, Power};
 #[derive(Clone, Debug, Default)]
 pub struct ChainPowers {
     at: Option<Cid>,
-    of: BTreeMap<MinerId, Told>,
+    of: BTreeMap<MinerId, ReportedPower>,
 }
 
 /// A miner's power in the chain's own words.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct Told {
+struct ReportedPower {
     claim: PowerPair,
-    stated: PartitionPower,
+    partitions: PartitionPower,
 }
 
 impl ChainPowers {
@@ -42,9 +42,9 @@ impl ChainPowers {
             self.of.entry(miner).or_default().claim = claim;
         }
         for (miner, stated) in stated {
-            self.of.entry(miner).or_default().stated = stated;
+            self.of.entry(miner).or_default().partitions = stated;
         }
-        self.of.retain(|_, told| *told != Told::default());
+        self.of.retain(|_, told| *told != ReportedPower::default());
         self.at = Some(*state);
         Ok(())
     }
@@ -76,7 +76,7 @@ impl ChainPowers {
                 (Some(_), None) => PartitionPower::default(),
                 (None, Some(new)) => new.partition_power()?,
                 (Some(old), Some(new)) => {
-                    let was = self.of.get(&id).copied().unwrap_or_default().stated;
+                    let was = self.of.get(&id).copied().unwrap_or_default().partitions;
                     was.plus(new.partition_power_change(&old)?)?
                 }
             };
@@ -97,10 +97,10 @@ impl ChainPowers {
     }
 }
 
-impl Told {
+impl ReportedPower {
     fn of(self, miner: MinerId) -> ChainPower {
         let power = |pair: PowerPair| Power { rbp: pair.raw, qap: pair.quality_adjusted };
-        let PartitionPower { live, unproven, faulty } = self.stated;
+        let PartitionPower { live, unproven, faulty } = self.partitions;
         ChainPower {
             miner,
             claim: power(self.claim),

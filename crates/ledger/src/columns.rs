@@ -181,7 +181,7 @@ impl Measure {
 
 /// What is added up over the sectors of a [`Status`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Holding {
+pub enum BalanceMeasure {
     /// One.
     Count,
     /// Sector size.
@@ -194,7 +194,7 @@ pub enum Holding {
     DurationSquared,
 }
 
-impl Holding {
+impl BalanceMeasure {
     const fn words(self) -> &'static str {
         match self {
             Self::Count => "number",
@@ -208,7 +208,7 @@ impl Holding {
 
 /// Events of one kind, of some causes or (where empty) of any.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Select {
+pub struct EventSelector {
     /// The kind.
     pub kind: Kind,
     /// The causes; empty for any.
@@ -219,13 +219,13 @@ pub struct Select {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Definition {
     /// The sum over the day's events.
-    Flow(&'static [Select], Measure),
+    Flow(&'static [EventSelector], Measure),
     /// The sum over every event up to the day's end: yesterday's value and the day's.
-    Total(&'static [Select], Measure),
+    Total(&'static [EventSelector], Measure),
     /// How many distinct messages caused such events up to the day's end.
-    Messages(&'static [Select]),
+    Messages(&'static [EventSelector]),
     /// A sum over the sectors that stand so at the day's end.
-    State(&'static [Status], Holding),
+    State(&'static [Status], BalanceMeasure),
     /// One column divided by another, 0 where that is 0.
     Quotient {
         /// The column above the line.
@@ -288,7 +288,7 @@ impl fmt::Display for Definition {
 }
 
 /// Kinds and causes, in words.
-struct Events<'s>(&'s [Select]);
+struct Events<'s>(&'s [EventSelector]);
 
 impl fmt::Display for Events<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -348,32 +348,34 @@ const ACTIVE_COUNT: &str = "active_sector_count";
 const ACTIVE_DURATION: &str = "active_duration_epochs";
 const ACTIVE_DURATION_SQUARED: &str = "active_duration_epochs_squared";
 
-const fn any(kind: Kind) -> Select {
-    Select { kind, causes: &[] }
+const fn any(kind: Kind) -> EventSelector {
+    EventSelector { kind, causes: &[] }
 }
 
-const fn of(kind: Kind, causes: &'static [Cause]) -> Select {
-    Select { kind, causes }
+const fn of(kind: Kind, causes: &'static [Cause]) -> EventSelector {
+    EventSelector { kind, causes }
 }
 
-const ONBOARD: &[Select] = &[any(Kind::Onboard)];
-const ONBOARD_AND_OPENING: &[Select] = &[any(Kind::Onboard), any(Kind::Opening)];
-const PRECOMMIT: &[Select] = &[of(Kind::Precommit, &[Cause::Single])];
-const PRECOMMIT_BATCH: &[Select] = &[of(Kind::Precommit, &[Cause::Batch])];
-const PROVECOMMIT: &[Select] = &[of(Kind::Onboard, &[Cause::Single, Cause::Genesis]), any(Kind::Opening)];
-const PROVECOMMIT_BATCH: &[Select] = &[of(Kind::Onboard, &[Cause::Batch, Cause::NonInteractive])];
-const TERMINATE: &[Select] = &[any(Kind::Terminate)];
-const TERMINATE_ACTIVE: &[Select] = &[of(Kind::Terminate, &[Cause::Active])];
-const TERMINATE_PASSIVE: &[Select] = &[of(Kind::Terminate, &[Cause::Passive])];
-const FAULT: &[Select] = &[any(Kind::Fault)];
-const RECOVER: &[Select] = &[any(Kind::Recover)];
-const EXPIRE: &[Select] = &[any(Kind::Expire)];
-const EXTEND: &[Select] = &[any(Kind::Extend)];
-const SNAP: &[Select] = &[any(Kind::Snap)];
-const UPGRADE: &[Select] = &[any(Kind::Upgrade)];
-const REQUALIFY: &[Select] = &[any(Kind::Snap), any(Kind::Extend), any(Kind::Upgrade), any(Kind::Adjust)];
+const ONBOARD: &[EventSelector] = &[any(Kind::Onboard)];
+const ONBOARD_AND_OPENING: &[EventSelector] = &[any(Kind::Onboard), any(Kind::Opening)];
+const PRECOMMIT: &[EventSelector] = &[of(Kind::Precommit, &[Cause::Single])];
+const PRECOMMIT_BATCH: &[EventSelector] = &[of(Kind::Precommit, &[Cause::Batch])];
+const PROVECOMMIT: &[EventSelector] =
+    &[of(Kind::Onboard, &[Cause::Single, Cause::Genesis]), any(Kind::Opening)];
+const PROVECOMMIT_BATCH: &[EventSelector] = &[of(Kind::Onboard, &[Cause::Batch, Cause::NonInteractive])];
+const TERMINATE: &[EventSelector] = &[any(Kind::Terminate)];
+const TERMINATE_ACTIVE: &[EventSelector] = &[of(Kind::Terminate, &[Cause::Active])];
+const TERMINATE_PASSIVE: &[EventSelector] = &[of(Kind::Terminate, &[Cause::Passive])];
+const FAULT: &[EventSelector] = &[any(Kind::Fault)];
+const RECOVER: &[EventSelector] = &[any(Kind::Recover)];
+const EXPIRE: &[EventSelector] = &[any(Kind::Expire)];
+const EXTEND: &[EventSelector] = &[any(Kind::Extend)];
+const SNAP: &[EventSelector] = &[any(Kind::Snap)];
+const UPGRADE: &[EventSelector] = &[any(Kind::Upgrade)];
+const REQUALIFY: &[EventSelector] =
+    &[any(Kind::Snap), any(Kind::Extend), any(Kind::Upgrade), any(Kind::Adjust)];
 /// Sectors that a state migration took away are among these.
-const MIGRATE: &[Select] = &[of(Kind::Adjust, &[Cause::Migration])];
+const MIGRATE: &[EventSelector] = &[of(Kind::Adjust, &[Cause::Migration])];
 
 const LIVE: &[Status] = &[Status::Unproven, Status::Active, Status::Faulty];
 const ACTIVE: &[Status] = &[Status::Active];
@@ -434,8 +436,8 @@ pub const COLUMNS: &[Column] = &[
     served(Endpoint::Terminate, "total_passive_terminate_qap", Total(TERMINATE_PASSIVE, Qap), Unit::Bytes, "Quality-adjusted power those sectors had before."),
     served(Endpoint::Fault, "daily_new_fault_rbp", Flow(FAULT, Rbp), Unit::Bytes, "Raw bytes of the sectors that became faulty on the day: declared, skipped, missed or disputed. A sector that faults twice counts twice."),
     served(Endpoint::Fault, "daily_new_fault_qap", Flow(FAULT, Qap), Unit::Bytes, "Quality-adjusted power those sectors had before."),
-    served(Endpoint::Fault, "active_fault_rbp", State(FAULTY, Holding::Rbp), Unit::Bytes, "Raw bytes of the sectors faulty at the day's end."),
-    served(Endpoint::Fault, "active_fault_qap", State(FAULTY, Holding::Qap), Unit::Bytes, "Quality-adjusted power of the sectors faulty at the day's end."),
+    served(Endpoint::Fault, "active_fault_rbp", State(FAULTY, BalanceMeasure::Rbp), Unit::Bytes, "Raw bytes of the sectors faulty at the day's end."),
+    served(Endpoint::Fault, "active_fault_qap", State(FAULTY, BalanceMeasure::Qap), Unit::Bytes, "Quality-adjusted power of the sectors faulty at the day's end."),
     served(Endpoint::Recover, "daily_new_recover_rbp", Flow(RECOVER, Rbp), Unit::Bytes, "Raw bytes of the sectors proven again after a fault on the day."),
     served(Endpoint::Recover, "daily_new_recover_qap", Flow(RECOVER, Qap), Unit::Bytes, "Quality-adjusted power those sectors have after."),
     served(Endpoint::Expire, "daily_new_expire_rbp", Flow(EXPIRE, Rbp), Unit::Bytes, "Raw bytes of the sectors that left at their time on the day, faulty or not. Disjoint from terminated."),
@@ -456,7 +458,7 @@ pub const COLUMNS: &[Column] = &[
     kept("daily_new_terminate_count", Flow(TERMINATE, Count), Unit::Sectors, "Sectors terminated on the day."),
     kept("total_terminate_count", Total(TERMINATE, Count), Unit::Sectors, "Sectors ever terminated."),
     kept("daily_new_fault_count", Flow(FAULT, Count), Unit::Sectors, "Sectors that became faulty on the day."),
-    kept("active_fault_count", State(FAULTY, Holding::Count), Unit::Sectors, "Sectors faulty at the day's end."),
+    kept("active_fault_count", State(FAULTY, BalanceMeasure::Count), Unit::Sectors, "Sectors faulty at the day's end."),
     kept("daily_new_recover_count", Flow(RECOVER, Count), Unit::Sectors, "Sectors that recovered on the day."),
     kept("daily_new_expire_count", Flow(EXPIRE, Count), Unit::Sectors, "Sectors that left at their time on the day."),
     kept("total_expire_count", Total(EXPIRE, Count), Unit::Sectors, "Sectors that ever left at their time."),
@@ -464,17 +466,17 @@ pub const COLUMNS: &[Column] = &[
     kept("daily_new_snap_count", Flow(SNAP, Count), Unit::Sectors, "Sectors whose content was replaced on the day."),
     kept("total_snap_count", Total(SNAP, Count), Unit::Sectors, "Content replacements so far."),
     kept("total_requalified_qap", Total(REQUALIFY, QapChange), Unit::Bytes, "What snaps, extensions, upgrades and adjustments changed in quality-adjusted power so far."),
-    kept("live_sector_count", State(LIVE, Holding::Count), Unit::Sectors, "Live sectors at the day's end: neither terminated nor expired nor taken away."),
-    kept("live_sector_rbp", State(LIVE, Holding::Rbp), Unit::Bytes, "Their raw bytes."),
-    kept("live_sector_qap", State(LIVE, Holding::Qap), Unit::Bytes, "Their quality-adjusted power."),
-    kept(ACTIVE_COUNT, State(ACTIVE, Holding::Count), Unit::Sectors, "Active sectors at the day's end: live, neither faulty nor unproven."),
-    kept("active_sector_rbp", State(ACTIVE, Holding::Rbp), Unit::Bytes, "Their raw bytes: the miner's raw power claim."),
-    kept("active_sector_qap", State(ACTIVE, Holding::Qap), Unit::Bytes, "Their quality-adjusted power: the miner's quality-adjusted power claim."),
-    kept("unproven_sector_count", State(UNPROVEN, Holding::Count), Unit::Sectors, "Sectors at the day's end that await their first window PoSt."),
-    kept("unproven_sector_rbp", State(UNPROVEN, Holding::Rbp), Unit::Bytes, "Their raw bytes."),
-    kept("unproven_sector_qap", State(UNPROVEN, Holding::Qap), Unit::Bytes, "Their quality-adjusted power."),
-    kept(ACTIVE_DURATION, State(ACTIVE, Holding::Duration), Unit::Epochs, "Sum over the active sectors of expiration less activation."),
-    kept(ACTIVE_DURATION_SQUARED, State(ACTIVE, Holding::DurationSquared), Unit::EpochsSquared, "Sum over the active sectors of the square of expiration less activation."),
+    kept("live_sector_count", State(LIVE, BalanceMeasure::Count), Unit::Sectors, "Live sectors at the day's end: neither terminated nor expired nor taken away."),
+    kept("live_sector_rbp", State(LIVE, BalanceMeasure::Rbp), Unit::Bytes, "Their raw bytes."),
+    kept("live_sector_qap", State(LIVE, BalanceMeasure::Qap), Unit::Bytes, "Their quality-adjusted power."),
+    kept(ACTIVE_COUNT, State(ACTIVE, BalanceMeasure::Count), Unit::Sectors, "Active sectors at the day's end: live, neither faulty nor unproven."),
+    kept("active_sector_rbp", State(ACTIVE, BalanceMeasure::Rbp), Unit::Bytes, "Their raw bytes: the miner's raw power claim."),
+    kept("active_sector_qap", State(ACTIVE, BalanceMeasure::Qap), Unit::Bytes, "Their quality-adjusted power: the miner's quality-adjusted power claim."),
+    kept("unproven_sector_count", State(UNPROVEN, BalanceMeasure::Count), Unit::Sectors, "Sectors at the day's end that await their first window PoSt."),
+    kept("unproven_sector_rbp", State(UNPROVEN, BalanceMeasure::Rbp), Unit::Bytes, "Their raw bytes."),
+    kept("unproven_sector_qap", State(UNPROVEN, BalanceMeasure::Qap), Unit::Bytes, "Their quality-adjusted power."),
+    kept(ACTIVE_DURATION, State(ACTIVE, BalanceMeasure::Duration), Unit::Epochs, "Sum over the active sectors of expiration less activation."),
+    kept(ACTIVE_DURATION_SQUARED, State(ACTIVE, BalanceMeasure::DurationSquared), Unit::EpochsSquared, "Sum over the active sectors of the square of expiration less activation."),
     // What came later stands last, so that tables made before it lack only their last columns.
     kept("daily_new_upgrade_count", Flow(UPGRADE, Count), Unit::Sectors, "Sectors upgraded to full quality on the day (UpgradeSectorQuality, method 37, from actors v19)."),
     kept("daily_new_upgrade_rbp", Flow(UPGRADE, Rbp), Unit::Bytes, "Raw bytes of the sectors upgraded to full quality on the day."),

@@ -3,8 +3,9 @@
 use std::collections::BTreeSet;
 
 use crate::columns::{COLUMNS, Column};
+use crate::contribution::SumOverflow;
 use crate::event::Event;
-use crate::tally::{Row, TooLarge};
+use crate::row::Row;
 use crate::value::Value;
 
 /// What an event adds to a column.
@@ -42,7 +43,7 @@ pub fn explain<'e>(
     previous: Option<&Row>,
     row: &Row,
     events: &'e [Event],
-) -> Result<Explanation<'e>, TooLarge> {
+) -> Result<Explanation<'e>, SumOverflow> {
     let (mut contributions, mut counted) = (Vec::new(), BTreeSet::new());
     for event in events {
         let amount = match column.contribution(event)? {
@@ -110,12 +111,12 @@ mod tests {
     use super::*;
     use crate::columns::{Definition, column};
     use crate::event::Kind;
-    use crate::testing::{MadeUp, MadeUpOptions};
+    use crate::testing::{SyntheticHistory, SyntheticOptions};
 
     /// The events of a made-up miner, day by day.
     fn days(standing: usize) -> Vec<Vec<Event>> {
-        let options = MadeUpOptions { miners: 1, standing, ..Default::default() };
-        MadeUp::new(options).take(20).map(|day| day.events).collect()
+        let options = SyntheticOptions { miners: 1, initial_sectors: standing, ..Default::default() };
+        SyntheticHistory::new(options).take(20).map(|day| day.events).collect()
     }
 
     #[test]

@@ -7,7 +7,8 @@ use chain::state::{ActorCodes, Miner, SectorRef, StateTree};
 use chain::{AmtCursor, BlockStore, Cid, Epoch, MinerId, Result};
 use rayon::prelude::*;
 
-use crate::differ::{Standing, Terms};
+use crate::differ::status_sets::SectorStatusSets;
+use crate::differ::terms::Terms;
 use crate::event::{Cause, Event, Kind, Status};
 
 /// Sectors that are read at once.
@@ -49,7 +50,7 @@ impl<'s> Opening<'s> {
         let miners = Miner::all(&tree, codes)?;
         // Counted by the partitions alone, so that of each sector's own block there is one reading.
         let counts = miners.par_iter().map(|(_, miner)| {
-            let live = Standing::of(miner)?.live();
+            let live = SectorStatusSets::of(miner)?.live();
             Ok(live.min(miner.sector_count()?))
         });
         let counts = counts.collect::<Result<Vec<u64>>>()?;
@@ -97,7 +98,7 @@ struct Sectors<'s> {
 struct OfMiner<'s> {
     id: MinerId,
     miner: Miner<'s>,
-    standing: Standing,
+    standing: SectorStatusSets,
     /// How far it is read.
     place: AmtCursor,
 }
@@ -109,7 +110,7 @@ impl<'s> Sectors<'s> {
             Some(of) => of,
             None => {
                 let Some((id, miner)) = self.miners.next() else { return Ok(None) };
-                OfMiner { id, standing: Standing::of(&miner)?, miner, place: AmtCursor::START }
+                OfMiner { id, standing: SectorStatusSets::of(&miner)?, miner, place: AmtCursor::START }
             }
         };
         let mut events = Vec::new();

@@ -5,12 +5,12 @@ mod common;
 
 use chain::state::{Miner, StateTree};
 use chain::{CarStore, Chain, NoProgress};
-use ledger::{ChainPowers, Portrait, Reading};
+use ledger::{ChainPowers, EventReader, MinerSummary};
 
 /// Reads a file as all commands together do: the chain with its powers, and everything of its newest state.
 fn read(cars: &CarStore) -> chain::Result<()> {
     let chain = Chain::open(cars, cars.roots())?;
-    let (opening, mut reading) = Reading::open(&chain, 0)?;
+    let (opening, mut reading) = EventReader::open(&chain, 0)?;
     for batch in opening {
         batch?;
     }
@@ -23,7 +23,7 @@ fn read(cars: &CarStore) -> chain::Result<()> {
     }
     let newest = StateTree::open(cars, &chain.tipsets().last().unwrap().parent_state_root)?;
     for (_, miner) in Miner::all(&newest, reading.codes())? {
-        Portrait::of(&miner)?;
+        MinerSummary::of(&miner)?;
     }
     Ok(())
 }

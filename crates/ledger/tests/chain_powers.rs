@@ -36,7 +36,7 @@ fn live_faulty_and_unproven_power_are_as_the_partitions_state_them_and_active_po
             let miners = Miner::all(&tree, &codes).unwrap();
             let portraits: BTreeMap<MinerId, ChainPower> = miners
                 .iter()
-                .map(|(id, miner)| (*id, portrayed(*id, &ledger::Portrait::of(miner).unwrap())))
+                .map(|(id, miner)| (*id, portrayed(*id, &ledger::MinerSummary::of(miner).unwrap())))
                 .collect();
             let mut powers = ChainPowers::default();
             powers.advance(chain.store(), &head.parent_state_root, &codes).unwrap();

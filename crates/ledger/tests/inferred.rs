@@ -11,7 +11,7 @@ use std::sync::Arc;
 use chain::{CarStore, Chain, NoProgress};
 use common::truth::{Truth, ours, truth};
 use common::{lines, shared};
-use ledger::{Cause, Event, MessageRef, Reading, ReceiptCounts, Receipts};
+use ledger::{Cause, Event, EventReader, MessageRef, ReceiptCounts, Receipts};
 use withheld::Withheld;
 
 /// A chain's events in order, and how they are known.
@@ -21,7 +21,7 @@ struct Read {
 }
 
 fn read(chain: &Chain<'_>) -> Read {
-    let (opening, reading) = Reading::open(chain, 0).unwrap();
+    let (opening, reading) = EventReader::open(chain, 0).unwrap();
     let mut events = opening.all().unwrap();
     let mut counts = ReceiptCounts::default();
     for tipset in reading {

@@ -15,7 +15,7 @@ use common::days::{Held, chain_history};
 use common::truth::{holds, truth};
 use common::{lines, shared};
 use ledger::columns::column;
-use ledger::{Cause, Differ, Event, Kind, Reading, Row, Value};
+use ledger::{Cause, Differ, Event, EventReader, Kind, Row, Value};
 use state::{MINER, Multisig, Sector, State, bytes, int, list, message, set, told, uint};
 
 const DAY: i64 = 2880;
@@ -377,7 +377,7 @@ fn replayed(name: &str, withheld: bool) -> Option<Vec<Event>> {
     let hidden = withheld::Withheld::of(&chain);
     let without = Chain::open(&hidden, cars.roots()).unwrap();
     let chain = if withheld { &without } else { &chain };
-    let (opening, reading) = Reading::open(chain, 0).unwrap();
+    let (opening, reading) = EventReader::open(chain, 0).unwrap();
     let mut events = opening.all().unwrap();
     events.extend(reading.flat_map(|tipset| tipset.unwrap().events));
     Some(events)

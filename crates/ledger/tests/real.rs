@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use chain::state::{ActorCodes, Miner, PowerClaims as ChainClaims, StateTree};
 use chain::{CarStore, Chain, Cid, Epoch, MinerId, NoProgress};
 use common::{Balance, portrayed, shared};
-use ledger::{ChainPowers, DeadlinePortrait, Differ, Event, Kind, Portrait, Status};
+use ledger::{ChainPowers, DeadlineSummary, Differ, Event, Kind, MinerSummary, Status};
 
 /// Every real file, with the height up to which its states are there, where that is not its head's; `None` for the bare
 /// state.
@@ -100,7 +100,7 @@ fn the_state_of_calibnet_at_epoch_16800_opens_with_its_known_totals() {
         let (mut sectors, mut precommits) = (0, 0);
         let miners = Miner::all(&tree, &ActorCodes::new()).unwrap();
         for (_, miner) in &miners {
-            sectors += Portrait::of(miner).unwrap().in_state;
+            sectors += MinerSummary::of(miner).unwrap().in_state;
             miner
                 .for_each_precommit(&mut |_| {
                     precommits += 1;
@@ -122,8 +122,8 @@ fn every_real_file_opens_and_its_miners_add_up_to_partitions_claims_and_network_
             let mut powers = ChainPowers::default();
             powers.advance(cars, state, &codes).unwrap();
             for (id, miner) in Miner::all(&tree, &codes).unwrap() {
-                let portrait = Portrait::of(&miner).unwrap();
-                let sum = |of: fn(&DeadlinePortrait) -> u64| portrait.deadlines.values().map(of).sum::<u64>();
+                let portrait = MinerSummary::of(&miner).unwrap();
+                let sum = |of: fn(&DeadlineSummary) -> u64| portrait.deadlines.values().map(of).sum::<u64>();
                 assert_eq!(sum(|deadline| deadline.live), portrait.live(), "{name}: {id}");
                 assert_eq!(sum(|deadline| deadline.faulty), portrait.faulty.sectors, "{name}: {id}");
                 assert_eq!(sum(|deadline| deadline.unproven), portrait.unproven.sectors, "{name}: {id}");

@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use chain::state::{ActorCodes, MinerCall, StateTree};
 use chain::{ExecutedMessage, MinerId, Result, work};
 
-use super::inside::{Inside, asked};
+use super::multisig_calls::{MultisigCalls, miner_call};
 
-/// One call of a miner that succeeded by the receipts, from inside a multisig by what that answered. In a tipset without
+/// One call of a miner that succeeded by the receipts, from inside a multisig by what that by_receipt. In a tipset without
 /// receipts it is a candidate.
 #[derive(Clone)]
 pub(super) struct Call {
@@ -45,7 +45,7 @@ impl Calls {
         codes: &ActorCodes,
     ) -> Result<Self> {
         let mut by_miner: BTreeMap<MinerId, Vec<Call>> = BTreeMap::new();
-        let mut inside = Inside::of(before, after, codes);
+        let mut inside = MultisigCalls::of(before, after, codes);
         for (index, executed) in messages.iter().enumerate() {
             let message = &executed.message;
             if executed.failed() {
@@ -53,13 +53,14 @@ impl Calls {
             }
             let store = before.store();
             store.spend(work::BITFIELD_BYTE * message.params.len() as u64)?;
-            let (receiver, method, op) = match asked(message.method, &message.params, executed.returned()) {
-                Some(op) => (inside.resolve(&message.to)?, message.method, op),
-                None => match inside.follow(executed)? {
-                    Some(reached) => (Some(reached.to), reached.method, reached.op),
-                    None => continue,
-                },
-            };
+            let (receiver, method, op) =
+                match miner_call(message.method, &message.params, executed.returned()) {
+                    Some(op) => (inside.resolve(&message.to)?, message.method, op),
+                    None => match inside.follow(executed)? {
+                        Some(reached) => (Some(reached.to), reached.method, reached.op),
+                        None => continue,
+                    },
+                };
             if let Some(miner) = receiver.map(MinerId) {
                 let certain = executed.receipt.is_some();
                 store.spend(work_of(&op))?;

@@ -6,9 +6,9 @@ use std::ops::Range;
 use chain::{CarStore, Chain, Epoch, MinerId, NoProgress};
 use ledger::checks::{Continuity, check_day};
 use ledger::columns::COLUMNS;
-use ledger::identities::{Figure, IDENTITIES, MinerDay};
-use ledger::testing::{MadeUp, MadeUpOptions};
-use ledger::{ChainPower, ChainPowers, Event, Kind, Power, Reading, Row, explain};
+use ledger::identities::{IDENTITIES, MinerDay, Operand};
+use ledger::testing::{SyntheticHistory, SyntheticOptions};
+use ledger::{ChainPower, ChainPowers, Event, EventReader, Kind, Power, Row, explain};
 
 use super::shared;
 
@@ -32,13 +32,13 @@ fn by_miner(powers: impl IntoIterator<Item = ChainPower>) -> BTreeMap<MinerId, C
     powers.into_iter().map(|power| (power.miner, power)).collect()
 }
 
-pub fn made_up(options: MadeUpOptions, days: usize) -> History {
-    let day = |day: ledger::testing::MadeUpDay| Day {
+pub fn made_up(options: SyntheticOptions, days: usize) -> History {
+    let day = |day: ledger::testing::SyntheticDay| Day {
         epochs: day.first_epoch..day.first_epoch + chain::EPOCHS_PER_DAY,
         events: day.events,
         powers: by_miner(day.powers),
     };
-    History { days: MadeUp::new(options).take(days).map(day).collect(), whole: true }
+    History { days: SyntheticHistory::new(options).take(days).map(day).collect(), whole: true }
 }
 
 /// The closed days of a chain with known truth.
@@ -48,7 +48,7 @@ pub fn chain_history(name: &str) -> Option<History> {
     let cars = CarStore::open(&[path], cache.path(), &NoProgress).unwrap();
     let chain = Chain::open(&cars, cars.roots()).unwrap();
     let clock = chain.clock();
-    let (opening, mut reading) = Reading::open(&chain, 0).unwrap();
+    let (opening, mut reading) = EventReader::open(&chain, 0).unwrap();
     let mut events = opening.all().unwrap();
     let (mut powers, mut days) = (ChainPowers::default(), Vec::new());
     let mut day = clock.day_of(chain.tipsets()[0].height);
@@ -150,7 +150,7 @@ impl Held {
     }
 
     fn seen(&mut self, day: &MinerDay<'_>) {
-        let moved = |figure: Figure| day.value(figure) != Some(0);
+        let moved = |figure: Operand| day.value(figure) != Some(0);
         let moved = IDENTITIES.iter().filter(|of| of.terms.iter().all(|term| moved(term.figure)));
         self.identities.extend(moved.map(|identity| identity.name));
     }

@@ -4,7 +4,7 @@ use std::io::Write;
 use std::path::PathBuf;
 
 use chain::{CarStore, Chain, Clock};
-use ledger::{Backing, Event, Reading};
+use ledger::{Backing, Event, EventReader};
 use serde::Serialize;
 
 use super::{in_files, warn_if_ahead};
@@ -68,7 +68,7 @@ fn each_event(
     files: &[PathBuf],
     visit: &mut dyn FnMut(&Event) -> anyhow::Result<()>,
 ) -> anyhow::Result<()> {
-    let (opening, reading) = in_files(Reading::open(chain, 0), files)?;
+    let (opening, reading) = in_files(EventReader::open(chain, 0), files)?;
     for batch in opening {
         in_files(batch, files)?.iter().try_for_each(&mut *visit)?;
     }

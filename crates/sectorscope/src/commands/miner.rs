@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use anyhow::bail;
 use chain::{CarStore, Clock, Epoch, MinerId};
-use ledger::{Content, Holding, Portrait, Power};
+use ledger::{Content, MinerSummary, Power, SectorTotals};
 use serde::Serialize;
 
 use super::in_files;
@@ -90,7 +90,7 @@ impl PowerText {
 }
 
 impl Sum {
-    fn of(holding: &Holding) -> Self {
+    fn of(holding: &SectorTotals) -> Self {
         Self {
             sectors: holding.sectors,
             power: PowerText::of(holding.power),
@@ -131,9 +131,9 @@ fn gather(moment: &Moment<'_>, id: MinerId) -> chain::Result<Option<Told>> {
     let Some(miner) = chain::state::Miner::of(moment.tree.store(), &actor, &moment.codes)? else {
         return Ok(None);
     };
-    let portrait = Portrait::of(&miner)?;
+    let portrait = MinerSummary::of(&miner)?;
     let (claim, clock) = (moment.powers.of(id).claim, moment.clock());
-    let deadline = |(index, of): (&u64, &ledger::DeadlinePortrait)| Deadline {
+    let deadline = |(index, of): (&u64, &ledger::DeadlineSummary)| Deadline {
         deadline: *index,
         partitions: of.partitions,
         live: of.live,
@@ -159,8 +159,8 @@ fn gather(moment: &Moment<'_>, id: MinerId) -> chain::Result<Option<Told>> {
 }
 
 /// Expirations by month, or by spans of epochs where no clock tells months.
-fn expirations(portrait: &Portrait, clock: Option<Clock>) -> Vec<Expiring> {
-    let mut periods: BTreeMap<i64, (String, BTreeMap<Content, Holding>)> = BTreeMap::new();
+fn expirations(portrait: &MinerSummary, clock: Option<Clock>) -> Vec<Expiring> {
+    let mut periods: BTreeMap<i64, (String, BTreeMap<Content, SectorTotals>)> = BTreeMap::new();
     for (epoch, by_content) in &portrait.expirations {
         let (order, name) = period(*epoch, clock);
         let (_, sums) = periods.entry(order).or_insert_with(|| (name, BTreeMap::new()));
@@ -168,9 +168,9 @@ fn expirations(portrait: &Portrait, clock: Option<Clock>) -> Vec<Expiring> {
             sums.entry(*content).or_default().add(holding);
         }
     }
-    let expiring = |(period, sums): (String, BTreeMap<Content, Holding>)| {
+    let expiring = |(period, sums): (String, BTreeMap<Content, SectorTotals>)| {
         let of = |content| Sum::of(&sums.get(&content).copied().unwrap_or_default());
-        let mut all = Holding::default();
+        let mut all = SectorTotals::default();
         sums.values().for_each(|holding| all.add(holding));
         Expiring {
             period,

@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use chain::state::{ActorCodes, Miner, StateTree};
 use chain::{Block, BlockStore, Budget, Chain, ChainSegment, Cid, Result};
-use ledger::{ChainPowers, Portrait, Reading};
+use ledger::{ChainPowers, EventReader, MinerSummary};
 
 pub use blocks::{Blocks, link};
 pub use chains::of_heights;
@@ -92,19 +92,19 @@ fn segments<'s>(store: &'s dyn BlockStore, roots: &[Cid]) -> Result<Vec<ChainSeg
 
 /// What all commands do, and the counts of `car info`.
 fn open(store: &dyn BlockStore, roots: &[Cid]) -> Result<()> {
-    stretches(store, roots)?.iter().try_for_each(|stretch| stretch.chain.without_receipts().map(drop))
+    segments(store, roots)?.iter().try_for_each(|segment| segment.chain.without_receipts().map(drop))
 }
 
 /// As `car info` and `miner`: everything of the newest state.
 fn look(store: &dyn BlockStore, roots: &[Cid]) -> Result<()> {
-    let chain = stretches(store, roots)?.remove(0).chain;
+    let chain = segments(store, roots)?.remove(0).chain;
     let Some(head) = chain.tipsets().last() else { return Ok(()) };
     let tree = StateTree::open(store, &head.parent_state_root)?;
     let codes = ActorCodes::of(chain.network());
     codes.add_manifest(&tree)?;
     ChainPowers::default().advance(store, &head.parent_state_root, &codes)?;
     for (_, miner) in Miner::all(&tree, &codes)? {
-        Portrait::of(&miner)?;
+        MinerSummary::of(&miner)?;
     }
     Ok(())
 }
@@ -112,8 +112,8 @@ fn look(store: &dyn BlockStore, roots: &[Cid]) -> Result<()> {
 /// As `car verify`, `events` and `ingest`: the opening, every transition, and the powers after each. As many events are
 /// held as `ingest` holds of a day.
 fn follow(store: &dyn BlockStore, roots: &[Cid]) -> Result<()> {
-    for ChainSegment { chain, .. } in stretches(store, roots)? {
-        let (opening, mut reading) = Reading::open(&chain, 0)?;
+    for ChainSegment { chain, .. } in segments(store, roots)? {
+        let (opening, mut reading) = EventReader::open(&chain, 0)?;
         for batch in opening {
             batch?;
         }

@@ -1,7 +1,7 @@
 //! `sectorscope car info`: what the files are, how far the chain reads, and who is in its newest state.
 
 use chain::{CarFile, CarStore, Chain, ChainSegment, Network, WalkOptions};
-use ledger::Portrait;
+use ledger::MinerSummary;
 use serde::Serialize;
 
 use super::super::moment::Moment;
@@ -97,7 +97,7 @@ fn gather(cars: &CarStore, at: &At) -> chain::Result<Info> {
     let clock = moment.clock();
     Ok(Info {
         files: cars.files().iter().map(FileInfo::of).collect(),
-        network: clock.map(chain::Clock::network),
+        network: clock.map(chain::network_of),
         genesis: clock.map(chain::Clock::genesis),
         states: stretches.first().map(States::of),
         stretches,
@@ -124,7 +124,7 @@ impl Providers {
         let miners = moment.miners()?;
         let mut with_sectors = Vec::new();
         for (miner, state) in &miners {
-            let portrait = Portrait::of(state)?;
+            let portrait = MinerSummary::of(state)?;
             if portrait.in_state == 0 {
                 continue;
             }

@@ -2,7 +2,7 @@
 
 use anyhow::bail;
 use chain::{CarStore, Chain, ChainSegment, Epoch, ProgressSink, ProgressUnit};
-use ledger::{ChainPowers, Portrait, Reading};
+use ledger::{ChainPowers, EventReader, MinerSummary};
 use serde::Serialize;
 
 use super::super::moment::Moment;
@@ -84,7 +84,7 @@ fn follow(chain: &Chain<'_>, findings: &mut Findings, bars: &Bars) {
     findings.tipsets += tipsets.len();
     bars.begin("following links".to_owned(), tipsets.len() as u64, ProgressUnit::Tipsets);
     let Some(first) = tipsets.first() else { return };
-    let mut reading = match Reading::open(chain, 0) {
+    let mut reading = match EventReader::open(chain, 0) {
         Ok((opening, reading)) => {
             for batch in opening {
                 batch.map(drop).unwrap_or_else(|error| findings.note(Some(first.height), &error));
@@ -96,7 +96,7 @@ fn follow(chain: &Chain<'_>, findings: &mut Findings, bars: &Bars) {
         }
         Err(error) => {
             findings.note(Some(first.height), &error);
-            match Reading::go_on(chain, 0, Vec::new()) {
+            match EventReader::resume(chain, 0, Vec::new()) {
                 Ok(reading) => reading,
                 Err(error) => return findings.note(Some(first.height), &error),
             }
@@ -126,7 +126,7 @@ fn look_at(moment: &Moment<'_>, findings: &mut Findings) {
     match moment.miners() {
         Ok(miners) => {
             for (_, miner) in miners {
-                if let Err(error) = Portrait::of(&miner) {
+                if let Err(error) = MinerSummary::of(&miner) {
                     findings.note(None, &error);
                 }
             }

@@ -8,29 +8,29 @@ use crate::event::Status;
 /// Where the sectors of some partitions stand. The sets are unions over partitions: compaction renumbers
 /// partitions and may move them, so they are never compared one by one.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Standing {
+pub(crate) struct SectorStatusSets {
     pub(super) active: SectorSet,
     pub(super) faulty: SectorSet,
     pub(super) unproven: SectorSet,
     pub(super) recovering: SectorSet,
 }
 
-impl Standing {
+impl SectorStatusSets {
     /// Of all partitions of a miner, none of which is held: one block may stand for very many of them.
     pub(crate) fn of(miner: &Miner<'_>) -> Result<Self> {
-        let mut all = Gathered::default();
+        let mut all = SectorStatusSetsBuilder::default();
         miner.for_each_partition(&mut |_, _, partition| {
             all.add(&partition);
             Ok(())
         })?;
-        Ok(all.standing())
+        Ok(all.finish())
     }
 
     /// Of some partitions.
     pub(super) fn over<'p>(partitions: impl Iterator<Item = &'p Partition>) -> Self {
-        let mut all = Gathered::default();
+        let mut all = SectorStatusSetsBuilder::default();
         partitions.for_each(|partition| all.add(partition));
-        all.standing()
+        all.finish()
     }
 
     /// How many sectors live.
@@ -55,7 +55,7 @@ impl Standing {
     }
 
     /// The sectors that stand elsewhere in another.
-    pub(super) fn moved_to(&self, after: &Self) -> SectorSet {
+    pub(super) fn changed_in(&self, after: &Self) -> SectorSet {
         SectorSet::union_of([
             &self.active.symmetric_difference(&after.active),
             &self.faulty.symmetric_difference(&after.faulty),
@@ -66,14 +66,14 @@ impl Standing {
 
 /// The sets of partitions, added up.
 #[derive(Default)]
-struct Gathered {
+struct SectorStatusSetsBuilder {
     live: SectorSetUnion,
     faulty: SectorSetUnion,
     unproven: SectorSetUnion,
     recovering: SectorSetUnion,
 }
 
-impl Gathered {
+impl SectorStatusSetsBuilder {
     fn add(&mut self, partition: &Partition) {
         match partition.terminated.is_empty() {
             true => self.live.add(&partition.sectors),
@@ -84,11 +84,11 @@ impl Gathered {
         self.recovering.add(&partition.recoveries);
     }
 
-    fn standing(self) -> Standing {
+    fn finish(self) -> SectorStatusSets {
         let live = self.live.set();
         let (faulty, unproven) =
             (self.faulty.set().intersection(&live), self.unproven.set().intersection(&live));
         let active = live.difference(&faulty).difference(&unproven);
-        Standing { active, faulty, unproven, recovering: self.recovering.set() }
+        SectorStatusSets { active, faulty, unproven, recovering: self.recovering.set() }
     }
 }

@@ -19,7 +19,7 @@ const MOST_PERIODS: usize = 1 << 11;
 /// cron may have slept before), so it gives only the epochs at which periods begin, modulo their length
 /// (`NewDeadlineInfoFromOffsetAndEpoch` in specs-actors v4 `miner_state.go`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Closings {
+pub(super) struct DeadlineEnds {
     /// An epoch at which a proving period begins, below its length.
     offset: i64,
     /// The first epoch and the last that count; none do if the first is higher.
@@ -27,7 +27,7 @@ pub(super) struct Closings {
     last: Epoch,
 }
 
-impl Closings {
+impl DeadlineEnds {
     /// None at all.
     pub(super) const NONE: Self = Self { offset: 0, first: Epoch(1), last: Epoch(0) };
 
@@ -86,7 +86,7 @@ mod tests {
     use super::*;
 
     fn ends(first: i64, last: i64, deadline: u64) -> Vec<i64> {
-        let closings = Closings { offset: 100, first: Epoch(first), last: Epoch(last) };
+        let ends = DeadlineEnds { offset: 100, first: Epoch(first), last: Epoch(last) };
         closings.of(deadline).map(|epoch| epoch.0).collect()
     }
 
@@ -100,11 +100,12 @@ mod tests {
 
     #[test]
     fn the_first_end_is_that_of_whichever_deadline_comes_first() {
-        let first = |first, last| Closings { offset: 100, first: Epoch(first), last: Epoch(last) }.first();
+        let first =
+            |first, last| DeadlineEnds { offset: 100, first: Epoch(first), last: Epoch(last) }.first();
         assert_eq!(first(0, 38), None);
         assert_eq!(first(0, 39), Some(Epoch(39)));
         assert_eq!(first(40, 5000), Some(Epoch(99)));
-        assert_eq!(Closings::NONE.first(), None);
+        assert_eq!(DeadlineEnds::NONE.first(), None);
     }
 
     #[test]

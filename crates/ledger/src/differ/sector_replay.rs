@@ -1,16 +1,17 @@
 //! One sector in one tipset.
 //!
-//! A [`Tale`] begins where the state before leaves the sector and is led through what ran. Each step may change
-//! where it stands or its terms ([`amend`]), and adds the event that says so; [`Tale::settle`] adds what no step explains.
+//! A [`SectorReplay`] begins where the state before leaves the sector and is led through what ran. Each step may change
+//! where it stands or its terms ([`terms_changes`]), and adds the event that says so; [`SectorReplay::reconcile_with_state`] adds what no step explains.
 
-mod amend;
+mod terms_changes;
 
 use chain::state::{MinerCall, PartitionSectors};
 use chain::{Epoch, Result, SectorNumber};
 
 use super::calls::Call;
-use super::changes::{Due, Seat};
-use super::story::{Scene, Stage, Step};
+use super::changes::{QueuedExpiration, SectorLocation};
+use super::miner_context::MinerContext;
+use super::steps::{Stage, Step};
 use super::terms::Terms;
 use crate::event::{Cause, Event, Kind, Status};
 
@@ -18,14 +19,14 @@ use crate::event::{Cause, Event, Kind, Status};
 const INSIDE: (Stage, u64) = (Stage::Message(usize::MAX), 0);
 
 /// One sector in one tipset: where it stands and on which terms, as the steps go by.
-pub(super) struct Tale<'a, 's> {
-    scene: &'a Scene<'a, 's>,
+pub(super) struct SectorReplay<'a, 's> {
+    context: &'a MinerContext<'a, 's>,
     sector: SectorNumber,
-    seat: Option<Seat>,
+    location: Option<SectorLocation>,
     /// Where it stands after all.
-    outcome: Status,
+    final_status: Status,
     /// Its terms after all, where the state still has them.
-    settled: Option<Terms>,
+    final_terms: Option<Terms>,
     /// Its terms now; for a sector that is to be onboarded those it will have.
     terms: Terms,
     status: Status,
@@ -39,30 +40,31 @@ pub(super) struct Tale<'a, 's> {
     steps: Vec<Step>,
 }
 
-impl<'a, 's> Tale<'a, 's> {
+impl<'a, 's> SectorReplay<'a, 's> {
     /// `None` if nothing happened to the sector that is an event.
-    pub(super) fn begin(scene: &'a Scene<'a, 's>, sector: SectorNumber) -> Result<Option<Self>> {
-        let (status, outcome) = scene.changes.statuses(sector)?;
-        let (before, settled) = scene.changes.terms(sector)?;
+    pub(super) fn new(context: &'a MinerContext<'a, 's>, sector: SectorNumber) -> Result<Option<Self>> {
+        let (status, final_status) = context.changes.statuses(sector)?;
+        let (before, final_terms) = context.changes.terms(sector)?;
         // A dead sector that was rewritten or compacted away.
         if status == Status::None && before.is_some() {
             return Ok(None);
         }
-        let known = before.or_else(|| settled.clone());
-        let Some(terms) = known.map_or_else(|| scene.terms_of_vanished(sector), |terms| Ok(Some(terms)))?
+        let known = before.or_else(|| final_terms.clone());
+        let Some(terms) =
+            known.map_or_else(|| context.terms_of_transient(sector), |terms| Ok(Some(terms)))?
         else {
             return Ok(None);
         };
         let activation = terms.activation;
         Ok(Some(Self {
-            scene,
+            context,
             sector,
-            seat: scene.changes.seat(sector),
-            outcome,
-            settled,
+            location: context.changes.location(sector),
+            final_status,
+            final_terms,
             terms,
             status,
-            recovering: scene.changes.was_recovering(sector),
+            recovering: context.changes.was_recovering(sector),
             recovered: false,
             posted: false,
             missed: None,
@@ -72,28 +74,28 @@ impl<'a, 's> Tale<'a, 's> {
     }
 
     /// The steps, and the activation before if the state after shows another.
-    pub(super) fn tell(mut self) -> Result<(Vec<Step>, Option<Epoch>)> {
+    pub(super) fn replay(mut self) -> Result<(Vec<Step>, Option<Epoch>)> {
         if self.was_dropped_by_migration()? {
             let cause = Some(Cause::Migration);
             self.add((Stage::Migration, 0), Kind::Adjust, cause, Status::None, None, None);
         }
-        let closings = self.scene.changes.closings;
-        let ends = self.seat.into_iter().flat_map(|seat| closings.of(seat.deadline));
-        let (height, mut first) = (self.scene.height, true);
+        let deadline_ends = self.context.changes.deadline_ends;
+        let ends = self.location.into_iter().flat_map(|location| deadline_ends.of(location.deadline));
+        let (height, mut first) = (self.context.height, true);
         for end in ends.clone().take_while(|end| *end < height) {
-            self.deadline_ends(end, first)?;
+            self.end_deadline(end, first)?;
             first = false;
         }
-        for call in self.scene.calls {
+        for call in self.context.calls {
             self.call(call)?;
         }
         // Calls from inside other actors run before the tipset's own cron, too.
-        self.settle_arrival()?;
+        self.reconcile_onboarding()?;
         if let Some(end) = ends.last().filter(|end| *end == height) {
-            self.deadline_ends(end, first)?;
+            self.end_deadline(end, first)?;
         }
-        self.settle();
-        let shown = self.settled.as_ref().map(|settled| settled.activation);
+        self.reconcile_with_state();
+        let shown = self.final_terms.as_ref().map(|settled| settled.activation);
         let overwritten = shown.is_some_and(|shown| shown != self.activation).then_some(self.activation);
         Ok((self.steps, overwritten))
     }
@@ -115,8 +117,8 @@ impl<'a, 's> Tale<'a, 's> {
         let terms = terms.unwrap_or_else(|| self.terms.clone());
         let (was, is) = (self.is_live(), status != Status::None);
         let event = Event {
-            epoch: self.scene.height,
-            miner: self.scene.miner,
+            epoch: self.context.height,
+            miner: self.context.miner,
             sector: self.sector,
             kind,
             cause,
@@ -135,19 +137,19 @@ impl<'a, 's> Tale<'a, 's> {
         };
         let nth = self.steps.len();
         let call = call.map(|call| (call.index, call.method));
-        self.steps.push(self.scene.step(at.0, at.1, self.sector, nth, event, call));
+        self.steps.push(self.context.step(at.0, at.1, self.sector, nth, event, call));
         self.status = status;
         self.terms = terms;
     }
 
     /// Whether a state migration took the sector away: it is gone, and neither the queue nor a message explains that.
     fn was_dropped_by_migration(&self) -> Result<bool> {
-        let changes = self.scene.changes;
-        if !changes.migrated || self.outcome != Status::None || !self.is_live() || self.is_terminated() {
+        let changes = self.context.changes;
+        if !changes.migrated || self.final_status != Status::None || !self.is_live() || self.is_terminated() {
             return Ok(false);
         }
-        let last = self.seat.and_then(|seat| changes.closings.of(seat.deadline).last());
-        let due = changes.due(self.sector)?;
+        let last = self.location.and_then(|location| changes.deadline_ends.of(location.deadline).last());
+        let due = changes.queued_expiration(self.sector)?;
         Ok(due.zip(last).is_none_or(|((due, _), end)| due > end))
     }
 
@@ -155,24 +157,24 @@ impl<'a, 's> Tale<'a, 's> {
     fn is_terminated(&self) -> bool {
         let terminates =
             |call: &Call| matches!(&call.op, MinerCall::Terminate(places) if self.named(places).is_some());
-        self.scene.calls.iter().any(terminates)
+        self.context.calls.iter().any(terminates)
     }
 
     /// The cron at the end of a deadline: sectors whose time has come leave, and those of a partition without a proof
     /// become faulty. What the state before has of proofs is spent by the first end.
-    fn deadline_ends(&mut self, end: Epoch, first: bool) -> Result<()> {
+    fn end_deadline(&mut self, end: Epoch, first: bool) -> Result<()> {
         if !self.is_live() {
             return Ok(());
         }
-        let stage = if end < self.scene.height { Stage::NullRound(end) } else { Stage::Cron };
-        if self.outcome == Status::None && self.leaves_by_cron((stage, 0), end)? {
+        let stage = if end < self.context.height { Stage::NullRound(end) } else { Stage::Cron };
+        if self.final_status == Status::None && self.leaves_by_cron((stage, 0), end)? {
             return Ok(());
         }
-        let stays_faulty = matches!(self.outcome, Status::Faulty | Status::None);
+        let stays_faulty = matches!(self.final_status, Status::Faulty | Status::None);
         if matches!(self.status, Status::Active | Status::Unproven)
             && stays_faulty
             && !self.posted
-            && !(first && self.scene.changes.was_posted(self.sector)?)
+            && !(first && self.context.changes.was_posted(self.sector)?)
         {
             self.add((stage, 0), Kind::Fault, Some(Cause::Missed), Status::Faulty, None, None);
             self.missed = Some(end);
@@ -183,25 +185,25 @@ impl<'a, 's> Tale<'a, 's> {
     /// Lets the sector leave if its time has come by the end of its deadline: by the queue before, or by what happened
     /// since. A termination that names the sector and comes before the cron has done so already.
     fn leaves_by_cron(&mut self, at: (Stage, u64), end: Epoch) -> Result<bool> {
-        let changes = self.scene.changes;
+        let changes = self.context.changes;
         // Only live sectors can be terminated, so the cron of a null round did not take it, though its time had come: up
         // to network version 6 extensions left partitions out of their deadline's queue (specs-actors v2.3.6
         // `miner_actor.go`, `ExtendSectorExpiration`).
-        if end < self.scene.height && self.is_terminated() {
+        if end < self.context.height && self.is_terminated() {
             return Ok(false);
         }
         // It was scheduled to leave when its replacement came, at the end of the tipset's messages.
-        if end == self.scene.height && changes.was_replaced(self.sector) {
+        if end == self.context.height && changes.was_replaced(self.sector) {
             self.expire(at);
             return Ok(true);
         }
         let too_long = self.missed.is_some_and(|missed| missed + changes.fault_age() <= end);
-        match changes.due(self.sector)?.filter(|(due, _)| *due <= end) {
-            Some((_, Due::OnTime)) => self.expire(at),
+        match changes.queued_expiration(self.sector)?.filter(|(due, _)| *due <= end) {
+            Some((_, QueuedExpiration::OnTime)) => self.expire(at),
             // Recovered in this very tipset: it is back in the queue at its own expiration.
-            Some((_, Due::Early)) if self.recovered => self.expire(at),
+            Some((_, QueuedExpiration::Early)) if self.recovered => self.expire(at),
             None if !too_long => return Ok(false),
-            Some((_, Due::Early)) | None => {
+            Some((_, QueuedExpiration::Early)) | None => {
                 self.add(at, Kind::Terminate, Some(Cause::Passive), Status::None, None, None);
             }
         }
@@ -210,7 +212,7 @@ impl<'a, 's> Tale<'a, 's> {
 
     fn expire(&mut self, at: (Stage, u64)) {
         // Left by an on-time entry although its own expiration lies ahead: a CC sector that was replaced.
-        let replaced = self.terms.expiration > self.scene.height;
+        let replaced = self.terms.expiration > self.context.height;
         let cause = if replaced { Cause::Replaced } else { Cause::OnTime };
         self.add(at, Kind::Expire, Some(cause), Status::None, None, None);
     }
@@ -230,7 +232,7 @@ impl<'a, 's> Tale<'a, 's> {
             MinerCall::Terminate(places) => {
                 if let Some(place) = self.named(places)
                     && self.is_live()
-                    && self.outcome == Status::None
+                    && self.final_status == Status::None
                 {
                     let at = (Stage::Message(call.index), place.deadline);
                     self.add(at, Kind::Terminate, Some(Cause::Active), Status::None, None, Some(call));
@@ -244,13 +246,13 @@ impl<'a, 's> Tale<'a, 's> {
             MinerCall::DeclareRecoveries(places) => self.recovering |= self.named(places).is_some(),
             MinerCall::Post { deadline, partitions } => self.post(*deadline, partitions, call),
             MinerCall::Dispute { .. } => {
-                if self.scene.disputed(call).is_some_and(|places| self.named(places).is_some()) {
+                if self.context.disputed(call).is_some_and(|places| self.named(places).is_some()) {
                     self.fault((Stage::Message(call.index), 0), Cause::Disputed, call);
                 }
             }
             // In actors v1 it deletes the miner; later it costs a penalty alone.
             MinerCall::ReportConsensusFault => {
-                if self.scene.changes.deleted() && self.is_live() {
+                if self.context.changes.deleted() && self.is_live() {
                     let at = (Stage::Message(call.index), 0);
                     self.add(at, Kind::Terminate, Some(Cause::Active), Status::None, None, Some(call));
                 }
@@ -264,7 +266,7 @@ impl<'a, 's> Tale<'a, 's> {
     /// cron after all messages, which finds no pre-commit any more if an aggregate has used it up (specs-actors v5.0.6
     /// `miner_actor.go`, `ProveCommitSector` and `ProveCommitAggregate`).
     fn is_proven_by_another(&self, call: &Call) -> bool {
-        self.scene.calls.iter().any(|later| {
+        self.context.calls.iter().any(|later| {
             later.index > call.index && later.method != 7 && later.op.proves(self.sector).is_some()
         })
     }
@@ -283,18 +285,18 @@ impl<'a, 's> Tale<'a, 's> {
             Some(36) => Cause::NonInteractive,
             Some(_) => Cause::Batch,
             // From inside another actor: a sector without a pre-commit can only be non-interactive.
-            None if self.scene.changes.precommits.contains_key(&self.sector) => self.scene.unseen_cause(),
+            None if self.context.changes.precommits.contains_key(&self.sector) => self.context.unseen_cause(),
             None => Cause::NonInteractive,
         };
         self.add(at, Kind::Onboard, Some(cause), Status::Unproven, None, call);
-        if !self.scene.changes.proves() {
+        if !self.context.changes.proves() {
             self.add(at, Kind::Proven, None, Status::Active, None, call);
         }
     }
 
     fn fault(&mut self, at: (Stage, u64), cause: Cause, call: &Call) {
         if matches!(self.status, Status::Active | Status::Unproven)
-            && matches!(self.outcome, Status::Faulty | Status::None)
+            && matches!(self.final_status, Status::Faulty | Status::None)
         {
             self.add(at, Kind::Fault, Some(cause), Status::Faulty, None, Some(call));
         }
@@ -304,10 +306,10 @@ impl<'a, 's> Tale<'a, 's> {
     /// A window `PoSt`: what it skips becomes faulty; of the rest, the unproven are proven and the recovering
     /// recover.
     fn post(&mut self, deadline: u64, partitions: &[PartitionSectors], call: &Call) {
-        let Some(seat) = self.seat.filter(|seat| seat.deadline == deadline) else {
+        let Some(location) = self.location.filter(|location| location.deadline == deadline) else {
             return;
         };
-        let Some(place) = partitions.iter().find(|place| place.partition == seat.partition) else {
+        let Some(place) = partitions.iter().find(|place| place.partition == location.partition) else {
             return;
         };
         self.posted = true;
@@ -317,10 +319,10 @@ impl<'a, 's> Tale<'a, 's> {
             return;
         }
         match self.status {
-            Status::Unproven if self.outcome != Status::Unproven => {
+            Status::Unproven if self.final_status != Status::Unproven => {
                 self.add(at, Kind::Proven, None, Status::Active, None, Some(call));
             }
-            Status::Faulty if self.recovering && self.outcome != Status::Faulty => {
+            Status::Faulty if self.recovering && self.final_status != Status::Faulty => {
                 self.recovered = true;
                 self.add(at, Kind::Recover, None, Status::Active, None, Some(call));
             }
@@ -329,8 +331,8 @@ impl<'a, 's> Tale<'a, 's> {
     }
 
     /// Explains by the state alone what no step has.
-    fn settle(&mut self) {
-        match (self.status, self.outcome) {
+    fn reconcile_with_state(&mut self) {
+        match (self.status, self.final_status) {
             (before, after) if before == after => {}
             // Nothing leaves by cron but at the end of its deadline.
             (_, Status::None) => {
@@ -350,11 +352,11 @@ impl<'a, 's> Tale<'a, 's> {
     }
 
     /// Onboardings and changes of terms that no message shows.
-    fn settle_arrival(&mut self) -> Result<()> {
-        let arrived = self.outcome != Status::None || self.scene.changes.is_new(self.sector);
+    fn reconcile_onboarding(&mut self) -> Result<()> {
+        let arrived = self.final_status != Status::None || self.context.changes.is_new(self.sector);
         if !self.is_live() && self.steps.is_empty() && arrived {
             self.onboard(INSIDE, None);
         }
-        self.settle_terms()
+        self.reconcile_terms()
     }
 }

@@ -3,19 +3,19 @@
 use chain::Epoch;
 use chain::state::MinerCall;
 
-use super::super::closings::{DEADLINES, PERIOD, WINDOW};
+use super::super::deadline_ends::{DEADLINES, PERIOD, WINDOW};
 
 /// Epochs before a deadline opens from which on faults and recoveries are declared no more (`FaultDeclarationCutoff`).
 const DECLARATION_CUTOFF: i64 = 70;
 
 /// Where a height lies in a miner's proving period. Source: builtin-actors, `actors/miner/src/deadlines.rs`.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Calendar {
+pub(super) struct ProvingSchedule {
     /// Epochs since a deadline 0 opened.
     elapsed: i64,
 }
 
-impl Calendar {
+impl ProvingSchedule {
     /// Of a height, for a miner one of whose proving periods begins at `start`. The start may be long ago: it tells by
     /// its place in a period only.
     pub(super) fn at(height: Epoch, start: Epoch) -> Self {
@@ -65,8 +65,8 @@ impl Calendar {
 mod tests {
     use super::*;
 
-    fn at(elapsed: i64) -> Calendar {
-        Calendar::at(Epoch(7 * PERIOD + 100 + elapsed), Epoch(100))
+    fn at(elapsed: i64) -> ProvingSchedule {
+        ProvingSchedule::at(Epoch(7 * PERIOD + 100 + elapsed), Epoch(100))
     }
 
     #[test]
@@ -95,8 +95,8 @@ mod tests {
 
     #[test]
     fn a_proving_period_that_starts_later_tells_as_well() {
-        assert!(Calendar::at(Epoch(100), Epoch(100 + 3 * PERIOD)).is_open(0));
-        assert!(Calendar::at(Epoch(99), Epoch(100)).is_open(47));
+        assert!(ProvingSchedule::at(Epoch(100), Epoch(100 + 3 * PERIOD)).is_open(0));
+        assert!(ProvingSchedule::at(Epoch(99), Epoch(100)).is_open(47));
     }
 
     #[test]

@@ -6,17 +6,16 @@
 
 use chain::{Epoch, Result, SectorNumber};
 
-use super::absurd;
-use super::terms::{Terms, Weights};
+use super::terms::{Terms, Weights, overflow_error};
 
 /// The rules of the actors version that a tipset's messages met, at its height.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Rules {
+pub(super) struct ActorRules {
     pub(super) version: u8,
     pub(super) now: Epoch,
 }
 
-impl Rules {
+impl ActorRules {
     /// A sector's terms after an extension to `expiration` that drops `dropped` bytes of verified claims. Its pledge and
     /// fee stay what they are.
     pub(super) fn extended(
@@ -27,7 +26,8 @@ impl Rules {
         dropped: i128,
     ) -> Result<Terms> {
         let power_base = if self.version >= 12 { self.now } else { terms.power_base };
-        let weights = self.weights(terms, expiration - power_base, dropped).ok_or_else(|| absurd(sector))?;
+        let weights =
+            self.weights(terms, expiration - power_base, dropped).ok_or_else(|| overflow_error(sector))?;
         Terms { expiration, power_base, weights, ..terms.clone() }.valued(sector)
     }
 

@@ -6,7 +6,7 @@ use chain::state::{Actor, Multisig, MultisigCall, StateTree, Transaction};
 use chain::{Address, Result, work};
 
 /// A multisig, as the calls of a tipset go by.
-pub(super) struct Members<'s> {
+pub(super) struct MultisigReplay<'s> {
     /// The state after.
     after: StateTree<'s>,
     number: u64,
@@ -20,11 +20,11 @@ pub(super) struct Members<'s> {
     /// Without receipts, what is taken for executed: the call that did it may have failed, and a later one done it.
     executed: HashMap<i64, Transaction>,
     /// Who signs, reckoned without receipts.
-    signing: Option<Signing<'s>>,
+    signing: Option<Signers<'s>>,
 }
 
 /// Who signs by now.
-struct Signing<'s> {
+struct Signers<'s> {
     signers: Vec<Address>,
     threshold: usize,
     /// The id of the tipset's first proposal, and of the next.
@@ -36,7 +36,7 @@ struct Signing<'s> {
     after: Multisig<'s>,
 }
 
-impl<'s> Members<'s> {
+impl<'s> MultisigReplay<'s> {
     pub(super) fn of(after: StateTree<'s>, number: u64, entry: Option<Actor>, version: u8) -> Self {
         Self {
             after,
@@ -151,7 +151,7 @@ impl<'s> Members<'s> {
     }
 
     /// The multisig's call of itself, with signers by their numbers.
-    pub(super) fn govern(&mut self, call: MultisigCall) -> Result<()> {
+    pub(super) fn change_signers(&mut self, call: MultisigCall) -> Result<()> {
         // Approvals of who no longer signs are taken back from actors v2 on (`PurgeApprovals`).
         let purges = self.version >= 2;
         let Some(signing) = self.signing()? else { return Ok(()) };
@@ -179,7 +179,7 @@ impl<'s> Members<'s> {
 
     /// Who signs by now: at first as in the state before. One that was created since is taken as the state after has it.
     /// `None` where the multisig's state is the same before and after: every call by a signer changes it, so all failed.
-    fn signing(&mut self) -> Result<Option<&mut Signing<'s>>> {
+    fn signing(&mut self) -> Result<Option<&mut Signers<'s>>> {
         if self.signing.is_none() {
             let Some(actor) = self.after.actor(self.number)? else { return Ok(None) };
             if self.entry.as_ref().is_some_and(|before| before.head == actor.head) {
@@ -191,14 +191,14 @@ impl<'s> Members<'s> {
             let (earliest, next) = before.as_ref().map_or((&after, 0), |before| (before, before.next));
             let threshold = usize::try_from(earliest.threshold).unwrap_or(usize::MAX);
             let signers = earliest.signers.clone();
-            self.signing = Some(Signing { signers, threshold, first: next, next, purged: Vec::new(), after });
+            self.signing = Some(Signers { signers, threshold, first: next, next, purged: Vec::new(), after });
             self.before = before;
         }
         Ok(self.signing.as_mut())
     }
 }
 
-impl Signing<'_> {
+impl Signers<'_> {
     fn remove(&mut self, signer: Address, purges: bool) {
         self.signers.retain(|other| *other != signer);
         if purges {

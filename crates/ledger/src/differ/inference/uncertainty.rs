@@ -6,17 +6,17 @@ use chain::state::{MinerCall, PartitionSectors};
 use chain::{Result, SectorNumber, work};
 
 use super::super::calls::{Call, items};
-use super::super::story::{Step, names};
-use super::Judged;
-use super::among::{asks, named, shows_alone};
-use super::outcome::Outcome;
+use super::super::steps::{Step, names};
+use super::call_conflicts::{asks, named, shows_alone};
+use super::inferred_calls::InferredCalls;
+use super::state_evidence::StateEvidence;
 use crate::event::{Event, Kind};
 
 /// Marks those of a miner's events that are of an ambiguous kind, and counts them.
-pub(in super::super) fn mark(steps: &mut [Step], judged: &Judged<'_, '_>) -> Result<u64> {
+pub(in super::super) fn mark_uncertain(steps: &mut [Step], judged: &InferredCalls<'_, '_>) -> Result<u64> {
     let mut marked = 0;
-    let (calls, Some(outcome)) = (&*judged.calls, &judged.outcome) else { return Ok(marked) };
-    let doubt = Doubt { outcome, calls, confirmed: calls.iter().map(|_| OnceCell::new()).collect() };
+    let (calls, Some(outcome)) = (&*judged.calls, &judged.evidence) else { return Ok(marked) };
+    let doubt = Uncertainty { outcome, calls, confirmed: calls.iter().map(|_| OnceCell::new()).collect() };
     outcome.changes.spend((steps.len() as u64).saturating_mul(work::LOOKUP * 4 * items(calls)))?;
     for step in steps {
         let (event, call) = step.caused();
@@ -32,14 +32,14 @@ pub(in super::super) fn mark(steps: &mut [Step], judged: &Judged<'_, '_>) -> Res
     Ok(marked)
 }
 
-struct Doubt<'a, 's> {
-    outcome: &'a Outcome<'a, 's>,
+struct Uncertainty<'a, 's> {
+    outcome: &'a StateEvidence<'a, 's>,
     calls: &'a [Call],
     /// Whether a call has an effect that no other explains.
     confirmed: Vec<OnceCell<bool>>,
 }
 
-impl Doubt<'_, '_> {
+impl Uncertainty<'_, '_> {
     /// Whether the event may not have happened, or not by call number `at`.
     fn is_on(&self, event: &Event, at: usize) -> Result<bool> {
         let (call, sector) = (&self.calls[at], event.sector);
@@ -103,7 +103,7 @@ impl Doubt<'_, '_> {
 
     /// Whether a window `PoSt` of that deadline is of the sector's partition.
     fn covers(&self, partitions: &[PartitionSectors], deadline: u64, sector: SectorNumber) -> bool {
-        self.outcome.changes.seat(sector).is_some_and(|seat| {
+        self.outcome.changes.location(sector).is_some_and(|seat| {
             seat.deadline == deadline && partitions.iter().any(|place| place.partition == seat.partition)
         })
     }
@@ -126,8 +126,8 @@ impl Doubt<'_, '_> {
         if self.outcome.version > 2 {
             return Ok(false);
         }
-        let closed = changes.seat(sector).is_some_and(|seat| changes.closings.ended(seat.deadline));
-        Ok(closed && changes.due(sector)?.is_some())
+        let closed = changes.location(sector).is_some_and(|seat| changes.deadline_ends.ended(seat.deadline));
+        Ok(closed && changes.queued_expiration(sector)?.is_some())
     }
 
     /// Whether the call has an effect that no other call or cron explains.
@@ -161,9 +161,9 @@ impl Doubt<'_, '_> {
 
     /// Whether a sector became faulty that only this declaration or dispute names, and no cron came to it.
     fn faulted_alone(&self, at: usize, place: &PartitionSectors) -> bool {
-        let (before, after) = self.outcome.changes.standing();
+        let (before, after) = self.outcome.changes.status_sets();
         let fell = before.active.union(&before.unproven).intersection(&after.faulty);
-        let closed = self.outcome.changes.closings.ended(place.deadline);
+        let closed = self.outcome.changes.deadline_ends.ended(place.deadline);
         let contested = |call: &Call| match &call.op {
             MinerCall::Dispute { deadline, .. } => *deadline == place.deadline,
             MinerCall::DeclareFaults(places) => {
@@ -192,8 +192,8 @@ impl Doubt<'_, '_> {
         else {
             return false;
         };
-        let after = &changes.standing().1;
-        let closed = changes.closings.ended(deadline);
+        let after = &changes.status_sets().1;
+        let closed = changes.deadline_ends.ended(deadline);
         let sound = before.live().difference(&before.faults).difference(&before.unproven);
         let proven = before.unproven.union(&before.faults).intersection(&after.active);
         let skipped = place.sectors.intersection(&sound).intersection(&after.faulty);

@@ -8,13 +8,13 @@ use chain::{Epoch, Result, SectorNumber, SectorSet};
 use super::super::calls::Call;
 use super::super::changes::MinerChanges;
 use super::super::terms::Terms;
-use super::calendar::Calendar;
+use super::proving_schedule::ProvingSchedule;
 
 /// More sectors than any message may name (25,000 since actors v7, fewer before): one that names more failed.
 pub(super) const MOST_NAMED: u64 = 1 << 16;
 
 /// A miner before and after a tipset, as far as calls are held against it.
-pub(super) struct Outcome<'a, 's> {
+pub(super) struct StateEvidence<'a, 's> {
     pub(super) changes: &'a MinerChanges<'s>,
     pub(super) height: Epoch,
     pub(super) version: u8,
@@ -25,10 +25,12 @@ pub(super) struct Outcome<'a, 's> {
     gone_before: OnceCell<SectorSet>,
 }
 
-impl<'a, 's> Outcome<'a, 's> {
+impl<'a, 's> StateEvidence<'a, 's> {
     pub(super) fn of(changes: &'a MinerChanges<'s>) -> Self {
-        let (before, after) = changes.standing();
-        let live = |of: &crate::differ::Standing| SectorSet::union_of([&of.active, &of.faulty, &of.unproven]);
+        let (before, after) = changes.status_sets();
+        let live = |of: &super::super::status_sets::SectorStatusSets| {
+            SectorSet::union_of([&of.active, &of.faulty, &of.unproven])
+        };
         let sides = changes.changed_partitions().flat_map(|change| [&change.before, &change.after]);
         let seen = SectorSet::union_of(sides.flatten().map(|partition| &partition.sectors));
         Self {
@@ -42,7 +44,7 @@ impl<'a, 's> Outcome<'a, 's> {
     }
 
     /// What the states allow a call to have done; `None` if they refute it.
-    pub(super) fn allows(&self, call: &Call, calendar: Calendar) -> Result<Option<MinerCall>> {
+    pub(super) fn allows(&self, call: &Call, schedule: ProvingSchedule) -> Result<Option<MinerCall>> {
         let all = |refuted: bool| (!refuted).then(|| call.op.clone());
         Ok(match &call.op {
             MinerCall::Precommit(sectors) => all(!sectors.iter().all(|sector| self.is_precommitted(*sector))),
@@ -51,7 +53,7 @@ impl<'a, 's> Outcome<'a, 's> {
                 some(proved.cloned().collect()).map(MinerCall::Prove)
             }
             MinerCall::Update(updates) => {
-                let mutable = |update: &&ReplicaUpdate| !calendar.is_immutable(update.deadline);
+                let mutable = |update: &&ReplicaUpdate| !schedule.is_immutable(update.deadline);
                 let done = updates.iter().filter(mutable).filter(|update| self.may_be_snapped(update));
                 some(done.cloned().collect()).map(MinerCall::Update)
             }
@@ -130,7 +132,7 @@ impl<'a, 's> Outcome<'a, 's> {
 
     /// A named sector is active or unproven before and after.
     fn refutes_faults(&self, places: &[PartitionSectors]) -> Result<bool> {
-        let (before, after) = self.changes.standing();
+        let (before, after) = self.changes.status_sets();
         let sound = before.active.union(&before.unproven).intersection(&after.active.union(&after.unproven));
         for place in places {
             if too_many(&place.sectors) || !place.sectors.intersection(&sound).is_empty() {
@@ -159,7 +161,7 @@ impl<'a, 's> Outcome<'a, 's> {
         partitions: &[PartitionSectors],
     ) -> Result<Option<Vec<PartitionSectors>>> {
         // Those whose proof the state before has: a second one fails, or in actors v1 and v2 does nothing.
-        let reopened = self.changes.closings.of(deadline).next().is_some_and(|end| end < self.height);
+        let reopened = self.changes.deadline_ends.of(deadline).next().is_some_and(|end| end < self.height);
         let posted = if reopened { SectorSet::new() } else { self.changes.posted_before(deadline)? };
         let second = |place: &&PartitionSectors| posted.contains(place.partition);
         if self.version >= 3 && partitions.iter().any(|place| second(&place)) {
@@ -185,7 +187,7 @@ impl<'a, 's> Outcome<'a, 's> {
             .changes
             .changed_partitions()
             .find(|change| (change.deadline, change.index) == (deadline, place.partition));
-        let after = &self.changes.standing().1;
+        let after = &self.changes.status_sets().1;
         let due_of = |partition: &Partition| {
             partition.live().difference(&partition.faults).union(&partition.recoveries)
         };

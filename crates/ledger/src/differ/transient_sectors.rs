@@ -4,14 +4,14 @@ use chain::state::{Activation, MinerCall, PartitionSectors};
 use chain::{AttoFil, Bytes, Result, SectorNumber, SectorSet, work};
 
 use super::calls::Call;
-use super::registers::Registers;
-use super::story::Scene;
+use super::miner_context::MinerContext;
+use super::registries::Registries;
 use super::terms::{Terms, Weights};
 use crate::event::{Backing, Content};
 
-impl Scene<'_, '_> {
+impl MinerContext<'_, '_> {
     /// The sectors that calls onboard and later ones terminate, and that neither state has.
-    pub(super) fn vanished(&self) -> Result<SectorSet> {
+    pub(super) fn transient_sectors(&self) -> Result<SectorSet> {
         let (mut proven, mut vanished) = (Vec::new(), Vec::new());
         for call in self.calls {
             match &call.op {
@@ -39,7 +39,7 @@ impl Scene<'_, '_> {
     /// so was one after it that terminates it. Without the latter it was skipped: an aggregate passes over pre-commits
     /// that are too late, which the end of a deadline then clears away (specs-actors v5.0.6 `miner_actor.go`,
     /// `ProveCommitAggregate`).
-    pub(super) fn came_and_went(&self, sector: SectorNumber) -> bool {
+    pub(super) fn is_transient(&self, sector: SectorNumber) -> bool {
         let terminates = |call: &Call| {
             let named = |place: &PartitionSectors| place.sectors.contains(sector.0);
             matches!(&call.op, MinerCall::Terminate(places) if places.iter().any(named))
@@ -49,8 +49,8 @@ impl Scene<'_, '_> {
 
     /// The terms on which such a sector lived, by the message and the pre-commit in the state before; `None` if they do not
     /// tell. What was pledged for it is in no state.
-    pub(super) fn terms_of_vanished(&self, sector: SectorNumber) -> Result<Option<Terms>> {
-        if !self.came_and_went(sector) {
+    pub(super) fn terms_of_transient(&self, sector: SectorNumber) -> Result<Option<Terms>> {
+        if !self.is_transient(sector) {
             return Ok(None);
         }
         let Some(activation) = self.calls.iter().find_map(|call| call.op.proves(sector)) else {
@@ -81,8 +81,8 @@ impl Scene<'_, '_> {
         let precommit =
             self.changes.precommits.get(&activation.sector).and_then(|(before, _)| before.as_ref());
         if let Some(precommit) = precommit {
-            let registers: &Registers<'_> = &self.registers.before;
-            weights = registers.precommitted(precommit, Some(duration))?;
+            let registries: &Registries<'_> = &self.registries.before;
+            weights = registries.precommitted(precommit, Some(duration))?;
         }
         weights.add_pieces(&activation.pieces, duration, self.changes.version());
         Ok(weights)

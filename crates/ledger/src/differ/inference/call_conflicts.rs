@@ -4,19 +4,19 @@ use chain::state::{Extension, MinerCall, PartitionSectors, QualityUpgrade, Repli
 use chain::{Epoch, Result, SectorNumber, SectorSet};
 
 use super::super::calls::Call;
-use super::outcome::{Outcome, some};
+use super::state_evidence::{StateEvidence, some};
 use crate::event::Status;
 
 /// A call among those that are not refuted so far.
-pub(super) struct Among<'a, 's> {
-    outcome: &'a Outcome<'a, 's>,
+pub(super) struct CallConflicts<'a, 's> {
+    outcome: &'a StateEvidence<'a, 's>,
     earlier: &'a [Call],
     later: &'a [Call],
 }
 
-impl<'a, 's> Among<'a, 's> {
+impl<'a, 's> CallConflicts<'a, 's> {
     /// Call number `at`.
-    pub(super) fn new(outcome: &'a Outcome<'a, 's>, calls: &'a [Call], at: usize) -> Self {
+    pub(super) fn new(outcome: &'a StateEvidence<'a, 's>, calls: &'a [Call], at: usize) -> Self {
         let (earlier, rest) = calls.split_at(at.min(calls.len()));
         Self { outcome, earlier, later: rest.get(1..).unwrap_or_default() }
     }
@@ -221,7 +221,7 @@ impl<'a, 's> Among<'a, 's> {
     fn skipped(&self, deadline: u64, place: &PartitionSectors) -> PartitionSectors {
         let leaving = place
             .sectors
-            .intersection(&self.outcome.changes.standing().0.recovering)
+            .intersection(&self.outcome.changes.status_sets().0.recovering)
             .difference(&self.outcome.live.1);
         let mut skipped = place.sectors.clone();
         if leaving.is_empty() {
@@ -298,7 +298,7 @@ impl<'a, 's> Among<'a, 's> {
     ) -> Status {
         let changes = self.outcome.changes;
         let Some(place) = changes
-            .seat(sector)
+            .location(sector)
             .filter(|seat| seat.deadline == deadline)
             .and_then(|seat| partitions.iter().find(|place| place.partition == seat.partition))
         else {
@@ -354,7 +354,7 @@ fn rebases(call: &Call, sector: SectorNumber, expiration: Epoch) -> bool {
 
 /// Whether the sector's terms after are what the call asked for, and none of the other calls asks for the same.
 pub(super) fn shows_alone<'c>(
-    outcome: &Outcome<'_, '_>,
+    outcome: &StateEvidence<'_, '_>,
     call: &Call,
     sector: SectorNumber,
     others: impl Iterator<Item = &'c Call>,

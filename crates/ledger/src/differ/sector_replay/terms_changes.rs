@@ -1,40 +1,40 @@
 //! Changes of a sector's terms: snaps, extensions and upgrades of quality.
 //!
-//! What lies between two of them is reckoned from what the messages ask ([`Rules`]); the last one leaves what the state
+//! What lies between two of them is reckoned from what the messages ask ([`ActorRules`]); the last one leaves what the state
 //! after has.
 
 use chain::state::{Extension, MinerCall, QualityUpgrade, ReplicaUpdate};
 use chain::{Epoch, Result};
 
+use super::super::actor_rules::ActorRules;
 use super::super::calls::Call;
-use super::super::reckoning::Rules;
-use super::super::story::Stage;
+use super::super::steps::Stage;
 use super::super::terms::{Terms, Weights};
-use super::{INSIDE, Tale};
+use super::{INSIDE, SectorReplay};
 use crate::event::{Cause, Kind};
 
 /// Expiration, sealed CID and flag of full quality that a change is to leave.
 type Asked<'t> = (Epoch, &'t [u8], bool);
 
-impl Tale<'_, '_> {
-    const fn rules(&self) -> Rules {
-        Rules { version: self.scene.changes.version(), now: self.scene.height }
+impl SectorReplay<'_, '_> {
+    const fn rules(&self) -> ActorRules {
+        ActorRules { version: self.context.changes.version(), now: self.context.height }
     }
 
     /// The terms that a change leaves by the outcome: if it is the last one, and they are what it asked for. Else they must
     /// be reckoned.
-    fn settled_by(&self, call: &Call, (expiration, sealed, full_quality): Asked<'_>) -> Option<Terms> {
+    fn final_terms_of(&self, call: &Call, (expiration, sealed, full_quality): Asked<'_>) -> Option<Terms> {
         let fits = |settled: &&Terms| {
             (settled.expiration, &settled.sealed[..], settled.full_quality)
                 == (expiration, sealed, full_quality)
         };
-        let settled = self.settled.as_ref().filter(fits)?;
+        let settled = self.final_terms.as_ref().filter(fits)?;
         (!self.later(call).any(|later| self.amends(later))).then(|| settled.clone())
     }
 
     /// The calls after one.
     fn later(&self, call: &Call) -> impl Iterator<Item = &Call> {
-        self.scene.calls.iter().filter(move |later| later.index > call.index)
+        self.context.calls.iter().filter(move |later| later.index > call.index)
     }
 
     /// Whether a call changes the sector's terms.
@@ -57,17 +57,17 @@ impl Tale<'_, '_> {
             matches!(&earlier.op, MinerCall::Update(updates)
             if updates.iter().any(|one| (one.sector, &one.sealed) == (update.sector, &update.sealed)))
         };
-        !call.certain && self.scene.calls.iter().any(|earlier| earlier.index < call.index && asks(earlier))
+        !call.certain && self.context.calls.iter().any(|earlier| earlier.index < call.index && asks(earlier))
     }
 
     /// Whether the outcome allows that the sector was to expire then: expirations never fall.
     fn may_expire_at(&self, expiration: Epoch) -> bool {
-        self.settled.as_ref().is_none_or(|settled| settled.expiration >= expiration)
+        self.final_terms.as_ref().is_none_or(|settled| settled.expiration >= expiration)
     }
 
     pub(super) fn snap(&mut self, updates: &[ReplicaUpdate], call: &Call) -> Result<()> {
         let Some(update) = updates.iter().find(|update| update.sector == self.sector) else { return Ok(()) };
-        let outcome = self.settled.as_ref().map(|settled| &settled.sealed);
+        let outcome = self.final_terms.as_ref().map(|settled| &settled.sealed);
         let Some(sealed) = Some(&update.sealed).filter(|asked| !asked.is_empty()).or(outcome).cloned() else {
             return Ok(());
         };
@@ -79,7 +79,7 @@ impl Tale<'_, '_> {
         }
         let rules = self.rules();
         let full_quality = self.terms.full_quality || rules.snaps_to_full_quality();
-        let terms = match self.settled_by(call, (self.terms.expiration, &sealed, full_quality)) {
+        let terms = match self.final_terms_of(call, (self.terms.expiration, &sealed, full_quality)) {
             Some(settled) => settled,
             None => {
                 let weights = self.filled(update, &sealed, call)?;
@@ -100,15 +100,15 @@ impl Tale<'_, '_> {
             }
             _ => self.amends(later),
         };
-        let kept = self.settled.as_ref().filter(|settled| settled.sealed == sealed);
+        let kept = self.final_terms.as_ref().filter(|settled| settled.sealed == sealed);
         if let Some(settled) = kept
             && !self.later(call).any(requalifies)
             && let Some(weights) = self.rules().snapped_weights(settled, expiration)
         {
             return Ok(weights);
         }
-        let Rules { version, now } = self.rules();
-        let told = self.scene.registers.filling(&update.data, (now, expiration), version)?;
+        let ActorRules { version, now } = self.rules();
+        let told = self.context.registries.filling(&update.data, (now, expiration), version)?;
         Ok(told.unwrap_or_default())
     }
 
@@ -129,7 +129,7 @@ impl Tale<'_, '_> {
             return Ok(());
         }
         let asked = (last, &self.terms.sealed[..], self.terms.full_quality);
-        let terms = match self.settled_by(call, asked) {
+        let terms = match self.final_terms_of(call, asked) {
             Some(settled) => settled,
             None => self.extended(declared())?,
         };
@@ -144,9 +144,9 @@ impl Tale<'_, '_> {
 
     /// The sector's terms after the extensions that one message declares of it, in their order.
     fn extended<'e>(&self, declared: impl Iterator<Item = &'e Extension> + Clone) -> Result<Terms> {
-        let (scene, sector) = (self.scene, self.sector);
+        let (context, sector) = (self.context, self.sector);
         let claims = declared.clone().flat_map(|one| &one.dropped).filter(|(of, _)| *of == sector);
-        let mut dropped = scene.registers.claimed(scene.miner, claims.map(|(_, claim)| *claim))?;
+        let mut dropped = context.registries.claimed(context.miner, claims.map(|(_, claim)| *claim))?;
         let mut terms = self.terms.clone();
         for one in declared {
             terms = self.rules().extended(sector, &terms, one.expiration, dropped)?;
@@ -164,11 +164,11 @@ impl Tale<'_, '_> {
         }
         let expiration = named().filter_map(|one| one.expiration).max().unwrap_or(self.terms.expiration);
         // Full quality is never lost.
-        let lacks = self.settled.as_ref().is_some_and(|settled| !settled.full_quality);
+        let lacks = self.final_terms.as_ref().is_some_and(|settled| !settled.full_quality);
         if lacks || expiration < self.terms.expiration || !self.may_expire_at(expiration) {
             return Ok(());
         }
-        let terms = match self.settled_by(call, (expiration, &self.terms.sealed, true)) {
+        let terms = match self.final_terms_of(call, (expiration, &self.terms.sealed, true)) {
             Some(settled) => settled,
             None => {
                 let upgraded = Terms { full_quality: true, ..self.terms.clone() }.valued(self.sector)?;
@@ -221,9 +221,9 @@ impl Tale<'_, '_> {
     }
 
     /// Snaps, upgrades and extensions that no message shows, and changes that are none of them.
-    pub(super) fn settle_terms(&mut self) -> Result<()> {
-        let Some(settled) = self.settled.clone().filter(|_| self.is_live()) else { return Ok(()) };
-        let migrated = self.scene.changes.migrated;
+    pub(super) fn reconcile_terms(&mut self) -> Result<()> {
+        let Some(settled) = self.final_terms.clone().filter(|_| self.is_live()) else { return Ok(()) };
+        let migrated = self.context.changes.migrated;
         if settled.sealed != self.terms.sealed {
             let weights = self.rules().snapped_weights(&settled, self.terms.expiration);
             let weights = weights.unwrap_or(settled.weights);

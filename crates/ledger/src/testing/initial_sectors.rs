@@ -5,7 +5,8 @@
 
 use chain::{EPOCHS_PER_DAY, Epoch, MinerId};
 
-use super::{Dice, PARTS, Sector};
+use super::random::Random;
+use super::sector::{PARTS, Sector};
 use crate::event::Status;
 
 /// Days within which all of them expire.
@@ -17,9 +18,9 @@ const INVERSE: u64 = 173;
 /// Bits of a word.
 const WORD: u64 = u64::BITS as u64;
 
-/// What is left of a miner's standing sectors: those of the numbers from 0 on that nothing has happened to.
+/// What is left of a miner's initial sectors: those of the numbers from 0 on that nothing has happened to.
 #[derive(Clone, Debug)]
-pub(super) struct Standing {
+pub(super) struct InitialSectors {
     seed: u64,
     first_epoch: Epoch,
     count: u64,
@@ -29,27 +30,27 @@ pub(super) struct Standing {
     left: [(usize, u64); 3],
 }
 
-/// Where a standing sector can stand, in the order of what is counted.
-pub(super) const WHERE: [Status; 3] = [Status::Active, Status::Faulty, Status::Unproven];
+/// Where a initial sector can stand, in the order of what is counted.
+pub(super) const STATUSES: [Status; 3] = [Status::Active, Status::Faulty, Status::Unproven];
 
-fn place(status: Status) -> Option<usize> {
-    WHERE.iter().position(|at| *at == status)
+fn status_index(status: Status) -> Option<usize> {
+    STATUSES.iter().position(|at| *at == status)
 }
 
-impl Standing {
+impl InitialSectors {
     /// So many sectors of a miner in a state before `first_epoch`.
     pub(super) fn new(seed: u64, miner: MinerId, count: u64, first_epoch: Epoch) -> Self {
-        let mut standing =
+        let mut initial =
             Self { seed: seed ^ miner.0 << 40, first_epoch, count, taken: Vec::new(), left: [(0, 0); 3] };
         for number in 0..count {
-            let (status, sector) = standing.sector(number);
-            if let Some(at) = place(status) {
-                let (sectors, quality) = &mut standing.left[at];
+            let (status, sector) = initial.sector(number);
+            if let Some(at) = status_index(status) {
+                let (sectors, quality) = &mut initial.left[at];
                 *sectors += 1;
                 *quality += u64::from(sector.quality);
             }
         }
-        standing
+        initial
     }
 
     /// How many there were at first.
@@ -59,20 +60,20 @@ impl Standing {
 
     /// How many stand so, and the sum of their qualities.
     pub(super) fn left(&self, status: Status) -> (usize, u64) {
-        place(status).map_or((0, 0), |at| self.left[at])
+        status_index(status).map_or((0, 0), |at| self.left[at])
     }
 
     /// The sector of that number as it stands in the first state.
     pub(super) fn sector(&self, number: u64) -> (Status, Sector) {
-        let mut dice = Dice(self.seed ^ number.wrapping_mul(0x9e37_79b9_7f4a_7c15));
-        let status = dice.one_of(&[Status::Active, Status::Active, Status::Faulty, Status::Unproven]);
+        let mut random = Random(self.seed ^ number.wrapping_mul(0x9e37_79b9_7f4a_7c15));
+        let status = random.one_of(&[Status::Active, Status::Active, Status::Faulty, Status::Unproven]);
         let day = 1 + (number % DAYS * STRIDE % DAYS) as i64;
         let sector = Sector {
             number,
-            activation: self.first_epoch + -dice.life(),
+            activation: self.first_epoch + -random.life(),
             expiration: self.first_epoch
-                + (day * EPOCHS_PER_DAY + dice.below(EPOCHS_PER_DAY as usize) as i64),
-            quality: dice.quality(PARTS),
+                + (day * EPOCHS_PER_DAY + random.below(EPOCHS_PER_DAY as usize) as i64),
+            quality: random.quality(PARTS),
             upgraded: false,
         };
         (status, sector)
@@ -89,7 +90,7 @@ impl Standing {
             self.taken.resize(self.count.div_ceil(WORD) as usize, 0);
         }
         self.taken[word] |= 1 << (number % WORD);
-        if let Some(at) = place(status) {
+        if let Some(at) = status_index(status) {
             let (sectors, quality) = &mut self.left[at];
             *sectors -= 1;
             *quality -= u64::from(sector.quality);
@@ -97,8 +98,8 @@ impl Standing {
     }
 
     /// Takes one that stands so: that of a thrown number or the next one that does. There must be one.
-    pub(super) fn take(&mut self, status: Status, dice: &mut Dice) -> Option<Sector> {
-        let from = dice.below(self.count as usize) as u64;
+    pub(super) fn take(&mut self, status: Status, random: &mut Random) -> Option<Sector> {
+        let from = random.below(self.count as usize) as u64;
         for number in (from..self.count).chain(0..from) {
             if self.is_taken(number) {
                 continue;
@@ -146,26 +147,26 @@ mod tests {
     #[test]
     fn every_standing_sector_is_taken_once_when_its_time_comes_or_by_chance() {
         assert_eq!(STRIDE * INVERSE % DAYS, 1);
-        let mut standing = Standing::new(7, MinerId(1000), 2_000, Epoch(2_209_200));
-        let whole: usize = WHERE.iter().map(|status| standing.left(*status).0).sum();
+        let mut initial = InitialSectors::new(7, MinerId(1000), 2_000, Epoch(2_209_200));
+        let whole: usize = STATUSES.iter().map(|status| initial.left(*status).0).sum();
         assert_eq!(whole, 2_000);
-        let mut dice = Dice(3);
+        let mut random = Random(3);
         let mut taken = std::collections::BTreeSet::new();
-        for status in WHERE {
+        for status in STATUSES {
             for _ in 0..100 {
-                let sector = standing.take(status, &mut dice).unwrap();
-                assert_eq!(standing.sector(sector.number).0, status);
+                let sector = initial.take(status, &mut random).unwrap();
+                assert_eq!(initial.sector(sector.number).0, status);
                 assert!(taken.insert(sector.number));
             }
         }
         for day in 0..=(DAYS as i64 + 1) {
             let epoch = Epoch(2_209_200 + day * EPOCHS_PER_DAY + 17);
-            for (_, sector) in standing.take_due(epoch) {
+            for (_, sector) in initial.take_due(epoch) {
                 assert!(sector.expiration <= epoch && epoch + -EPOCHS_PER_DAY < sector.expiration);
                 assert!(taken.insert(sector.number));
             }
         }
         assert_eq!(taken.len(), 2_000);
-        assert!(WHERE.iter().all(|status| standing.left(*status) == (0, 0)));
+        assert!(STATUSES.iter().all(|status| initial.left(*status) == (0, 0)));
     }
 }

@@ -5,18 +5,17 @@ use std::sync::OnceLock;
 use chain::state::{DealProposal, Market, Piece, Precommit, SectorData, StateTree, VerifiedClaims};
 use chain::{Bytes, Epoch, MinerId, Result};
 
-use super::absurd;
-use super::terms::{Weights, full_quality};
+use super::terms::{Weights, full_quality, overflow_error};
 use crate::qap::quality_adjusted_power;
 
-/// The registers before or after a tipset, read only if something asks for them.
-pub(super) struct Registers<'s> {
+/// The registries before or after a tipset, read only if something asks for them.
+pub(super) struct Registries<'s> {
     state: StateTree<'s>,
     market: OnceLock<Option<Market<'s>>>,
     claims: OnceLock<Option<VerifiedClaims<'s>>>,
 }
 
-impl<'s> Registers<'s> {
+impl<'s> Registries<'s> {
     pub(super) const fn of(state: StateTree<'s>) -> Self {
         Self { state, market: OnceLock::new(), claims: OnceLock::new() }
     }
@@ -32,7 +31,7 @@ impl<'s> Registers<'s> {
             let Weights { deals, verified } = self.precommitted(precommit, None)?;
             quality_adjusted_power(precommit.size, duration, deals, verified)
         };
-        qap.ok_or_else(|| absurd(precommit.number))
+        qap.ok_or_else(|| overflow_error(precommit.number))
     }
 
     /// What the deals of a pre-commit weigh: as stored with it, or each for `duration` epochs, or by itself for its own
@@ -93,13 +92,13 @@ impl Weights {
     }
 }
 
-/// The registers on both sides of a tipset.
-pub(super) struct BothRegisters<'s> {
-    pub(super) before: Registers<'s>,
-    pub(super) after: Registers<'s>,
+/// The registries on both sides of a tipset.
+pub(super) struct RegistryPair<'s> {
+    pub(super) before: Registries<'s>,
+    pub(super) after: Registries<'s>,
 }
 
-impl BothRegisters<'_> {
+impl RegistryPair<'_> {
     /// What data weighs that fills a sector from `now` to its expiration: up to actors v8 each deal for its own duration
     /// (specs-actors v7.0.1 `market_actor.go`, `DealWeight`), since then its space for the sector's (builtin-actors v9
     /// `actors/miner/src/lib.rs`, `update_existing_sector_info`). `None` if that cannot be told: no deal is named, or one

@@ -6,13 +6,14 @@ use std::collections::btree_map::Entry;
 use chain::state::Miner;
 use chain::{AttoFil, Epoch, Result, work};
 
-use crate::differ::{Standing, Terms};
+use crate::differ::status_sets::SectorStatusSets;
+use crate::differ::terms::Terms;
 use crate::event::{Content, Status};
 use crate::power::Power;
 
 /// Sectors, their power, and what is pledged and paid for them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Holding {
+pub struct SectorTotals {
     /// How many sectors.
     pub sectors: u64,
     /// Their raw and quality-adjusted bytes.
@@ -23,7 +24,7 @@ pub struct Holding {
     pub daily_fee: AttoFil,
 }
 
-impl Holding {
+impl SectorTotals {
     /// Adds other sectors.
     pub fn add(&mut self, other: &Self) {
         self.sectors += other.sectors;
@@ -45,7 +46,7 @@ impl Holding {
 
 /// A deadline's partitions and live sectors.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct DeadlinePortrait {
+pub struct DeadlineSummary {
     /// How many partitions it has.
     pub partitions: u64,
     /// Its live sectors.
@@ -58,50 +59,50 @@ pub struct DeadlinePortrait {
 
 /// A miner at some moment.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Portrait {
+pub struct MinerSummary {
     /// Sectors in its state, those included that left and are not compacted away yet.
     pub in_state: u64,
     /// What is active: live, neither faulty nor unproven. Its power is the miner's claim.
-    pub active: Holding,
+    pub active: SectorTotals,
     /// What is faulty.
-    pub faulty: Holding,
+    pub faulty: SectorTotals,
     /// What awaits its first window `PoSt`.
-    pub unproven: Holding,
+    pub unproven: SectorTotals,
     /// Its 48 deadlines, by index.
-    pub deadlines: BTreeMap<u64, DeadlinePortrait>,
+    pub deadlines: BTreeMap<u64, DeadlineSummary>,
     /// What expires when, by the sectors' own expiration and by what they hold; live sectors only.
-    pub expirations: BTreeMap<Epoch, BTreeMap<Content, Holding>>,
+    pub expirations: BTreeMap<Epoch, BTreeMap<Content, SectorTotals>>,
 }
 
-impl Portrait {
+impl MinerSummary {
     /// Reads all of a miner's sectors and partitions.
     ///
     /// # Errors
     /// If its state does not read.
     pub fn of(miner: &Miner<'_>) -> Result<Self> {
-        let mut portrait = Self::default();
+        let mut summary = Self::default();
         miner.for_each_partition(&mut |deadline, _, partition| {
             let live = partition.live();
-            let of = portrait.deadlines.entry(deadline).or_default();
+            let of = summary.deadlines.entry(deadline).or_default();
             of.partitions += 1;
             of.live += live.len();
             of.faulty += partition.faults.intersection(&live).len();
             of.unproven += partition.unproven.intersection(&live).len();
             Ok(())
         })?;
-        let standing = Standing::of(miner)?;
+        let status_sets = SectorStatusSets::of(miner)?;
         miner.for_each_sector(&mut |found| {
-            portrait.in_state += 1;
-            let holding = match standing.status(found.sector.number) {
+            summary.in_state += 1;
+            let holding = match status_sets.status(found.sector.number) {
                 Status::None => return Ok(()),
-                Status::Active => &mut portrait.active,
-                Status::Faulty => &mut portrait.faulty,
-                Status::Unproven => &mut portrait.unproven,
+                Status::Active => &mut summary.active,
+                Status::Faulty => &mut summary.faulty,
+                Status::Unproven => &mut summary.unproven,
             };
             let terms = Terms::of(&found)?;
-            let sector = Holding::of(&terms);
+            let sector = SectorTotals::of(&terms);
             holding.add(&sector);
-            let expiring = match portrait.expirations.entry(terms.expiration) {
+            let expiring = match summary.expirations.entry(terms.expiration) {
                 Entry::Occupied(there) => there.into_mut(),
                 Entry::Vacant(new) => {
                     // A map of its own.
@@ -112,7 +113,7 @@ impl Portrait {
             expiring.entry(terms.backing.content).or_default().add(&sector);
             Ok(())
         })?;
-        Ok(portrait)
+        Ok(summary)
     }
 
     /// Live sectors: active, faulty and unproven.

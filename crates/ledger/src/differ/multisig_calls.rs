@@ -2,27 +2,27 @@
 //!
 //! A proposal carries a call, an approval names one that waits; once enough signers want it the multisig makes it, and
 //! it may be to another multisig. So a message leads to one call of a miner at most, at whatever depth. Receipts hold
-//! the answers of all multisigs on the way, one in another. Without receipts [`Members`] reckons what each did.
+//! the answers of all multisigs on the way, one in another. Without receipts [`MultisigReplay`] reckons what each did.
 
 use std::collections::HashMap;
 
 use chain::state::{ActorCodes, MinerCall, Multisig, MultisigCall, MultisigReturn, StateTree, Transaction};
 use chain::{Address, ExecutedMessage, Message, Result, work};
 
-use super::members::Members;
+use super::multisig_replay::MultisigReplay;
 
 const PROPOSE: u64 = 2;
 const APPROVE: u64 = 3;
 const CANCEL: u64 = 4;
 /// Calls within each other: as many as the virtual machine allows (`max_call_depth` of the FVM).
-const DEEPEST: usize = 1024;
+const MAX_DEPTH: usize = 1024;
 /// Bytes of parameters of a tipset's calls from inside that are read, and what each call counts for beside them. A
 /// tipset's gas pays for less.
-const MOST_READ: usize = 1 << 28;
+const MAX_READ: usize = 1 << 28;
 const CALL: usize = 1 << 12;
 
 /// A call that a message leads to.
-pub(super) struct Reached {
+pub(super) struct InnerCall {
     /// Whom it is to.
     pub(super) to: u64,
     /// Its method.
@@ -32,7 +32,7 @@ pub(super) struct Reached {
 }
 
 /// What a method of a miner was asked with these parameters; `None` if that is nothing to do with sectors.
-pub(super) fn asked(method: u64, params: &[u8], returned: &[u8]) -> Option<MinerCall> {
+pub(super) fn miner_call(method: u64, params: &[u8], returned: &[u8]) -> Option<MinerCall> {
     match MinerCall::decode(method, params, returned) {
         Ok(MinerCall::Other) => None,
         Ok(op) => Some(op),
@@ -45,18 +45,18 @@ pub(super) fn asked(method: u64, params: &[u8], returned: &[u8]) -> Option<Miner
 }
 
 /// The multisigs of a tipset, as its messages go by.
-pub(super) struct Inside<'a, 's> {
+pub(super) struct MultisigCalls<'a, 's> {
     before: &'a StateTree<'s>,
     after: &'a StateTree<'s>,
     codes: &'a ActorCodes,
     /// Those met so far; `None` for another actor.
-    met: HashMap<u64, Option<Members<'s>>>,
+    met: HashMap<u64, Option<MultisigReplay<'s>>>,
     left: usize,
 }
 
-impl<'a, 's> Inside<'a, 's> {
+impl<'a, 's> MultisigCalls<'a, 's> {
     pub(super) fn of(before: &'a StateTree<'s>, after: &'a StateTree<'s>, codes: &'a ActorCodes) -> Self {
-        Self { before, after, codes, met: HashMap::new(), left: MOST_READ }
+        Self { before, after, codes, met: HashMap::new(), left: MAX_READ }
     }
 
     /// The number of the actor with that address, in the state before or else after.
@@ -69,29 +69,29 @@ impl<'a, 's> Inside<'a, 's> {
 
     /// The call of a miner that a message to a multisig led to, or without receipts may have led to. The messages must
     /// come in order of execution.
-    pub(super) fn follow(&mut self, executed: &ExecutedMessage) -> Result<Option<Reached>> {
+    pub(super) fn follow(&mut self, executed: &ExecutedMessage) -> Result<Option<InnerCall>> {
         let message = &executed.message;
         let returned = executed.returned().len() as u64;
         self.before.store().spend(work::ITEM + work::BITFIELD_BYTE * returned)?;
         match &executed.receipt {
-            Some(receipt) if receipt.exit_code == 0 => self.answered(message, &receipt.returned),
+            Some(receipt) if receipt.exit_code == 0 => self.by_receipt(message, &receipt.returned),
             Some(_) => Ok(None),
-            None => self.reckoned(message),
+            None => self.by_replay(message),
         }
     }
 
-    /// By what the multisigs answered.
-    fn answered(&mut self, message: &Message, mut returned: &[u8]) -> Result<Option<Reached>> {
+    /// By what the multisigs by_receipt.
+    fn by_receipt(&mut self, message: &Message, mut returned: &[u8]) -> Result<Option<InnerCall>> {
         let mut to = message.to.clone();
         let mut call = multisig_call(message.method, &message.params);
-        for _ in 0..DEEPEST {
+        for _ in 0..MAX_DEPTH {
             let (transaction, answer) = match call {
-                Some(MultisigCall::Propose(proposed)) if leads_on(&proposed) => {
+                Some(MultisigCall::Propose(proposed)) if may_reach_miner(&proposed) => {
                     let Ok(answer) = MultisigReturn::decode(PROPOSE, returned) else { return Ok(None) };
                     if answer.applied && answer.exit_code != 0 {
                         return Ok(None);
                     }
-                    let (Some(members), Some(id)) = (self.members_at(&to)?, answer.id) else {
+                    let (Some(members), Some(id)) = (self.multisig_at(&to)?, answer.id) else {
                         return Ok(None);
                     };
                     if !answer.applied {
@@ -105,7 +105,7 @@ impl<'a, 's> Inside<'a, 's> {
                     if !answer.applied || answer.exit_code != 0 {
                         return Ok(None);
                     }
-                    let Some(members) = self.members_at(&to)? else { return Ok(None) };
+                    let Some(members) = self.multisig_at(&to)? else { return Ok(None) };
                     let Some(pending) = members.pending(id)? else { return Ok(None) };
                     (pending, answer)
                 }
@@ -114,9 +114,9 @@ impl<'a, 's> Inside<'a, 's> {
             if !self.reads(&transaction)? {
                 return Ok(None);
             }
-            if let Some(op) = asked(transaction.method, transaction.params(), answer.returned) {
+            if let Some(op) = miner_call(transaction.method, transaction.params(), answer.returned) {
                 let to = self.resolve(&transaction.to)?;
-                return Ok(to.map(|to| Reached { to, method: transaction.method, op }));
+                return Ok(to.map(|to| InnerCall { to, method: transaction.method, op }));
             }
             call = multisig_call(transaction.method, transaction.params());
             to = transaction.to;
@@ -126,14 +126,14 @@ impl<'a, 's> Inside<'a, 's> {
     }
 
     /// By what the states and the messages so far tell.
-    fn reckoned(&mut self, message: &Message) -> Result<Option<Reached>> {
+    fn by_replay(&mut self, message: &Message) -> Result<Option<InnerCall>> {
         let Some(mut call) = multisig_call(message.method, &message.params) else { return Ok(None) };
         let (Some(mut to), Some(mut caller)) = (self.resolve(&message.to)?, self.resolve(&message.from)?)
         else {
             return Ok(None);
         };
-        for _ in 0..DEEPEST {
-            let Some(members) = self.members(to)? else { return Ok(None) };
+        for _ in 0..MAX_DEPTH {
+            let Some(members) = self.multisig(to)? else { return Ok(None) };
             let Some(transaction) = members.run(caller, call)? else { return Ok(None) };
             if !self.reads(&transaction)? {
                 return Ok(None);
@@ -141,10 +141,10 @@ impl<'a, 's> Inside<'a, 's> {
             let Some(next) = self.resolve(&transaction.to)? else { return Ok(None) };
             let (method, params) = (transaction.method, transaction.params());
             if next == to {
-                self.govern(to, method, params)?;
+                self.change_signers(to, method, params)?;
             }
-            if let Some(op) = asked(method, params, &[]) {
-                return Ok(Some(Reached { to: next, method, op }));
+            if let Some(op) = miner_call(method, params, &[]) {
+                return Ok(Some(InnerCall { to: next, method, op }));
             }
             let Some(inner) = multisig_call(method, params) else { return Ok(None) };
             (caller, to, call) = (to, next, inner);
@@ -153,7 +153,7 @@ impl<'a, 's> Inside<'a, 's> {
     }
 
     /// A multisig's call of itself that changes who its signers are, or how many must approve.
-    fn govern(&mut self, multisig: u64, method: u64, params: &[u8]) -> Result<()> {
+    fn change_signers(&mut self, multisig: u64, method: u64, params: &[u8]) -> Result<()> {
         let Ok(Some(call)) = MultisigCall::decode(method, params) else { return Ok(()) };
         let by_number = |address: &mut Address| -> Result<()> {
             if let Some(number) = self.resolve(address)? {
@@ -181,21 +181,21 @@ impl<'a, 's> Inside<'a, 's> {
                 return Ok(());
             }
         };
-        match self.members(multisig)? {
-            Some(members) => members.govern(call),
+        match self.multisig(multisig)? {
+            Some(members) => members.change_signers(call),
             None => Ok(()),
         }
     }
 
-    fn members_at(&mut self, address: &Address) -> Result<Option<&mut Members<'s>>> {
+    fn multisig_at(&mut self, address: &Address) -> Result<Option<&mut MultisigReplay<'s>>> {
         match self.resolve(address)? {
-            Some(number) => self.members(number),
+            Some(number) => self.multisig(number),
             None => Ok(None),
         }
     }
 
     /// The multisig of that number.
-    fn members(&mut self, number: u64) -> Result<Option<&mut Members<'s>>> {
+    fn multisig(&mut self, number: u64) -> Result<Option<&mut MultisigReplay<'s>>> {
         if !self.met.contains_key(&number) {
             let before = self.before.actor(number)?;
             let actor = match &before {
@@ -206,7 +206,8 @@ impl<'a, 's> Inside<'a, 's> {
                 Some(actor) => Multisig::version(&actor, self.codes)?,
                 None => None,
             };
-            let members = multisig.map(|version| Members::of(self.after.clone(), number, before, version));
+            let members =
+                multisig.map(|version| MultisigReplay::of(self.after.clone(), number, before, version));
             self.met.insert(number, members);
         }
         Ok(self.met.get_mut(&number).and_then(Option::as_mut))
@@ -230,7 +231,7 @@ fn multisig_call(method: u64, params: &[u8]) -> Option<MultisigCall> {
 }
 
 /// Whether a transaction may lead to a call that concerns sectors.
-fn leads_on(transaction: &Transaction) -> bool {
+fn may_reach_miner(transaction: &Transaction) -> bool {
     matches!(transaction.method, PROPOSE | APPROVE)
-        || asked(transaction.method, transaction.params(), &[]).is_some()
+        || miner_call(transaction.method, transaction.params(), &[]).is_some()
 }

@@ -6,10 +6,10 @@ use chain::state::{ActorCodes, StateTree};
 use chain::{Chain, Epoch, MinerId, Result, SectorNumber, Tipset};
 use rayon::prelude::*;
 
-use crate::differ::{Differ, Unsettled};
-use crate::event::Event;
+use crate::differ::Differ;
+use crate::differ::activations::TransitionEvents;
 use crate::opening::Opening;
-use crate::receipts::ReceiptCounts;
+use crate::tipset_events::TipsetEvents;
 
 /// Tipsets compared at once, at first and at most.
 const FIRST_AHEAD: usize = 8;
@@ -18,29 +18,20 @@ const MOST_AHEAD: usize = 64;
 /// ahead stays around 50 MB.
 const MOST_EVENTS: usize = 200_000;
 
-/// What one tipset did, and how that is known.
-#[derive(Clone, Debug, Default)]
-pub struct TipsetEvents {
-    /// Its events in order of execution.
-    pub events: Vec<Event>,
-    /// Whether its receipts were read, and what had to be inferred without them.
-    pub receipts: ReceiptCounts,
-}
-
 /// The events of a chain, tipset by tipset in the chain's order. Tipsets are compared ahead on all cores, as many at
 /// once as keeps what is held small.
 ///
 /// An error stands in the place of its tipset; the tipsets after it can be read on.
-pub struct Reading<'c, 's> {
+pub struct EventReader<'c, 's> {
     chain: &'c Chain<'s>,
     differ: Differ,
     /// The first tipset that is not compared yet.
     next: usize,
     ahead: usize,
-    ready: VecDeque<Result<Unsettled>>,
+    ready: VecDeque<Result<TransitionEvents>>,
 }
 
-impl<'c, 's> Reading<'c, 's> {
+impl<'c, 's> EventReader<'c, 's> {
     /// Begins with the state before tipset number `first`: the events with which it opens, and a reading of the tipsets from
     /// there on.
     ///
@@ -62,7 +53,7 @@ impl<'c, 's> Reading<'c, 's> {
     ///
     /// # Errors
     /// If the state does not read.
-    pub fn go_on(
+    pub fn resume(
         chain: &'c Chain<'s>,
         first: usize,
         activations: Vec<(MinerId, SectorNumber, Epoch)>,
@@ -106,18 +97,18 @@ impl<'c, 's> Reading<'c, 's> {
         let batch: Vec<_> = (self.next..end).into_par_iter().map(compare).collect();
         self.ready.extend(batch.into_iter().filter_map(Result::transpose));
         self.next = end;
-        let events: usize = self.ready.iter().flatten().map(Unsettled::len).sum();
+        let events: usize = self.ready.iter().flatten().map(TransitionEvents::len).sum();
         self.ahead = if events > MOST_EVENTS { self.ahead / 2 } else { self.ahead * 2 }.clamp(1, MOST_AHEAD);
     }
 }
 
-impl Iterator for Reading<'_, '_> {
+impl Iterator for EventReader<'_, '_> {
     type Item = Result<TipsetEvents>;
 
     fn next(&mut self) -> Option<Self::Item> {
         if self.ready.is_empty() {
             self.read_ahead();
         }
-        Some(self.ready.pop_front()?.map(|transition| self.differ.settle(transition)))
+        Some(self.ready.pop_front()?.map(|transition| self.differ.restore_activations(transition)))
     }
 }
