@@ -15,9 +15,9 @@
 use std::ops::Range;
 
 use crate::block::BlockStore;
-use crate::budget::work;
 use crate::cbor::Reader;
 use crate::error::{Error, Result};
+use crate::work;
 
 /// Longest encoding the actors accept (`fvm_ipld_bitfield::MAX_ENCODED_SIZE`).
 const LONGEST: usize = 32 << 10;

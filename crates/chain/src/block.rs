@@ -8,8 +8,8 @@ use cid::multihash::Multihash;
 use sha2::{Digest, Sha256};
 
 use crate::archive;
-use crate::budget::work;
 use crate::error::{Error, Result};
+use crate::work;
 
 /// Multihash code of blake2b-256, which Filecoin's blocks are hashed with.
 const BLAKE2B_256: u64 = 0xb220;

@@ -8,10 +8,10 @@
 use cid::Cid;
 
 use crate::block::{BlockStore, blake2b, cid_of};
-use crate::budget::work;
 use crate::cbor::Reader;
 use crate::error::{Error, Result};
 use crate::units::{Clock, EPOCH_SECONDS, Epoch};
+use crate::work;
 
 /// Of a block header's 16 fields, those that tipsets and states are found by.
 #[derive(Clone, Debug, PartialEq, Eq)]

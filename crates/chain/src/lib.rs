@@ -23,18 +23,20 @@ mod message_selection;
 mod missing_states;
 mod networks;
 mod progress;
+mod segments;
 pub mod state;
 #[cfg(test)]
 mod testing;
 mod tipset;
 mod units;
 mod walk;
+pub mod work;
 
 pub use address::{Address, Protocol};
 pub use amt::{Amt, AmtChange, AmtCursor};
 pub use bitfield::{SectorSet, SectorSetUnion};
 pub use block::{Block, BlockStore, dag_cbor_cid};
-pub use budget::{Budget, work};
+pub use budget::Budget;
 #[cfg(fuzzing)]
 pub use car::fuzzing;
 pub use car::{CarEncoding, CarFile, CarStore};
@@ -46,9 +48,10 @@ pub use header::Header;
 pub use message::{ExecutedMessage, Message, Receipt};
 pub use networks::{MAINNET_GENESIS, Network, Upgrade, describe_network, network_of};
 pub use progress::{NoProgress, ProgressSink, ProgressUnit};
+pub use segments::ChainSegment;
 pub use tipset::{Chain, Tipset, TipsetKey, Transition};
 pub use units::{
     AttoFil, Bytes, Clock, Day, EPOCHS_PER_DAY, Epoch, MinerId, ParseDayError, ParseMinerIdError,
     SectorNumber,
 };
-pub use walk::{ChainSegment, WalkOptions};
+pub use walk::WalkOptions;

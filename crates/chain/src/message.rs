@@ -14,9 +14,9 @@ use cid::Cid;
 use crate::address::Address;
 use crate::amt::Amt;
 use crate::block::{BlockStore, cid_of, dag_cbor_cid, is_usual};
-use crate::budget::work;
 use crate::cbor::Reader;
 use crate::error::{Error, Result};
+use crate::work;
 
 /// Bytes of all answers to a tipset's messages that are taken; the gas of a tipset pays for half of it. A node of
 /// the array may stand in several places, so that a small file could hold answers without end.

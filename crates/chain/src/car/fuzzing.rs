@@ -12,7 +12,7 @@ use super::index::{self, Index};
 use super::{plain, zst};
 use crate::block::Block;
 use crate::budget::Budget;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::progress::NoProgress;
 
 /// The version, the roots, and where the sections are.
@@ -38,7 +38,7 @@ pub fn car_section(bytes: &[u8], offset: usize) -> std::result::Result<(Cid, Ran
 /// # Errors
 /// If there is no section, or it has another hash.
 pub fn car_check(bytes: &[u8], offset: usize) -> Result<()> {
-    let section = plain::section(bytes, offset).map_err(|(_, problem)| crate::Error::malformed(problem))?;
+    let section = plain::section(bytes, offset).map_err(|(_, problem)| Error::malformed(problem))?;
     plain::check(&section.cid, &bytes[section.data..section.end], Path::new("fuzzed"), section.data as u64)
 }
 

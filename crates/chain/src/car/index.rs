@@ -270,7 +270,7 @@ impl Pages<'_> {
 /// Where the index of a file is kept in `cache`: by the file's path, so that a changed file replaces it.
 pub(super) fn index_path(cache: &Path, file: &Path) -> PathBuf {
     let whole = file.canonicalize().unwrap_or_else(|_| file.to_owned());
-    let hash = super::short_hash(whole.as_os_str().as_encoded_bytes());
+    let hash = super::info::short_hash(whole.as_os_str().as_encoded_bytes());
     let stem = file.file_stem().unwrap_or_default().to_string_lossy();
     cache.join(format!("{stem}-{hash}.index"))
 }

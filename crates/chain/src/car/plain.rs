@@ -28,10 +28,9 @@ use memmap2::Advice;
 
 use super::external_sort::ExternalSorter;
 use super::index::{self, DamagedIndex, FileIdentity, Index, prefix};
+use super::info::{CarEncoding, CarFile, task};
 use super::mapped_file::MappedFile;
 use super::section_reader::{CheckedSection, Fault, LARGEST_BLOCK, MappedReader, Problem, SectionReader};
-use super::task;
-use super::{CarEncoding, CarFile};
 use crate::block::{cid_of, has_hash, read_cid};
 use crate::cbor::Reader;
 use crate::error::{Error, Result};

@@ -14,7 +14,7 @@ use std::io::{self, BufRead, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
 use std::time::UNIX_EPOCH;
 
-use super::{short_hash, task};
+use super::info::{short_hash, task};
 use crate::error::{Error, Result};
 use crate::progress::{ProgressSink, ProgressUnit};
 

@@ -1,6 +1,6 @@
 //! What messages say of the data that a sector is to hold: the manifests of methods that onboard or snap sectors.
 
-use super::sector::sector_size;
+use super::sector::{deals, sector_size};
 use crate::cbor::Reader;
 use crate::error::Result;
 use crate::units::{Bytes, Epoch, SectorNumber};
@@ -155,14 +155,6 @@ fn pieces(reader: &mut Reader<'_>) -> Result<Vec<Piece>> {
             Ok(Piece { size, verified })
         })
         .collect()
-}
-
-/// Numbers of deals; null is none.
-pub(super) fn deals(reader: &mut Reader<'_>) -> Result<Vec<u64>> {
-    if reader.null()? {
-        return Ok(Vec::new());
-    }
-    (0..reader.array()?).map(|_| reader.uint()).collect()
 }
 
 #[cfg(test)]

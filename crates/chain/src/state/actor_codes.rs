@@ -116,9 +116,7 @@ impl ActorCodes {
     /// If the code is of an actors version that is not known.
     pub fn kind_of(&self, code: &Cid) -> Result<Option<(ActorKind, &'static Layout)>> {
         let Some((kind, version)) = well_known(code) else {
-            return Ok(self
-                .from_manifests(code)
-                .map(|from_manifests| (from_manifests.kind, from_manifests.layout)));
+            return Ok(self.manifest_code(code).map(|assumed| (assumed.kind, assumed.layout)));
         };
         let layout = Layout::of(version).ok_or_else(|| {
             Error::Chain(format!("actor code {code} is of actors version {version}, which is not known"))
@@ -126,13 +124,13 @@ impl ActorCodes {
         Ok(Some((kind, layout)))
     }
 
-    fn from_manifests(&self, code: &Cid) -> Option<ManifestCode> {
+    fn manifest_code(&self, code: &Cid) -> Option<ManifestCode> {
         self.from_manifests.read().unwrap_or_else(PoisonError::into_inner).get(code).copied()
     }
 
     /// Adds to an error in reading an actor's state what was assumed of the actor's code, if anything was.
     pub(crate) fn explain_assumption(&self, code: &Cid, error: Error) -> Error {
-        match (error, self.from_manifests(code)) {
+        match (error, self.manifest_code(code)) {
             (error @ Error::Decode { .. }, Some(ManifestCode { layout, why, .. })) => Error::Chain(format!(
                 "{error}; no publication has its code {code}, which is only named by the chain's manifest, so it was read as \
                  that of actors version {}, {why}",
@@ -169,7 +167,7 @@ impl ActorCodes {
     pub fn add_manifest_at(&self, tree: &StateTree<'_>, height: Option<Epoch>) -> Result<()> {
         let entries = manifest(tree)?;
         let unknown =
-            |(_, code): &&(ActorKind, Cid)| well_known(code).is_none() && self.from_manifests(code).is_none();
+            |(_, code): &&(ActorKind, Cid)| well_known(code).is_none() && self.manifest_code(code).is_none();
         if !entries.iter().any(|entry| unknown(&entry)) {
             return Ok(());
         }

@@ -10,11 +10,11 @@ use crate::address::uvarint;
 use crate::amt::{Amt, AmtCursor};
 use crate::bitfield::SectorSet;
 use crate::block::{BlockStore, cid_of};
-use crate::budget::work;
 use crate::cbor::Reader;
 use crate::error::{Error, Result};
 use crate::hamt::Hamt;
 use crate::units::{Epoch, MinerId, SectorNumber};
+use crate::work;
 
 pub(super) const DEADLINES: u64 = 48;
 const SECTORS: &str = "sectors";

@@ -24,10 +24,10 @@ use super::actor::Actor;
 use super::actor_codes::{ActorCodes, ActorKind};
 use crate::address::Address;
 use crate::block::{BlockStore, blake2b, cid_of};
-use crate::budget::work;
 use crate::cbor::Reader;
 use crate::error::{Error, Result};
 use crate::hamt::Hamt;
+use crate::work;
 
 const WHAT: &str = "state of a multisig";
 const PENDING: &str = "pending transactions of a multisig";

@@ -7,10 +7,10 @@ use super::miner::{DEADLINES, Miner};
 use crate::amt::Amt;
 use crate::bitfield::SectorSet;
 use crate::block::{BlockStore, cid_of};
-use crate::budget::work;
 use crate::cbor::Reader;
 use crate::error::{Error, Result};
 use crate::units::Epoch;
+use crate::work;
 
 /// Most partitions of a deadline; the actors stop at 3,000.
 pub(super) const MOST_PARTITIONS: u64 = 1 << 12;
