@@ -51,7 +51,7 @@ pub use progress::{NoProgress, ProgressSink, ProgressUnit};
 pub use segments::ChainSegment;
 pub use tipset::{Chain, Tipset, TipsetKey, Transition};
 pub use units::{
-    AttoFil, Bytes, Clock, Day, EPOCHS_PER_DAY, Epoch, MinerId, ParseDayError, ParseMinerIdError,
+    AttoFil, Bytes, Clock, Day, DayRange, EPOCHS_PER_DAY, Epoch, MinerId, ParseDayError, ParseMinerIdError,
     SectorNumber,
 };
 pub use walk::WalkOptions;

@@ -6,7 +6,6 @@
 //! ```
 
 use std::fmt;
-use std::ops::RangeInclusive;
 
 use cid::Cid;
 
@@ -16,7 +15,7 @@ use crate::header::Header;
 use crate::message::{self, ExecutedMessage, Message};
 use crate::message_selection;
 use crate::networks::Network;
-use crate::units::{Clock, Day, Epoch};
+use crate::units::{Clock, DayRange, Epoch};
 
 /// CIDs of a tipset's blocks, in tipset order.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -181,10 +180,9 @@ impl<'s> Chain<'s> {
 
     /// The days that are whole in it: each begins within the chain, or with genesis, and ends before its head's.
     #[must_use]
-    pub fn whole_days(&self) -> Option<RangeInclusive<Day>> {
+    pub fn whole_days(&self) -> Option<DayRange> {
         let (first, head) = (self.tipsets.get(self.opening()?)?, self.tipsets.last()?);
-        let days = self.clock.day_of(first.height)..=self.clock.day_of(head.height).previous();
-        (days.start() <= days.end()).then_some(days)
+        DayRange::new(self.clock.day_of(first.height), self.clock.day_of(head.height).previous())
     }
 
     /// How many of its tipsets have messages whose receipts are in none of the files.

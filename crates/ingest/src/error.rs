@@ -44,7 +44,7 @@ pub enum Error {
     },
     /// Something in the middle of the source is missing.
     #[error(
-        "{hole}; {}",
+        "{missing}; {}",
         match .closed {
             Some(day) => format!("days are closed up to {day}, before the hole, and `sectorscope status` shows the gap"),
             None => "no day before the hole can be closed".to_owned(),
@@ -52,7 +52,7 @@ pub enum Error {
     )]
     IncompleteSource {
         /// What is missing.
-        hole: Box<chain::Error>,
+        missing: Box<chain::Error>,
         /// The lake's last closed day.
         closed: Option<Day>,
     },

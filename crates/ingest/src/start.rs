@@ -7,14 +7,14 @@ use crate::error::{Error, Result};
 
 /// Where in the chain to begin.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Start {
+pub(crate) enum StartPoint {
     /// An empty lake: the state before this tipset opens it.
     Open(usize),
     /// The state before this tipset is where the lake stands.
-    GoOn(usize),
+    Resume(usize),
 }
 
-impl Start {
+impl StartPoint {
     /// `None` if the lake has all finished days of the chain. With `from`, days are closed again from that day on.
     ///
     /// # Errors
@@ -53,7 +53,7 @@ impl Start {
             });
         }
         let finished = chain.tipsets().iter().any(|tipset| clock.day_of(tipset.height) > next);
-        Ok(finished.then_some(Self::GoOn(index)))
+        Ok(finished.then_some(Self::Resume(index)))
     }
 }
 

@@ -112,8 +112,8 @@ impl Row {
 mod tests {
     use super::*;
     use crate::columns::column;
-    use crate::event::Cause;
-    use chain::{MinerId, SectorNumber};
+    use crate::event::{Cause, Status};
+    use chain::{Bytes, Epoch, MinerId, SectorNumber};
 
     const SIZE: i128 = 32 << 30;
 

@@ -9,6 +9,7 @@ use chain::state::{
 use chain::{EPOCHS_PER_DAY, Epoch, Error, Result, SectorNumber, SectorSet, Transition, work};
 
 use super::deadline_ends::{DeadlineEnds, PERIOD};
+use super::partition_change::{PartitionChange, QueuedExpiration, SectorLocation};
 use super::status_sets::SectorStatusSets;
 use super::terms::Terms;
 use crate::event::Status;
@@ -23,13 +24,6 @@ const MOST_CHANGED: u64 = 1 << 26;
 /// What events tell of a sector: not how it will be extended.
 fn meant<'b>(found: &Option<SectorRef<'b>>) -> Option<SectorRef<'b>> {
     found.map(|found| SectorRef { sector: Sector { simple_qap: false, ..found.sector }, ..found })
-}
-
-/// Where a sector's partition is, and when it is to leave.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct SectorLocation {
-    pub(super) deadline: u64,
-    pub(super) partition: u64,
 }
 
 /// Everything of a miner that is not the same before and after a tipset.
@@ -53,14 +47,6 @@ pub(super) struct MinerChanges<'s> {
     /// Sectors for which a sector that was pre-committed to replace them came.
     replaced: BTreeSet<SectorNumber>,
     height: Epoch,
-}
-
-/// A changed partition, and of it what is read only if it is needed.
-struct PartitionChange<'s> {
-    change: ChangedPartition,
-    miner: Option<Miner<'s>>,
-    due: OnceCell<Vec<ExpirationSet>>,
-    posted: OnceCell<bool>,
 }
 
 impl<'s> MinerChanges<'s> {
@@ -383,20 +369,4 @@ impl<'s> MinerChanges<'s> {
         };
         Ok(found.due.get_or_init(Default::default).iter().find_map(due))
     }
-}
-
-impl<'s> PartitionChange<'s> {
-    /// `miner` is the one before, if there was one.
-    const fn of(change: ChangedPartition, miner: Option<Miner<'s>>) -> Self {
-        Self { change, miner, due: OnceCell::new(), posted: OnceCell::new() }
-    }
-}
-
-/// How the queue of expirations before a tipset says that a sector leaves.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum QueuedExpiration {
-    /// At its time.
-    OnTime,
-    /// Before its time, for having been faulty too long.
-    Early,
 }

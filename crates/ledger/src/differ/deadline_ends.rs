@@ -87,7 +87,7 @@ mod tests {
 
     fn ends(first: i64, last: i64, deadline: u64) -> Vec<i64> {
         let ends = DeadlineEnds { offset: 100, first: Epoch(first), last: Epoch(last) };
-        closings.of(deadline).map(|epoch| epoch.0).collect()
+        ends.of(deadline).map(|epoch| epoch.0).collect()
     }
 
     #[test]

@@ -17,6 +17,7 @@ mod miner_context;
 mod miner_replay;
 mod multisig_calls;
 mod multisig_replay;
+mod partition_change;
 mod registries;
 mod sector_replay;
 pub(crate) mod status_sets;

@@ -9,8 +9,8 @@ use chain::state::{MinerCall, PartitionSectors};
 use chain::{Epoch, Result, SectorNumber};
 
 use super::calls::Call;
-use super::changes::{QueuedExpiration, SectorLocation};
 use super::miner_context::MinerContext;
+use super::partition_change::{QueuedExpiration, SectorLocation};
 use super::steps::{Stage, Step};
 use super::terms::Terms;
 use crate::event::{Cause, Event, Kind, Status};

@@ -65,7 +65,7 @@ async fn take_in(
         opened(chain);
     }
     let mut lake = Lake::open(&data.lake()?).await?;
-    let report = match ingest::cars(&mut lake, source, options, &bars).await {
+    let report = match ingest::ingest_snapshots(&mut lake, source, options, &bars).await {
         Ok(report) => report,
         Err(error @ (ingest::Error::Chain(_) | ingest::Error::IncompleteSource { .. })) => {
             return in_files(Err(error), files);
@@ -126,7 +126,7 @@ impl Told {
         let Report { source, closed, events, unfinished, later } = report;
         Self {
             source: source.clone(),
-            closed: closed.as_ref().map(|days| [days.start().to_string(), days.end().to_string()]),
+            closed: closed.as_ref().map(|days| [days.first().to_string(), days.last().to_string()]),
             events: *events,
             unfinished: unfinished.to_string(),
             later_kept: later.kept,
@@ -218,7 +218,7 @@ fn said(report: &Report, last_closed: Option<Day>) -> String {
             "{source}: nothing new; its finished days are all in the lake ({unfinished} is not finished)"
         ),
         Some(closed) => {
-            let days = i64::from(closed.end().unix_days()) - i64::from(closed.start().unix_days()) + 1;
+            let days = closed.len();
             let days_of = |count: u64| if count == 1 { "day" } else { "days" };
             let after = match later {
                 Later { kept: 0, dropped: 0, .. } => String::new(),
@@ -227,9 +227,9 @@ fn said(report: &Report, last_closed: Option<Day>) -> String {
             };
             format!(
                 "{source}: closed {days} {}, {} to {}, with {events} events ({unfinished} is not finished){after}",
-                days_of(days.unsigned_abs()),
-                closed.start(),
-                closed.end(),
+                days_of(days),
+                closed.first(),
+                closed.last(),
             )
         }
     }

@@ -55,7 +55,7 @@ impl Readable {
             tipsets: chain.tipsets().len(),
             first: point(first),
             head: point(head),
-            days: chain.whole_days().map(|days| [days.start(), days.end()].map(ToString::to_string)),
+            days: chain.whole_days().map(|days| [days.first(), days.last()].map(|day| day.to_string())),
             without_receipts: chain.without_receipts()?,
             not_whole: None,
             missing_below: hole.as_ref().and_then(|hole| Missing::of(hole, clock)),
