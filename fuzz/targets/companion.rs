@@ -35,7 +35,7 @@ fuzz_target!(|input: &[u8]| {
                 assert!(read == 0 || read == transition.messages.len());
             }
         }
-        assert!(chain.without_receipts().is_err() || chain.whole_days().is_none_or(|days| !days.is_empty()));
+        assert!(chain.tipsets_without_receipts().is_err() || chain.whole_days().is_none_or(|days| !days.is_empty()));
         end = Some(first);
     }
 });

@@ -51,7 +51,7 @@ impl Heads {
         }
         let mut tipsets: Vec<Vec<Header>> = Vec::new();
         for header in headers {
-            match tipsets.iter_mut().find(|tipset| tipset[0].is_beside(&header)) {
+            match tipsets.iter_mut().find(|tipset| tipset[0].shares_tipset_with(&header)) {
                 Some(tipset) if tipset.iter().any(|known| known.cid == header.cid) => {}
                 Some(tipset) => tipset.push(header),
                 None => tipsets.push(vec![header]),
@@ -187,7 +187,7 @@ fn weight(store: &dyn BlockStore, tipset: &[Header], power: &mut Option<i128>) -
     let total = total_power(store, &first.parent_state_root).or(*power);
     *power = total;
     let log2 = total.filter(|total| *total > 0).map_or(0, |total| i128::from(total.ilog2()));
-    let wins: i128 = tipset.iter().map(|header| i128::from(header.wins)).sum();
+    let wins: i128 = tipset.iter().map(|header| i128::from(header.win_count)).sum();
     let won = (log2 * RATIO.0 * 256).saturating_mul(wins) / (BLOCKS_PER_EPOCH * RATIO.1);
     first.parent_weight.saturating_add(log2 * 256).saturating_add(won)
 }

@@ -7,7 +7,7 @@ use crate::tipset::Tipset;
 use crate::units::Epoch;
 use crate::walk::Walk;
 
-/// What is missing below a stretch of states: `first_without` is the first tipset that has none.
+/// What is missing below a segment of states: `first_without` is the first tipset that has none.
 ///
 /// Snapshots without states below some height are normal, but for genesis' own, which all of them have; one with other
 /// states further down has lost some, and all have the headers down to genesis. Looks down for a while.

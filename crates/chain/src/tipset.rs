@@ -59,7 +59,7 @@ impl Tipset {
         let mut headers = blocks.iter().map(|cid| Header::read(store, cid)).collect::<Result<Vec<_>>>()?;
         headers.sort_by(|a, b| a.ticket.cmp(&b.ticket).then_with(|| a.cid.cmp(&b.cid)));
         let first = headers.first().ok_or_else(|| Error::Chain("a tipset without blocks".into()))?;
-        if let Some(odd) = headers.iter().find(|header| !header.is_beside(first)) {
+        if let Some(odd) = headers.iter().find(|header| !header.shares_tipset_with(first)) {
             return Err(Error::Chain(format!(
                 "blocks {} and {}, at height {}, are said to be one tipset, but differ in height, time, parents or state",
                 first.cid, odd.cid, first.height
@@ -117,7 +117,7 @@ pub struct Transition {
     pub messages: Vec<ExecutedMessage>,
 }
 
-/// The readable stretch of a chain: tipsets in order of height, from the first whose state is there to the head.
+/// The readable segment of a chain: tipsets in order of height, from the first whose state is there to the head.
 pub struct Chain<'s> {
     store: &'s dyn BlockStore,
     clock: Clock,
@@ -145,7 +145,7 @@ impl<'s> Chain<'s> {
 
     /// By how many seconds its head is ahead of a unix time, if by more than a day: a clock may be wrong, or a file made up.
     #[must_use]
-    pub fn ahead_of(&self, now: i64) -> Option<i64> {
+    pub fn seconds_ahead_of(&self, now: i64) -> Option<i64> {
         const GRACE: i64 = 86_400;
         let head = self.tipsets.last()?;
         Some(head.timestamp.saturating_sub(now)).filter(|ahead| *ahead > GRACE)
@@ -170,7 +170,7 @@ impl<'s> Chain<'s> {
     /// The tipset before which a ledger of whole days can open: genesis, or else the first of a day that begins within the
     /// chain, since the flows of a day that began before it cannot be known.
     #[must_use]
-    pub fn opening(&self) -> Option<usize> {
+    pub fn opening_index(&self) -> Option<usize> {
         if self.tipsets.first()?.height.0 == 0 {
             return Some(0);
         }
@@ -181,7 +181,7 @@ impl<'s> Chain<'s> {
     /// The days that are whole in it: each begins within the chain, or with genesis, and ends before its head's.
     #[must_use]
     pub fn whole_days(&self) -> Option<DayRange> {
-        let (first, head) = (self.tipsets.get(self.opening()?)?, self.tipsets.last()?);
+        let (first, head) = (self.tipsets.get(self.opening_index()?)?, self.tipsets.last()?);
         DayRange::new(self.clock.day_of(first.height), self.clock.day_of(head.height).previous())
     }
 
@@ -189,7 +189,7 @@ impl<'s> Chain<'s> {
     ///
     /// # Errors
     /// If a block does not read.
-    pub fn without_receipts(&self) -> Result<usize> {
+    pub fn tipsets_without_receipts(&self) -> Result<usize> {
         let mut without = 0;
         for (tipset, child) in self.tipsets.iter().zip(self.tipsets.iter().skip(1)) {
             if self.store.get(&child.parent_receipts)?.is_none() {

@@ -46,7 +46,7 @@ impl<'a, 's> DayReader<'a, 's> {
             StartPoint::Open(_) => EventReader::open(chain, next)?,
             StartPoint::Resume(_) => (Opening::none(), EventReader::resume(chain, next, activations)?),
         };
-        let opening = Some(opening).filter(|opening| opening.most() > 0);
+        let opening = Some(opening).filter(|opening| opening.max_events() > 0);
         Ok(Self {
             chain,
             source,

@@ -21,7 +21,7 @@ impl StartPoint {
     /// If the chain is of another network or fork than the lake, or begins after the day that is needed next.
     pub(crate) async fn find(lake: &Lake, chain: &Chain<'_>, from: Option<Day>) -> Result<Option<Self>> {
         let Some((first, closed)) = lake.first_closed().zip(lake.last_closed()) else {
-            return Ok(chain.opening().map(Self::Open));
+            return Ok(chain.opening_index().map(Self::Open));
         };
         let progress = lake.progress().await?;
         let clock = chain.clock();
@@ -38,7 +38,8 @@ impl StartPoint {
         }
         let Some(last) = before.last() else {
             // Between the opening and its first event there may be quiet days, which are no days of the lake.
-            let opens = chain.opening().filter(|index| clock.day_of(chain.tipsets()[*index].height) <= next);
+            let opens =
+                chain.opening_index().filter(|index| clock.day_of(chain.tipsets()[*index].height) <= next);
             return opens.map(|index| Some(Self::Open(index))).ok_or(Error::NoOpening { day: next });
         };
         let Some((index, tipset)) = first_after(chain, last.day) else { return Ok(None) };

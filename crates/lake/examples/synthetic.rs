@@ -38,7 +38,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let (start, mut done, mut events) = (Instant::now(), 0, 0);
     let mut group = Vec::new();
     let (opening, history) = made_up::opened(made_up);
-    let mut opening = Some(opening).filter(|opening| opening.most() > 0);
+    let mut opening = Some(opening).filter(|opening| opening.max_events() > 0);
     for finished in history.take(days) {
         events += finished.events.len();
         if let Some(opening) = opening.take() {

@@ -344,7 +344,7 @@ async fn follow_sectors(
             following = Some((event.miner, Continuity::new(whole)));
         }
         if let Some((_, continuity)) = &mut following
-            && let Some(detail) = continuity.follow(&event)
+            && let Some(detail) = continuity.check(&event)
             && scope.has(event.miner)
             && days.contains(&day)
         {

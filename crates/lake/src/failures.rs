@@ -78,8 +78,8 @@ impl Held<'_> {
                 power: powers.get(&miner).copied().unwrap_or_else(|| ChainPower::none(miner)),
                 opening: seen.openings.contains(&miner),
             };
-            let broken = of_day.broken().map(|(identity, _)| identity.name);
-            let statistics = of_day.broken_statistics().map(|column| column.name);
+            let broken = of_day.violations().map(|(identity, _)| identity.name);
+            let statistics = of_day.wrong_statistics().map(|column| column.name);
             let mut names: Vec<_> = broken.chain(statistics).collect();
             if names.is_empty() {
                 continue;

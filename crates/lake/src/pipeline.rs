@@ -77,7 +77,7 @@ impl Pipeline<'_> {
     ) -> (Result<Closed>, Option<JoinHandle<Result<DayFiles>>>) {
         let (batches, mut arriving) = mpsc::channel::<RecordBatch>(WAITING);
         let (disk, directory) = (self.disk.clone(), self.directory.to_owned());
-        let most = opening.as_ref().map_or(0, Opening::most);
+        let most = opening.as_ref().map_or(0, Opening::max_events);
         let count = finished.events.len().saturating_add(usize::try_from(most).unwrap_or(usize::MAX));
         let day = finished.day;
         let write = move || {
@@ -152,7 +152,7 @@ impl Feed<'_> {
         opening: Opening<'_>,
         rest: &mut Peekable<impl Iterator<Item = Positioned<'e>>>,
     ) -> Result<u64> {
-        let (most, mut opened) = (opening.most(), 0);
+        let (most, mut opened) = (opening.max_events(), 0);
         for batch in opening {
             let batch = batch.map_err(|source| Error::Opening { source })?;
             let mut rows: Vec<Positioned<'_>> = Vec::with_capacity(batch.len());

@@ -109,7 +109,7 @@ impl Told {
             contributions_sum: figure(Value::Integer(added)),
             contributions_uncertain: explanation.uncertain(),
             parts: explanation.parts.iter().map(|part| Self::of(part, day, spelled, most)).collect(),
-            closes: explanation.closes(),
+            closes: explanation.adds_up(),
         }
     }
 }

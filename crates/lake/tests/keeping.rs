@@ -649,7 +649,7 @@ async fn every_number_is_what_its_explanation_adds_up_to() {
                 for column in COLUMNS {
                     let explanation = provenance.explain(column).expect("an explanation");
                     assert_eq!(explanation.value, rows.value(at, column), "{}", column.name);
-                    assert!(explanation.closes(), "{} of {miner} on {}", column.name, day(number));
+                    assert!(explanation.adds_up(), "{} of {miner} on {}", column.name, day(number));
                     contributions += explanation.contributions.len();
                 }
             }

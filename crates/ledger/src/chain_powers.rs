@@ -24,7 +24,7 @@ struct ReportedPower {
 }
 
 impl ChainPowers {
-    /// Reads on to another state. `codes` are those known so far; they learn the state's own. After an error everything
+    /// Reads on to another state. `codes` are those known so far; the state's own are added. After an error everything
     /// is as it was.
     ///
     /// # Errors

@@ -18,7 +18,7 @@ pub struct SumOverflow {
 impl EventSelector {
     /// Whether the event is one of these.
     #[must_use]
-    pub fn takes(&self, event: &Event) -> bool {
+    pub fn matches(&self, event: &Event) -> bool {
         self.kind == event.kind
             && (self.causes.is_empty() || event.cause.is_some_and(|cause| self.causes.contains(&cause)))
     }
@@ -81,7 +81,7 @@ impl Column {
     pub fn contribution(&self, event: &Event) -> Result<Option<i128>, SumOverflow> {
         let sum = match self.definition {
             Definition::Flow(select, measure) | Definition::Total(select, measure) => {
-                if !select.iter().any(|select| select.takes(event)) || !measure.has(event) {
+                if !select.iter().any(|select| select.matches(event)) || !measure.has(event) {
                     return Ok(None);
                 }
                 measure.of(event)
@@ -102,7 +102,7 @@ impl Column {
     #[must_use]
     pub fn counted_message(&self, event: &Event) -> Option<Cid> {
         match self.definition {
-            Definition::Messages(select) if select.iter().any(|select| select.takes(event)) => {
+            Definition::Messages(select) if select.iter().any(|select| select.matches(event)) => {
                 event.message.as_ref().map(|message| message.cid)
             }
             _ => None,
@@ -111,7 +111,7 @@ impl Column {
 
     /// Whether the column goes on from its value of the day before; others begin each day at nothing.
     #[must_use]
-    pub const fn runs_on(&self) -> bool {
+    pub const fn carries_over(&self) -> bool {
         matches!(self.definition, Definition::Total(..) | Definition::Messages(_) | Definition::State(..))
     }
 }

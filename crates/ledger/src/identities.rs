@@ -145,7 +145,7 @@ impl MinerDay<'_> {
     }
 
     /// The identities that do not hold, each with its [difference](Identity::difference).
-    pub fn broken(&self) -> impl Iterator<Item = (&'static Identity, Option<i128>)> + '_ {
+    pub fn violations(&self) -> impl Iterator<Item = (&'static Identity, Option<i128>)> + '_ {
         let held = |identity: &&Identity| !(self.opening && identity.not_on_opening);
         IDENTITIES
             .iter()
@@ -155,7 +155,7 @@ impl MinerDay<'_> {
     }
 
     /// Quotients and statistics that do not come out of the row's own columns, to the last bit.
-    pub fn broken_statistics(&self) -> impl Iterator<Item = &'static Column> + '_ {
+    pub fn wrong_statistics(&self) -> impl Iterator<Item = &'static Column> + '_ {
         let broken = |(at, value): (usize, &Value)| match (value, self.row.statistic(at)) {
             (Value::Double(value), Some(made)) => (value.to_bits() != made.to_bits()).then_some(&COLUMNS[at]),
             (Value::Double(_), None) => Some(&COLUMNS[at]),

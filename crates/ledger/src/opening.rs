@@ -18,20 +18,20 @@ const AT_ONCE: u64 = 4096;
 /// (`genesis`) if that is the state of epoch 0, and opens the ledger otherwise. They come in batches, none of which is
 /// empty.
 pub struct Opening<'s> {
-    most: u64,
+    max_events: u64,
     batches: Box<dyn Iterator<Item = Result<Vec<Event>>> + Send + 's>,
 }
 
 impl fmt::Debug for Opening<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Opening").field("most", &self.most).finish_non_exhaustive()
+        f.debug_struct("Opening").field("max_events", &self.max_events).finish_non_exhaustive()
     }
 }
 
 impl<'s> Opening<'s> {
     /// An opening of these batches, `most` events at most, by miner and sector.
     pub fn new(most: u64, batches: impl Iterator<Item = Result<Vec<Event>>> + Send + 's) -> Self {
-        Self { most, batches: Box::new(batches) }
+        Self { max_events: most, batches: Box::new(batches) }
     }
 
     /// Of a ledger that opens with nothing.
@@ -40,7 +40,7 @@ impl<'s> Opening<'s> {
         Self::new(0, std::iter::empty())
     }
 
-    /// Of the state before the tipset of height `epoch`. `codes` are those known so far; they learn the state's own.
+    /// Of the state before the tipset of height `epoch`. `codes` are those known so far; the state's own are added.
     ///
     /// # Errors
     /// If the state's actors do not read.
@@ -62,8 +62,8 @@ impl<'s> Opening<'s> {
 
     /// How many events there are at most.
     #[must_use]
-    pub const fn most(&self) -> u64 {
-        self.most
+    pub const fn max_events(&self) -> u64 {
+        self.max_events
     }
 
     /// All of them at once.

@@ -5,7 +5,7 @@ use chain::ExecutedMessage;
 use crate::event::named;
 
 named! {
-    /// Whether the events of some stretch of a chain stand on receipts.
+    /// Whether the events of some segment of a chain are read from receipts.
     Receipts {
         /// Receipts were read wherever there were messages.
         Read = "read",
@@ -42,7 +42,7 @@ impl ReceiptCounts {
         }
     }
 
-    /// Adds those of another stretch.
+    /// Adds those of another segment.
     pub fn add(&mut self, other: &Self) {
         self.tipsets_read += other.tipsets_read;
         self.tipsets_inferred += other.tipsets_inferred;

@@ -74,7 +74,7 @@ impl Row {
         parts.into_iter().take(count).map(|part| (part, self.integer(part).unwrap_or_default()))
     }
 
-    /// The statistic at `position`, made from its parts in this row; `None` if it is none or cannot be reckoned.
+    /// The statistic at `position`, made from its parts in this row; `None` if it is none or cannot be computed.
     pub(crate) fn statistic(&self, position: usize) -> Option<f64> {
         let mut values = [0; MOST_PARTS];
         let count = self.parts(position).zip(&mut values).map(|((_, part), value)| *value = part).count();

@@ -1,7 +1,7 @@
 //! A miner's row, added up from the row before and the day's events.
 //!
 //! The lake adds up its days by SQL. This does the same again, from the same registry and by other means, so that each
-//! number can be held against a second reckoning. Integers are exact or an error; doubles come out of exact integers by
+//! number can be compared with a second computation. Integers are exact or an error; doubles come out of exact integers by
 //! the same few operations in the same order as there, so they are the same to the last bit.
 
 use std::collections::BTreeSet;
@@ -43,7 +43,7 @@ impl Tally {
         let mut row = Row::zero();
         if let Some(previous) = previous {
             for ((column, value), before) in COLUMNS.iter().zip(&mut row.0).zip(&previous.0) {
-                if column.runs_on() {
+                if column.carries_over() {
                     *value = *before;
                 }
             }

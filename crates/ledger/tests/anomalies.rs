@@ -84,7 +84,7 @@ impl Days {
         let (seen, row) = (AnomalySignals::of(events), Row::of(self.row.as_ref(), events).unwrap());
         let opening = seen.openings.contains(&MINER);
         let day = MinerDay { previous: self.row.as_ref(), row: &row, power: chain, opening };
-        let mut broken: Vec<_> = day.broken().map(|(identity, _)| identity.name).collect();
+        let mut broken: Vec<_> = day.violations().map(|(identity, _)| identity.name).collect();
         let told = if broken.is_empty() { None } else { self.carried.explain(&day, &seen, events) };
         broken.retain(|name| told.is_none_or(|told| !told.anomaly.explains().contains(name)));
         self.carried = AnomalyHistory::from(told.map(|told| (MINER, told)).into_iter().collect(), seen);

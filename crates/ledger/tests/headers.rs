@@ -133,8 +133,8 @@ fn a_head_more_than_a_day_ahead_of_the_clock_is_told() {
     let (blocks, all) = written(&[at(HEIGHT), at(HEIGHT + 1)]);
     let chain = Chain::open(&blocks, all.last().copied()).unwrap();
     let time = chain.clock().timestamp(Epoch(HEIGHT + 1));
-    assert_eq!(chain.ahead_of(time), None);
-    assert_eq!(chain.ahead_of(time - 86_400), None);
-    assert_eq!(chain.ahead_of(time - 86_401), Some(86_401));
-    assert_eq!(chain.ahead_of(i64::MIN), Some(i64::MAX));
+    assert_eq!(chain.seconds_ahead_of(time), None);
+    assert_eq!(chain.seconds_ahead_of(time - 86_400), None);
+    assert_eq!(chain.seconds_ahead_of(time - 86_401), Some(86_401));
+    assert_eq!(chain.seconds_ahead_of(i64::MIN), Some(i64::MAX));
 }

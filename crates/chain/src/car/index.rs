@@ -14,7 +14,7 @@
 //!
 //! An index exists only for a file whose every hash was checked while it was made. It is used for as long as size
 //! and time of the file are what they were. Opening it reads the first page; each other page is checked when it is
-//! first looked into, and one that does not hold makes the whole index [`Damaged`].
+//! first looked into, and one that does not hold makes the whole index a [`DamagedIndex`].
 
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
@@ -133,7 +133,7 @@ impl Index {
         Self::open(path, stamp).ok_or_else(|| io::Error::other("an index does not read back"))
     }
 
-    /// An index in memory, as [`kept`] made it.
+    /// An index in memory, as [`encode`] made it.
     #[cfg(fuzzing)]
     pub(super) fn from_memory(bytes: Vec<u8>) -> Option<Self> {
         Self::read(FileBytes::Held(bytes), FileIdentity::default())

@@ -110,7 +110,7 @@ impl ActorCodes {
     }
 
     /// The kind of an actor with that code and, where its state is read, its layout. `None` for a code that
-    /// is neither published nor in a manifest learned.
+    /// is neither published nor in a manifest that was added.
     ///
     /// # Errors
     /// If the code is of an actors version that is not known.

@@ -28,7 +28,7 @@ impl Continuity {
     }
 
     /// Takes a miner's next event, in the chain's order. Why it cannot be that, in a sentence, if it cannot.
-    pub fn follow(&mut self, event: &Event) -> Option<String> {
+    pub fn check(&mut self, event: &Event) -> Option<String> {
         let key = (event.miner, event.sector);
         let problem = match self.last.get(&key) {
             Some(before) => broken(before, event),
@@ -45,7 +45,7 @@ impl Continuity {
         problem.map(|problem| format!("{miner}: {kind} of sector {sector} at epoch {epoch}: {problem}"))
     }
 
-    /// Why a sector's story cannot begin with this event.
+    /// Why a sector's events cannot begin with this event.
     fn cannot_begin(&self, event: &Event) -> Option<String> {
         let begins = match (event.kind, event.cause) {
             (Kind::Precommit | Kind::Opening, _) => true,

@@ -179,7 +179,7 @@ impl<'s> MinerChanges<'s> {
         self.replaced.contains(&sector)
     }
 
-    /// The numbers of the sectors that changed in standing or in terms.
+    /// The numbers of the sectors that changed in status or in terms.
     pub(super) fn changed(&self) -> Result<SectorSet> {
         let moved = self.status_sets.0.changed_in(&self.status_sets.1);
         if moved.len() > MOST_CHANGED {

@@ -2,7 +2,7 @@
 //!
 //! A proposal carries a call, an approval names one that waits; once enough signers want it the multisig makes it, and
 //! it may be to another multisig. So a message leads to one call of a miner at most, at whatever depth. Receipts hold
-//! the answers of all multisigs on the way, one in another. Without receipts [`MultisigReplay`] reckons what each did.
+//! the answers of all multisigs on the way, one in another. Without receipts [`MultisigReplay`] computes what each did.
 
 use std::collections::HashMap;
 

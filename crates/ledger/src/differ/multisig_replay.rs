@@ -19,7 +19,7 @@ pub(super) struct MultisigReplay<'s> {
     changed: HashMap<i64, Option<Transaction>>,
     /// Without receipts, what is taken for executed: the call that did it may have failed, and a later one done it.
     executed: HashMap<i64, Transaction>,
-    /// Who signs, reckoned without receipts.
+    /// Who signs, computed without receipts.
     signing: Option<Signers<'s>>,
 }
 

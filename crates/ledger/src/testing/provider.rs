@@ -28,7 +28,7 @@ impl Provider {
         Self { id, size, next, initial, precommits: none(), unproven: none(), active: none(), faulty: none() }
     }
 
-    /// The event with which a standing sector comes into the ledger.
+    /// The event with which an initial sector comes into the ledger.
     pub(super) fn opening(&self, number: u64, epoch: Epoch) -> Event {
         let (kind, cause) =
             if epoch.0 == 0 { (Kind::Onboard, Some(Cause::Genesis)) } else { (Kind::Opening, None) };

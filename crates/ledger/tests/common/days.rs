@@ -99,7 +99,7 @@ impl Held {
             }
             let mut events: BTreeMap<MinerId, Vec<Event>> = BTreeMap::new();
             for event in &day.events {
-                if let Some(problem) = continuity.follow(event) {
+                if let Some(problem) = continuity.check(event) {
                     held.fail("continuity across days", problem);
                 }
                 events.entry(event.miner).or_default().push(event.clone());
@@ -114,11 +114,11 @@ impl Held {
                 let nothing = ChainPower { miner, claim: none, live: none, faulty: none, unproven: none };
                 let power = day.powers.get(&miner).copied().unwrap_or(nothing);
                 let miner_day = MinerDay { previous, row: &row, power, opening };
-                for (identity, difference) in miner_day.broken() {
+                for (identity, difference) in miner_day.violations() {
                     let problem = format!("{miner} {}: {identity} fails by {difference:?}", identity.name);
                     held.fail(identity.name, problem);
                 }
-                for column in miner_day.broken_statistics() {
+                for column in miner_day.wrong_statistics() {
                     held.fail(column.name, format!("{miner} {}", column.name));
                 }
                 if explained {
@@ -138,7 +138,7 @@ impl Held {
             return;
         }
         for column in COLUMNS {
-            if !explain(column, day.previous, day.row, events).unwrap().closes() {
+            if !explain(column, day.previous, day.row, events).unwrap().adds_up() {
                 self.fail("explain", format!("{}: {} does not close", day.power.miner, column.name));
             }
         }

@@ -35,7 +35,7 @@ pub(crate) async fn run(arguments: Explain) -> anyhow::Result<ExitCode> {
         })?,
         LookFormat::Table => table(&explanation, &provenance, arguments.events)?,
     }
-    Ok(if explanation.closes() { ExitCode::SUCCESS } else { ExitCode::from(UNCLOSED) })
+    Ok(if explanation.adds_up() { ExitCode::SUCCESS } else { ExitCode::from(UNCLOSED) })
 }
 
 #[derive(Serialize)]
@@ -97,7 +97,7 @@ fn said(explanation: &Explanation<'_>, day: Day, most: usize, indent: &str) -> a
             }
         ));
     }
-    let closes = if explanation.closes() {
+    let closes = if explanation.adds_up() {
         ""
     } else {
         "  which the parts do not make: the lake is damaged, see `sectorscope reconcile --deep`"

@@ -1,6 +1,6 @@
 //! Changes of a sector's terms: snaps, extensions and upgrades of quality.
 //!
-//! What lies between two of them is reckoned from what the messages ask ([`ActorRules`]); the last one leaves what the state
+//! What lies between two of them is computed from what the messages ask ([`ActorRules`]); the last one leaves what the state
 //! after has.
 
 use chain::state::{Extension, MinerCall, QualityUpgrade, ReplicaUpdate};
@@ -22,7 +22,7 @@ impl SectorReplay<'_, '_> {
     }
 
     /// The terms that a change leaves by the outcome: if it is the last one, and they are what it asked for. Else they must
-    /// be reckoned.
+    /// be computed.
     fn final_terms_of(&self, call: &Call, (expiration, sealed, full_quality): Asked<'_>) -> Option<Terms> {
         let fits = |settled: &&Terms| {
             (settled.expiration, &settled.sealed[..], settled.full_quality)

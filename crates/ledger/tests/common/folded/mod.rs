@@ -92,7 +92,7 @@ fn segments<'s>(store: &'s dyn BlockStore, roots: &[Cid]) -> Result<Vec<ChainSeg
 
 /// What all commands do, and the counts of `car info`.
 fn open(store: &dyn BlockStore, roots: &[Cid]) -> Result<()> {
-    segments(store, roots)?.iter().try_for_each(|segment| segment.chain.without_receipts().map(drop))
+    segments(store, roots)?.iter().try_for_each(|segment| segment.chain.tipsets_without_receipts().map(drop))
 }
 
 /// As `car info` and `miner`: everything of the newest state.

@@ -56,7 +56,7 @@ impl Readable {
             first: point(first),
             head: point(head),
             days: chain.whole_days().map(|days| [days.first(), days.last()].map(|day| day.to_string())),
-            without_receipts: chain.without_receipts()?,
+            without_receipts: chain.tipsets_without_receipts()?,
             not_whole: None,
             missing_below: hole.as_ref().and_then(|hole| Missing::of(hole, clock)),
         }))
