@@ -6,7 +6,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
 use chain::state::StateTree;
-use chain::{Amt, Block, BlockStore, CarStore, Chain, Cid, ExecutedMessage, Hamt, NoProgress, Reader, Result, Tipset};
+use chain::{
+    Amt, Block, BlockStore, CarStore, Chain, Cid, ExecutedMessage, Hamt, NoProgress, Reader, Result, Tipset,
+};
 use fuzz::Blocks;
 use sha2::{Digest, Sha256};
 

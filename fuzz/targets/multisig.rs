@@ -8,7 +8,7 @@
 #[path = "../../crates/ledger/tests/common/state.rs"]
 mod state;
 
-use chain::state::{Actor, MultisigReturn, Multisig, MultisigCall};
+use chain::state::{Actor, Multisig, MultisigCall, MultisigReturn};
 use chain::{Address, BlockStore, Cid, ExecutedMessage, Hamt, Reader, Receipt, Result};
 use fuzz::Blocks;
 use ledger::{Differ, Kind};
