@@ -9,7 +9,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::{Context, Result};
-use chain::state::{PowerPair, Precommit, DealProposal, Sector};
+use chain::state::{DealProposal, PowerPair, Precommit, Sector};
 use chain::{Bytes, Epoch, MinerId, SectorNumber, SectorSet};
 use cid::Cid;
 use fvm_ipld_amt::Amt;

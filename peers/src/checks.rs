@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use anyhow::{Context, Result};
 use chain::state::{
-    Actor, ActorKind, PowerClaims, ActorCodes, ExpirationSet, Market, Miner, Partition, Precommit, StateTree,
+    Actor, ActorCodes, ActorKind, ExpirationSet, Market, Miner, Partition, PowerClaims, Precommit, StateTree,
 };
 use chain::{Cid, Epoch, MinerId, SectorNumber, SectorSet};
 

@@ -11,7 +11,7 @@ use std::io::Read as _;
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
-use chain::state::{ActorKind, PowerClaims, ActorCodes, StateTree};
+use chain::state::{ActorCodes, ActorKind, PowerClaims, StateTree};
 use chain::{BlockStore, CarStore, Cid, MinerId, NoProgress};
 use peers::checks::{compare_queue, compare_sets, miner_of, peer_of};
 use peers::store::Seen;
