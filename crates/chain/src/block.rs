@@ -50,7 +50,7 @@ pub trait BlockStore: Send + Sync {
     /// If it is here and damaged, or cannot be read.
     fn get(&self, cid: &Cid) -> Result<Option<Block<'_>>>;
 
-    /// Counts work that is done with what was read ([`work`](crate::work)), where a store bounds that.
+    /// Counts work that is done with what was read ([`work`]), where a store bounds that.
     ///
     /// # Errors
     /// [`Error::TooMuchWork`] once it is more than what the blocks are in can need.

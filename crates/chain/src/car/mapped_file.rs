@@ -26,7 +26,7 @@ pub(super) enum FileBytes {
 }
 
 impl FileBytes {
-    /// All of them. What is read of a mapped file should be [noted](Bytes::note).
+    /// All of them. What is read of a mapped file should be [noted](FileBytes::note).
     pub(super) fn get(&self) -> &[u8] {
         match self {
             Self::Mapped(mapped) => mapped.get(),
@@ -70,7 +70,7 @@ impl MappedFile {
         Ok(mapped)
     }
 
-    /// All of its bytes. What is read of them should be [noted](Mapped::note).
+    /// All of its bytes. What is read of them should be [noted](MappedFile::note).
     pub(super) fn get(&self) -> &[u8] {
         &self.map
     }
