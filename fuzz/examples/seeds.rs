@@ -6,7 +6,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
 use chain::state::StateTree;
-use chain::{Amt, Block, BlockStore, Cars, Chain, Cid, Executed, Hamt, NoProgress, Reader, Result, Tipset};
+use chain::{
+    Amt, Block, BlockStore, CarStore, Chain, Cid, ExecutedMessage, Hamt, NoProgress, Reader, Result, Tipset,
+};
 use fuzz::Blocks;
 use sha2::{Digest, Sha256};
 
@@ -20,7 +22,7 @@ const MINERS: std::ops::Range<u64> = 100..130;
 fn main() -> std::result::Result<(), Box<dyn std::error::Error>> {
     let root = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
     let cache = tempfile::tempdir()?;
-    let cars = Cars::open(&[root.join("../samples/long.car.zst")], cache.path(), &NoProgress)?;
+    let cars = CarStore::open(&[root.join("../samples/long.car.zst")], cache.path(), &NoProgress)?;
     let chain = Chain::open(&cars, cars.roots())?;
     let mut seeds = Seeds { folder: root.join("seeds"), made: BTreeMap::new() };
     match fs::remove_dir_all(&seeds.folder) {
@@ -168,14 +170,14 @@ fn link_at(tuple: &[u8], place: usize) -> Result<Cid> {
 /// Headers, messages' and receipts' arrays.
 fn from_tipset(seeds: &mut Seeds, store: &dyn BlockStore, tipset: &Tipset) -> Result<()> {
     for cid in &tipset.key.0 {
-        let block = store.need(cid, "header")?;
+        let block = store.get_required(cid, "header")?;
         seeds.add(
             "header",
             format!("parents-{}", tipset.parents.0.len()),
             Blocks::spell(&[block.to_vec()]),
         )?;
         let header = chain::Header::read(store, cid)?;
-        let meta = store.need(&header.messages, "messages")?;
+        let meta = store.get_required(&header.messages, "messages")?;
         let (bls, secp) = (link_at(&meta, 0)?, link_at(&meta, 1)?);
         seeds.add("amt", "messages", arrays(store, &bls, &secp)?)?;
         seeds.add("amt", "receipts", arrays(store, &tipset.parent_receipts, &bls)?)?;
@@ -184,8 +186,8 @@ fn from_tipset(seeds: &mut Seeds, store: &dyn BlockStore, tipset: &Tipset) -> Re
 }
 
 /// Parameters with their answers, by method.
-fn from_message(seeds: &mut Seeds, executed: &Executed) -> Result<()> {
-    let Executed { message, receipt: Some(receipt) } = executed else { return Ok(()) };
+fn from_message(seeds: &mut Seeds, executed: &ExecutedMessage) -> Result<()> {
+    let ExecutedMessage { message, receipt: Some(receipt) } = executed else { return Ok(()) };
     let (Ok(method), Ok(length)) = (u8::try_from(message.method), u16::try_from(message.params.len())) else {
         return Ok(());
     };
@@ -198,11 +200,11 @@ fn from_message(seeds: &mut Seeds, executed: &Executed) -> Result<()> {
 
 /// Everything that hangs from the states before and after a tipset.
 fn from_states(seeds: &mut Seeds, store: &dyn BlockStore, before: &Cid, after: &Cid) -> Result<()> {
-    let (old_root, new_root) = (store.need(before, "state")?, store.need(after, "state")?);
+    let (old_root, new_root) = (store.get_required(before, "state")?, store.get_required(after, "state")?);
     seeds.add("hamt", "actors", maps(store, &link_at(&old_root, 1)?, &link_at(&new_root, 1)?)?)?;
     let (old, new) = (StateTree::open(store, before)?, StateTree::open(store, after)?);
     let state = |tree: &StateTree<'_>, id| -> Result<Option<Vec<u8>>> {
-        tree.actor(id)?.map(|actor| Ok(store.need(&actor.head, "state")?.to_vec())).transpose()
+        tree.actor(id)?.map(|actor| Ok(store.get_required(&actor.head, "state")?.to_vec())).transpose()
     };
     for (id, field, kind) in [(1, 0, "addresses"), (4, 13, "claims"), (4, 15, "claims")] {
         if let (Some(old), Some(new)) = (state(&old, id)?, state(&new, id)?)
@@ -237,13 +239,13 @@ fn from_miner(seeds: &mut Seeds, store: &dyn BlockStore, old: &[u8], new: &[u8])
         Amt::open(store, &sectors, "sectors")?.for_each(&mut |_, value| from_sector(seeds, value.raw()?))?;
     }
     let deadlines = |state: &[u8]| -> Result<Vec<Cid>> {
-        let block = store.need(&link_at(state, 12)?, "deadlines")?;
+        let block = store.get_required(&link_at(state, 12)?, "deadlines")?;
         let mut reader = Reader::new(&block);
         reader.array()?;
         (0..reader.array()?).map(|_| link(&mut reader)).collect()
     };
     for (old, new) in deadlines(old)?.iter().zip(deadlines(new)?) {
-        let (old, new) = (store.need(old, "deadline")?, store.need(&new, "deadline")?);
+        let (old, new) = (store.get_required(old, "deadline")?, store.get_required(&new, "deadline")?);
         if *old == *new {
             continue;
         }
@@ -330,7 +332,7 @@ fn multisigs(seeds: &mut Seeds) -> Result<()> {
         let pointer = if old { [&[0xa1, 0x61, b'1'][..], &bucket].concat() } else { bucket };
         let slots = (1_u32 << (Sha256::digest([2])[0] >> 3)).to_be_bytes();
         let node = [&[0x82, 0x44][..], &slots, &[0x81], &pointer].concat();
-        let root = Cid::to_bytes(&chain::message_cid(&node));
+        let root = Cid::to_bytes(&chain::dag_cbor_cid(&node));
         let signers = [&[0x87, 0x82][..], &account, &[0x42, 0, 101], &[2, 2, 0x40, 0, 0]].concat();
         let state = [&signers[..], &[0xd8, 0x2a, 0x58, 0x27, 0], &root].concat();
         seeds.add("multisig", "state", [vec![1], Blocks::spell(&[node, state])].concat())?;
@@ -425,9 +427,9 @@ fn heads(seeds: &mut Seeds, store: &dyn BlockStore, tipsets: &[Tipset]) -> Resul
         let mut headers = Vec::new();
         for tipset in tipsets {
             for root in [&tipset.parent_state_root, &tipset.parent_receipts] {
-                blocks.push(store.need(root, "state or receipts")?.to_vec());
+                blocks.push(store.get_required(root, "state or receipts")?.to_vec());
             }
-            let header = tipset.key.0.first().map(|cid| store.need(cid, "header")).transpose()?;
+            let header = tipset.key.0.first().map(|cid| store.get_required(cid, "header")).transpose()?;
             headers.extend(header.map(|header| header.to_vec()));
         }
         blocks.dedup();
@@ -455,7 +457,7 @@ fn containers(seeds: &mut Seeds, store: &dyn BlockStore, tipsets: &[Tipset]) -> 
         let header = section(&header);
         let mut sections = Vec::new();
         for cid in tipsets.iter().flat_map(|tipset| &tipset.key.0) {
-            let block = store.need(cid, "header")?;
+            let block = store.get_required(cid, "header")?;
             sections.push((*cid, section(&[&cid.to_bytes(), &block[..]].concat())));
         }
         for (kind, slots) in [("indexed", 1 << 20), ("parts", 2)] {

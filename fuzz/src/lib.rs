@@ -3,7 +3,7 @@
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::collections::HashMap;
 
-use chain::{Block, BlockStore, Cid, Result, message_cid};
+use chain::{Block, BlockStore, Cid, Result, dag_cbor_cid};
 
 /// Largest allocation that an input of under a megabyte may cause.
 const LARGEST_ALLOCATION: usize = 64 << 20;
@@ -95,7 +95,7 @@ impl Blocks {
     }
 
     fn add(&mut self, block: Vec<u8>) {
-        let cid = message_cid(&block);
+        let cid = dag_cbor_cid(&block);
         self.by_cid.insert(cid, self.blocks.len());
         self.blocks.push((cid, block));
     }
@@ -106,7 +106,7 @@ impl Blocks {
         let names: HashMap<Vec<u8>, u8> = blocks
             .iter()
             .zip(0..END)
-            .map(|(block, place)| ([&LINK[..], &message_cid(block).to_bytes()].concat(), place))
+            .map(|(block, place)| ([&LINK[..], &dag_cbor_cid(block).to_bytes()].concat(), place))
             .collect();
         let mut input = Vec::new();
         for (block, own) in blocks.iter().zip(0..END) {

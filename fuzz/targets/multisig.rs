@@ -8,8 +8,8 @@
 #[path = "../../crates/ledger/tests/common/state.rs"]
 mod state;
 
-use chain::state::{Actor, Answer, Multisig, MultisigCall};
-use chain::{Address, BlockStore, Cid, Executed, Hamt, Reader, Receipt, Result};
+use chain::state::{Actor, Multisig, MultisigCall, MultisigReturn};
+use chain::{Address, BlockStore, Cid, ExecutedMessage, Hamt, Reader, Receipt, Result};
 use fuzz::Blocks;
 use ledger::{Differ, Kind};
 use libfuzzer_sys::fuzz_target;
@@ -47,7 +47,7 @@ fn call(input: &[u8]) {
         Ok(None) => assert!(!(2..=8).contains(&method)),
         Err(_) => {}
     }
-    if let Ok(found) = Answer::decode(method, answer) {
+    if let Ok(found) = MultisigReturn::decode(method, answer) {
         assert_eq!(found.id.is_some(), method == 2);
         assert!(found.returned.len() < answer.len());
     }
@@ -169,7 +169,7 @@ fn tipset(actors: u8, input: &[u8]) {
         let (from, to, method) = (input.actor(), input.actor(), u64::from(input.byte()));
         let message = message((from, sent.len() as u64), to, method, input.string());
         let receipt = Receipt { exit_code: i64::from(input.byte() & 1), returned: input.string().to_vec() };
-        sent.push(Executed { message, receipt: with_receipts.then_some(receipt) });
+        sent.push(ExecutedMessage { message, receipt: with_receipts.then_some(receipt) });
     }
     let messages: Vec<_> = sent.iter().map(|executed| executed.message.cid).collect();
     let events = told(&mut Differ::new(), &before, &after, PERIOD + 999, sent);

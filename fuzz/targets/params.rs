@@ -4,8 +4,8 @@
 //! stands for a whole message instead.
 #![no_main]
 
-use chain::state::Op;
-use chain::{Executed, Message, Receipt, message_cid};
+use chain::state::MinerCall;
+use chain::{ExecutedMessage, Message, Receipt, dag_cbor_cid};
 use fuzz as _;
 use libfuzzer_sys::fuzz_target;
 
@@ -13,9 +13,9 @@ fuzz_target!(|input: &[u8]| {
     let Some((method, rest)) = input.split_first() else { return };
     if *method == 0 {
         if let Ok(message) = Message::decode(rest) {
-            assert_eq!(message.cid, message_cid(rest));
+            assert_eq!(message.cid, dag_cbor_cid(rest));
             assert!(message.params.len() < rest.len());
-            let _ = Op::of(&Executed { message, receipt: receipt(0, &[]) });
+            let _ = MinerCall::of(&ExecutedMessage { message, receipt: receipt(0, &[]) });
         }
         return;
     }
@@ -24,30 +24,30 @@ fuzz_target!(|input: &[u8]| {
     let message = Message::decode(&message(*method, params)).expect("a message");
     assert_eq!((message.method, &message.params[..]), (u64::from(*method), params));
     let op = |exit_code, answer: &[u8]| {
-        Op::of(&Executed { message: message.clone(), receipt: receipt(exit_code, answer) })
+        MinerCall::of(&ExecutedMessage { message: message.clone(), receipt: receipt(exit_code, answer) })
     };
-    assert_eq!(op(1, answer).ok(), Some(Op::Other));
+    assert_eq!(op(1, answer).ok(), Some(MinerCall::Other));
     let (asked, done) = (op(0, &[]), op(0, answer));
     assert_eq!(asked.is_ok(), done.is_ok());
     let (Ok(asked), Ok(done)) = (asked, done) else { return };
     match (asked, done) {
-        (Op::Update(asked), Op::Update(done)) => {
+        (MinerCall::Update(asked), MinerCall::Update(done)) => {
             assert!(asked.len() <= params.len() && done.len() <= asked.len());
             assert!(done.iter().take(64).all(|update| asked.contains(update)));
         }
-        (Op::Prove(asked), Op::Prove(done)) => {
+        (MinerCall::Prove(asked), MinerCall::Prove(done)) => {
             assert!(asked.is_sorted_by_key(|one| one.sector) && done.is_sorted_by_key(|one| one.sector));
             assert!(done.len() <= asked.len());
             assert!(done.iter().take(64).all(|one| asked.contains(one)));
         }
-        (Op::Precommit(asked), Op::Precommit(done)) => {
+        (MinerCall::Precommit(asked), MinerCall::Precommit(done)) => {
             assert!(asked.is_sorted());
             assert_eq!(asked, done);
             assert!(asked.len() <= params.len());
         }
         (asked, done) => {
             assert_eq!(asked, done);
-            if let Op::Extend(extensions) = asked {
+            if let MinerCall::Extend(extensions) = asked {
                 assert!(extensions.len() <= params.len());
                 for extension in extensions {
                     assert!(extension.drops_claims.difference(&extension.sectors).is_empty());

@@ -9,7 +9,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::{Context, Result};
-use chain::state::{PowerPair, Precommit, Proposal, Sector};
+use chain::state::{DealProposal, PowerPair, Precommit, Sector};
 use chain::{Bytes, Epoch, MinerId, SectorNumber, SectorSet};
 use cid::Cid;
 use fvm_ipld_amt::Amt;
@@ -125,7 +125,7 @@ pub trait Actors: Sync {
     ///
     /// # Errors
     /// As [`Actors::miner`].
-    fn proposals(&self, store: Seen<'_>, head: &Cid) -> Result<BTreeMap<u64, Proposal>>;
+    fn proposals(&self, store: Seen<'_>, head: &Cid) -> Result<BTreeMap<u64, DealProposal>>;
 
     /// Makes a miner with about that many sectors.
     ///
@@ -520,11 +520,11 @@ macro_rules! actors {
                     map.get(&key)?.map(seen_claim).transpose()
                 }
 
-                fn proposals(&self, store: Seen<'_>, head: &Cid) -> Result<BTreeMap<u64, Proposal>> {
+                fn proposals(&self, store: Seen<'_>, head: &Cid) -> Result<BTreeMap<u64, DealProposal>> {
                     let state: market::State = store.get_cbor(head)?.context("no market")?;
                     let mut proposals = BTreeMap::new();
                     Amt::<market::DealProposal, _>::load(&state.proposals, store)?.for_each(|deal, found| {
-                        let proposal = Proposal {
+                        let proposal = DealProposal {
                             size: found.piece_size.0,
                             verified: found.verified_deal,
                             start: Epoch(found.start_epoch),

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use anyhow::{Context, Result};
 use chain::state::{
-    Actor, ActorKind, Claims, Codes, DueSectors, Market, Miner, Partition, Precommit, StateTree,
+    Actor, ActorCodes, ActorKind, ExpirationSet, Market, Miner, Partition, PowerClaims, Precommit, StateTree,
 };
 use chain::{Cid, Epoch, MinerId, SectorNumber, SectorSet};
 
@@ -48,7 +48,7 @@ impl Compared {
 ///
 /// # Errors
 /// If the actor is of a version without peer, or of an unknown kind.
-pub fn peer_of(codes: &Codes, actor: &Actor) -> Result<(ActorKind, &'static dyn Actors)> {
+pub fn peer_of(codes: &ActorCodes, actor: &Actor) -> Result<(ActorKind, &'static dyn Actors)> {
     let (kind, layout) = codes.kind_of(&actor.code)?.context("an actor of unknown code")?;
     Ok((kind, actors::of(layout.version).context("an actors version without peer")?))
 }
@@ -62,8 +62,8 @@ pub fn peer_of(codes: &Codes, actor: &Actor) -> Result<(ActorKind, &'static dyn 
 /// If the two do not read the same.
 pub fn compare_state(tree: &StateTree<'_>) -> Result<Compared> {
     let store = Seen(tree.store());
-    let codes = Codes::new();
-    codes.learn(tree)?;
+    let codes = ActorCodes::new();
+    codes.add_manifest(tree)?;
     let mut compared = Compared::default();
     let mut actors = Vec::new();
     tree.for_each(&mut |id, actor| {
@@ -81,7 +81,7 @@ pub fn compare_state(tree: &StateTree<'_>) -> Result<Compared> {
             Some(ActorKind::Power) => {
                 let theirs = peer_of(&codes, &actor)?.1.claims(store, &actor.head)?;
                 let mut ours = BTreeMap::new();
-                Claims::open(tree, &codes)?.for_each(&mut |miner, claim| {
+                PowerClaims::open(tree, &codes)?.for_each(&mut |miner, claim| {
                     assert!(ours.insert(miner, claim).is_none(), "two claims of {miner}");
                     Ok(())
                 })?;
@@ -148,7 +148,7 @@ pub fn compare_miner(
         ..Compared::default()
     };
     for (deadline, seen) in (0..).zip(&theirs.deadlines) {
-        assert_eq!(ours.posted(deadline)?, seen.posted, "{name}: deadline {deadline}");
+        assert_eq!(ours.partitions_posted(deadline)?, seen.posted, "{name}: deadline {deadline}");
         for (index, seen) in &seen.partitions {
             let at = format!("{name}: deadline {deadline}, partition {index}");
             let found = partitions.remove(&(deadline, *index)).unwrap_or_else(|| panic!("{at} is not seen"));
@@ -183,18 +183,18 @@ pub fn compare_sets(at: &str, ours: &Partition, theirs: &PartitionSeen) {
 /// # Panics
 /// If the two do not read the same.
 pub fn compare_queue(at: &str, miner: &Miner<'_>, ours: &Partition, theirs: &Queue) -> Result<()> {
-    let entry = |(epoch, on_time, early): &(Epoch, SectorSet, SectorSet)| DueSectors {
+    let entry = |(epoch, on_time, early): &(Epoch, SectorSet, SectorSet)| ExpirationSet {
         epoch: *epoch,
         on_time: on_time.clone(),
         early: early.clone(),
     };
     let due: Vec<_> = theirs.iter().map(entry).collect();
     let before = theirs.first().map_or(Epoch(0), |(epoch, ..)| Epoch(epoch.0 - 1));
-    assert_eq!(ours.due(miner.store(), before)?, [], "{at}");
+    assert_eq!(ours.expirations_until(miner.store(), before)?, [], "{at}");
     for (last, (epoch, ..)) in theirs.iter().enumerate() {
-        assert_eq!(ours.due(miner.store(), *epoch)?, due[..=last], "{at}: due at {epoch}");
+        assert_eq!(ours.expirations_until(miner.store(), *epoch)?, due[..=last], "{at}: due at {epoch}");
     }
-    assert_eq!(ours.due(miner.store(), Epoch(i64::MAX))?, due, "{at}");
+    assert_eq!(ours.expirations_until(miner.store(), Epoch(i64::MAX))?, due, "{at}");
     Ok(())
 }
 
@@ -204,8 +204,8 @@ fn precommits(miner: &Miner<'_>, peer: &dyn Actors) -> Result<BTreeMap<SectorNum
     let head = peer.make_empty_miner(&store)?;
     let tree =
         StateTree::open(&store, &trees::plant(&store, peer.version(), &[(1000, trees::Kind::Miner, head)])?)?;
-    let codes = Codes::new();
-    codes.learn(&tree)?;
+    let codes = ActorCodes::new();
+    codes.add_manifest(&tree)?;
     let empty = Miner::of(&store, &tree.actor(1000)?.context("no actor")?, &codes)?.context("no miner")?;
     let mut precommits = BTreeMap::new();
     miner.diff_precommits(&empty, &mut |number, before, after| {
@@ -222,7 +222,7 @@ fn precommits(miner: &Miner<'_>, peer: &dyn Actors) -> Result<BTreeMap<SectorNum
 /// If the tree has no such miner or it cannot be read.
 pub fn miner_of<'s>(
     tree: &StateTree<'s>,
-    codes: &Codes,
+    codes: &ActorCodes,
     id: MinerId,
 ) -> Result<(Miner<'s>, Cid, &'static dyn Actors)> {
     let actor = tree.actor(id.0)?.context("no actor")?;

@@ -111,7 +111,7 @@ impl BlockStore for Hashing<'_> {
     fn get(&self, cid: &Cid) -> chain::Result<Option<Block<'_>>> {
         let found = self.0.get(cid)?;
         match &found {
-            Some(block) if chain::message_cid(block).hash() != cid.hash() => {
+            Some(block) if chain::dag_cbor_cid(block).hash() != cid.hash() => {
                 Err(chain::Error::Chain(format!("block {cid} does not have the hash its CID says")))
             }
             _ => Ok(found),

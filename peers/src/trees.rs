@@ -53,7 +53,7 @@ impl Kind {
                 .then(|| words.next()?.parse().ok())
                 .flatten()
         };
-        CODES.lines().find_map(of_line).unwrap_or_else(|| chain::message_cid(self.name().as_bytes()))
+        CODES.lines().find_map(of_line).unwrap_or_else(|| chain::dag_cbor_cid(self.name().as_bytes()))
     }
 }
 
@@ -72,7 +72,7 @@ pub fn plant(store: &Memory, version: u8, actors: &[(u64, Kind, Cid)]) -> Result
         let actor = (code, head, id, TokenAmount::from_atto(id), Some(Address::new_id(id)));
         tree.set(BytesKey(Address::new_id(id).to_bytes()), actor).map(drop).context("an actor")
     };
-    add(SYSTEM, chain::message_cid(b"system"), system)?;
+    add(SYSTEM, chain::dag_cbor_cid(b"system"), system)?;
     for (id, kind, head) in actors {
         add(*id, kind.code(version), *head)?;
     }

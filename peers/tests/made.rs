@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use chain::state::{Codes, Sector, SectorRef, StateTree};
+use chain::state::{ActorCodes, Sector, SectorRef, StateTree};
 use chain::{MinerId, SectorNumber};
 use peers::Random;
 use peers::actors::{ALL, Actors, MinerSeen};
@@ -22,8 +22,8 @@ fn every_version_from_8_on_has_a_peer_and_is_read_by_its_own_layout() {
         let head = actors.make_empty_miner(&store).unwrap();
         let root = plant(&store, actors.version(), &[(1000, Kind::Miner, head)]).unwrap();
         let tree = StateTree::open(&store, &root).unwrap();
-        let codes = Codes::new();
-        codes.learn(&tree).unwrap();
+        let codes = ActorCodes::new();
+        codes.add_manifest(&tree).unwrap();
         let (_, peer) = peer_of(&codes, &tree.actor(1000).unwrap().unwrap()).unwrap();
         assert_eq!(peer.version(), actors.version());
     }
@@ -84,8 +84,8 @@ fn made_changes_of_sectors_are_the_differences_of_what_the_peers_read() {
         let root =
             plant(&store, actors.version(), &[(1, Kind::Miner, before), (2, Kind::Miner, after)]).unwrap();
         let tree = StateTree::open(&store, &root).unwrap();
-        let codes = Codes::new();
-        codes.learn(&tree).unwrap();
+        let codes = ActorCodes::new();
+        codes.add_manifest(&tree).unwrap();
         let (old, ..) = miner_of(&tree, &codes, MinerId(1)).unwrap();
         let (new, ..) = miner_of(&tree, &codes, MinerId(2)).unwrap();
         let owned = |found: SectorRef<'_>| (found.sector, found.sealed_cid.to_vec());

@@ -2,8 +2,8 @@
 
 mod common;
 
-use chain::state::{Codes, StateTree};
-use chain::{Cars, Chain, NoProgress};
+use chain::state::{ActorCodes, StateTree};
+use chain::{CarStore, Chain, NoProgress};
 use peers::checks::{Compared, compare_state, peer_of};
 
 /// Compares up to `states` states of a chain, evenly spread, the last among them; returns the version of its
@@ -11,15 +11,15 @@ use peers::checks::{Compared, compare_state, peer_of};
 fn compare_chain(name: &str, states: usize) -> Option<(u8, Compared)> {
     let path = common::shared(name)?;
     let cache = tempfile::tempdir().unwrap();
-    let cars = Cars::open(&[path], cache.path(), &NoProgress).unwrap();
+    let cars = CarStore::open(&[path], cache.path(), &NoProgress).unwrap();
     let chain = Chain::open(&cars, cars.roots()).unwrap();
     let tipsets = chain.tipsets();
     let (mut version, mut compared) = (0, Compared::default());
     let step = tipsets.len().div_ceil(states);
     for tipset in tipsets.iter().rev().step_by(step) {
         let tree = StateTree::open(&cars, &tipset.parent_state_root).unwrap();
-        let codes = Codes::new();
-        codes.learn(&tree).unwrap();
+        let codes = ActorCodes::new();
+        codes.add_manifest(&tree).unwrap();
         let power = tree.actor(peers::trees::POWER).unwrap().unwrap();
         version = peer_of(&codes, &power).unwrap().1.version();
         compared.add(&compare_state(&tree).unwrap());

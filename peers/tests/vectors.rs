@@ -11,8 +11,8 @@ use std::io::Read as _;
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
-use chain::state::{ActorKind, Claims, Codes, StateTree};
-use chain::{BlockStore, Cars, Cid, MinerId, NoProgress};
+use chain::state::{ActorCodes, ActorKind, PowerClaims, StateTree};
+use chain::{BlockStore, CarStore, Cid, MinerId, NoProgress};
 use peers::checks::{compare_queue, compare_sets, miner_of, peer_of};
 use peers::store::Seen;
 use serde_json::Value;
@@ -34,7 +34,7 @@ fn compare_vector(vector: &Value, found: &mut Found) {
     flate2::read::GzDecoder::new(packed.as_slice()).read_to_end(&mut car).unwrap();
     let path = folder.path().join("vector.car");
     std::fs::write(&path, car).unwrap();
-    let cars = Cars::open(&[path], folder.path(), &NoProgress).unwrap();
+    let cars = CarStore::open(&[path], folder.path(), &NoProgress).unwrap();
     let tree = |side: &str| {
         let root: Cid = vector[side]["state_tree"]["root_cid"]["/"].as_str().unwrap().parse().unwrap();
         StateTree::open(&cars, &root).unwrap()
@@ -48,14 +48,14 @@ fn compare_vector(vector: &Value, found: &mut Found) {
             Ok(())
         })
         .unwrap();
-    let codes = Codes::new();
+    let codes = ActorCodes::new();
     for (id, old, new) in changed {
         match codes.kind_of(&new.code).unwrap().map(|(kind, _)| kind) {
             Some(ActorKind::Miner) => compare_change(&cars, &before, &after, &codes, MinerId(id), found),
             Some(ActorKind::Power) => {
                 let mut told = BTreeMap::new();
                 let (old_claims, new_claims) =
-                    (Claims::open(&before, &codes).unwrap(), Claims::open(&after, &codes).unwrap());
+                    (PowerClaims::open(&before, &codes).unwrap(), PowerClaims::open(&after, &codes).unwrap());
                 new_claims
                     .diff(&old_claims, &mut |miner, claim| {
                         told.insert(miner, claim);
@@ -75,10 +75,10 @@ fn compare_vector(vector: &Value, found: &mut Found) {
 }
 
 fn compare_change(
-    cars: &Cars,
+    cars: &CarStore,
     before: &StateTree<'_>,
     after: &StateTree<'_>,
-    codes: &Codes,
+    codes: &ActorCodes,
     id: MinerId,
     found: &mut Found,
 ) {

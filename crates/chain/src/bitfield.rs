@@ -15,9 +15,9 @@
 use std::ops::Range;
 
 use crate::block::BlockStore;
-use crate::budget::work;
 use crate::cbor::Reader;
 use crate::error::{Error, Result};
+use crate::work;
 
 /// Longest encoding the actors accept (`fvm_ipld_bitfield::MAX_ENCODED_SIZE`).
 const LONGEST: usize = 32 << 10;
@@ -70,7 +70,7 @@ impl SectorSet {
         let bytes = reader.bytes()?;
         let set = Self::decode(bytes)?;
         if !bytes.is_empty() {
-            store.spend(work::BITS * bytes.len() as u64 + work::RUN * set.runs() as u64)?;
+            store.spend(work::BITFIELD_BYTE * bytes.len() as u64 + work::RUN * set.runs() as u64)?;
         }
         Ok(set)
     }
@@ -200,14 +200,14 @@ impl SectorSet {
 
 /// A union that sets are added to one by one: it takes as much memory as the union itself, however many they are.
 #[derive(Debug, Default)]
-pub struct Union {
+pub struct SectorSetUnion {
     /// Ranges in any order.
     ranges: Vec<Range<u64>>,
     /// How many they may become before they are brought into order.
     most: usize,
 }
 
-impl Union {
+impl SectorSetUnion {
     /// Ranges that are gathered before they are first brought into order.
     const FEW: usize = 1 << 12;
 
@@ -331,7 +331,7 @@ mod tests {
     #[test]
     fn a_union_of_many_sets_is_theirs_and_no_larger_than_it_must_be() {
         let of = |sets: &[SectorSet]| {
-            let mut union = Union::default();
+            let mut union = SectorSetUnion::default();
             sets.iter().for_each(|set| union.add(set));
             union
         };
@@ -345,7 +345,7 @@ mod tests {
         // The same sets over and over take no more than once.
         let many: Vec<_> = sets.iter().cycle().take(50_000).cloned().collect();
         let union = of(&many);
-        assert!(union.ranges.len() <= Union::FEW + 37);
+        assert!(union.ranges.len() <= SectorSetUnion::FEW + 37);
         assert_eq!(union.set(), SectorSet::union_of(&sets));
     }
 

@@ -8,8 +8,8 @@ use cid::multihash::Multihash;
 use sha2::{Digest, Sha256};
 
 use crate::archive;
-use crate::budget::work;
 use crate::error::{Error, Result};
+use crate::work;
 
 /// Multihash code of blake2b-256, which Filecoin's blocks are hashed with.
 const BLAKE2B_256: u64 = 0xb220;
@@ -50,7 +50,7 @@ pub trait BlockStore: Send + Sync {
     /// If it is here and damaged, or cannot be read.
     fn get(&self, cid: &Cid) -> Result<Option<Block<'_>>>;
 
-    /// Counts work that is done with what was read ([`work`](crate::work)), where a store bounds that.
+    /// Counts work that is done with what was read ([`work`]), where a store bounds that.
     ///
     /// # Errors
     /// [`Error::TooMuchWork`] once it is more than what the blocks are in can need.
@@ -66,15 +66,15 @@ pub trait BlockStore: Send + Sync {
     /// The block of that CID, which `what` needs.
     ///
     /// # Errors
-    /// [`Error::Missing`] if it is not here; else as [`BlockStore::get`].
-    fn need(&self, cid: &Cid, what: &'static str) -> Result<Block<'_>> {
+    /// [`Error::MissingBlock`] if it is not here; else as [`BlockStore::get`].
+    fn get_required(&self, cid: &Cid, what: &'static str) -> Result<Block<'_>> {
         if cid.hash().code() == IDENTITY {
             let digest = cid.hash().digest();
             self.spend(work::BLOCK)?;
             return Ok(Block::Shared(digest.into(), 0..digest.len()));
         }
         let base = || archive::base(&self.file_names()).map(String::into_boxed_str);
-        self.get(cid)?.ok_or_else(|| Error::Missing(Box::new(*cid), what, base()))
+        self.get(cid)?.ok_or_else(|| Error::MissingBlock(Box::new(*cid), what, base()))
     }
 }
 
@@ -102,14 +102,14 @@ pub(crate) fn read_cid(bytes: &mut &[u8]) -> Option<Cid> {
     (spelled == cid.to_bytes()).then_some(cid)
 }
 
-/// Whether a CID is of the kind that [`message_cid`] makes.
+/// Whether a CID is of the kind that [`dag_cbor_cid`] makes.
 pub(crate) fn is_usual(cid: &Cid) -> bool {
     cid.codec() == DAG_CBOR && cid.hash().code() == BLAKE2B_256 && usize::from(cid.hash().size()) == DIGEST
 }
 
 /// The CID of a DAG-CBOR block with these bytes.
 #[must_use]
-pub fn message_cid(bytes: &[u8]) -> Cid {
+pub fn dag_cbor_cid(bytes: &[u8]) -> Cid {
     let digest = blake2b(bytes);
     // A digest of 32 bytes always fits a multihash of 64.
     let hash = Multihash::wrap(BLAKE2B_256, &digest).unwrap_or_default();
@@ -187,7 +187,7 @@ mod tests {
 
     #[test]
     fn a_cid_has_one_spelling() {
-        let cid = message_cid(b"block");
+        let cid = dag_cbor_cid(b"block");
         let bytes = cid.to_bytes();
         assert_eq!(cid_of(&bytes).unwrap(), cid);
         let mut followed = &[&bytes[..], b"data"].concat()[..];

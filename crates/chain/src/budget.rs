@@ -11,6 +11,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use crate::block::Block;
 use crate::error::{Error, Result};
+use crate::work;
 
 /// Units for each byte of the files as they are given, compressed or not. The real and made chains that tests read spend 8
 /// to 125.
@@ -22,39 +23,12 @@ const QUANTUM: u64 = 1 << 18;
 /// Parts in which is counted, so that threads do not wait for each other.
 const PARTS: usize = 32;
 
-/// What each kind of work costs.
-pub mod work {
-    /// Finding a block, beside a unit for each of its bytes.
-    pub const BLOCK: u64 = 500;
-    /// A value of an array, or a slot of a map's node, that is walked over.
-    pub const VALUE: u64 = 200;
-    /// A byte of an encoded bitfield or of a message's parameters, read bit by bit.
-    pub const BITS: u64 = 16;
-    /// A run of a bitfield: 16 bytes, merged with others.
-    pub const RUN: u64 = 256;
-    /// A sector, a pre-commit or an item of a message's parameters that is read.
-    pub const ITEM: u64 = 500;
-    /// One of some items that are looked through for another one.
-    pub const LOOK: u64 = 4;
-    /// What is kept: a sector's terms, a pre-commit, an event, a call.
-    pub const KEPT: u64 = 4000;
-    /// A message that is read: about 400 bytes.
-    pub const MESSAGE: u64 = 6400;
-    /// A day that is closed: some milliseconds, most of them for files.
-    pub const DAY: u64 = 5_000_000;
-    /// A provider's row of a day that is closed.
-    pub const ROW: u64 = 60_000;
-    /// An empty day above genesis. There may be years of them: genesis is where a chain's files begin, its first tipset where
-    /// somebody used it.
-    pub const FIRST_DAY: u64 = 400_000;
-}
-
 /// What is left for reading some files. All threads spend from it.
 #[derive(Debug)]
 pub struct Budget {
     /// Bytes of the files.
     bytes: u64,
-    most: u64,
+    limit: u64,
     spent: AtomicU64,
     parts: [Part; PARTS],
 }
@@ -75,22 +49,22 @@ thread_local! {
 impl Budget {
     /// The budget of files of so many bytes together.
     #[must_use]
-    pub fn of_bytes(bytes: u64) -> Self {
-        let most = bytes.saturating_mul(PER_BYTE).saturating_add(FLOOR);
-        Self { bytes, most, spent: AtomicU64::new(0), parts: Default::default() }
+    pub fn for_bytes(bytes: u64) -> Self {
+        let limit = bytes.saturating_mul(PER_BYTE).saturating_add(FLOOR);
+        Self { bytes, limit, spent: AtomicU64::new(0), parts: Default::default() }
     }
 
     /// Of another bound than the files' size gives.
     #[must_use]
-    pub fn bounded(bytes: u64, most: u64) -> Self {
-        Self { most, ..Self::of_bytes(bytes) }
+    pub fn with_limit(bytes: u64, limit: u64) -> Self {
+        Self { limit, ..Self::for_bytes(bytes) }
     }
 
     /// Counts a block that was asked for, and passes it on.
     ///
     /// # Errors
     /// As [`Budget::spend`].
-    pub fn asked<'b>(&self, block: Option<Block<'b>>) -> Result<Option<Block<'b>>> {
+    pub fn charge_block<'b>(&self, block: Option<Block<'b>>) -> Result<Option<Block<'b>>> {
         self.spend(work::BLOCK + block.as_ref().map_or(0, |block| block.len() as u64))?;
         Ok(block)
     }
@@ -107,7 +81,7 @@ impl Budget {
         } else if part.fetch_add(work, Ordering::Relaxed) + work >= QUANTUM {
             self.add(part.swap(0, Ordering::Relaxed));
         }
-        if self.spent.load(Ordering::Relaxed) > self.most {
+        if self.spent.load(Ordering::Relaxed) > self.limit {
             return Err(Error::TooMuchWork { block: None, bytes: self.bytes });
         }
         Ok(())
@@ -127,8 +101,8 @@ impl Budget {
 
     /// What may be spent in all.
     #[must_use]
-    pub const fn most(&self) -> u64 {
-        self.most
+    pub const fn limit(&self) -> u64 {
+        self.limit
     }
 }
 
@@ -138,8 +112,8 @@ mod tests {
 
     #[test]
     fn a_budget_is_in_proportion_to_the_files_and_once_spent_stays_so() {
-        let budget = Budget::of_bytes(1_000_000);
-        assert_eq!(budget.most(), 2_500_000_000);
+        let budget = Budget::for_bytes(1_000_000);
+        assert_eq!(budget.limit(), 2_500_000_000);
         budget.spend(2_499_000_000).unwrap();
         budget.spend(999_999).unwrap();
         assert_eq!(budget.spent(), 2_499_999_999);
@@ -150,7 +124,7 @@ mod tests {
 
     #[test]
     fn small_pieces_on_several_threads_add_up() {
-        let budget = Budget::of_bytes(0);
+        let budget = Budget::for_bytes(0);
         std::thread::scope(|scope| {
             for _ in 0..4 {
                 scope.spawn(|| (0..100_000).try_for_each(|_| budget.spend(7)).unwrap());
@@ -161,10 +135,10 @@ mod tests {
 
     #[test]
     fn work_without_bound_is_an_error_and_no_overflow() {
-        let budget = Budget::of_bytes(u64::MAX);
-        assert_eq!(budget.most(), u64::MAX);
+        let budget = Budget::for_bytes(u64::MAX);
+        assert_eq!(budget.limit(), u64::MAX);
         budget.spend(u64::MAX).unwrap();
-        let budget = Budget::of_bytes(1);
+        let budget = Budget::for_bytes(1);
         budget.spend(7).unwrap();
         assert!(budget.spend(u64::MAX).is_err() && budget.spend(0).is_err());
     }

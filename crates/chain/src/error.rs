@@ -49,26 +49,26 @@ pub enum Error {
     },
     /// A block that is needed is in none of the files; the last is the name of the snapshot that the files given build on, where
     /// they have theirs by the archive's rule and it is not among them.
-    #[error("block {0} ({1}) is in none of the files given; {todo}", todo = advice(.2.as_deref()))]
-    Missing(Box<Cid>, &'static str, Option<Box<str>>),
+    #[error("block {0} ({1}) is in none of the files given; {todo}", todo = missing_block_advice(.2.as_deref()))]
+    MissingBlock(Box<Cid>, &'static str, Option<Box<str>>),
     /// States between others that are here are in none of the files.
     #[error(
         "block {cid}, the state before height {last}, is in none of the files given, nor is any state back to height {first}, \
          though there are states below; add the file that holds them, or fetch a whole snapshot again"
     )]
-    Hole {
+    MissingStates {
         /// The missing state next below the ones that are here.
         cid: Box<Cid>,
         /// Lowest height whose state is missing.
         first: Epoch,
         /// Height of the tipset before which `cid` is the state.
         last: Epoch,
-        /// Height of the newest tipset below the hole whose state is here.
+        /// Height of the newest tipset below the gap whose state is here.
         below: Option<Epoch>,
     },
     /// Headers are in none of the files, though the chain goes on below them.
-    #[error("{}", cut(.cid, *.first, *.last, *.below, .files))]
-    Cut {
+    #[error("{}", missing_headers(.cid, *.first, *.last, *.below, .files))]
+    MissingHeaders {
         /// A missing header of the tipset next below those that are here.
         cid: Box<Cid>,
         /// Lowest height whose header is missing, as far as the files tell.
@@ -150,8 +150,8 @@ pub struct Gap {
     pub below: Option<Epoch>,
 }
 
-/// What a cut chain lacks, and where to look for it.
-fn cut(cid: &Cid, first: Epoch, last: Epoch, below: Option<Epoch>, files: &[String]) -> String {
+/// Describes missing headers and where to look for them.
+fn missing_headers(cid: &Cid, first: Epoch, last: Epoch, below: Option<Epoch>, files: &[String]) -> String {
     /// Files named in full.
     const NAMED: usize = 3;
     if below.is_none() {
@@ -179,7 +179,7 @@ fn cut(cid: &Cid, first: Epoch, last: Epoch, below: Option<Epoch>, files: &[Stri
 }
 
 /// What to do about a missing block.
-fn advice(base: Option<&str>) -> String {
+fn missing_block_advice(base: Option<&str>) -> String {
     match base {
         Some(base) => format!(
             "files that hold only what changed need the snapshot that they begin with: add {base}, or an older one with the \
@@ -203,7 +203,8 @@ impl Error {
     #[must_use]
     pub const fn gap(&self) -> Option<Gap> {
         match self {
-            Self::Hole { first, last, below, .. } | Self::Cut { first, last, below, .. } => {
+            Self::MissingStates { first, last, below, .. }
+            | Self::MissingHeaders { first, last, below, .. } => {
                 Some(Gap { first: *first, last: *last, below: *below })
             }
             _ => None,

@@ -14,7 +14,8 @@ use crate::block::{BlockStore, cid_of};
 use crate::cbor::Reader;
 use crate::error::{Error, Result};
 use crate::header::Header;
-use crate::state::{Claims, Codes, StateTree};
+use crate::networks::describe_network;
+use crate::state::{ActorCodes, PowerClaims, StateTree};
 use crate::tipset::Tipset;
 use crate::units::{Bytes, Clock, Epoch};
 
@@ -50,7 +51,7 @@ impl Heads {
         }
         let mut tipsets: Vec<Vec<Header>> = Vec::new();
         for header in headers {
-            match tipsets.iter_mut().find(|tipset| tipset[0].is_beside(&header)) {
+            match tipsets.iter_mut().find(|tipset| tipset[0].shares_tipset_with(&header)) {
                 Some(tipset) if tipset.iter().any(|known| known.cid == header.cid) => {}
                 Some(tipset) => tipset.push(header),
                 None => tipsets.push(vec![header]),
@@ -94,8 +95,8 @@ impl Heads {
             Some((other, other_cid, other_height)) => Err(Error::Chain(format!(
                 "the files are of different networks: block {cid} at height {height} is of {}, block {other_cid} at \
                  height {other_height} of {}; give the files of one of them",
-                clock.described(),
-                other.described()
+                describe_network(clock),
+                describe_network(other)
             ))),
         }
     }
@@ -186,7 +187,7 @@ fn weight(store: &dyn BlockStore, tipset: &[Header], power: &mut Option<i128>) -
     let total = total_power(store, &first.parent_state_root).or(*power);
     *power = total;
     let log2 = total.filter(|total| *total > 0).map_or(0, |total| i128::from(total.ilog2()));
-    let wins: i128 = tipset.iter().map(|header| i128::from(header.wins)).sum();
+    let wins: i128 = tipset.iter().map(|header| i128::from(header.win_count)).sum();
     let won = (log2 * RATIO.0 * 256).saturating_mul(wins) / (BLOCKS_PER_EPOCH * RATIO.1);
     first.parent_weight.saturating_add(log2 * 256).saturating_add(won)
 }
@@ -194,9 +195,9 @@ fn weight(store: &dyn BlockStore, tipset: &[Header], power: &mut Option<i128>) -
 /// The network's quality-adjusted power in a state; `None` if that does not read.
 fn total_power(store: &dyn BlockStore, state: &Cid) -> Option<i128> {
     let tree = StateTree::open(store, state).ok()?;
-    let codes = Codes::new();
-    codes.learn(&tree).ok()?;
-    let Bytes(total) = Claims::open(&tree, &codes).ok()?.total_quality_adjusted();
+    let codes = ActorCodes::new();
+    codes.add_manifest(&tree).ok()?;
+    let Bytes(total) = PowerClaims::open(&tree, &codes).ok()?.total_quality_adjusted();
     Some(total)
 }
 
@@ -301,7 +302,7 @@ mod tests {
     fn roots_that_lead_to_no_chain_are_passed_over_or_named() {
         let mut store = Memory::default();
         let (head, table) = (put(&mut store, PLAIN), store.put(array(&[bytes(&[1]), array(&[])])));
-        let lost = crate::block::message_cid(b"in no file");
+        let lost = crate::block::dag_cbor_cid(b"in no file");
         let others = [table, Cid::default(), lost];
         let found = Heads::of(&store, others.into_iter().chain([head])).unwrap();
         assert_eq!(found.highest(&store).unwrap().key.0, [head]);

@@ -8,10 +8,10 @@
 use cid::Cid;
 
 use crate::block::{BlockStore, blake2b, cid_of};
-use crate::budget::work;
 use crate::cbor::Reader;
 use crate::error::{Error, Result};
 use crate::units::{Clock, EPOCH_SECONDS, Epoch};
+use crate::work;
 
 /// Of a block header's 16 fields, those that tipsets and states are found by.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,7 +21,7 @@ pub struct Header {
     /// blake2b-256 of the ticket's proof, by which blocks of a tipset are ordered.
     pub ticket: [u8; 32],
     /// How often the block won its epoch's lottery.
-    pub wins: i64,
+    pub win_count: i64,
     /// CIDs of the parent tipset's blocks.
     pub parents: Vec<Cid>,
     /// Weight of the chain up to the parent tipset.
@@ -54,11 +54,11 @@ impl Header {
     /// # Errors
     /// If it is missing or does not decode.
     pub fn read(store: &dyn BlockStore, cid: &Cid) -> Result<Self> {
-        let block = store.need(cid, WHAT)?;
+        let block = store.get_required(cid, WHAT)?;
         let header = Self::decode(&block, cid).map_err(|error| error.in_block(cid, WHAT))?;
         header.check()?;
         // Its own CIDs and its parents' are kept with its tipset.
-        store.spend(work::KEPT + work::RUN * 6 * header.parents.len() as u64)?;
+        store.spend(work::RETAINED + work::RUN * 6 * header.parents.len() as u64)?;
         Ok(header)
     }
 
@@ -95,7 +95,7 @@ impl Header {
     }
 
     /// Whether two blocks can be of one tipset: of one height and time, with the same parents and what these left.
-    pub(crate) fn is_beside(&self, other: &Self) -> bool {
+    pub(crate) fn shares_tipset_with(&self, other: &Self) -> bool {
         let of = |header: &Self| {
             (header.height, header.timestamp, header.parent_state_root, header.parent_receipts)
         };
@@ -111,7 +111,7 @@ impl Header {
         reader.tuple(16)?;
         reader.skip()?; // miner
         let ticket = ticket(&mut reader)?;
-        let wins = wins(&mut reader)?;
+        let win_count = win_count(&mut reader)?;
         reader.skip_many(2)?; // beacon entries, winning PoSt proof
         let count = reader.array()?;
         if count > MOST_PARENTS {
@@ -128,7 +128,7 @@ impl Header {
         Ok(Self {
             cid: *cid,
             ticket,
-            wins,
+            win_count,
             parents,
             parent_weight,
             height,
@@ -150,14 +150,14 @@ fn ticket(reader: &mut Reader<'_>) -> Result<[u8; 32]> {
 }
 
 /// An election proof is a tuple of how often the block won, and the proof; genesis has none.
-fn wins(reader: &mut Reader<'_>) -> Result<i64> {
+fn win_count(reader: &mut Reader<'_>) -> Result<i64> {
     if reader.null()? {
         return Ok(0);
     }
     reader.tuple(2)?;
-    let wins = reader.int()?;
+    let win_count = reader.int()?;
     reader.skip()?;
-    Ok(wins)
+    Ok(win_count)
 }
 
 #[cfg(test)]

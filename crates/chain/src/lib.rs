@@ -3,7 +3,7 @@
 //! Block stores over CAR files, headers and tipsets, messages and receipts, and the state of the actors that
 //! matter to sectors, decoded by position from one table of layouts. Nothing here knows about statistics.
 //!
-//! The way in is [`Cars::open`], a block store over one or several snapshot files, and [`Chain::open`], which
+//! The way in is [`CarStore::open`], a block store over one or several snapshot files, and [`Chain::open`], which
 //! reads the tipsets under its head; [`state`] reads what hangs from a tipset's state root.
 
 mod address;
@@ -18,37 +18,40 @@ mod error;
 mod hamt;
 mod head;
 mod header;
-mod hole;
 mod message;
+mod message_selection;
+mod missing_states;
 mod networks;
 mod progress;
-mod senders;
+mod segments;
 pub mod state;
 #[cfg(test)]
 mod testing;
 mod tipset;
 mod units;
 mod walk;
+pub mod work;
 
 pub use address::{Address, Protocol};
-pub use amt::{Amt, AmtChange, Place};
-pub use bitfield::{SectorSet, Union};
-pub use block::{Block, BlockStore, message_cid};
-pub use budget::{Budget, work};
+pub use amt::{Amt, AmtChange, AmtCursor};
+pub use bitfield::{SectorSet, SectorSetUnion};
+pub use block::{Block, BlockStore, dag_cbor_cid};
+pub use budget::Budget;
 #[cfg(fuzzing)]
 pub use car::fuzzing;
-pub use car::{CarFile, Cars, Form};
+pub use car::{CarEncoding, CarFile, CarStore};
 pub use cbor::Reader;
 pub use cid::Cid;
 pub use error::{Error, Gap, Result};
 pub use hamt::{Hamt, HamtChange};
 pub use header::Header;
-pub use message::{Executed, Message, Receipt};
-pub use networks::{MAINNET_GENESIS, Network, Upgrade};
-pub use progress::{NoProgress, Progress, Unit};
+pub use message::{ExecutedMessage, Message, Receipt};
+pub use networks::{MAINNET_GENESIS, Network, Upgrade, describe_network, network_of};
+pub use progress::{NoProgress, ProgressSink, ProgressUnit};
+pub use segments::ChainSegment;
 pub use tipset::{Chain, Tipset, TipsetKey, Transition};
 pub use units::{
-    AttoFil, Bytes, Clock, Day, EPOCHS_PER_DAY, Epoch, MinerId, ParseDayError, ParseMinerIdError,
+    AttoFil, Bytes, Clock, Day, DayRange, EPOCHS_PER_DAY, Epoch, MinerId, ParseDayError, ParseMinerIdError,
     SectorNumber,
 };
-pub use walk::{Stretch, Way};
+pub use walk::WalkOptions;

@@ -13,10 +13,10 @@ use cid::Cid;
 
 use crate::address::Address;
 use crate::amt::Amt;
-use crate::block::{BlockStore, cid_of, is_usual, message_cid};
-use crate::budget::work;
+use crate::block::{BlockStore, cid_of, dag_cbor_cid, is_usual};
 use crate::cbor::Reader;
 use crate::error::{Error, Result};
+use crate::work;
 
 /// Bytes of all answers to a tipset's messages that are taken; the gas of a tipset pays for half of it. A node of
 /// the array may stand in several places, so that a small file could hold answers without end.
@@ -54,7 +54,7 @@ pub struct Receipt {
 
 /// A message that a tipset executed, with its outcome where that is known.
 #[derive(Clone, Debug)]
-pub struct Executed {
+pub struct ExecutedMessage {
     /// The message.
     pub message: Message,
     /// Its outcome; `None` where no file holds the receipts of its tipset, as in every public snapshot. Then none of the
@@ -62,7 +62,7 @@ pub struct Executed {
     pub receipt: Option<Receipt>,
 }
 
-impl Executed {
+impl ExecutedMessage {
     /// Whether the message is known to have failed.
     #[must_use]
     pub fn failed(&self) -> bool {
@@ -82,7 +82,7 @@ impl Message {
     /// # Errors
     /// If the bytes are no message.
     pub fn decode(bytes: &[u8]) -> Result<Self> {
-        Self::decode_unsigned(bytes, message_cid(bytes))
+        Self::decode_unsigned(bytes, dag_cbor_cid(bytes))
     }
 
     /// As [`Message::decode`]; its CID is known.
@@ -133,7 +133,7 @@ pub(crate) fn count(store: &dyn BlockStore, messages: &Cid) -> Result<Option<u64
 
 /// A block's messages, BLS before secp256k1, as its header links them.
 pub(crate) fn of_block(store: &dyn BlockStore, messages: &Cid) -> Result<Vec<Message>> {
-    let [bls, secp] = lists(&store.need(messages, OF_BLOCK)?, messages)?;
+    let [bls, secp] = lists(&store.get_required(messages, OF_BLOCK)?, messages)?;
     let (mut found, mut seen) = (Vec::new(), HashSet::new());
     for (root, signed) in [(bls, false), (secp, true)] {
         Amt::open(store, &root, OF_BLOCK)?.for_each(&mut |_, value| {
@@ -141,7 +141,7 @@ pub(crate) fn of_block(store: &dyn BlockStore, messages: &Cid) -> Result<Vec<Mes
             if !seen.insert(cid) {
                 return Err(Error::malformed(format!("message {cid} twice")));
             }
-            let block = store.need(&cid, "message")?;
+            let block = store.get_required(&cid, "message")?;
             let message = match signed {
                 true => Message::decode_signed(&block, &cid),
                 // One that its block names by another hash is known by the usual one.
@@ -149,7 +149,7 @@ pub(crate) fn of_block(store: &dyn BlockStore, messages: &Cid) -> Result<Vec<Mes
                 false => Message::decode(&block),
             };
             let message = message.map_err(|error| error.in_block(&cid, "message"))?;
-            store.spend(work::MESSAGE + work::BITS * message.params.len() as u64)?;
+            store.spend(work::MESSAGE + work::BITFIELD_BYTE * message.params.len() as u64)?;
             found.push(message);
             Ok(())
         })?;
@@ -161,7 +161,7 @@ pub(crate) fn of_block(store: &dyn BlockStore, messages: &Cid) -> Result<Vec<Mes
 pub(crate) fn receipts(store: &dyn BlockStore, root: &Cid) -> Result<Vec<Receipt>> {
     const WHAT: &str = "message receipts";
     let (mut found, mut bytes) = (Vec::new(), 0);
-    let receipts = Amt::open(store, root, WHAT)?.of_work(work::ITEM);
+    let receipts = Amt::open(store, root, WHAT)?.with_work(work::ITEM);
     if receipts.count() > MOST_RECEIPTS {
         return Err(Error::malformed(format!("{} receipts", receipts.count())).in_block(root, WHAT));
     }
@@ -174,7 +174,7 @@ pub(crate) fn receipts(store: &dyn BlockStore, root: &Cid) -> Result<Vec<Receipt
         let returned = value.bytes()?.to_vec();
         bytes += returned.len();
         if !returned.is_empty() {
-            store.spend(work::BITS * returned.len() as u64)?;
+            store.spend(work::BITFIELD_BYTE * returned.len() as u64)?;
         }
         if bytes > MOST_RETURNED {
             return Err(Error::malformed("receipts with more answers than a tipset's gas can pay for"));

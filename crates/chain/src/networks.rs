@@ -11,7 +11,7 @@
 
 use cid::Cid;
 
-use crate::units::Epoch;
+use crate::units::{Clock, Epoch};
 
 /// Unix time of mainnet's epoch 0, 2020-08-24T22:00:00Z.
 pub const MAINNET_GENESIS: i64 = 1_598_306_400;
@@ -235,6 +235,21 @@ impl Network {
     pub fn actors_version_at(self, epoch: Epoch) -> Option<u8> {
         self.upgrades().last().filter(|last| epoch <= last.epoch)?;
         self.upgrade_at(epoch).map(|upgrade| upgrade.actors_version)
+    }
+}
+
+/// The name of the network whose epoch 0 the clock has; `unknown` for any other.
+#[must_use]
+pub fn network_of(clock: Clock) -> &'static str {
+    Network::with_genesis(clock.genesis()).map_or("unknown", Network::name)
+}
+
+/// Describes a clock's network by its name and the unix time of its epoch 0.
+#[must_use]
+pub fn describe_network(clock: Clock) -> String {
+    match Network::with_genesis(clock.genesis()) {
+        Some(network) => format!("{} (epoch 0 at unix time {})", network.name(), clock.genesis()),
+        None => format!("an unknown network (epoch 0 at unix time {})", clock.genesis()),
     }
 }
 

@@ -1,8 +1,8 @@
-//! Telling a face how far long work has come.
+//! Reporting the progress of long work.
 
-/// What work is counted in.
+/// The unit in which work is counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Unit {
+pub enum ProgressUnit {
     /// Bytes of a file.
     Bytes,
     /// Tipsets of a chain.
@@ -11,10 +11,10 @@ pub enum Unit {
     Days,
 }
 
-/// Told about long work, so that a face can show it.
-pub trait Progress: Send + Sync {
+/// Receives the progress of long work, to show it.
+pub trait ProgressSink: Send + Sync {
     /// Work of `total` units begins; `task` says what it is, as in "reading long.car.zst".
-    fn begin(&self, task: String, total: u64, unit: Unit);
+    fn begin(&self, task: String, total: u64, unit: ProgressUnit);
     /// `done` units of it are done.
     fn at(&self, done: u64);
     /// It is over.
@@ -25,8 +25,8 @@ pub trait Progress: Send + Sync {
 #[derive(Clone, Copy, Debug, Default)]
 pub struct NoProgress;
 
-impl Progress for NoProgress {
-    fn begin(&self, _task: String, _total: u64, _unit: Unit) {}
+impl ProgressSink for NoProgress {
+    fn begin(&self, _task: String, _total: u64, _unit: ProgressUnit) {}
     fn at(&self, _done: u64) {}
     fn end(&self) {}
 }

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use cid::Cid;
 
-use crate::block::{Block, BlockStore, message_cid};
+use crate::block::{Block, BlockStore, dag_cbor_cid};
 use crate::error::Result;
 
 /// Blocks in memory.
@@ -13,7 +13,7 @@ pub(crate) struct Memory(HashMap<Cid, Vec<u8>>);
 
 impl Memory {
     pub(crate) fn put(&mut self, block: Vec<u8>) -> Cid {
-        let cid = message_cid(&block);
+        let cid = dag_cbor_cid(&block);
         self.0.insert(cid, block);
         cid
     }

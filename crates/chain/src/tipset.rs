@@ -6,17 +6,16 @@
 //! ```
 
 use std::fmt;
-use std::ops::RangeInclusive;
 
 use cid::Cid;
 
 use crate::block::BlockStore;
 use crate::error::{Error, Result};
 use crate::header::Header;
-use crate::message::{self, Executed, Message};
+use crate::message::{self, ExecutedMessage, Message};
+use crate::message_selection;
 use crate::networks::Network;
-use crate::senders;
-use crate::units::{Clock, Day, Epoch};
+use crate::units::{Clock, DayRange, Epoch};
 
 /// CIDs of a tipset's blocks, in tipset order.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -48,7 +47,7 @@ pub struct Tipset {
     /// Receipts of its parent's messages.
     pub parent_receipts: Cid,
     /// Each block's messages, in the same order.
-    messages: Vec<Cid>,
+    message_roots: Vec<Cid>,
 }
 
 impl Tipset {
@@ -60,7 +59,7 @@ impl Tipset {
         let mut headers = blocks.iter().map(|cid| Header::read(store, cid)).collect::<Result<Vec<_>>>()?;
         headers.sort_by(|a, b| a.ticket.cmp(&b.ticket).then_with(|| a.cid.cmp(&b.cid)));
         let first = headers.first().ok_or_else(|| Error::Chain("a tipset without blocks".into()))?;
-        if let Some(odd) = headers.iter().find(|header| !header.is_beside(first)) {
+        if let Some(odd) = headers.iter().find(|header| !header.shares_tipset_with(first)) {
             return Err(Error::Chain(format!(
                 "blocks {} and {}, at height {}, are said to be one tipset, but differ in height, time, parents or state",
                 first.cid, odd.cid, first.height
@@ -79,7 +78,7 @@ impl Tipset {
             timestamp: first.timestamp,
             parent_state_root: first.parent_state_root,
             parent_receipts: first.parent_receipts,
-            messages: headers.iter().map(|header| header.messages).collect(),
+            message_roots: headers.iter().map(|header| header.messages).collect(),
         })
     }
 
@@ -89,16 +88,16 @@ impl Tipset {
     }
 
     /// What its blocks' headers link as their messages.
-    pub(crate) fn messages(&self) -> &[Cid] {
-        &self.messages
+    pub(crate) fn message_roots(&self) -> &[Cid] {
+        &self.message_roots
     }
 
     /// The messages it executes, in order: block by block, BLS before secp256k1, of one sender only those whose nonces
     /// follow each other. `after` is the root of the state that it leaves.
-    fn executes(&self, store: &dyn BlockStore, after: &Cid) -> Result<Vec<Message>> {
-        let blocks = self.messages.iter().map(|messages| message::of_block(store, messages));
+    fn messages(&self, store: &dyn BlockStore, after: &Cid) -> Result<Vec<Message>> {
+        let blocks = self.message_roots.iter().map(|messages| message::of_block(store, messages));
         let offered = blocks.collect::<Result<Vec<_>>>()?.into_iter().flatten().collect();
-        senders::chosen(store, offered, (&self.parent_state_root, after))
+        message_selection::select_messages(store, offered, (&self.parent_state_root, after))
     }
 }
 
@@ -115,10 +114,10 @@ pub struct Transition {
     /// State after.
     pub after: Cid,
     /// Its messages in order of execution, with their outcomes where the receipts are in the files.
-    pub messages: Vec<Executed>,
+    pub messages: Vec<ExecutedMessage>,
 }
 
-/// The readable stretch of a chain: tipsets in order of height, from the first whose state is there to the head.
+/// The readable segment of a chain: tipsets in order of height, from the first whose state is there to the head.
 pub struct Chain<'s> {
     store: &'s dyn BlockStore,
     clock: Clock,
@@ -146,7 +145,7 @@ impl<'s> Chain<'s> {
 
     /// By how many seconds its head is ahead of a unix time, if by more than a day: a clock may be wrong, or a file made up.
     #[must_use]
-    pub fn ahead_of(&self, now: i64) -> Option<i64> {
+    pub fn seconds_ahead_of(&self, now: i64) -> Option<i64> {
         const GRACE: i64 = 86_400;
         let head = self.tipsets.last()?;
         Some(head.timestamp.saturating_sub(now)).filter(|ahead| *ahead > GRACE)
@@ -171,7 +170,7 @@ impl<'s> Chain<'s> {
     /// The tipset before which a ledger of whole days can open: genesis, or else the first of a day that begins within the
     /// chain, since the flows of a day that began before it cannot be known.
     #[must_use]
-    pub fn opening(&self) -> Option<usize> {
+    pub fn opening_index(&self) -> Option<usize> {
         if self.tipsets.first()?.height.0 == 0 {
             return Some(0);
         }
@@ -181,21 +180,20 @@ impl<'s> Chain<'s> {
 
     /// The days that are whole in it: each begins within the chain, or with genesis, and ends before its head's.
     #[must_use]
-    pub fn whole_days(&self) -> Option<RangeInclusive<Day>> {
-        let (first, head) = (self.tipsets.get(self.opening()?)?, self.tipsets.last()?);
-        let days = self.clock.day_of(first.height)..=self.clock.day_of(head.height).previous();
-        (days.start() <= days.end()).then_some(days)
+    pub fn whole_days(&self) -> Option<DayRange> {
+        let (first, head) = (self.tipsets.get(self.opening_index()?)?, self.tipsets.last()?);
+        DayRange::new(self.clock.day_of(first.height), self.clock.day_of(head.height).previous())
     }
 
     /// How many of its tipsets have messages whose receipts are in none of the files.
     ///
     /// # Errors
     /// If a block does not read.
-    pub fn without_receipts(&self) -> Result<usize> {
+    pub fn tipsets_without_receipts(&self) -> Result<usize> {
         let mut without = 0;
         for (tipset, child) in self.tipsets.iter().zip(self.tipsets.iter().skip(1)) {
             if self.store.get(&child.parent_receipts)?.is_none() {
-                let counts = tipset.messages.iter().map(|messages| message::count(self.store, messages));
+                let counts = tipset.message_roots.iter().map(|messages| message::count(self.store, messages));
                 let counts = counts.collect::<Result<Vec<_>>>()?;
                 without += usize::from(counts.into_iter().flatten().any(|count| count > 0));
             }
@@ -241,10 +239,13 @@ impl<'s> Chain<'s> {
         }
     }
 
-    fn executed(&self, tipset: &Tipset, child: &Tipset) -> Result<Vec<Executed>> {
-        let messages = tipset.executes(self.store, &child.parent_state_root)?;
+    fn executed(&self, tipset: &Tipset, child: &Tipset) -> Result<Vec<ExecutedMessage>> {
+        let messages = tipset.messages(self.store, &child.parent_state_root)?;
         if messages.is_empty() || self.store.get(&child.parent_receipts)?.is_none() {
-            return Ok(messages.into_iter().map(|message| Executed { message, receipt: None }).collect());
+            return Ok(messages
+                .into_iter()
+                .map(|message| ExecutedMessage { message, receipt: None })
+                .collect());
         }
         let receipts = message::receipts(self.store, &child.parent_receipts)?;
         if messages.len() != receipts.len() {
@@ -257,6 +258,6 @@ impl<'s> Chain<'s> {
             )));
         }
         let pairs = messages.into_iter().zip(receipts);
-        Ok(pairs.map(|(message, receipt)| Executed { message, receipt: Some(receipt) }).collect())
+        Ok(pairs.map(|(message, receipt)| ExecutedMessage { message, receipt: Some(receipt) }).collect())
     }
 }

@@ -6,8 +6,6 @@ use std::str::FromStr;
 
 use chrono::{Datelike, NaiveDate};
 
-use crate::networks::Network;
-
 /// Epochs in a day of 30-second epochs.
 pub const EPOCHS_PER_DAY: i64 = 2880;
 /// Seconds of an epoch.
@@ -86,6 +84,64 @@ impl fmt::Display for Day {
     }
 }
 
+/// A range of days with both its ends; it holds at least one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct DayRange {
+    first: Day,
+    last: Day,
+}
+
+#[expect(clippy::len_without_is_empty, reason = "no range is empty")]
+impl DayRange {
+    /// The range from `first` to `last`; `None` if `last` is before `first`.
+    #[must_use]
+    pub fn new(first: Day, last: Day) -> Option<Self> {
+        (first <= last).then_some(Self { first, last })
+    }
+
+    /// The first day.
+    #[must_use]
+    pub const fn first(self) -> Day {
+        self.first
+    }
+
+    /// The last day.
+    #[must_use]
+    pub const fn last(self) -> Day {
+        self.last
+    }
+
+    /// The number of days.
+    #[must_use]
+    pub fn len(self) -> u64 {
+        (i64::from(self.last.0) - i64::from(self.first.0)).unsigned_abs() + 1
+    }
+
+    /// The days in order.
+    pub fn iter(self) -> impl DoubleEndedIterator<Item = Day> {
+        (self.first.0..=self.last.0).map(Day)
+    }
+
+    /// Whether a day is in the range.
+    #[must_use]
+    pub fn contains(self, day: Day) -> bool {
+        self.first <= day && day <= self.last
+    }
+
+    /// The smallest range that holds this one and a day.
+    #[must_use]
+    pub fn including(self, day: Day) -> Self {
+        Self { first: self.first.min(day), last: self.last.max(day) }
+    }
+}
+
+impl From<Day> for DayRange {
+    /// The range of one day.
+    fn from(day: Day) -> Self {
+        Self { first: day, last: day }
+    }
+}
+
 /// The text is not a day written `YYYY-MM-DD`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("not a date: expected YYYY-MM-DD, such as 2022-10-01")]
@@ -137,21 +193,6 @@ impl Clock {
     #[must_use]
     pub const fn genesis(self) -> i64 {
         self.genesis
-    }
-
-    /// Name of the [`Network`] whose epoch 0 is then; `unknown` for any other.
-    #[must_use]
-    pub fn network(self) -> &'static str {
-        Network::with_genesis(self.genesis).map_or("unknown", Network::name)
-    }
-
-    /// The network by name and by the unix time of its epoch 0.
-    #[must_use]
-    pub fn described(self) -> String {
-        match Network::with_genesis(self.genesis) {
-            Some(network) => format!("{} (epoch 0 at unix time {})", network.name(), self.genesis),
-            None => format!("an unknown network (epoch 0 at unix time {})", self.genesis),
-        }
     }
 
     /// Unix time at which `epoch` begins.
@@ -242,7 +283,8 @@ impl fmt::Display for AttoFil {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::networks::MAINNET_GENESIS;
+    /// Unix time of mainnet's epoch 0.
+    const MAINNET_GENESIS: i64 = 1_598_306_400;
 
     #[test]
     fn a_mainnet_day_begins_at_an_epoch_of_240_modulo_2880() {
@@ -254,6 +296,20 @@ mod tests {
         assert_eq!(clock.day_of(Epoch(2_212_079)), day);
         assert_eq!(clock.day_of(Epoch(2_209_199)), day.previous());
         assert_eq!(day.to_string(), "2022-10-01");
+    }
+
+    #[test]
+    fn a_range_of_days_holds_both_its_ends() {
+        let day = Day::from_unix_days;
+        let days = DayRange::new(day(7), day(9)).expect("a range");
+        assert_eq!(days.iter().collect::<Vec<_>>(), [day(7), day(8), day(9)]);
+        assert_eq!(days.len(), 3);
+        assert!(days.contains(day(7)) && days.contains(day(9)));
+        assert!(!days.contains(day(6)) && !days.contains(day(10)));
+        assert_eq!(DayRange::new(day(7), day(6)), None);
+        assert_eq!(DayRange::from(day(7)).including(day(9)), days);
+        let all = DayRange::new(day(i32::MIN), day(i32::MAX)).expect("a range");
+        assert_eq!(all.len(), 1 << 32);
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Opening a chain: from its head down to where what is in the files ends.
+//! Walking down a chain from its head.
 
 use cid::Cid;
 
@@ -7,14 +7,13 @@ use crate::block::BlockStore;
 use crate::error::{Error, Result};
 use crate::head::Heads;
 use crate::header::{self, FETCH_AGAIN};
-use crate::hole::{self, has_state};
 use crate::networks::Network;
 use crate::tipset::{Chain, Tipset};
 use crate::units::{Clock, EPOCHS_PER_DAY, Epoch};
 
-/// How a chain is read.
+/// Options for walking down a chain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Way {
+pub struct WalkOptions {
     /// The newest tipset at or below this height is taken for the head; else the highest that the roots name.
     pub head: Option<Epoch>,
     /// Most empty rounds between a tipset and its parent, but for one right above genesis: more are damage, or a chain
@@ -22,105 +21,41 @@ pub struct Way {
     pub empty_rounds: i64,
 }
 
-impl Way {
+impl WalkOptions {
     /// A month of empty rounds. Mainnet has had some in a row, and calibnet some hours of them.
     pub const EMPTY_ROUNDS: i64 = 30 * EPOCHS_PER_DAY;
 }
 
-impl Default for Way {
+impl Default for WalkOptions {
     fn default() -> Self {
         Self { head: None, empty_rounds: Self::EMPTY_ROUNDS }
     }
 }
 
-impl From<Option<Epoch>> for Way {
+impl From<Option<Epoch>> for WalkOptions {
     /// To the newest tipset at or below a height, where one is given.
     fn from(head: Option<Epoch>) -> Self {
         Self { head, ..Self::default() }
     }
 }
 
-/// A readable stretch of a chain, and what is missing below it that should be there.
-pub struct Stretch<'s> {
-    /// The tipsets whose state is in the files.
-    pub chain: Chain<'s>,
-    /// [`Error::Hole`] or [`Error::Cut`]; `None` if the files go no further down, or to genesis.
-    pub hole: Option<Error>,
-}
-
-impl Stretch<'_> {
-    /// The height at which the chain goes on below what is missing.
-    fn goes_on_at(&self) -> Option<Epoch> {
-        let below = self.hole.as_ref()?.gap()?.below?;
-        // Heights rise along a chain, but a hostile one's.
-        (below < self.chain.tipsets().first()?.height).then_some(below)
-    }
-}
-
-impl<'s> Chain<'s> {
-    /// Walks back from the highest tipset that the `roots` name (a snapshot's roots are its head's blocks), of one height
-    /// the heaviest, for as long as the state before each tipset is in the store.
-    ///
-    /// # Errors
-    /// If no root is a header, they are of different networks, a header between is missing ([`Error::Cut`]) or
-    /// malformed, or a state between others is missing ([`Error::Hole`]).
-    pub fn open(store: &'s dyn BlockStore, roots: impl IntoIterator<Item = Cid>) -> Result<Self> {
-        Self::open_at(store, roots, Way::default())
-    }
-
-    /// As [`Chain::open`], but may take a lower tipset for the head: archives of headers and messages may hold states of their
-    /// lower epochs only.
-    ///
-    /// # Errors
-    /// As [`Chain::open`], and if no tipset is so low.
-    pub fn open_at(
-        store: &'s dyn BlockStore,
-        roots: impl IntoIterator<Item = Cid>,
-        way: impl Into<Way>,
-    ) -> Result<Self> {
-        let walk = Walk::of(store, roots, way.into())?;
-        let Stretch { chain, hole } = walk.stretch(walk.way.head)?;
-        walk.check_heads(&chain)?;
-        hole.map_or(Ok(chain), Err)
-    }
-
-    /// All readable stretches of the chain, the newest first. There is one, unless something is missing between.
-    ///
-    /// # Errors
-    /// As [`Chain::open_at`], but for what is missing.
-    pub fn stretches(
-        store: &'s dyn BlockStore,
-        roots: impl IntoIterator<Item = Cid>,
-        way: impl Into<Way>,
-    ) -> Result<Vec<Stretch<'s>>> {
-        /// Looked for, at most.
-        const MOST: usize = 64;
-        let walk = Walk::of(store, roots, way.into())?;
-        let mut stretches = vec![walk.stretch(walk.way.head)?];
-        walk.check_heads(&stretches[0].chain)?;
-        while stretches.len() < MOST
-            && let Some(below) = stretches.last().and_then(Stretch::goes_on_at)
-            && let Ok(stretch) = walk.stretch(Some(below))
-        {
-            stretches.push(stretch);
-        }
-        Ok(stretches)
-    }
-}
-
 /// The way down a chain.
 pub(crate) struct Walk<'s> {
-    store: &'s dyn BlockStore,
-    heads: Heads,
-    clock: Clock,
-    way: Way,
+    pub(crate) store: &'s dyn BlockStore,
+    pub(crate) heads: Heads,
+    pub(crate) clock: Clock,
+    pub(crate) options: WalkOptions,
 }
 
 impl<'s> Walk<'s> {
-    fn of(store: &'s dyn BlockStore, roots: impl IntoIterator<Item = Cid>, way: Way) -> Result<Self> {
+    pub(crate) fn new(
+        store: &'s dyn BlockStore,
+        roots: impl IntoIterator<Item = Cid>,
+        options: WalkOptions,
+    ) -> Result<Self> {
         let heads = Heads::of(store, roots)?;
         let clock = heads.clock()?;
-        Ok(Self { store, heads, clock, way })
+        Ok(Self { store, heads, clock, options })
     }
 
     /// The store it leads through.
@@ -131,11 +66,11 @@ impl<'s> Walk<'s> {
     /// The parent of a tipset.
     ///
     /// # Errors
-    /// [`Error::Cut`] if one of its headers is missing; [`Error::Header`] if the one cannot be above the other; or if it
+    /// [`Error::MissingHeaders`] if one of its headers is missing; [`Error::Header`] if the one cannot be above the other; or if it
     /// is malformed.
     pub(crate) fn down(&self, tipset: &Tipset) -> Result<Tipset> {
         match Tipset::read(self.store, &tipset.parents.0) {
-            Err(Error::Missing(cid, header::WHAT, _)) => Err(self.cut(cid, tipset)),
+            Err(Error::MissingBlock(cid, header::WHAT, _)) => Err(self.cut(cid, tipset)),
             Err(error) => Err(error),
             Ok(parent) => {
                 self.check_step(&parent, tipset)?;
@@ -178,7 +113,7 @@ impl<'s> Walk<'s> {
             );
         }
         let empty = child.height - parent.height - 1;
-        if empty > self.way.empty_rounds && parent.height.0 != 0 {
+        if empty > self.options.empty_rounds && parent.height.0 != 0 {
             return odd(
                 child,
                 format!(
@@ -198,39 +133,20 @@ impl<'s> Walk<'s> {
         let below = self.heads.height_below(lowest.height);
         let names = self.store.file_names();
         let files = below.map_or_else(Vec::new, |below| archive::missing(&names, self.clock, below, last));
-        Error::Cut { cid, first: below.map_or(Epoch(0), |below| below + 1).min(last), last, below, files }
-    }
-
-    /// The stretch whose head is the newest tipset at or below `highest`.
-    fn stretch(&self, highest: Option<Epoch>) -> Result<Stretch<'s>> {
-        let mut tipset = self.head(highest)?;
-        if !has_state(self.store, &tipset)? {
-            let newest = hole::newest_state(self, &tipset)?;
-            return Err(Error::HeadWithoutState { height: tipset.height, newest });
+        Error::MissingHeaders {
+            cid,
+            first: below.map_or(Epoch(0), |below| below + 1).min(last),
+            last,
+            below,
+            files,
         }
-        let mut tipsets = Vec::new();
-        let hole = loop {
-            // Genesis names a parent, too, but that is no tipset.
-            let parent = if tipset.height.0 == 0 { Ok(None) } else { self.down(&tipset).map(Some) };
-            tipsets.push(tipset);
-            tipset = match parent {
-                Ok(Some(parent)) => parent,
-                Ok(None) => break None,
-                Err(cut @ Error::Cut { .. }) => break Some(cut),
-                Err(error) => return Err(error),
-            };
-            if !has_state(self.store, &tipset)? {
-                break hole::below(self, &tipset)?;
-            }
-        };
-        Ok(Stretch { chain: Chain::of(self.store, self.clock, tipsets), hole })
     }
 
     /// Whether the heads beside the chain's own, of forks and of lower files, have the same genesis, as far as that is near.
     ///
     /// # Errors
     /// If one has another.
-    fn check_heads(&self, chain: &Chain<'_>) -> Result<()> {
+    pub(crate) fn check_heads(&self, chain: &Chain<'_>) -> Result<()> {
         let Some(lowest) = chain.tipsets().first() else { return Ok(()) };
         let mut ours = None;
         for blocks in self.heads.others() {
@@ -270,7 +186,7 @@ impl<'s> Walk<'s> {
                 return Ok(tipset.key.0.first().copied());
             }
             tipset = match self.down(&tipset) {
-                Err(Error::Cut { .. }) => return Ok(None),
+                Err(Error::MissingHeaders { .. }) => return Ok(None),
                 parent => parent?,
             };
         }
@@ -279,7 +195,7 @@ impl<'s> Walk<'s> {
 
     /// The newest tipset at or below `highest`, on the way down from the head; where that is cut, the highest below it
     /// that a file names.
-    fn head(&self, highest: Option<Epoch>) -> Result<Tipset> {
+    pub(crate) fn head(&self, highest: Option<Epoch>) -> Result<Tipset> {
         let mut tipset = self.heads.highest(self.store)?;
         let Some(highest) = highest else { return Ok(tipset) };
         while tipset.height > highest {
@@ -287,7 +203,7 @@ impl<'s> Walk<'s> {
                 return Err(Error::Chain(format!("no tipset of the chain is at or below height {highest}")));
             }
             tipset = match self.down(&tipset) {
-                Err(cut @ Error::Cut { .. }) => {
+                Err(cut @ Error::MissingHeaders { .. }) => {
                     let below = self.heads.at_or_below(self.store, tipset.height + -1)?;
                     below.ok_or(cut)?
                 }

@@ -18,8 +18,8 @@ pub enum Error {
     #[error(
         "the chain is of {}, but this lake was made from a chain of {}: they are different networks; give another data \
          directory (--data)",
-        .found.described(),
-        .expected.described()
+        chain::describe_network(*.found),
+        chain::describe_network(*.expected)
     )]
     OtherNetwork {
         /// The clock of the lake's chain.
@@ -44,15 +44,15 @@ pub enum Error {
     },
     /// Something in the middle of the source is missing.
     #[error(
-        "{hole}; {}",
+        "{missing}; {}",
         match .closed {
             Some(day) => format!("days are closed up to {day}, before the hole, and `sectorscope status` shows the gap"),
             None => "no day before the hole can be closed".to_owned(),
         }
     )]
-    Hole {
+    IncompleteSource {
         /// What is missing.
-        hole: Box<chain::Error>,
+        missing: Box<chain::Error>,
         /// The lake's last closed day.
         closed: Option<Day>,
     },

@@ -3,9 +3,10 @@
 //! One module per source. Each brings finished days to the lake, in order and without gaps, goes on where the
 //! lake stops, and refuses what contradicts what is already there.
 
-mod cars;
+mod day_reader;
 mod error;
+mod snapshots;
 mod start;
 
-pub use cars::{Options, Report, Source, cars};
 pub use error::{Error, Result};
+pub use snapshots::{Options, Report, Source, ingest_snapshots};

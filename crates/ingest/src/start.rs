@@ -7,21 +7,21 @@ use crate::error::{Error, Result};
 
 /// Where in the chain to begin.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Start {
+pub(crate) enum StartPoint {
     /// An empty lake: the state before this tipset opens it.
     Open(usize),
     /// The state before this tipset is where the lake stands.
-    GoOn(usize),
+    Resume(usize),
 }
 
-impl Start {
+impl StartPoint {
     /// `None` if the lake has all finished days of the chain. With `from`, days are closed again from that day on.
     ///
     /// # Errors
     /// If the chain is of another network or fork than the lake, or begins after the day that is needed next.
     pub(crate) async fn find(lake: &Lake, chain: &Chain<'_>, from: Option<Day>) -> Result<Option<Self>> {
         let Some((first, closed)) = lake.first_closed().zip(lake.last_closed()) else {
-            return Ok(chain.opening().map(Self::Open));
+            return Ok(chain.opening_index().map(Self::Open));
         };
         let progress = lake.day_sources().await?;
         let clock = chain.clock();
@@ -38,7 +38,8 @@ impl Start {
         }
         let Some(last) = before.last() else {
             // Between the opening and its first event there may be quiet days, which are no days of the lake.
-            let opens = chain.opening().filter(|index| clock.day_of(chain.tipsets()[*index].height) <= next);
+            let opens =
+                chain.opening_index().filter(|index| clock.day_of(chain.tipsets()[*index].height) <= next);
             return opens.map(|index| Some(Self::Open(index))).ok_or(Error::NoOpening { day: next });
         };
         let Some((index, tipset)) = first_after(chain, last.day) else { return Ok(None) };
@@ -53,7 +54,7 @@ impl Start {
             });
         }
         let finished = chain.tipsets().iter().any(|tipset| clock.day_of(tipset.height) > next);
-        Ok(finished.then_some(Self::GoOn(index)))
+        Ok(finished.then_some(Self::Resume(index)))
     }
 }
 

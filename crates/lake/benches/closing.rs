@@ -13,7 +13,7 @@ use std::time::Instant;
 use divan::Bencher;
 use divan::counter::ItemsCount;
 use lake::{FinishedDay, Lake};
-use ledger::testing::MadeUpOptions;
+use ledger::testing::SyntheticOptions;
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
@@ -25,7 +25,7 @@ fn main() {
 }
 
 fn day(events_per_day: usize) -> FinishedDay {
-    made_up::days(MadeUpOptions { miners: MINERS, events_per_day, ..MadeUpOptions::default() })
+    made_up::days(SyntheticOptions { miners: MINERS, events_per_day, ..SyntheticOptions::default() })
         .next()
         .unwrap()
 }

@@ -15,7 +15,7 @@ use std::path::PathBuf;
 use std::time::Instant;
 
 use lake::Lake;
-use ledger::testing::MadeUpOptions;
+use ledger::testing::SyntheticOptions;
 
 /// Events in a group of days that is closed with one commit to each table.
 const EVENTS_IN_GROUP: usize = 200_000;
@@ -25,7 +25,7 @@ const DAYS_IN_GROUP: usize = 32;
 struct Options {
     directory: PathBuf,
     days: usize,
-    made_up: MadeUpOptions,
+    made_up: SyntheticOptions,
 }
 
 #[tokio::main]
@@ -38,7 +38,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let (start, mut done, mut events) = (Instant::now(), 0, 0);
     let mut group = Vec::new();
     let (opening, history) = made_up::opened(made_up);
-    let mut opening = Some(opening).filter(|opening| opening.most() > 0);
+    let mut opening = Some(opening).filter(|opening| opening.max_events() > 0);
     for finished in history.take(days) {
         events += finished.events.len();
         if let Some(opening) = opening.take() {
@@ -76,7 +76,7 @@ fn tell(done: usize, days: usize, events: usize, start: Instant) -> std::io::Res
 }
 
 fn options() -> Result<Options, Box<dyn Error>> {
-    let made_up = MadeUpOptions { miners: 6_000, events_per_day: 2_000, ..MadeUpOptions::default() };
+    let made_up = SyntheticOptions { miners: 6_000, events_per_day: 2_000, ..SyntheticOptions::default() };
     let mut options = Options { directory: PathBuf::new(), days: 2_300, made_up };
     let mut arguments = std::env::args().skip(1);
     while let Some(argument) = arguments.next() {
@@ -89,7 +89,7 @@ fn options() -> Result<Options, Box<dyn Error>> {
             "--days" => options.days = value.parse()?,
             "--miners" => options.made_up.miners = value.parse()?,
             "--events-per-day" => options.made_up.events_per_day = value.parse()?,
-            "--standing" => options.made_up.standing = value.parse()?,
+            "--standing" => options.made_up.initial_sectors = value.parse()?,
             "--seed" => options.made_up.seed = value.parse()?,
             other => return Err(format!("{other}: no such option").into()),
         }

@@ -14,7 +14,7 @@ use lake::{
     Provenance, Queries, QueryLimits, Reader, Status, audit, backup, deep_audit, restore,
 };
 use ledger::columns::{COLUMNS, Endpoint, column};
-use ledger::testing::MadeUpOptions;
+use ledger::testing::SyntheticOptions;
 use ledger::{Content, Event, Kind, ReceiptCounts, Receipts, Value};
 use tempfile::TempDir;
 
@@ -22,9 +22,14 @@ use tempfile::TempDir;
 const DAYS: usize = 63;
 
 fn days(standing: usize) -> Vec<FinishedDay> {
-    network(MadeUpOptions { miners: 5, events_per_day: 60, standing, ..Default::default() })
-        .take(DAYS)
-        .collect()
+    network(SyntheticOptions {
+        miners: 5,
+        events_per_day: 60,
+        initial_sectors: standing,
+        ..Default::default()
+    })
+    .take(DAYS)
+    .collect()
 }
 
 /// What a lake shows and what it finds in itself, read in every way there is.
@@ -82,7 +87,7 @@ async fn finished_months_are_brought_together_and_show_the_same() {
     assert_eq!(everything(dir.path()).await, before);
     drop(lake);
     let mut lake = Lake::open(dir.path()).await.expect("it opens again");
-    let next = network(MadeUpOptions { miners: 5, events_per_day: 60, ..Default::default() }).nth(DAYS);
+    let next = network(SyntheticOptions { miners: 5, events_per_day: 60, ..Default::default() }).nth(DAYS);
     lake.close_days(&[next.expect("another day")]).await.expect("and goes on");
 }
 
@@ -463,7 +468,8 @@ async fn how_a_days_messages_are_known_is_kept_with_it() {
 
 #[tokio::test]
 async fn an_opening_handed_over_beside_its_day_makes_the_same_lake() {
-    let options = MadeUpOptions { miners: 5, events_per_day: 60, standing: 9_000, ..Default::default() };
+    let options =
+        SyntheticOptions { miners: 5, events_per_day: 60, initial_sectors: 9_000, ..Default::default() };
     let held: Vec<_> = network(options).take(3).collect();
     let (whole, lake) = closed(&held).await;
     drop(lake);
@@ -643,7 +649,7 @@ async fn every_number_is_what_its_explanation_adds_up_to() {
                 for column in COLUMNS {
                     let explanation = provenance.explain(column).expect("an explanation");
                     assert_eq!(explanation.value, rows.value(at, column), "{}", column.name);
-                    assert!(explanation.closes(), "{} of {miner} on {}", column.name, day(number));
+                    assert!(explanation.adds_up(), "{} of {miner} on {}", column.name, day(number));
                     contributions += explanation.contributions.len();
                 }
             }
@@ -752,7 +758,7 @@ async fn no_mutation_of_a_days_events_goes_unnoticed() {
             )
         }),
     ];
-    let options = MadeUpOptions { miners: 3, events_per_day: 120, ..Default::default() };
+    let options = SyntheticOptions { miners: 3, events_per_day: 120, ..Default::default() };
     let right: Vec<FinishedDay> = network(options).take(40).collect();
     let mut unnoticed = Vec::new();
     for (name, mutate) in mutations {

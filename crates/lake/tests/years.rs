@@ -13,7 +13,7 @@ use chain::{Day, MinerId, NoProgress};
 use common::{age, closed, copy_tree, day, finished, network, onboard, shown};
 use lake::{Disk, DiskStep, FinishedDay, Lake, Reader};
 use ledger::columns::Endpoint;
-use ledger::testing::MadeUpOptions;
+use ledger::testing::SyntheticOptions;
 use ledger::{Event, Kind};
 use tempfile::TempDir;
 
@@ -21,7 +21,7 @@ use tempfile::TempDir;
 const DAYS: usize = 97;
 
 fn days() -> Vec<FinishedDay> {
-    network(MadeUpOptions { miners: 7, events_per_day: 60, ..Default::default() }).take(DAYS).collect()
+    network(SyntheticOptions { miners: 7, events_per_day: 60, ..Default::default() }).take(DAYS).collect()
 }
 
 /// Each miner's rows of these days.

@@ -14,11 +14,11 @@ use std::path::PathBuf;
 use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 
-use chain::state::{Codes, Miner, StateTree};
-use chain::{BlockStore, Cars, Chain, NoProgress, Transition};
+use chain::state::{ActorCodes, Miner, StateTree};
+use chain::{BlockStore, CarStore, Chain, NoProgress, Transition};
 use divan::Bencher;
 use divan::counter::ItemsCount;
-use ledger::{Differ, Reading};
+use ledger::{Differ, EventReader};
 use rayon::{ThreadPool, ThreadPoolBuilder};
 use withheld::Withheld;
 
@@ -89,17 +89,17 @@ fn path() -> PathBuf {
     if large.exists() { large } else { sample() }
 }
 
-fn open(path: PathBuf) -> Cars {
+fn open(path: PathBuf) -> CarStore {
     let cache = tempfile::tempdir().unwrap();
-    Cars::open(&[path], cache.path(), &NoProgress).unwrap()
+    CarStore::open(&[path], cache.path(), &NoProgress).unwrap()
 }
 
 fn threads(count: usize) -> ThreadPool {
     ThreadPoolBuilder::new().num_threads(count).build().unwrap()
 }
 
-static CARS: LazyLock<Cars> = LazyLock::new(|| open(path()));
-static SAMPLE: LazyLock<Cars> = LazyLock::new(|| open(sample()));
+static CARS: LazyLock<CarStore> = LazyLock::new(|| open(path()));
+static SAMPLE: LazyLock<CarStore> = LazyLock::new(|| open(sample()));
 static WITHHELD: LazyLock<Withheld<'static>> =
     LazyLock::new(|| Withheld::of(&Chain::open(&*SAMPLE, SAMPLE.roots()).unwrap()));
 static ONE_CORE: LazyLock<ThreadPool> = LazyLock::new(|| threads(1));
@@ -108,8 +108,8 @@ static ALL_CORES: LazyLock<ThreadPool> = LazyLock::new(|| threads(0));
 static MINERS: LazyLock<Vec<Miner<'static>>> = LazyLock::new(|| {
     let chain = Chain::open(&*CARS, CARS.roots()).unwrap();
     let tree = StateTree::open(&*CARS, &chain.tipsets().last().unwrap().parent_state_root).unwrap();
-    let codes = Codes::new();
-    codes.learn(&tree).unwrap();
+    let codes = ActorCodes::new();
+    codes.add_manifest(&tree).unwrap();
     Miner::all(&tree, &codes).unwrap().into_iter().map(|(_, miner)| miner).collect()
 });
 
@@ -149,7 +149,7 @@ fn read_chain(threads: &ThreadPool) -> usize {
 fn read_from(store: &dyn BlockStore, threads: &ThreadPool) -> usize {
     let chain = Chain::open(store, SAMPLE.roots()).unwrap();
     threads.install(|| {
-        let (opening, reading) = Reading::open(&chain, 0).unwrap();
+        let (opening, reading) = EventReader::open(&chain, 0).unwrap();
         opening.all().unwrap().len() + reading.map(|tipset| tipset.unwrap().events.len()).sum::<usize>()
     })
 }

@@ -14,8 +14,8 @@ use std::error::Error;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use chain::{Cars, Chain, NoProgress};
-use ledger::Reading;
+use chain::{CarStore, Chain, NoProgress};
+use ledger::EventReader;
 
 fn main() -> Result<(), Box<dyn Error>> {
     let (mut files, mut threads, mut rounds, mut kept) = (Vec::new(), 0, 3, None);
@@ -36,7 +36,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     for _ in 0..rounds {
         let (begin, used) = (Instant::now(), processor_time());
         let cache = tempfile::tempdir()?;
-        let cars = Cars::open(&files, kept.as_deref().unwrap_or(cache.path()), &NoProgress)?;
+        let cars = CarStore::open(&files, kept.as_deref().unwrap_or(cache.path()), &NoProgress)?;
         if only_open {
             println!("opened in {:.4} s", begin.elapsed().as_secs_f64());
             continue;
@@ -67,7 +67,7 @@ type Kinds = BTreeMap<String, usize>;
 
 fn derive(chain: &Chain<'_>) -> chain::Result<(u32, Kinds)> {
     let (mut tipsets, mut kinds) = (0, Kinds::new());
-    for tipset in Reading::go_on(chain, 0, Vec::new())? {
+    for tipset in EventReader::resume(chain, 0, Vec::new())? {
         tipsets += 1;
         for event in tipset?.events {
             *kinds.entry(format!("{:?}", event.kind)).or_default() += 1;

@@ -12,7 +12,7 @@ use chain::{Bytes, MinerId, SectorNumber};
 use crate::event::{Cause, Event, Kind, Status, named};
 use crate::identities::MinerDay;
 use crate::power::{ChainPower, Power};
-use crate::tally::Row;
+use crate::row::Row;
 use crate::value::Value;
 
 named! {
@@ -61,7 +61,7 @@ impl Anomaly {
 
 /// An anomaly of a miner at a day's end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Anomalous {
+pub struct MinerAnomaly {
     /// Which it is.
     pub anomaly: Anomaly,
     /// By how much the claim is off, one way or the other.
@@ -70,7 +70,7 @@ pub struct Anomalous {
 
 /// What a day's events say that anomalies can begin with.
 #[derive(Clone, Debug, Default)]
-pub struct Seen {
+pub struct AnomalySignals {
     /// The miners whose ledger the day opens.
     pub openings: BTreeSet<MinerId>,
     /// What snaps added to sectors in quality-adjusted power.
@@ -81,16 +81,16 @@ pub struct Seen {
     replaced_faulty: BTreeMap<MinerId, Power>,
 }
 
-impl Seen {
+impl AnomalySignals {
     /// Of these events; each sector's come in the chain's order.
     pub fn of<'e>(events: impl IntoIterator<Item = &'e Event>) -> Self {
         let mut seen = Self::default();
-        events.into_iter().for_each(|event| seen.see(event));
+        events.into_iter().for_each(|event| seen.observe(event));
         seen
     }
 
     /// Takes an event of the day; each sector's come in the chain's order.
-    pub fn see(&mut self, event: &Event) {
+    pub fn observe(&mut self, event: &Event) {
         let key = (event.miner, event.sector);
         match (event.kind, event.cause) {
             (Kind::Opening, _) if self.openings.last() != Some(&event.miner) => {
@@ -119,22 +119,27 @@ impl Seen {
 /// What of the days before bears on a day: whose claims were off, and what was snapped on the last of them. A proof can be
 /// disputed for 1,800 epochs after its deadline, so a snap between the two lies on the day of the dispute or the one before.
 #[derive(Clone, Debug, Default)]
-pub struct Carried {
-    anomalous: BTreeMap<MinerId, Anomalous>,
+pub struct AnomalyHistory {
+    anomalous: BTreeMap<MinerId, MinerAnomaly>,
     snapped: BTreeMap<(MinerId, SectorNumber), i128>,
 }
 
-impl Carried {
+impl AnomalyHistory {
     /// From a day with these anomalies and events.
     #[must_use]
-    pub fn from(anomalous: BTreeMap<MinerId, Anomalous>, seen: Seen) -> Self {
+    pub fn from(anomalous: BTreeMap<MinerId, MinerAnomaly>, seen: AnomalySignals) -> Self {
         Self { anomalous, snapped: seen.snapped }
     }
 
     /// The anomaly because of which a miner's day does not close, if it is one of the three. `events` are the day's, of all
     /// miners or of this one, in the chain's order.
     #[must_use]
-    pub fn explain(&self, day: &MinerDay<'_>, seen: &Seen, events: &[Event]) -> Option<Anomalous> {
+    pub fn explain(
+        &self,
+        day: &MinerDay<'_>,
+        seen: &AnomalySignals,
+        events: &[Event],
+    ) -> Option<MinerAnomaly> {
         let miner = day.power.miner;
         let figures = Figures::of(day.row, &day.power)?;
         if !figures.rest_holds {
@@ -152,7 +157,7 @@ impl Carried {
             let less = missing.rbp.0 >= 0 && missing.qap.0 >= 0 && missing != nothing;
             let told = missing == dropped || became_active(miner, events, day.power.claim);
             return (less && told)
-                .then_some(Anomalous { anomaly: Anomaly::DroppedByFailedCron, off: missing });
+                .then_some(MinerAnomaly { anomaly: Anomaly::DroppedByFailedCron, off: missing });
         }
         if excess == short && excess.rbp.0 == 0 && excess.qap.0 > 0 {
             let most = before(Anomaly::DisputedBeforeSnap)
@@ -160,19 +165,19 @@ impl Carried {
                 .0
                 .saturating_add(self.snapped_then_disputed(miner, seen));
             return (excess.qap.0 <= most)
-                .then_some(Anomalous { anomaly: Anomaly::DisputedBeforeSnap, off: excess });
+                .then_some(MinerAnomaly { anomaly: Anomaly::DisputedBeforeSnap, off: excess });
         }
         if excess == short && missing.rbp.0 > 0 && missing.qap.0 > 0 {
             let (known, left) = (before(Anomaly::LeftTwice), seen.replaced_faulty.get(&miner).copied());
             let most = plus(known, left.unwrap_or_default());
             return (missing.rbp <= most.rbp && missing.qap <= most.qap)
-                .then_some(Anomalous { anomaly: Anomaly::LeftTwice, off: missing });
+                .then_some(MinerAnomaly { anomaly: Anomaly::LeftTwice, off: missing });
         }
         None
     }
 
     /// What snaps of this day and the one before added to the sectors that were disputed afterwards.
-    fn snapped_then_disputed(&self, miner: MinerId, seen: &Seen) -> i128 {
+    fn snapped_then_disputed(&self, miner: MinerId, seen: &AnomalySignals) -> i128 {
         let of_miner = (miner, SectorNumber(0))..=(miner, SectorNumber(u64::MAX));
         seen.disputed.range(of_miner).fold(0, |sum: i128, (key, today)| {
             let yesterday = self.snapped.get(key).copied().unwrap_or_default();

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use chain::state::{Claims, Codes, Miner, PowerPair, StateTree, StatedPower};
+use chain::state::{ActorCodes, Miner, PartitionPower, PowerClaims, PowerPair, StateTree};
 use chain::{BlockStore, Cid, MinerId, Result};
 use rayon::prelude::*;
 
@@ -13,28 +13,28 @@ use crate::power::{ChainPower, Power};
 #[derive(Clone, Debug, Default)]
 pub struct ChainPowers {
     at: Option<Cid>,
-    of: BTreeMap<MinerId, Told>,
+    of: BTreeMap<MinerId, ReportedPower>,
 }
 
 /// A miner's power in the chain's own words.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct Told {
+struct ReportedPower {
     claim: PowerPair,
-    stated: StatedPower,
+    partitions: PartitionPower,
 }
 
 impl ChainPowers {
-    /// Reads on to another state. `codes` are those known so far; they learn the state's own. After an error everything
+    /// Reads on to another state. `codes` are those known so far; the state's own are added. After an error everything
     /// is as it was.
     ///
     /// # Errors
     /// If the power actor's state or a miner's does not read.
-    pub fn advance(&mut self, store: &dyn BlockStore, state: &Cid, codes: &Codes) -> Result<()> {
+    pub fn advance(&mut self, store: &dyn BlockStore, state: &Cid, codes: &ActorCodes) -> Result<()> {
         if self.at.as_ref() == Some(state) {
             return Ok(());
         }
         let tree = StateTree::open(store, state)?;
-        codes.learn(&tree)?;
+        codes.add_manifest(&tree)?;
         let before = self.at.as_ref().map(|root| StateTree::open(store, root)).transpose()?;
         let claims = changed_claims(before.as_ref(), &tree, codes)?;
         let stated = self.changed_partitions(before.as_ref(), &tree, codes)?;
@@ -42,9 +42,9 @@ impl ChainPowers {
             self.of.entry(miner).or_default().claim = claim;
         }
         for (miner, stated) in stated {
-            self.of.entry(miner).or_default().stated = stated;
+            self.of.entry(miner).or_default().partitions = stated;
         }
-        self.of.retain(|_, told| *told != Told::default());
+        self.of.retain(|_, told| *told != ReportedPower::default());
         self.at = Some(*state);
         Ok(())
     }
@@ -54,11 +54,11 @@ impl ChainPowers {
         &self,
         before: Option<&StateTree<'_>>,
         tree: &StateTree<'_>,
-        codes: &Codes,
-    ) -> Result<Vec<(MinerId, StatedPower)>> {
+        codes: &ActorCodes,
+    ) -> Result<Vec<(MinerId, PartitionPower)>> {
         let Some(before) = before else {
             let miners = Miner::all(tree, codes)?;
-            return miners.par_iter().map(|(id, miner)| Ok((*id, miner.stated_power()?))).collect();
+            return miners.par_iter().map(|(id, miner)| Ok((*id, miner.partition_power()?))).collect();
         };
         let mut actors = Vec::new();
         tree.diff(before, &mut |id, old, new| {
@@ -73,11 +73,11 @@ impl ChainPowers {
             let new = new.map(|actor| Miner::of(tree.store(), &actor, codes)).transpose()?.flatten();
             let stated = match (old, new) {
                 (None, None) => return Ok(None),
-                (Some(_), None) => StatedPower::default(),
-                (None, Some(new)) => new.stated_power()?,
+                (Some(_), None) => PartitionPower::default(),
+                (None, Some(new)) => new.partition_power()?,
                 (Some(old), Some(new)) => {
-                    let was = self.of.get(&id).copied().unwrap_or_default().stated;
-                    was.plus(new.stated_power_since(&old)?)?
+                    let was = self.of.get(&id).copied().unwrap_or_default().partitions;
+                    was.plus(new.partition_power_change(&old)?)?
                 }
             };
             Ok(Some((id, stated)))
@@ -97,10 +97,10 @@ impl ChainPowers {
     }
 }
 
-impl Told {
+impl ReportedPower {
     fn of(self, miner: MinerId) -> ChainPower {
         let power = |pair: PowerPair| Power { rbp: pair.raw, qap: pair.quality_adjusted };
-        let StatedPower { live, unproven, faulty } = self.stated;
+        let PartitionPower { live, unproven, faulty } = self.partitions;
         ChainPower {
             miner,
             claim: power(self.claim),
@@ -115,11 +115,11 @@ impl Told {
 fn changed_claims(
     before: Option<&StateTree<'_>>,
     tree: &StateTree<'_>,
-    codes: &Codes,
+    codes: &ActorCodes,
 ) -> Result<Vec<(MinerId, PowerPair)>> {
-    let (now, mut changed) = (Claims::open(tree, codes)?, Vec::new());
+    let (now, mut changed) = (PowerClaims::open(tree, codes)?, Vec::new());
     match before {
-        Some(before) => now.diff(&Claims::open(before, codes)?, &mut |miner, claim| {
+        Some(before) => now.diff(&PowerClaims::open(before, codes)?, &mut |miner, claim| {
             changed.push((miner, claim.unwrap_or_default()));
             Ok(())
         })?,

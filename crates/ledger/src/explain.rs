@@ -3,8 +3,9 @@
 use std::collections::BTreeSet;
 
 use crate::columns::{COLUMNS, Column};
+use crate::contribution::SumOverflow;
 use crate::event::Event;
-use crate::tally::{Row, TooLarge};
+use crate::row::Row;
 use crate::value::Value;
 
 /// What an event adds to a column.
@@ -17,7 +18,7 @@ pub struct Contribution<'e> {
 }
 
 /// A number and what it is made of: the number of the day before and what each event of the day added; or, for a
-/// quotient or statistic, the columns it is reckoned from.
+/// quotient or statistic, the columns it is computed from.
 #[derive(Clone, Debug)]
 pub struct Explanation<'e> {
     /// The column, whose definition says how the parts make the number.
@@ -33,7 +34,7 @@ pub struct Explanation<'e> {
 }
 
 /// Explains the number that `row` has in a column of the registry, by the row of the day before (none on the miner's
-/// first) and the miner's events of the day. Whether they do make it is told by [`Explanation::closes`].
+/// first) and the miner's events of the day. Whether they do make it is said by [`Explanation::adds_up`].
 ///
 /// # Errors
 /// If an event is damaged and adds more than 128 bits hold.
@@ -42,7 +43,7 @@ pub fn explain<'e>(
     previous: Option<&Row>,
     row: &Row,
     events: &'e [Event],
-) -> Result<Explanation<'e>, TooLarge> {
+) -> Result<Explanation<'e>, SumOverflow> {
     let (mut contributions, mut counted) = (Vec::new(), BTreeSet::new());
     for event in events {
         let amount = match column.contribution(event)? {
@@ -56,7 +57,7 @@ pub fn explain<'e>(
     Ok(Explanation {
         column,
         value: row.value(column).unwrap_or(Value::Integer(0)),
-        previous: previous.filter(|_| column.runs_on()).and_then(|row| row.value(column)),
+        previous: previous.filter(|_| column.carries_over()).and_then(|row| row.value(column)),
         contributions,
         parts: parts.map(|part| explain(part, previous, row, events)).collect::<Result<_, _>>()?,
     })
@@ -65,12 +66,12 @@ pub fn explain<'e>(
 impl Explanation<'_> {
     /// Whether the parts make the number: integers exactly, doubles to the last bit.
     #[must_use]
-    pub fn closes(&self) -> bool {
+    pub fn adds_up(&self) -> bool {
         match self.value {
             Value::Integer(value) => self.sum() == Some(value),
             Value::Double(value) => {
                 let made = self.statistic().is_some_and(|made| made.to_bits() == value.to_bits());
-                made && self.parts.iter().all(Self::closes)
+                made && self.parts.iter().all(Self::adds_up)
             }
         }
     }
@@ -110,12 +111,12 @@ mod tests {
     use super::*;
     use crate::columns::{Definition, column};
     use crate::event::Kind;
-    use crate::testing::{MadeUp, MadeUpOptions};
+    use crate::testing::{SyntheticHistory, SyntheticOptions};
 
     /// The events of a made-up miner, day by day.
     fn days(standing: usize) -> Vec<Vec<Event>> {
-        let options = MadeUpOptions { miners: 1, standing, ..Default::default() };
-        MadeUp::new(options).take(20).map(|day| day.events).collect()
+        let options = SyntheticOptions { miners: 1, initial_sectors: standing, ..Default::default() };
+        SyntheticHistory::new(options).take(20).map(|day| day.events).collect()
     }
 
     #[test]
@@ -126,10 +127,10 @@ mod tests {
                 let row = Row::of(previous.as_ref(), &events).unwrap();
                 for column in COLUMNS {
                     let explanation = explain(column, previous.as_ref(), &row, &events).unwrap();
-                    assert!(explanation.closes(), "{}: {explanation:?}", column.name);
+                    assert!(explanation.adds_up(), "{}: {explanation:?}", column.name);
                     let made_of_columns = column.definition.parts()[0].is_some();
                     assert_eq!(made_of_columns, !explanation.parts.is_empty(), "{}", column.name);
-                    assert_eq!(explanation.previous.is_some(), column.runs_on() && previous.is_some());
+                    assert_eq!(explanation.previous.is_some(), column.carries_over() && previous.is_some());
                 }
                 previous = Some(row);
             }
@@ -148,12 +149,12 @@ mod tests {
                 Value::Double(value) => Value::Double(value.next_up()),
             };
             let wrong = Row::new(values).unwrap();
-            assert!(!explain(column, Some(&before), &wrong, &days[1]).unwrap().closes(), "{}", column.name);
+            assert!(!explain(column, Some(&before), &wrong, &days[1]).unwrap().adds_up(), "{}", column.name);
         }
         // A statistic does not close either if a part of it does not.
         let column = column("avg_precommit_batch_sector_count").unwrap();
         let explanation = explain(column, None, &row, &days[1]).unwrap();
-        assert!(explanation.statistic().is_some() && !explanation.closes());
+        assert!(explanation.statistic().is_some() && !explanation.adds_up());
     }
 
     #[test]

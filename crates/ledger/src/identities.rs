@@ -7,12 +7,12 @@ use std::fmt;
 
 use crate::columns::{COLUMNS, Column, position};
 use crate::power::{ChainPower, Power};
-use crate::tally::Row;
+use crate::row::Row;
 use crate::value::Value;
 
 /// Whose power the chain states.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum PowerOf {
+pub enum PowerSource {
     /// The power actor's claim.
     Claim,
     /// Live sectors, by the miner's partitions.
@@ -23,7 +23,7 @@ pub enum PowerOf {
     Unproven,
 }
 
-impl PowerOf {
+impl PowerSource {
     const fn words(self) -> &'static str {
         match self {
             Self::Claim => "claim",
@@ -36,18 +36,18 @@ impl PowerOf {
 
 /// A number of a miner's day.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Figure {
+pub enum Operand {
     /// The column at this position of [`COLUMNS`], on the day.
     Today(usize),
     /// The same on the day before; zero if the miner had no row then.
     Yesterday(usize),
     /// Raw bytes by the chain at the day's end.
-    ChainRbp(PowerOf),
+    ChainRbp(PowerSource),
     /// Quality-adjusted bytes by the chain at the day's end.
-    ChainQap(PowerOf),
+    ChainQap(PowerSource),
 }
 
-impl fmt::Display for Figure {
+impl fmt::Display for Operand {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let name = |at: usize| COLUMNS.get(at).map_or("?", |column| column.name);
         match self {
@@ -65,7 +65,7 @@ pub struct Term {
     /// Whether it is taken away.
     pub minus: bool,
     /// The figure.
-    pub figure: Figure,
+    pub figure: Operand,
 }
 
 /// Figures that add up to zero for every miner and day.
@@ -102,7 +102,7 @@ impl fmt::Display for Identity {
 
 impl Identity {
     /// By how much it does not hold; 0 where it does. `None` if a figure is not known or the sum passes 128 bits.
-    pub fn difference(&self, mut value: impl FnMut(Figure) -> Option<i128>) -> Option<i128> {
+    pub fn difference(&self, mut value: impl FnMut(Operand) -> Option<i128>) -> Option<i128> {
         self.terms.iter().try_fold(0_i128, |sum, term| {
             let value = value(term.figure)?;
             if term.minus { sum.checked_sub(value) } else { sum.checked_add(value) }
@@ -126,26 +126,26 @@ pub struct MinerDay<'r> {
 impl MinerDay<'_> {
     /// A figure of the day; `None` for a column that holds doubles or is not there.
     #[must_use]
-    pub fn value(&self, figure: Figure) -> Option<i128> {
+    pub fn value(&self, figure: Operand) -> Option<i128> {
         match figure {
-            Figure::Today(at) => self.row.integer(at),
-            Figure::Yesterday(at) => self.previous.map_or(Some(0), |row| row.integer(at)),
-            Figure::ChainRbp(of) => Some(self.power_of(of).rbp.0),
-            Figure::ChainQap(of) => Some(self.power_of(of).qap.0),
+            Operand::Today(at) => self.row.integer(at),
+            Operand::Yesterday(at) => self.previous.map_or(Some(0), |row| row.integer(at)),
+            Operand::ChainRbp(of) => Some(self.power_of(of).rbp.0),
+            Operand::ChainQap(of) => Some(self.power_of(of).qap.0),
         }
     }
 
-    fn power_of(&self, of: PowerOf) -> Power {
+    fn power_of(&self, of: PowerSource) -> Power {
         match of {
-            PowerOf::Claim => self.power.claim,
-            PowerOf::Live => self.power.live,
-            PowerOf::Faulty => self.power.faulty,
-            PowerOf::Unproven => self.power.unproven,
+            PowerSource::Claim => self.power.claim,
+            PowerSource::Live => self.power.live,
+            PowerSource::Faulty => self.power.faulty,
+            PowerSource::Unproven => self.power.unproven,
         }
     }
 
     /// The identities that do not hold, each with its [difference](Identity::difference).
-    pub fn broken(&self) -> impl Iterator<Item = (&'static Identity, Option<i128>)> + '_ {
+    pub fn violations(&self) -> impl Iterator<Item = (&'static Identity, Option<i128>)> + '_ {
         let held = |identity: &&Identity| !(self.opening && identity.not_on_opening);
         IDENTITIES
             .iter()
@@ -155,7 +155,7 @@ impl MinerDay<'_> {
     }
 
     /// Quotients and statistics that do not come out of the row's own columns, to the last bit.
-    pub fn broken_statistics(&self) -> impl Iterator<Item = &'static Column> + '_ {
+    pub fn wrong_statistics(&self) -> impl Iterator<Item = &'static Column> + '_ {
         let broken = |(at, value): (usize, &Value)| match (value, self.row.statistic(at)) {
             (Value::Double(value), Some(made)) => (value.to_bits() != made.to_bits()).then_some(&COLUMNS[at]),
             (Value::Double(_), None) => Some(&COLUMNS[at]),
@@ -165,20 +165,20 @@ impl MinerDay<'_> {
     }
 }
 
-const fn plus(figure: Figure) -> Term {
+const fn plus(figure: Operand) -> Term {
     Term { minus: false, figure }
 }
 
-const fn minus(figure: Figure) -> Term {
+const fn minus(figure: Operand) -> Term {
     Term { minus: true, figure }
 }
 
-const fn today(name: &str) -> Figure {
-    Figure::Today(position(name))
+const fn today(name: &str) -> Operand {
+    Operand::Today(position(name))
 }
 
-const fn before(name: &str) -> Figure {
-    Figure::Yesterday(position(name))
+const fn before(name: &str) -> Operand {
+    Operand::Yesterday(position(name))
 }
 
 const fn holds(name: &'static str, doc: &'static str, terms: &'static [Term]) -> Identity {
@@ -190,7 +190,7 @@ const fn opens(name: &'static str, doc: &'static str, terms: &'static [Term]) ->
     Identity { not_on_opening: true, ..holds(name, doc, terms) }
 }
 
-use PowerOf::{Claim, Faulty, Live, Unproven};
+use PowerSource::{Claim, Faulty, Live, Unproven};
 
 /// Every identity: totals that run on, sums of parts, balances of sectors, and what ties them to the chain.
 #[rustfmt::skip]
@@ -228,16 +228,16 @@ pub const IDENTITIES: &[Identity] = &[
     holds("standing_count", "Live sectors are active, faulty or unproven.", &[plus(today("live_sector_count")), minus(today("active_sector_count")), minus(today("active_fault_count")), minus(today("unproven_sector_count"))]),
     holds("standing_rbp", "Live raw bytes are active, faulty or unproven.", &[plus(today("live_sector_rbp")), minus(today("active_sector_rbp")), minus(today("active_fault_rbp")), minus(today("unproven_sector_rbp"))]),
     holds("standing_qap", "Live quality-adjusted power is active, faulty or unproven.", &[plus(today("live_sector_qap")), minus(today("active_sector_qap")), minus(today("active_fault_qap")), minus(today("unproven_sector_qap"))]),
-    holds("claim_rbp", "Active raw bytes are the miner's claim in the power actor.", &[plus(today("active_sector_rbp")), minus(Figure::ChainRbp(Claim))]),
-    holds("claim_qap", "Active quality-adjusted power is the miner's claim in the power actor.", &[plus(today("active_sector_qap")), minus(Figure::ChainQap(Claim))]),
-    holds("partitions_live_rbp", "Live raw bytes are what the miner's partitions state.", &[plus(today("live_sector_rbp")), minus(Figure::ChainRbp(Live))]),
-    holds("partitions_live_qap", "Live quality-adjusted power is what the miner's partitions state.", &[plus(today("live_sector_qap")), minus(Figure::ChainQap(Live))]),
-    holds("partitions_faulty_rbp", "Faulty raw bytes are what the miner's partitions state.", &[plus(today("active_fault_rbp")), minus(Figure::ChainRbp(Faulty))]),
-    holds("partitions_faulty_qap", "Faulty quality-adjusted power is what the miner's partitions state.", &[plus(today("active_fault_qap")), minus(Figure::ChainQap(Faulty))]),
-    holds("partitions_unproven_rbp", "Unproven raw bytes are what the miner's partitions state.", &[plus(today("unproven_sector_rbp")), minus(Figure::ChainRbp(Unproven))]),
-    holds("partitions_unproven_qap", "Unproven quality-adjusted power is what the miner's partitions state.", &[plus(today("unproven_sector_qap")), minus(Figure::ChainQap(Unproven))]),
-    holds("chain_rbp", "On chain, live raw bytes are the claim and what is faulty or unproven.", &[plus(Figure::ChainRbp(Live)), minus(Figure::ChainRbp(Claim)), minus(Figure::ChainRbp(Faulty)), minus(Figure::ChainRbp(Unproven))]),
-    holds("chain_qap", "On chain, live quality-adjusted power is the claim and what is faulty or unproven.", &[plus(Figure::ChainQap(Live)), minus(Figure::ChainQap(Claim)), minus(Figure::ChainQap(Faulty)), minus(Figure::ChainQap(Unproven))]),
+    holds("claim_rbp", "Active raw bytes are the miner's claim in the power actor.", &[plus(today("active_sector_rbp")), minus(Operand::ChainRbp(Claim))]),
+    holds("claim_qap", "Active quality-adjusted power is the miner's claim in the power actor.", &[plus(today("active_sector_qap")), minus(Operand::ChainQap(Claim))]),
+    holds("partitions_live_rbp", "Live raw bytes are what the miner's partitions state.", &[plus(today("live_sector_rbp")), minus(Operand::ChainRbp(Live))]),
+    holds("partitions_live_qap", "Live quality-adjusted power is what the miner's partitions state.", &[plus(today("live_sector_qap")), minus(Operand::ChainQap(Live))]),
+    holds("partitions_faulty_rbp", "Faulty raw bytes are what the miner's partitions state.", &[plus(today("active_fault_rbp")), minus(Operand::ChainRbp(Faulty))]),
+    holds("partitions_faulty_qap", "Faulty quality-adjusted power is what the miner's partitions state.", &[plus(today("active_fault_qap")), minus(Operand::ChainQap(Faulty))]),
+    holds("partitions_unproven_rbp", "Unproven raw bytes are what the miner's partitions state.", &[plus(today("unproven_sector_rbp")), minus(Operand::ChainRbp(Unproven))]),
+    holds("partitions_unproven_qap", "Unproven quality-adjusted power is what the miner's partitions state.", &[plus(today("unproven_sector_qap")), minus(Operand::ChainQap(Unproven))]),
+    holds("chain_rbp", "On chain, live raw bytes are the claim and what is faulty or unproven.", &[plus(Operand::ChainRbp(Live)), minus(Operand::ChainRbp(Claim)), minus(Operand::ChainRbp(Faulty)), minus(Operand::ChainRbp(Unproven))]),
+    holds("chain_qap", "On chain, live quality-adjusted power is the claim and what is faulty or unproven.", &[plus(Operand::ChainQap(Live)), minus(Operand::ChainQap(Claim)), minus(Operand::ChainQap(Faulty)), minus(Operand::ChainQap(Unproven))]),
 ];
 
 #[cfg(test)]

@@ -3,11 +3,12 @@
 use std::fmt;
 use std::vec::IntoIter;
 
-use chain::state::{Codes, Miner, SectorRef, StateTree};
-use chain::{BlockStore, Cid, Epoch, MinerId, Place, Result};
+use chain::state::{ActorCodes, Miner, SectorRef, StateTree};
+use chain::{AmtCursor, BlockStore, Cid, Epoch, MinerId, Result};
 use rayon::prelude::*;
 
-use crate::differ::{Standing, Terms};
+use crate::differ::status_sets::SectorStatusSets;
+use crate::differ::terms::Terms;
 use crate::event::{Cause, Event, Kind, Status};
 
 /// Sectors that are read at once.
@@ -17,20 +18,20 @@ const AT_ONCE: u64 = 4096;
 /// (`genesis`) if that is the state of epoch 0, and opens the ledger otherwise. They come in batches, none of which is
 /// empty.
 pub struct Opening<'s> {
-    most: u64,
+    max_events: u64,
     batches: Box<dyn Iterator<Item = Result<Vec<Event>>> + Send + 's>,
 }
 
 impl fmt::Debug for Opening<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Opening").field("most", &self.most).finish_non_exhaustive()
+        f.debug_struct("Opening").field("max_events", &self.max_events).finish_non_exhaustive()
     }
 }
 
 impl<'s> Opening<'s> {
     /// An opening of these batches, `most` events at most, by miner and sector.
     pub fn new(most: u64, batches: impl Iterator<Item = Result<Vec<Event>>> + Send + 's) -> Self {
-        Self { most, batches: Box::new(batches) }
+        Self { max_events: most, batches: Box::new(batches) }
     }
 
     /// Of a ledger that opens with nothing.
@@ -39,17 +40,17 @@ impl<'s> Opening<'s> {
         Self::new(0, std::iter::empty())
     }
 
-    /// Of the state before the tipset of height `epoch`. `codes` are those known so far; they learn the state's own.
+    /// Of the state before the tipset of height `epoch`. `codes` are those known so far; the state's own are added.
     ///
     /// # Errors
     /// If the state's actors do not read.
-    pub fn of(store: &'s dyn BlockStore, state: &Cid, epoch: Epoch, codes: &Codes) -> Result<Self> {
+    pub fn of(store: &'s dyn BlockStore, state: &Cid, epoch: Epoch, codes: &ActorCodes) -> Result<Self> {
         let tree = StateTree::open(store, state)?;
-        codes.learn(&tree)?;
+        codes.add_manifest(&tree)?;
         let miners = Miner::all(&tree, codes)?;
         // Counted by the partitions alone, so that of each sector's own block there is one reading.
         let counts = miners.par_iter().map(|(_, miner)| {
-            let live = Standing::of(miner)?.live();
+            let live = SectorStatusSets::of(miner)?.live();
             Ok(live.min(miner.sector_count()?))
         });
         let counts = counts.collect::<Result<Vec<u64>>>()?;
@@ -61,8 +62,8 @@ impl<'s> Opening<'s> {
 
     /// How many events there are at most.
     #[must_use]
-    pub const fn most(&self) -> u64 {
-        self.most
+    pub const fn max_events(&self) -> u64 {
+        self.max_events
     }
 
     /// All of them at once.
@@ -97,9 +98,9 @@ struct Sectors<'s> {
 struct OfMiner<'s> {
     id: MinerId,
     miner: Miner<'s>,
-    standing: Standing,
+    standing: SectorStatusSets,
     /// How far it is read.
-    place: Place,
+    place: AmtCursor,
 }
 
 impl<'s> Sectors<'s> {
@@ -109,12 +110,12 @@ impl<'s> Sectors<'s> {
             Some(of) => of,
             None => {
                 let Some((id, miner)) = self.miners.next() else { return Ok(None) };
-                OfMiner { id, standing: Standing::of(&miner)?, miner, place: Place::START }
+                OfMiner { id, standing: SectorStatusSets::of(&miner)?, miner, place: AmtCursor::START }
             }
         };
         let mut events = Vec::new();
         let OfMiner { id, miner, standing, place } = &mut of;
-        miner.for_some_sectors(place, AT_ONCE, &mut |found| {
+        miner.for_each_sector_from(place, AT_ONCE, &mut |found| {
             let status = standing.status(found.sector.number);
             if status != Status::None {
                 events.push(opening(*id, &found, status, self.epoch)?);

@@ -1,11 +1,11 @@
 //! How the outcomes of messages are known: read from receipts, or inferred from the states around them.
 
-use chain::Executed;
+use chain::ExecutedMessage;
 
 use crate::event::named;
 
 named! {
-    /// Whether the events of some stretch of a chain stand on receipts.
+    /// Whether the events of some segment of a chain are read from receipts.
     Receipts {
         /// Receipts were read wherever there were messages.
         Read = "read",
@@ -34,15 +34,15 @@ pub struct ReceiptCounts {
 
 impl ReceiptCounts {
     /// Of a tipset with these messages, before anything is inferred.
-    pub(crate) fn of(messages: &[Executed]) -> Self {
+    pub(crate) fn of(messages: &[ExecutedMessage]) -> Self {
         match messages.first() {
             None => Self::default(),
-            Some(Executed { receipt: Some(_), .. }) => Self { tipsets_read: 1, ..Self::default() },
-            Some(Executed { receipt: None, .. }) => Self { tipsets_inferred: 1, ..Self::default() },
+            Some(ExecutedMessage { receipt: Some(_), .. }) => Self { tipsets_read: 1, ..Self::default() },
+            Some(ExecutedMessage { receipt: None, .. }) => Self { tipsets_inferred: 1, ..Self::default() },
         }
     }
 
-    /// Adds those of another stretch.
+    /// Adds those of another segment.
     pub fn add(&mut self, other: &Self) {
         self.tipsets_read += other.tipsets_read;
         self.tipsets_inferred += other.tipsets_inferred;

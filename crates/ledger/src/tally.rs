@@ -1,45 +1,19 @@
-//! What an event adds to a column, and a miner's row added up from the row before and the day's events.
+//! A miner's row, added up from the row before and the day's events.
 //!
 //! The lake adds up its days by SQL. This does the same again, from the same registry and by other means, so that each
-//! number can be held against a second reckoning. Integers are exact or an error; doubles come out of exact integers by
+//! number can be compared with a second computation. Integers are exact or an error; doubles come out of exact integers by
 //! the same few operations in the same order as there, so they are the same to the last bit.
 
 use std::collections::BTreeSet;
 use std::sync::LazyLock;
 
-use chain::{Bytes, Cid, EPOCHS_PER_DAY, Epoch};
+use chain::Cid;
 
-use crate::columns::{COLUMNS, Column, Definition, Holding, Measure, Select, Storage, position};
-use crate::event::{Event, Kind, Status};
+use crate::columns::{COLUMNS, Column, Definition};
+use crate::contribution::SumOverflow;
+use crate::event::{Event, Kind};
+use crate::row::{PARTS, Row};
 use crate::value::Value;
-
-/// A sum passes 128 bits.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "{column} passes what 128 bits hold: no real sectors add up to that, so the events or the row before are damaged"
-)]
-pub struct TooLarge {
-    /// The column's name.
-    pub column: &'static str,
-}
-
-/// The positions of the columns that each column is made from; the first `parts` of them count.
-static PARTS: [(usize, [usize; MOST_PARTS]); COLUMNS.len()] = {
-    let (mut table, mut at) = ([(0, [0; MOST_PARTS]); COLUMNS.len()], 0);
-    while at < COLUMNS.len() {
-        let (names, mut part) = (COLUMNS[at].definition.parts(), 0);
-        while part < names.len() {
-            if let Some(name) = names[part] {
-                table[at].1[part] = position(name);
-                table[at].0 = part + 1;
-            }
-            part += 1;
-        }
-        at += 1;
-    }
-    table
-};
-const MOST_PARTS: usize = 3;
 
 /// By kind, the columns to which its events can add anything: a fifth to a third of all.
 static TOUCHED: LazyLock<Vec<Vec<usize>>> = LazyLock::new(|| {
@@ -53,207 +27,6 @@ static TOUCHED: LazyLock<Vec<Vec<usize>>> = LazyLock::new(|| {
     let of = |kind| (0..COLUMNS.len()).filter(|at| touched(kind, &COLUMNS[*at])).collect();
     Kind::ALL.iter().map(|kind| of(*kind)).collect()
 });
-
-impl Select {
-    /// Whether the event is one of these.
-    #[must_use]
-    pub fn takes(&self, event: &Event) -> bool {
-        self.kind == event.kind
-            && (self.causes.is_empty() || event.cause.is_some_and(|cause| self.causes.contains(&cause)))
-    }
-}
-
-impl Measure {
-    /// Whether an event has it.
-    fn has(self, event: &Event) -> bool {
-        !matches!(self, Self::Departure | Self::DepartureRbp) || event.status_after == Status::None
-    }
-
-    /// What an event that has it measures; `None` if that passes 128 bits.
-    fn of(self, event: &Event) -> Option<i128> {
-        match self {
-            Self::Count | Self::Departure => Some(1),
-            Self::Rbp | Self::DepartureRbp => Some(event.sector_size.0),
-            Self::Qap => Some(event.qap().0),
-            Self::QapChange => {
-                let [before, after] = [event.qap_before, event.qap_after].map(Option::unwrap_or_default);
-                after.0.checked_sub(before.0)
-            }
-        }
-    }
-}
-
-impl Holding {
-    /// What a sector holds that is so; `None` if that passes 128 bits.
-    fn of(self, event: &Event, qap: Option<Bytes>, expiration: Option<Epoch>) -> Option<i128> {
-        let duration = match (expiration, event.activation) {
-            (Some(expiration), Some(activation)) => i128::from(expiration.0) - i128::from(activation.0),
-            _ => 0,
-        };
-        match self {
-            Self::Count => Some(1),
-            Self::Rbp => Some(event.sector_size.0),
-            Self::Qap => Some(qap.unwrap_or_default().0),
-            Self::Duration => Some(duration),
-            Self::DurationSquared => duration.checked_mul(duration),
-        }
-    }
-
-    /// What an event changes in the sectors of these statuses: a sector that stays is taken out as it was and put in as
-    /// it is.
-    fn change(self, statuses: &[Status], event: &Event) -> Option<i128> {
-        let held = |status: Status, qap, expiration| {
-            if statuses.contains(&status) { self.of(event, qap, expiration) } else { Some(0) }
-        };
-        let after = held(event.status_after, event.qap_after, event.expiration_after)?;
-        after.checked_sub(held(event.status_before, event.qap_before, event.expiration_before)?)
-    }
-}
-
-impl Column {
-    /// What one event adds to the column: to a flow or total its measure, if it is one of those that the column adds
-    /// up; to a state what it changes in it. `None` where the event does not count, and for numbers that are no sums
-    /// over events: distinct messages, quotients and statistics.
-    ///
-    /// # Errors
-    /// If that passes 128 bits.
-    pub fn contribution(&self, event: &Event) -> Result<Option<i128>, TooLarge> {
-        let sum = match self.definition {
-            Definition::Flow(select, measure) | Definition::Total(select, measure) => {
-                if !select.iter().any(|select| select.takes(event)) || !measure.has(event) {
-                    return Ok(None);
-                }
-                measure.of(event)
-            }
-            Definition::State(statuses, holding) => match holding.change(statuses, event) {
-                Some(0) => return Ok(None),
-                change => change,
-            },
-            Definition::Messages(_)
-            | Definition::Quotient { .. }
-            | Definition::MeanDuration
-            | Definition::DeviationDuration => return Ok(None),
-        };
-        sum.map(Some).ok_or(TooLarge { column: self.name })
-    }
-
-    /// The message that the column counts because of this event, if it counts messages and this event's.
-    #[must_use]
-    pub fn counted_message(&self, event: &Event) -> Option<Cid> {
-        match self.definition {
-            Definition::Messages(select) if select.iter().any(|select| select.takes(event)) => {
-                event.message.as_ref().map(|message| message.cid)
-            }
-            _ => None,
-        }
-    }
-
-    /// Whether the column goes on from its value of the day before; others begin each day at nothing.
-    #[must_use]
-    pub const fn runs_on(&self) -> bool {
-        matches!(self.definition, Definition::Total(..) | Definition::Messages(_) | Definition::State(..))
-    }
-}
-
-impl Definition {
-    /// The statistic over the values of its [`parts`](Self::parts), in their order; `None` if it is none or if a number
-    /// on the way passes 128 bits.
-    #[must_use]
-    pub fn statistic(&self, parts: &[i128]) -> Option<f64> {
-        const DAY: i128 = EPOCHS_PER_DAY as i128;
-        match (self, parts) {
-            (Self::Quotient { .. }, [of, by]) => Some(if *by == 0 { 0.0 } else { *of as f64 / *by as f64 }),
-            (Self::MeanDuration, [n, sum]) => {
-                Some(if *n > 0 { *sum as f64 / n.checked_mul(DAY)? as f64 } else { 0.0 })
-            }
-            (Self::DeviationDuration, [n, sum, squares]) => {
-                if *n <= 1 {
-                    return Some(0.0);
-                }
-                // Of two nearly equal large numbers: taken in integers, and only then a double.
-                let spread = n.checked_mul(*squares)?.checked_sub(sum.checked_mul(*sum)?)?;
-                Some((spread as f64 / n.checked_mul(n - 1)? as f64).sqrt() / DAY as f64)
-            }
-            _ => None,
-        }
-    }
-}
-
-/// A miner's row of a day: a value for each column, in the order of [`COLUMNS`].
-#[derive(Clone, Debug, PartialEq)]
-pub struct Row(Vec<Value>);
-
-impl Row {
-    /// A row of these values; `None` unless there is one for each column, an integer where the column holds integers and
-    /// a double where it holds doubles.
-    #[must_use]
-    pub fn new(values: Vec<Value>) -> Option<Self> {
-        let fits = |(column, value): (&Column, &Value)| {
-            (column.unit.storage() == Storage::Double) == matches!(value, Value::Double(_))
-        };
-        (values.len() == COLUMNS.len() && COLUMNS.iter().zip(&values).all(fits)).then_some(Self(values))
-    }
-
-    /// The row of a miner of which nothing is known yet.
-    #[must_use]
-    pub fn zero() -> Self {
-        let zero = |column: &Column| match column.unit.storage() {
-            Storage::Double => Value::Double(0.0),
-            Storage::Integer | Storage::Wide => Value::Integer(0),
-        };
-        Self(COLUMNS.iter().map(zero).collect())
-    }
-
-    /// The values, in the order of [`COLUMNS`].
-    #[must_use]
-    pub fn values(&self) -> &[Value] {
-        &self.0
-    }
-
-    /// The value in a column of the registry.
-    #[must_use]
-    pub fn value(&self, column: &Column) -> Option<Value> {
-        let at = COLUMNS.iter().position(|known| known.name == column.name)?;
-        self.0.get(at).copied()
-    }
-
-    /// The integer at a [`position`]; `None` for a double, or if there is no such column.
-    #[must_use]
-    pub(crate) fn integer(&self, position: usize) -> Option<i128> {
-        match self.0.get(position)? {
-            Value::Integer(value) => Some(*value),
-            Value::Double(_) => None,
-        }
-    }
-
-    /// Adds up the row of a miner's day from that of the day before (none on its first) and the day's events.
-    ///
-    /// # Errors
-    /// If a sum passes 128 bits.
-    pub fn of<'e>(
-        previous: Option<&Self>,
-        events: impl IntoIterator<Item = &'e Event>,
-    ) -> Result<Self, TooLarge> {
-        let mut tally = Tally::after(previous);
-        for event in events {
-            tally.add(event)?;
-        }
-        tally.close()
-    }
-
-    /// The columns that the one at `position` is made from, with their values; none for a sum.
-    pub(crate) fn parts(&self, position: usize) -> impl Iterator<Item = (usize, i128)> + '_ {
-        let (count, parts) = PARTS[position];
-        parts.into_iter().take(count).map(|part| (part, self.integer(part).unwrap_or_default()))
-    }
-
-    /// The statistic at `position`, made from its parts in this row; `None` if it is none or cannot be reckoned.
-    pub(crate) fn statistic(&self, position: usize) -> Option<f64> {
-        let mut values = [0; MOST_PARTS];
-        let count = self.parts(position).zip(&mut values).map(|((_, part), value)| *value = part).count();
-        COLUMNS[position].definition.statistic(&values[..count])
-    }
-}
 
 /// A miner's row while its day's events are added up.
 #[derive(Clone, Debug)]
@@ -270,7 +43,7 @@ impl Tally {
         let mut row = Row::zero();
         if let Some(previous) = previous {
             for ((column, value), before) in COLUMNS.iter().zip(&mut row.0).zip(&previous.0) {
-                if column.runs_on() {
+                if column.carries_over() {
                     *value = *before;
                 }
             }
@@ -282,7 +55,7 @@ impl Tally {
     ///
     /// # Errors
     /// If a sum passes 128 bits.
-    pub fn add(&mut self, event: &Event) -> Result<(), TooLarge> {
+    pub fn add(&mut self, event: &Event) -> Result<(), SumOverflow> {
         for &at in &TOUCHED[event.kind as usize] {
             let column = &COLUMNS[at];
             if let Some(amount) = column.contribution(event)? {
@@ -296,9 +69,9 @@ impl Tally {
         Ok(())
     }
 
-    fn increase(&mut self, at: usize, amount: i128) -> Result<(), TooLarge> {
+    fn increase(&mut self, at: usize, amount: i128) -> Result<(), SumOverflow> {
         if let Some(Value::Integer(value)) = self.row.0.get_mut(at) {
-            *value = value.checked_add(amount).ok_or(TooLarge { column: COLUMNS[at].name })?;
+            *value = value.checked_add(amount).ok_or(SumOverflow { column: COLUMNS[at].name })?;
         }
         Ok(())
     }
@@ -307,10 +80,10 @@ impl Tally {
     ///
     /// # Errors
     /// If a number on the way passes 128 bits.
-    pub fn close(mut self) -> Result<Row, TooLarge> {
+    pub fn close(mut self) -> Result<Row, SumOverflow> {
         for (at, column) in COLUMNS.iter().enumerate() {
             if PARTS[at].0 > 0 {
-                let statistic = self.row.statistic(at).ok_or(TooLarge { column: column.name })?;
+                let statistic = self.row.statistic(at).ok_or(SumOverflow { column: column.name })?;
                 self.row.0[at] = Value::Double(statistic);
             }
         }
@@ -318,12 +91,29 @@ impl Tally {
     }
 }
 
+impl Row {
+    /// Adds up the row of a miner's day from that of the day before (none on its first) and the day's events.
+    ///
+    /// # Errors
+    /// If a sum passes 128 bits.
+    pub fn of<'e>(
+        previous: Option<&Self>,
+        events: impl IntoIterator<Item = &'e Event>,
+    ) -> Result<Self, SumOverflow> {
+        let mut tally = Tally::after(previous);
+        for event in events {
+            tally.add(event)?;
+        }
+        tally.close()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::columns::column;
-    use crate::event::Cause;
-    use chain::{MinerId, SectorNumber};
+    use crate::event::{Cause, Status};
+    use chain::{Bytes, Epoch, MinerId, SectorNumber};
 
     const SIZE: i128 = 32 << 30;
 

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use chain::{Bytes, Cid, Epoch, MinerId, SectorNumber};
 use ledger::identities::MinerDay;
 use ledger::{
-    Anomalous, Anomaly, Carried, Cause, ChainPower, Event, Kind, MessageRef, Power, Row, Seen, Status,
+    Anomaly, AnomalyHistory, AnomalySignals, Cause, ChainPower, Event, Kind, MessageRef, MinerAnomaly, Power,
+    Row, Status,
 };
 
 const SIZE: i128 = 32 << 30;
@@ -74,19 +75,19 @@ fn recovered(sector: u64, quality: i128) -> Event {
 #[derive(Default)]
 struct Days {
     row: Option<Row>,
-    carried: Carried,
+    carried: AnomalyHistory,
 }
 
 impl Days {
     /// Closes a day; the anomaly that explains it, and the identities that then still do not hold.
-    fn close(&mut self, events: &[Event], chain: ChainPower) -> (Option<Anomalous>, Vec<&'static str>) {
-        let (seen, row) = (Seen::of(events), Row::of(self.row.as_ref(), events).unwrap());
+    fn close(&mut self, events: &[Event], chain: ChainPower) -> (Option<MinerAnomaly>, Vec<&'static str>) {
+        let (seen, row) = (AnomalySignals::of(events), Row::of(self.row.as_ref(), events).unwrap());
         let opening = seen.openings.contains(&MINER);
         let day = MinerDay { previous: self.row.as_ref(), row: &row, power: chain, opening };
-        let mut broken: Vec<_> = day.broken().map(|(identity, _)| identity.name).collect();
+        let mut broken: Vec<_> = day.violations().map(|(identity, _)| identity.name).collect();
         let told = if broken.is_empty() { None } else { self.carried.explain(&day, &seen, events) };
         broken.retain(|name| told.is_none_or(|told| !told.anomaly.explains().contains(name)));
-        self.carried = Carried::from(told.map(|told| (MINER, told)).into_iter().collect(), seen);
+        self.carried = AnomalyHistory::from(told.map(|told| (MINER, told)).into_iter().collect(), seen);
         self.row = Some(row);
         (told, broken)
     }
@@ -96,8 +97,8 @@ fn chain(claim: Power, live: Power, faulty: Power) -> ChainPower {
     ChainPower { miner: MINER, claim, live, faulty, unproven: Power::default() }
 }
 
-fn off(anomaly: Anomaly, off: Power) -> Option<Anomalous> {
-    Some(Anomalous { anomaly, off })
+fn off(anomaly: Anomaly, off: Power) -> Option<MinerAnomaly> {
+    Some(MinerAnomaly { anomaly, off })
 }
 
 #[test]

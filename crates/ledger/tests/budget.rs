@@ -4,13 +4,13 @@
 mod common;
 
 use chain::state::{Miner, StateTree};
-use chain::{Cars, Chain, NoProgress};
-use ledger::{ChainPowers, Portrait, Reading};
+use chain::{CarStore, Chain, NoProgress};
+use ledger::{ChainPowers, EventReader, MinerSummary};
 
 /// Reads a file as all commands together do: the chain with its powers, and everything of its newest state.
-fn read(cars: &Cars) -> chain::Result<()> {
+fn read(cars: &CarStore) -> chain::Result<()> {
     let chain = Chain::open(cars, cars.roots())?;
-    let (opening, mut reading) = Reading::open(&chain, 0)?;
+    let (opening, mut reading) = EventReader::open(&chain, 0)?;
     for batch in opening {
         batch?;
     }
@@ -23,7 +23,7 @@ fn read(cars: &Cars) -> chain::Result<()> {
     }
     let newest = StateTree::open(cars, &chain.tipsets().last().unwrap().parent_state_root)?;
     for (_, miner) in Miner::all(&newest, reading.codes())? {
-        Portrait::of(&miner)?;
+        MinerSummary::of(&miner)?;
     }
     Ok(())
 }
@@ -50,7 +50,7 @@ fn honest_chains_spend_a_small_part_of_their_budget() {
         let Some(path) = common::shared(name) else { continue };
         let bytes = std::fs::metadata(&path).unwrap().len();
         let folder = tempfile::tempdir().unwrap();
-        let cars = Cars::open(&[path], folder.path(), &NoProgress).unwrap();
+        let cars = CarStore::open(&[path], folder.path(), &NoProgress).unwrap();
         let read = read(&cars);
         let budget = cars.budget();
         eprintln!(
@@ -59,6 +59,6 @@ fn honest_chains_spend_a_small_part_of_their_budget() {
             budget.spent() / bytes,
             read.err().map(|e| e.to_string())
         );
-        assert!(budget.spent() < budget.most() / 10, "{name}: {} of {}", budget.spent(), budget.most());
+        assert!(budget.spent() < budget.limit() / 10, "{name}: {} of {}", budget.spent(), budget.limit());
     }
 }

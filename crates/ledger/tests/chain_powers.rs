@@ -5,8 +5,8 @@ mod common;
 
 use std::collections::BTreeMap;
 
-use chain::state::{Codes, Miner, StateTree};
-use chain::{Cars, Chain, Cid, MinerId, NoProgress};
+use chain::state::{ActorCodes, Miner, StateTree};
+use chain::{CarStore, Chain, Cid, MinerId, NoProgress};
 use common::{portrayed, shared};
 use ledger::{ChainPower, ChainPowers};
 
@@ -15,13 +15,13 @@ const CHAINS: [&str; 7] = ["tiny", "edge-1", "edge-2", "edge-3", "small", "long"
 fn with_chain(name: &str, with: impl FnOnce(&Chain<'_>)) {
     let Some(path) = shared(&format!("{name}.car.zst")) else { return };
     let cache = tempfile::tempdir().unwrap();
-    let cars = Cars::open(&[path], cache.path(), &NoProgress).unwrap();
+    let cars = CarStore::open(&[path], cache.path(), &NoProgress).unwrap();
     with(&Chain::open(&cars, cars.roots()).unwrap());
 }
 
 fn afresh(chain: &Chain<'_>, state: &Cid) -> Vec<ChainPower> {
     let mut powers = ChainPowers::default();
-    powers.advance(chain.store(), state, &Codes::new()).unwrap();
+    powers.advance(chain.store(), state, &ActorCodes::new()).unwrap();
     powers.iter().collect()
 }
 
@@ -31,12 +31,12 @@ fn live_faulty_and_unproven_power_are_as_the_partitions_state_them_and_active_po
         with_chain(name, |chain| {
             let head = chain.tipsets().last().unwrap();
             let tree = StateTree::open(chain.store(), &head.parent_state_root).unwrap();
-            let codes = Codes::new();
-            codes.learn(&tree).unwrap();
+            let codes = ActorCodes::new();
+            codes.add_manifest(&tree).unwrap();
             let miners = Miner::all(&tree, &codes).unwrap();
             let portraits: BTreeMap<MinerId, ChainPower> = miners
                 .iter()
-                .map(|(id, miner)| (*id, portrayed(*id, &ledger::Portrait::of(miner).unwrap())))
+                .map(|(id, miner)| (*id, portrayed(*id, &ledger::MinerSummary::of(miner).unwrap())))
                 .collect();
             let mut powers = ChainPowers::default();
             powers.advance(chain.store(), &head.parent_state_root, &codes).unwrap();
@@ -52,7 +52,7 @@ fn live_faulty_and_unproven_power_are_as_the_partitions_state_them_and_active_po
 fn following_the_powers_day_by_day_equals_reading_them_afresh() {
     for name in CHAINS {
         with_chain(name, |chain| {
-            let (mut followed, codes) = (ChainPowers::default(), Codes::new());
+            let (mut followed, codes) = (ChainPowers::default(), ActorCodes::new());
             let (mut days, mut faulty, mut unproven) = (0, 0, 0);
             for pair in chain.tipsets().windows(2) {
                 let [day, next] = [0, 1].map(|at| chain.clock().day_of(pair[at].height));
@@ -79,10 +79,10 @@ fn following_the_powers_day_by_day_equals_reading_them_afresh() {
 fn a_state_that_does_not_read_leaves_the_powers_as_they_were() {
     with_chain("tiny", |chain| {
         let (first, last) = (chain.tipsets().first().unwrap(), chain.tipsets().last().unwrap());
-        let (mut powers, codes) = (ChainPowers::default(), Codes::new());
+        let (mut powers, codes) = (ChainPowers::default(), ActorCodes::new());
         powers.advance(chain.store(), &first.parent_state_root, &codes).unwrap();
         let before: Vec<_> = powers.iter().collect();
-        let absent = chain::message_cid(b"no state");
+        let absent = chain::dag_cbor_cid(b"no state");
         assert!(powers.advance(chain.store(), &absent, &codes).is_err());
         assert_eq!(powers.iter().collect::<Vec<_>>(), before);
         powers.advance(chain.store(), &last.parent_state_root, &codes).unwrap();

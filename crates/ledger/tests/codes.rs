@@ -5,7 +5,7 @@
 #[path = "common/state.rs"]
 mod state;
 
-use chain::state::{Claims, Codes, Miner, StateTree};
+use chain::state::{ActorCodes, Miner, PowerClaims, StateTree};
 use chain::{Bytes, Epoch, Network};
 use state::{MINER, SIZE, Sector, State, written};
 
@@ -22,8 +22,8 @@ fn unpublished(actors: u8, others: &[(&'static str, &'static str)]) -> State {
 /// The actors version as which the miner of a state, left at a height, is read, and its sectors with it.
 fn read_as(state: &State, network: Option<Network>, left_at: Option<i64>) -> chain::Result<u8> {
     let (blocks, root) = written(state);
-    let (tree, codes) = (StateTree::open(&blocks, &root)?, Codes::of(network));
-    codes.learn_at(&tree, left_at.map(Epoch))?;
+    let (tree, codes) = (StateTree::open(&blocks, &root)?, ActorCodes::of(network));
+    codes.add_manifest_at(&tree, left_at.map(Epoch))?;
     let miners = Miner::all(&tree, &codes)?;
     let [(id, miner)] = &miners[..] else { panic!("one miner") };
     let mut sectors = Vec::new();
@@ -77,9 +77,9 @@ fn what_the_manifests_other_codes_are_published_as_says_more_than_network_and_he
 #[test]
 fn what_a_code_is_known_as_first_it_stays() {
     let (blocks, root) = written(&unpublished(12, &[]));
-    let (tree, codes) = (StateTree::open(&blocks, &root).unwrap(), Codes::of(Some(Network::Mainnet)));
+    let (tree, codes) = (StateTree::open(&blocks, &root).unwrap(), ActorCodes::of(Some(Network::Mainnet)));
     for height in [Some(Epoch(3_469_381)), Some(Epoch(6_100_000)), None] {
-        codes.learn_at(&tree, height).unwrap();
+        codes.add_manifest_at(&tree, height).unwrap();
         assert_eq!(Miner::all(&tree, &codes).unwrap()[0].1.layout().version, 12);
     }
 }
@@ -108,7 +108,7 @@ fn a_power_state_reads_by_its_number_of_fields_whatever_version_its_code_is_of()
         let (blocks, root) = written(&state);
         let tree = StateTree::open(&blocks, &root)?;
         let mut claims = Vec::new();
-        Claims::open(&tree, &Codes::new())?.for_each(&mut |miner, claim| {
+        PowerClaims::open(&tree, &ActorCodes::new())?.for_each(&mut |miner, claim| {
             claims.push((miner, claim.raw, claim.quality_adjusted));
             Ok(())
         })?;

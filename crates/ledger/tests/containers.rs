@@ -7,7 +7,9 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use chain::{BlockStore, Cars, Chain, Cid, Form, NoProgress, Progress, Unit, message_cid};
+use chain::{
+    BlockStore, CarEncoding, CarStore, Chain, Cid, NoProgress, ProgressSink, ProgressUnit, dag_cbor_cid,
+};
 use common::{forest, shared};
 use ledger::{Differ, Event};
 
@@ -18,7 +20,7 @@ fn sample() -> Vec<u8> {
 
 /// The first events of a chain, enough to tell whether it is read.
 fn read(files: &[PathBuf], cache: &Path) -> Vec<Event> {
-    let cars = Cars::open(files, cache, &NoProgress).unwrap();
+    let cars = CarStore::open(files, cache, &NoProgress).unwrap();
     let chain = Chain::open(&cars, cars.roots()).unwrap();
     let mut differ = Differ::new();
     (0..200)
@@ -68,7 +70,7 @@ fn a_chain_reads_alike_in_every_container() {
     let plain = write("plain.car", &car);
     let expected = read(&plain, folder.path());
     assert!(!expected.is_empty());
-    let roots: Vec<Cid> = Cars::open(&plain, folder.path(), &NoProgress).unwrap().roots().collect();
+    let roots: Vec<Cid> = CarStore::open(&plain, folder.path(), &NoProgress).unwrap().roots().collect();
     let sections = &car[header(&roots).len()..];
 
     // CARv2: pragma, header, padding, the version 1, something behind it.
@@ -92,7 +94,7 @@ fn a_chain_reads_alike_in_every_container() {
         vec![0xf6],
     ]
     .concat();
-    let cid = message_cid(&metadata);
+    let cid = dag_cbor_cid(&metadata);
     let block = section(&[cid.to_bytes(), metadata].concat());
     let snapshot = [header(&[cid]), block, sections.to_vec()].concat();
     assert_eq!(read(&write("snapshot.car", &snapshot), folder.path()), expected);
@@ -132,13 +134,13 @@ fn a_chain_reads_alike_in_every_container() {
 
     // A snapshot and the diff after it: each names its own head, and the newest is the chain's.
     let older = {
-        let cars = Cars::open(&plain, folder.path(), &NoProgress).unwrap();
+        let cars = CarStore::open(&plain, folder.path(), &NoProgress).unwrap();
         Chain::open(&cars, cars.roots()).unwrap().tipsets()[900].key.0.clone()
     };
     let lite = write("lite.car", &[header(&older), sections[..cut].to_vec()].concat());
     let diff = write("diff.car", &[header(&roots), sections[cut..].to_vec()].concat());
     for files in [[lite.clone(), diff.clone()], [diff, lite]] {
-        let cars = Cars::open(&files.concat(), folder.path(), &NoProgress).unwrap();
+        let cars = CarStore::open(&files.concat(), folder.path(), &NoProgress).unwrap();
         let chain = Chain::open(&cars, cars.roots()).unwrap();
         assert_eq!(
             chain.tipsets().last().unwrap().key.0.iter().collect::<BTreeSet<_>>(),
@@ -153,9 +155,9 @@ fn with_f3(car: &[u8], f3: &[u8]) -> (Vec<u8>, Cid) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("plain.car");
     std::fs::write(&path, car).unwrap();
-    let roots: Vec<Cid> = Cars::open(&[path], folder.path(), &NoProgress).unwrap().roots().collect();
+    let roots: Vec<Cid> = CarStore::open(&[path], folder.path(), &NoProgress).unwrap().roots().collect();
     // A raw block.
-    let f3_cid = Cid::new_v1(0x55, *message_cid(f3).hash());
+    let f3_cid = Cid::new_v1(0x55, *dag_cbor_cid(f3).hash());
     let key: Vec<u8> = roots.iter().flat_map(link).collect();
     let metadata = [
         vec![0xa3],
@@ -168,7 +170,7 @@ fn with_f3(car: &[u8], f3: &[u8]) -> (Vec<u8>, Cid) {
         link(&f3_cid),
     ]
     .concat();
-    let cid = message_cid(&metadata);
+    let cid = dag_cbor_cid(&metadata);
     let block = |cid: Cid, data: &[u8]| section(&[&cid.to_bytes()[..], data].concat());
     let sections = &car[header(&roots).len()..];
     ([&header(&[cid])[..], &block(cid, &metadata), &block(f3_cid, f3), sections].concat(), f3_cid)
@@ -198,7 +200,7 @@ fn f3_data_larger_than_any_block_of_a_chain_is_passed_by_and_its_hash_checked() 
         write("snapshot.car.zst", &zstd::encode_all(&snapshot[..], 1).unwrap()),
         write("snapshot.forest.car.zst", &packed),
     ] {
-        let cars = Cars::open_anew(&files, folder.path(), &NoProgress).unwrap();
+        let cars = CarStore::open_uncached(&files, folder.path(), &NoProgress).unwrap();
         let asked = cars.get(&f3_cid).unwrap_err().to_string();
         assert!(asked.contains(&format!("block {f3_cid} is larger than")), "{asked}");
         assert_eq!(read(&files, folder.path()), expected);
@@ -208,12 +210,12 @@ fn f3_data_larger_than_any_block_of_a_chain_is_passed_by_and_its_hash_checked() 
     let middle = f3.len() / 2;
     wrong[middle] ^= 1;
     let plain = write("wrong.car", &wrong);
-    let error = Cars::open(&plain, folder.path(), &NoProgress).unwrap_err().to_string();
+    let error = CarStore::open(&plain, folder.path(), &NoProgress).unwrap_err().to_string();
     assert!(error.contains(&f3_cid.to_string()) && error.contains("does not have the hash"), "{error}");
     // Indexed zstd is read where it is, and nobody asks for the block: verifying does.
     let indexed = write("wrong.forest.car.zst", &forest::packed(&wrong));
     assert_eq!(read(&indexed, folder.path()), expected);
-    let error = Cars::open_anew(&indexed, folder.path(), &NoProgress).unwrap_err().to_string();
+    let error = CarStore::open_uncached(&indexed, folder.path(), &NoProgress).unwrap_err().to_string();
     assert!(error.contains(&f3_cid.to_string()) && error.contains("does not have the hash"), "{error}");
 }
 
@@ -221,8 +223,8 @@ fn f3_data_larger_than_any_block_of_a_chain_is_passed_by_and_its_hash_checked() 
 #[derive(Default)]
 struct Passes(AtomicUsize);
 
-impl Progress for Passes {
-    fn begin(&self, _task: String, _total: u64, _unit: Unit) {
+impl ProgressSink for Passes {
+    fn begin(&self, _task: String, _total: u64, _unit: ProgressUnit) {
         self.0.fetch_add(1, Ordering::Relaxed);
     }
     fn at(&self, _done: u64) {}
@@ -237,7 +239,7 @@ fn a_file_is_read_through_once_until_it_or_its_index_changes() {
     std::fs::write(&path, sample()).unwrap();
     let passes = || {
         let passes = Passes::default();
-        let cars = Cars::open(std::slice::from_ref(&path), &cache, &passes).unwrap();
+        let cars = CarStore::open(std::slice::from_ref(&path), &cache, &passes).unwrap();
         assert_eq!(cars.blocks(), 66_079);
         assert!(Chain::open(&cars, cars.roots()).unwrap().tipsets().len() > 2_000);
         passes.0.into_inner()
@@ -275,7 +277,7 @@ fn every_block_is_found_wherever_the_index_is_damaged() {
     let car = sample();
     std::fs::write(&path, &car).unwrap();
     let (_, sections) = forest::sections(&car);
-    let open = || Cars::open(std::slice::from_ref(&path), &cache, &NoProgress).unwrap();
+    let open = || CarStore::open(std::slice::from_ref(&path), &cache, &NoProgress).unwrap();
     drop(open());
     let index = std::fs::read_dir(&cache).unwrap().next().unwrap().unwrap().path();
     let whole = std::fs::read(&index).unwrap();
@@ -306,7 +308,7 @@ fn every_block_is_found_wherever_the_index_is_damaged() {
                 });
             }
         });
-        assert!(cars.get(&message_cid(b"nobody's block")).unwrap().is_none());
+        assert!(cars.get(&dag_cbor_cid(b"nobody's block")).unwrap().is_none());
         assert!(std::fs::read(&index).unwrap() == whole, "the index was made anew");
     }
 }
@@ -319,7 +321,7 @@ fn a_damaged_index_of_a_damaged_file_is_an_error_that_names_both() {
     let mut car = sample();
     std::fs::write(&path, &car).unwrap();
     let changed = std::fs::metadata(&path).unwrap().modified().unwrap();
-    drop(Cars::open(std::slice::from_ref(&path), &cache, &NoProgress).unwrap());
+    drop(CarStore::open(std::slice::from_ref(&path), &cache, &NoProgress).unwrap());
     let index = std::fs::read_dir(&cache).unwrap().next().unwrap().unwrap().path();
     let mut bytes = std::fs::read(&index).unwrap();
     // All but the first page and the sums, so that the root is not found.
@@ -330,7 +332,7 @@ fn a_damaged_index_of_a_damaged_file_is_an_error_that_names_both() {
     car[last] ^= 1;
     std::fs::write(&path, car).unwrap();
     std::fs::File::options().append(true).open(&path).unwrap().set_modified(changed).unwrap();
-    let error = Cars::open(std::slice::from_ref(&path), &cache, &NoProgress).unwrap_err().to_string();
+    let error = CarStore::open(std::slice::from_ref(&path), &cache, &NoProgress).unwrap_err().to_string();
     assert!(error.contains("sample.car: at byte") && error.contains(".index"), "{error}");
 }
 
@@ -340,14 +342,14 @@ fn indexed_zstd_finds_every_block_by_its_own_index() {
     let car = sample();
     let path = folder.path().join("sample.forest.car.zst");
     std::fs::write(&path, forest::packed(&car)).unwrap();
-    let cars = Cars::open_anew(std::slice::from_ref(&path), folder.path(), &NoProgress).unwrap();
-    assert_eq!((cars.files()[0].form, cars.blocks()), (Form::IndexedZstd, 66_079));
+    let cars = CarStore::open_uncached(std::slice::from_ref(&path), folder.path(), &NoProgress).unwrap();
+    assert_eq!((cars.files()[0].encoding, cars.blocks()), (CarEncoding::IndexedZstd, 66_079));
     let (_, sections) = forest::sections(&car);
     for section in &sections {
         let block = cars.get(&section.cid).unwrap().expect("every block is found");
         assert!(car[section.begin..section.end].ends_with(&block));
     }
-    assert!(cars.get(&message_cid(b"nobody's block")).unwrap().is_none());
+    assert!(cars.get(&dag_cbor_cid(b"nobody's block")).unwrap().is_none());
 }
 
 #[test]
@@ -359,7 +361,7 @@ fn frames_fetched_ahead_are_the_same_to_many_threads_and_let_go_of_the_file_with
     let path = folder.path().join("sample.forest.car.zst");
     for round in 0..8 {
         std::fs::write(&path, &packed).unwrap();
-        let cars = Cars::open(std::slice::from_ref(&path), folder.path(), &NoProgress).unwrap();
+        let cars = CarStore::open(std::slice::from_ref(&path), folder.path(), &NoProgress).unwrap();
         std::thread::scope(|scope| {
             for reader in 0..4 {
                 let (cars, sections, car) = (&cars, &sections, &car);
@@ -383,8 +385,8 @@ fn frames_fetched_ahead_are_the_same_to_many_threads_and_let_go_of_the_file_with
 fn a_real_indexed_file_holds_the_blocks_of_its_plain_form() {
     let Some(path) = shared("real/mainnet-epochs-0-3.forest.car.zst") else { return };
     let folder = tempfile::tempdir().unwrap();
-    let cars = Cars::open_anew(std::slice::from_ref(&path), folder.path(), &NoProgress).unwrap();
-    assert_eq!(cars.files()[0].form, Form::IndexedZstd);
+    let cars = CarStore::open_uncached(std::slice::from_ref(&path), folder.path(), &NoProgress).unwrap();
+    assert_eq!(cars.files()[0].encoding, CarEncoding::IndexedZstd);
     let plain = zstd::decode_all(std::fs::File::open(&path).unwrap()).unwrap();
     let (_, sections) = forest::sections(&plain);
     assert_eq!(cars.blocks(), sections.len() as u64);
@@ -404,6 +406,6 @@ fn zstd_whose_index_is_of_another_kind_is_read_from_start_to_end() {
     file[index] = 0xef;
     let path = folder.path().join("older.forest.car.zst");
     std::fs::write(&path, file).unwrap();
-    let cars = Cars::open(std::slice::from_ref(&path), folder.path(), &NoProgress).unwrap();
-    assert_eq!((cars.files()[0].form, cars.blocks()), (Form::Zstd, 66_079));
+    let cars = CarStore::open(std::slice::from_ref(&path), folder.path(), &NoProgress).unwrap();
+    assert_eq!((cars.files()[0].encoding, cars.blocks()), (CarEncoding::Zstd, 66_079));
 }

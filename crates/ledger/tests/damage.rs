@@ -5,7 +5,7 @@ mod common;
 
 use std::ops::Range;
 
-use chain::{Cars, Chain, NoProgress};
+use chain::{CarStore, Chain, NoProgress};
 use ledger::{Differ, Event};
 
 const COPIES: u64 = 500;
@@ -23,7 +23,7 @@ impl Dice {
 }
 
 fn read(path: &std::path::Path) -> Result<Vec<Event>, chain::Error> {
-    let cars = Cars::open(&[path.to_owned()], path.parent().unwrap(), &NoProgress)?;
+    let cars = CarStore::open(&[path.to_owned()], path.parent().unwrap(), &NoProgress)?;
     let chain = Chain::open(&cars, cars.roots())?;
     let mut differ = Differ::new();
     let first = &chain.tipsets()[0];
@@ -145,7 +145,7 @@ fn no_state_can_be_lost_without_an_error() {
     let car = zstd::decode_all(std::fs::File::open(path).unwrap()).unwrap();
     let file = folder.path().join("small.car");
     std::fs::write(&file, &car).unwrap();
-    let cars = Cars::open(std::slice::from_ref(&file), folder.path(), &NoProgress).unwrap();
+    let cars = CarStore::open(std::slice::from_ref(&file), folder.path(), &NoProgress).unwrap();
     let chain = Chain::open(&cars, cars.roots()).unwrap();
     let states: Vec<_> = chain.tipsets().iter().map(|tipset| tipset.parent_state_root).collect();
     let (_, sections) = common::forest::sections(&car);

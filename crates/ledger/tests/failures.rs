@@ -14,10 +14,10 @@ mod withheld;
 use std::collections::{BTreeMap, BTreeSet};
 
 use asking::{Asked, Seat};
-use chain::state::{Codes, Miner, StateTree};
+use chain::state::{ActorCodes, Miner, StateTree};
 use chain::{
-    AttoFil, BlockStore, Cars, Chain, Executed, Message, MinerId, NoProgress, Receipt, SectorNumber,
-    Transition,
+    AttoFil, BlockStore, CarStore, Chain, ExecutedMessage, Message, MinerId, NoProgress, Receipt,
+    SectorNumber, Transition,
 };
 use common::shared;
 use ledger::{Backing, Differ, Event, Kind, MessageRef, Status};
@@ -79,7 +79,7 @@ impl Outcome {
 fn trials(name: &str, one_in: usize) -> Outcome {
     let Some(path) = shared(&format!("{name}.car.zst")) else { return Outcome::default() };
     let cache = tempfile::tempdir().unwrap();
-    let cars = Cars::open(&[path], cache.path(), &NoProgress).unwrap();
+    let cars = CarStore::open(&[path], cache.path(), &NoProgress).unwrap();
     let chain = Chain::open(&cars, cars.roots()).unwrap();
     let withheld = Withheld::of(&chain);
     let without = Chain::open(&withheld, cars.roots()).unwrap();
@@ -110,7 +110,7 @@ fn of_tipset(
         .zip(&asked)
         .map(|(nonce, (miner, asked))| state::message((100, nonce), miner.0, asked.0, &asked.1))
         .chain(doubles.enumerate().map(|(at, mut message)| {
-            message.cid = chain::message_cid(&at.to_be_bytes());
+            message.cid = chain::dag_cbor_cid(&at.to_be_bytes());
             message
         }))
         .collect();
@@ -122,7 +122,7 @@ fn of_tipset(
             let among = |transition: &Transition, receipt| {
                 let mut transition = transition.clone();
                 let position = if front { 0 } else { transition.messages.len() };
-                transition.messages.insert(position, Executed { message: message.clone(), receipt });
+                transition.messages.insert(position, ExecutedMessage { message: message.clone(), receipt });
                 events(store, &transition)
             };
             outcome.trials += 1;
@@ -261,10 +261,10 @@ struct About {
 
 impl Asking {
     fn about(store: &dyn BlockStore, transition: &Transition, told: &[Event]) -> Self {
-        let codes = Codes::new();
+        let codes = ActorCodes::new();
         let miner = |root, id: MinerId| {
             let tree = StateTree::open(store, root).unwrap();
-            codes.learn(&tree).unwrap();
+            codes.add_manifest(&tree).unwrap();
             tree.actor(id.0).unwrap().and_then(|actor| Miner::of(store, &actor, &codes).unwrap())
         };
         let mut of: BTreeMap<(MinerId, Option<Seat>), Vec<About>> = BTreeMap::new();
@@ -293,7 +293,7 @@ impl Asking {
                 });
                 let sealed = found[1].as_ref().or(found[0].as_ref()).map(|(_, sealed)| sealed.clone());
                 let expirations = found.map(|found| found.map(|(expiration, _)| expiration));
-                let sealed = sealed.unwrap_or_else(|| chain::message_cid(b"sealed").to_bytes());
+                let sealed = sealed.unwrap_or_else(|| chain::dag_cbor_cid(b"sealed").to_bytes());
                 let seat = seats.get(number).copied();
                 of.entry((id, seat)).or_default().push(About { sector: *number, expirations, sealed });
             }
@@ -330,7 +330,7 @@ fn seated(seat: Seat, about: &[About]) -> Vec<Asked> {
             asking::onboard(36, &group),
             asking::precommit(28, &group),
             asking::snap(35, seat, group[0], &one.sealed),
-            asking::snap(35, seat, group[0], &chain::message_cid(b"another").to_bytes()),
+            asking::snap(35, seat, group[0], &chain::dag_cbor_cid(b"another").to_bytes()),
         ]);
         let dates: BTreeSet<_> = match one.expirations {
             [Some(before), Some(after)] => [before, before.midpoint(after), after, after + 30 * DAY].into(),

@@ -8,8 +8,8 @@ use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard};
 
-use chain::{Cars, Error, NoProgress};
-use folded::{Folded, Kind, Knobs, WAYS, Way};
+use chain::{CarStore, Error, NoProgress};
+use folded::{Folded, Kind, Knobs, WAYS, WalkOptions};
 
 /// The system's allocator, which counts what is in use.
 struct Counting;
@@ -44,7 +44,7 @@ fn alone() -> MutexGuard<'static, ()> {
 }
 
 /// What reading in some way spent, the most memory that it took, and what it ended with.
-fn measured(folded: &Folded, way: Way) -> (u64, usize, chain::Result<()>) {
+fn measured(folded: &Folded, way: WalkOptions) -> (u64, usize, chain::Result<()>) {
     let before = USED.load(Ordering::Relaxed);
     MOST.store(before, Ordering::Relaxed);
     let read = way(folded, &folded.roots);
@@ -94,7 +94,7 @@ fn few_of_each_kind_read_to_their_end_or_are_malformed() {
         for (name, way) in WAYS {
             let folded = kind.folded(Knobs { height: 1, count: 4, bytes: 8 });
             let (spent, _, read) = measured(&folded, way);
-            assert!(spent < folded.budget.most() / 10, "{kind:?}, {name}: {spent} units");
+            assert!(spent < folded.budget.limit() / 10, "{kind:?}, {name}: {spent} units");
             let few_messages = |error: &Error| error.to_string().contains("has 1 messages, but");
             let well = match &read {
                 Ok(()) | Err(Error::Decode { .. }) => true,
@@ -116,7 +116,7 @@ fn twenty_kilobytes_of_folded_partitions_are_refused_by_name_with_the_budget_of_
         let path = folder.path().join("folded.car");
         std::fs::write(&path, &car).unwrap();
         for (name, way) in &WAYS[1..] {
-            let cars = Cars::open(std::slice::from_ref(&path), folder.path(), &NoProgress).unwrap();
+            let cars = CarStore::open(std::slice::from_ref(&path), folder.path(), &NoProgress).unwrap();
             let roots: Vec<_> = cars.roots().collect();
             MOST.store(USED.load(Ordering::Relaxed), Ordering::Relaxed);
             let said = way(&cars, &roots).unwrap_err().to_string();

@@ -4,7 +4,7 @@
 #[path = "common/folded/mod.rs"]
 mod folded;
 
-use chain::{Chain, Cid, Epoch, Way};
+use chain::{Chain, Cid, Epoch, WalkOptions};
 use folded::parts::{HEIGHT, Header, cid, headers, state};
 use folded::{Blocks, Folded, of_heights};
 
@@ -27,7 +27,7 @@ fn written(chain: &[At]) -> (Folded, Vec<Cid>) {
 }
 
 /// The heights that are read, but for genesis' where the chain is given from higher up, or what is said.
-fn read(chain: &[At], way: Way) -> Result<Vec<i64>, String> {
+fn read(chain: &[At], way: WalkOptions) -> Result<Vec<i64>, String> {
     let ((blocks, all), lowest) = (written(chain), chain[0].height);
     let chain = Chain::open_at(&blocks, all.last().copied(), way).map_err(|error| error.to_string())?;
     Ok(chain.tipsets().iter().map(|tipset| tipset.height.0).filter(|height| *height >= lowest).collect())
@@ -36,7 +36,7 @@ fn read(chain: &[At], way: Way) -> Result<Vec<i64>, String> {
 /// Asserts that a chain is refused, that the block of tipset number `named` is, and why.
 fn refused(chain: &[At], named: usize, why: &str) {
     let (_, all) = written(chain);
-    let said = read(chain, Way::default()).unwrap_err();
+    let said = read(chain, WalkOptions::default()).unwrap_err();
     let begin = format!("block {}, a header at height {}: ", all[named], chain[named].height);
     assert!(said.starts_with(&begin) && said.contains(why), "{said}");
     assert!(
@@ -48,7 +48,7 @@ fn refused(chain: &[At], named: usize, why: &str) {
 #[test]
 fn a_chain_whose_heights_rise_and_times_follow_is_read() {
     let heights = [HEIGHT, HEIGHT + 1, HEIGHT + 5, HEIGHT + 2880];
-    assert_eq!(read(&heights.map(at), Way::default()).unwrap(), heights);
+    assert_eq!(read(&heights.map(at), WalkOptions::default()).unwrap(), heights);
 }
 
 #[test]
@@ -87,18 +87,19 @@ fn heights_and_times_from_the_year_2100_on_are_refused() {
 #[test]
 fn more_than_a_month_of_empty_rounds_is_read_only_if_it_is_asked_for() {
     const MONTH: i64 = 86_400;
-    assert_eq!(Way::EMPTY_ROUNDS, MONTH);
+    assert_eq!(WalkOptions::EMPTY_ROUNDS, MONTH);
     let below = [at(HEIGHT), at(HEIGHT + 1 + MONTH)];
-    assert_eq!(read(&below, Way::default()).unwrap().len(), 2);
+    assert_eq!(read(&below, WalkOptions::default()).unwrap().len(), 2);
     let above = [at(HEIGHT), at(HEIGHT + 2 + MONTH), at(HEIGHT + 3 + MONTH)];
     refused(&above, 1, "86401 empty rounds between it and its parent");
     refused(&above, 1, "--empty-rounds 86401");
-    assert_eq!(read(&above, Way { empty_rounds: MONTH + 1, head: None }).unwrap().len(), 3);
+    assert_eq!(read(&above, WalkOptions { empty_rounds: MONTH + 1, head: None }).unwrap().len(), 3);
     // A thousand days onto an honest chain, its time with it.
     refused(&[at(HEIGHT), at(HEIGHT + 1), at(HEIGHT + 2_880_000)], 2, "2879998 empty rounds");
     // Above genesis there may be as many as there are.
-    assert_eq!(read(&[at(0), at(HEIGHT)], Way { empty_rounds: 0, head: None }).unwrap(), [0, HEIGHT]);
-    let said = read(&[at(0), at(HEIGHT), at(HEIGHT + 2)], Way { empty_rounds: 0, head: None }).unwrap_err();
+    assert_eq!(read(&[at(0), at(HEIGHT)], WalkOptions { empty_rounds: 0, head: None }).unwrap(), [0, HEIGHT]);
+    let said =
+        read(&[at(0), at(HEIGHT), at(HEIGHT + 2)], WalkOptions { empty_rounds: 0, head: None }).unwrap_err();
     assert!(said.contains("--empty-rounds 1"), "{said}");
 }
 
@@ -132,8 +133,8 @@ fn a_head_more_than_a_day_ahead_of_the_clock_is_told() {
     let (blocks, all) = written(&[at(HEIGHT), at(HEIGHT + 1)]);
     let chain = Chain::open(&blocks, all.last().copied()).unwrap();
     let time = chain.clock().timestamp(Epoch(HEIGHT + 1));
-    assert_eq!(chain.ahead_of(time), None);
-    assert_eq!(chain.ahead_of(time - 86_400), None);
-    assert_eq!(chain.ahead_of(time - 86_401), Some(86_401));
-    assert_eq!(chain.ahead_of(i64::MIN), Some(i64::MAX));
+    assert_eq!(chain.seconds_ahead_of(time), None);
+    assert_eq!(chain.seconds_ahead_of(time - 86_400), None);
+    assert_eq!(chain.seconds_ahead_of(time - 86_401), Some(86_401));
+    assert_eq!(chain.seconds_ahead_of(i64::MIN), Some(i64::MAX));
 }

@@ -8,16 +8,16 @@ use std::collections::BTreeSet;
 use chain::Epoch;
 use common::days::{Held, History, chain_history, made_up};
 use ledger::identities::IDENTITIES;
-use ledger::testing::MadeUpOptions;
+use ledger::testing::SyntheticOptions;
 
 /// Histories of many kinds: from nothing, from sectors that stood, from genesis; of few and of many miners.
 fn histories() -> Vec<(String, History)> {
     let options = (1..=12).map(|seed| {
-        let options = MadeUpOptions { seed, miners: 1 + seed % 5, ..Default::default() };
+        let options = SyntheticOptions { seed, miners: 1 + seed % 5, ..Default::default() };
         match seed % 3 {
             0 => options,
-            1 => MadeUpOptions { standing: 60, ..options },
-            _ => MadeUpOptions { standing: 60, first_day_epoch: Epoch(0), ..options },
+            1 => SyntheticOptions { initial_sectors: 60, ..options },
+            _ => SyntheticOptions { initial_sectors: 60, first_day_epoch: Epoch(0), ..options },
         }
     });
     options.map(|options| (format!("{options:?}"), made_up(options, 40))).collect()

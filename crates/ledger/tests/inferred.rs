@@ -8,10 +8,10 @@ mod withheld;
 
 use std::sync::Arc;
 
-use chain::{Cars, Chain, NoProgress};
+use chain::{CarStore, Chain, NoProgress};
 use common::truth::{Truth, ours, truth};
 use common::{lines, shared};
-use ledger::{Cause, Event, MessageRef, Reading, ReceiptCounts, Receipts};
+use ledger::{Cause, Event, EventReader, MessageRef, ReceiptCounts, Receipts};
 use withheld::Withheld;
 
 /// A chain's events in order, and how they are known.
@@ -21,7 +21,7 @@ struct Read {
 }
 
 fn read(chain: &Chain<'_>) -> Read {
-    let (opening, reading) = Reading::open(chain, 0).unwrap();
+    let (opening, reading) = EventReader::open(chain, 0).unwrap();
     let mut events = opening.all().unwrap();
     let mut counts = ReceiptCounts::default();
     for tipset in reading {
@@ -36,7 +36,7 @@ fn read(chain: &Chain<'_>) -> Read {
 fn both(name: &str) -> Option<(Read, Read)> {
     let path = shared(&format!("{name}.car.zst"))?;
     let cache = tempfile::tempdir().unwrap();
-    let cars = Cars::open(&[path], cache.path(), &NoProgress).unwrap();
+    let cars = CarStore::open(&[path], cache.path(), &NoProgress).unwrap();
     let chain = Chain::open(&cars, cars.roots()).unwrap();
     let withheld = Withheld::of(&chain);
     let without = Chain::open(&withheld, cars.roots()).unwrap();

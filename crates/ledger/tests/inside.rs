@@ -10,12 +10,12 @@ mod withheld;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use chain::{Address, Cars, Chain, Executed, MinerId, NoProgress, Receipt};
+use chain::{Address, CarStore, Chain, ExecutedMessage, MinerId, NoProgress, Receipt};
 use common::days::{Held, chain_history};
 use common::truth::{holds, truth};
 use common::{lines, shared};
 use ledger::columns::column;
-use ledger::{Cause, Differ, Event, Kind, Reading, Row, Value};
+use ledger::{Cause, Differ, Event, EventReader, Kind, Row, Value};
 use state::{MINER, Multisig, Sector, State, bytes, int, list, message, set, told, uint};
 
 const DAY: i64 = 2880;
@@ -130,7 +130,7 @@ fn events(
     sent: &[Sent],
     receipt: impl Fn(Vec<u8>) -> Option<Receipt>,
 ) -> Vec<Event> {
-    let executed = |(nonce, (from, (to, method, params), returned)): (u64, &Sent)| Executed {
+    let executed = |(nonce, (from, (to, method, params), returned)): (u64, &Sent)| ExecutedMessage {
         message: message((*from, nonce), *to, *method, params),
         receipt: receipt(returned.clone()),
     };
@@ -251,7 +251,7 @@ fn without_receipts_an_approval_counts_by_who_signs_it_and_what_it_names() {
     assert_eq!(told(&[hashed(&[7; 32]), of(CLEO, 0)]), Some(1), "not what waits");
     // Of the proposer and what was proposed.
     let proposal = [vec![bytes(Address::id(ANNE).as_bytes())], transaction(&declare())].concat();
-    let hash = chain::message_cid(&list(&proposal)).hash().digest().to_vec();
+    let hash = chain::dag_cbor_cid(&list(&proposal)).hash().digest().to_vec();
     assert_eq!(told(&[hashed(&hash), of(CLEO, 0)]), Some(0));
     // It still waits after, so no approval ran it.
     let waits = faulty(&state);
@@ -372,12 +372,12 @@ fn a_multisig_that_was_created_in_the_same_tipset_is_followed_too() {
 fn replayed(name: &str, withheld: bool) -> Option<Vec<Event>> {
     let path = shared(&format!("{name}.car.zst"))?;
     let cache = tempfile::tempdir().unwrap();
-    let cars = Cars::open(&[path], cache.path(), &NoProgress).unwrap();
+    let cars = CarStore::open(&[path], cache.path(), &NoProgress).unwrap();
     let chain = Chain::open(&cars, cars.roots()).unwrap();
     let hidden = withheld::Withheld::of(&chain);
     let without = Chain::open(&hidden, cars.roots()).unwrap();
     let chain = if withheld { &without } else { &chain };
-    let (opening, reading) = Reading::open(chain, 0).unwrap();
+    let (opening, reading) = EventReader::open(chain, 0).unwrap();
     let mut events = opening.all().unwrap();
     events.extend(reading.flat_map(|tipset| tipset.unwrap().events));
     Some(events)

@@ -5,9 +5,9 @@
 #[allow(dead_code)]
 mod mainnet_like;
 
-use chain::{Cars, Chain, NoProgress};
+use chain::{CarStore, Chain, NoProgress};
 use ledger::checks::check_day;
-use ledger::{Event, Kind, Reading};
+use ledger::{Event, EventReader, Kind};
 use mainnet_like::{Options, make};
 
 const SMALL: Options =
@@ -20,10 +20,10 @@ fn a_made_chain_does_what_it_says_with_receipts_and_without() {
         let file = folder.path().join("made.forest.car.zst");
         let plain = folder.path().join("made.car");
         let told = make(&file, &plain, Options { with_receipts, ..SMALL }).unwrap();
-        let cars = Cars::open(&[file], folder.path(), &NoProgress).unwrap();
+        let cars = CarStore::open(&[file], folder.path(), &NoProgress).unwrap();
         let chain = Chain::open(&cars, cars.roots()).unwrap();
         let first = chain.tipsets().first().unwrap().height;
-        let events: Vec<Event> = Reading::go_on(&chain, 0, Vec::new())
+        let events: Vec<Event> = EventReader::resume(&chain, 0, Vec::new())
             .unwrap()
             .flat_map(|tipset| tipset.unwrap().events)
             .collect();

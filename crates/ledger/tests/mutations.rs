@@ -10,7 +10,7 @@ use std::sync::{Arc, LazyLock};
 use chain::{Bytes, EPOCHS_PER_DAY, Epoch, MinerId, SectorNumber};
 use common::days::{Add, Held, History, chain_history, made_up};
 use ledger::columns::COLUMNS;
-use ledger::testing::MadeUpOptions;
+use ledger::testing::SyntheticOptions;
 use ledger::{Cause, Event, Kind, Row, Status, Value};
 
 /// A damage to the events of a history, and the name of the check that sees it. `false` where there is no event that it
@@ -346,13 +346,13 @@ const UNSEEN: &[(&str, fn(&mut History) -> bool)] = &[
 
 /// Made-up histories and the real events of two chains.
 static HISTORIES: LazyLock<Vec<(&str, History)>> = LazyLock::new(|| {
-    let options = MadeUpOptions { seed: 7, ..Default::default() };
+    let options = SyntheticOptions { seed: 7, ..Default::default() };
     let mut histories = vec![
         ("made up", made_up(options, 30)),
-        ("made up, with opening", made_up(MadeUpOptions { standing: 80, ..options }, 30)),
+        ("made up, with opening", made_up(SyntheticOptions { initial_sectors: 80, ..options }, 30)),
         (
             "made up, from genesis",
-            made_up(MadeUpOptions { standing: 80, first_day_epoch: Epoch(0), ..options }, 30),
+            made_up(SyntheticOptions { initial_sectors: 80, first_day_epoch: Epoch(0), ..options }, 30),
         ),
     ];
     for name in ["small", "long"] {

@@ -5,8 +5,8 @@ mod common;
 
 use std::collections::BTreeSet;
 
-use chain::state::{ActorKind, Codes, Layout, Miner, StateTree};
-use chain::{Cars, Chain, Cid, Epoch, Network, NoProgress};
+use chain::state::{ActorCodes, ActorKind, Layout, Miner, StateTree};
+use chain::{CarStore, Chain, Cid, Epoch, Network, NoProgress, network_of};
 use common::shared;
 use serde_json::Value;
 
@@ -20,12 +20,12 @@ fn real_genesis_headers_are_of_the_networks_the_table_says() {
     ] {
         let Some(path) = shared(&format!("real/{name}-genesis.car.zst")) else { return };
         let cache = tempfile::tempdir().unwrap();
-        let cars = Cars::open(&[path], cache.path(), &NoProgress).unwrap();
+        let cars = CarStore::open(&[path], cache.path(), &NoProgress).unwrap();
         let chain = Chain::open(&cars, cars.roots()).unwrap();
         let genesis = &chain.tipsets()[0];
         assert_eq!(genesis.height, Epoch(0));
         assert_eq!(Network::with_genesis(chain.clock().genesis()), network, "{name}");
-        assert_eq!(chain.clock().network(), network.map_or("unknown", Network::name));
+        assert_eq!(network_of(chain.clock()), network.map_or("unknown", Network::name));
         let Some(network) = network else { continue };
         assert_eq!(network.name(), name);
         assert_eq!(genesis.key.to_string(), network.genesis_cid());
@@ -42,7 +42,7 @@ fn real_genesis_headers_are_of_the_networks_the_table_says() {
 fn the_state_of_calibnets_last_epoch_before_an_upgrade_is_of_the_old_actors() {
     let Some(path) = shared("real/calibnet-chain-16800.car.zst") else { return };
     let cache = tempfile::tempdir().unwrap();
-    let cars = Cars::open(&[path], cache.path(), &NoProgress).unwrap();
+    let cars = CarStore::open(&[path], cache.path(), &NoProgress).unwrap();
     let chain = Chain::open(&cars, cars.roots()).unwrap();
     assert_eq!(Network::with_genesis(chain.clock().genesis()), Some(Network::Calibnet));
     // The head is made up; the state it names is the one after epoch 16800.
@@ -52,10 +52,10 @@ fn the_state_of_calibnets_last_epoch_before_an_upgrade_is_of_the_old_actors() {
 }
 
 /// The actors version of a state, by its miners' layout.
-fn miners_version(cars: &Cars, state: &Cid) -> u8 {
+fn miners_version(cars: &CarStore, state: &Cid) -> u8 {
     let tree = StateTree::open(cars, state).unwrap();
-    let codes = Codes::new();
-    codes.learn(&tree).unwrap();
+    let codes = ActorCodes::new();
+    codes.add_manifest(&tree).unwrap();
     let miners = Miner::all(&tree, &codes).unwrap();
     let versions: BTreeSet<_> = miners.iter().map(|(_, miner)| miner.layout().version).collect();
     assert_eq!(versions.len(), 1, "one version at a time");
@@ -93,7 +93,7 @@ fn every_actors_version_of_every_upgrade_has_a_layout() {
 fn every_published_code_is_known_by_its_actor_and_version() {
     let Some(path) = shared("../spec/actor-code-cids.json") else { return };
     let published: Value = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
-    let codes = Codes::new();
+    let codes = ActorCodes::new();
     let mut lines = BTreeSet::new();
     for (network, versions) in published.as_object().unwrap() {
         for (version, actors) in versions.as_object().unwrap() {

@@ -5,9 +5,9 @@ mod common;
 
 use std::path::{Path, PathBuf};
 
-use chain::{Cars, Chain, Epoch, NoProgress};
+use chain::{CarStore, Chain, Epoch, NoProgress};
 use common::shared;
-use ledger::{Event, Reading};
+use ledger::{Event, EventReader};
 
 /// A generator of its own, so that each run damages alike (xorshift64*).
 struct Dice(u64);
@@ -26,9 +26,9 @@ type Told = (Epoch, Epoch, Vec<Event>);
 
 fn read(files: &[PathBuf]) -> Result<Told, chain::Error> {
     let cache = tempfile::tempdir().unwrap();
-    let cars = Cars::open(files, cache.path(), &NoProgress)?;
+    let cars = CarStore::open(files, cache.path(), &NoProgress)?;
     let chain = Chain::open(&cars, cars.roots())?;
-    let (opening, reading) = Reading::open(&chain, 0)?;
+    let (opening, reading) = EventReader::open(&chain, 0)?;
     let mut events = opening.all()?;
     for tipset in reading {
         events.extend(tipset?.events);

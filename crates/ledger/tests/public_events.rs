@@ -6,10 +6,10 @@ mod common;
 
 use std::path::PathBuf;
 
-use chain::{Cars, Chain, NoProgress};
+use chain::{CarStore, Chain, NoProgress};
 use common::truth::{Truth, ours, truth};
 use common::{lines, shared};
-use ledger::{Cause, Kind, Reading, ReceiptCounts, Receipts};
+use ledger::{Cause, EventReader, Kind, ReceiptCounts, Receipts};
 
 /// Files of a folder of public forms, or one such file.
 fn files(name: &str) -> Option<Vec<PathBuf>> {
@@ -29,10 +29,10 @@ fn holds(chain: &str, names: &[&str], uncertain: u64) -> Option<ReceiptCounts> {
     let files: Vec<PathBuf> =
         names.iter().map(|name| files(name)).collect::<Option<Vec<_>>>()?.into_iter().flatten().collect();
     let cache = tempfile::tempdir().unwrap();
-    let cars = Cars::open(&files, cache.path(), &NoProgress).unwrap();
+    let cars = CarStore::open(&files, cache.path(), &NoProgress).unwrap();
     let read = Chain::open(&cars, cars.roots()).unwrap();
     let heights = read.tipsets().first().unwrap().height..read.tipsets().last().unwrap().height;
-    let (opening, reading) = Reading::open(&read, 0).unwrap();
+    let (opening, reading) = EventReader::open(&read, 0).unwrap();
     let opened = opening.all().unwrap();
     assert!(opened.iter().all(|event| event.kind == Kind::Opening || event.cause == Some(Cause::Genesis)));
     let (mut found, mut counts) = (Vec::new(), ReceiptCounts::default());

@@ -5,7 +5,7 @@ mod common;
 
 use std::path::PathBuf;
 
-use chain::{Cars, Chain, Error, NoProgress};
+use chain::{CarStore, Chain, Error, NoProgress};
 use common::shared;
 
 /// What a chain of some files reads as.
@@ -31,7 +31,7 @@ fn public(names: &[&str]) -> Option<Vec<PathBuf>> {
 
 fn open(files: &[PathBuf]) -> Result<Read, Error> {
     let cache = tempfile::tempdir().unwrap();
-    let cars = Cars::open_anew(files, cache.path(), &NoProgress)?;
+    let cars = CarStore::open_uncached(files, cache.path(), &NoProgress)?;
     let chain = Chain::open(&cars, cars.roots())?;
     let (mut with, mut without) = (0, 0);
     for index in 0..chain.tipsets().len() {
@@ -165,7 +165,7 @@ fn a_missing_diff_is_named_by_its_heights_and_by_the_rule_of_the_others_names() 
             let mut given = without(&files, &[left_out]);
             given.rotate_left(left_out % 3);
             match open(&given).unwrap_err() {
-                Error::Cut { first, last, below, files: named, .. } => {
+                Error::MissingHeaders { first, last, below, files: named, .. } => {
                     assert_eq!(named, [missing]);
                     let base = missing.split("height_").nth(1).unwrap();
                     let base: i64 = base.split('+').next().unwrap().parse().unwrap();
@@ -179,7 +179,7 @@ fn a_missing_diff_is_named_by_its_heights_and_by_the_rule_of_the_others_names() 
         let several = open(&without(&files, &[2, 3, 4, 5, 6])).unwrap_err().to_string();
         assert!(several.contains("and 2 more are missing") && several.len() < 700, "{several}");
         let lite_left_out = open(&files[1..]).unwrap_err();
-        assert!(matches!(lite_left_out, Error::Cut { below: None, .. }), "{lite_left_out}");
+        assert!(matches!(lite_left_out, Error::MissingHeaders { below: None, .. }), "{lite_left_out}");
     }
 }
 
@@ -190,17 +190,17 @@ fn the_stretches_on_both_sides_of_a_missing_diff_read() {
         return;
     }
     let cache = tempfile::tempdir().unwrap();
-    let cars = Cars::open(&without(&files, &[4]), cache.path(), &NoProgress).unwrap();
-    let stretches = Chain::stretches(&cars, cars.roots(), None).unwrap();
-    let ends = |stretch: &chain::Stretch<'_>| {
+    let cars = CarStore::open(&without(&files, &[4]), cache.path(), &NoProgress).unwrap();
+    let stretches = Chain::segments(&cars, cars.roots(), None).unwrap();
+    let ends = |stretch: &chain::ChainSegment<'_>| {
         let tipsets = stretch.chain.tipsets();
         (tipsets[0].height.0, tipsets[tipsets.len() - 1].height.0)
     };
     let [upper, lower] = &stretches[..] else { panic!("{} stretches", stretches.len()) };
     assert_eq!((ends(lower).0, ends(upper).1), (0, 6_125_977));
-    let gap = upper.hole.as_ref().unwrap().gap().unwrap();
+    let gap = upper.missing.as_ref().unwrap().gap().unwrap();
     assert_eq!((gap.first.0, gap.last.0), (ends(lower).1 + 1, ends(upper).0 - 1));
-    assert!(lower.hole.is_none());
+    assert!(lower.missing.is_none());
 }
 
 #[test]

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::sync::Mutex;
 
 use chain::{
-    Block, BlockStore, Bytes, Cars, Chain, Cid, NoProgress, Reader, Result, SectorNumber, Transition,
+    Block, BlockStore, Bytes, CarStore, Chain, Cid, NoProgress, Reader, Result, SectorNumber, Transition,
 };
 use common::shared;
 use ledger::{Differ, Event, Kind};
@@ -22,7 +22,7 @@ const SIZE: Bytes = Bytes(32 << 30);
 
 /// A store that notes which blocks were read, and has some of them edited.
 struct Edited<'s> {
-    store: &'s Cars,
+    store: &'s CarStore,
     read: Mutex<BTreeMap<Cid, Vec<u8>>>,
     edited: BTreeMap<Cid, Vec<u8>>,
 }
@@ -80,7 +80,7 @@ fn as_upgrade(params: &[u8], in_place: bool) -> Vec<u8> {
 fn upgraded(in_place: bool, edit: impl Fn(&mut [u8], &[usize])) -> Option<Vec<Event>> {
     let path = shared("small.car.zst")?;
     let cache = tempfile::tempdir().unwrap();
-    let cars = Cars::open(&[path], cache.path(), &NoProgress).unwrap();
+    let cars = CarStore::open(&[path], cache.path(), &NoProgress).unwrap();
     let chain = Chain::open(&cars, cars.roots()).unwrap();
     let index = chain.tipsets().iter().position(|tipset| tipset.height.0 == HEIGHT).unwrap();
     let mut transition = chain.transition(index).unwrap().unwrap();

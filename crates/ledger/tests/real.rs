@@ -5,10 +5,10 @@ mod common;
 
 use std::collections::BTreeMap;
 
-use chain::state::{Claims as ChainClaims, Codes, Miner, StateTree};
-use chain::{Cars, Chain, Cid, Epoch, MinerId, NoProgress};
+use chain::state::{ActorCodes, Miner, PowerClaims as ChainClaims, StateTree};
+use chain::{CarStore, Chain, Cid, Epoch, MinerId, NoProgress};
 use common::{Balance, portrayed, shared};
-use ledger::{ChainPowers, DeadlinePortrait, Differ, Event, Kind, Portrait, Status};
+use ledger::{ChainPowers, DeadlineSummary, Differ, Event, Kind, MinerSummary, Status};
 
 /// Every real file, with the height up to which its states are there, where that is not its head's; `None` for the bare
 /// state.
@@ -25,11 +25,11 @@ const FILES: [(&str, Option<Option<Epoch>>); 9] = [
 ];
 
 /// Opens a file and hands over its newest state, and the height of the tipset after it, if it has tipsets.
-fn with_state<T>(name: &str, with: impl FnOnce(&Cars, &Cid, Option<Epoch>) -> T) -> Option<T> {
+fn with_state<T>(name: &str, with: impl FnOnce(&CarStore, &Cid, Option<Epoch>) -> T) -> Option<T> {
     let path = shared(&format!("real/{name}"))?;
     let (_, highest) = FILES.iter().find(|(file, _)| *file == name).unwrap();
     let cache = tempfile::tempdir().unwrap();
-    let cars = Cars::open(&[path], cache.path(), &NoProgress).unwrap();
+    let cars = CarStore::open(&[path], cache.path(), &NoProgress).unwrap();
     Some(match highest {
         Some(highest) => {
             let chain = Chain::open_at(&cars, cars.roots(), *highest).unwrap();
@@ -98,9 +98,9 @@ fn the_state_of_calibnet_at_epoch_16800_opens_with_its_known_totals() {
     with_state("calibnet-state-16800.car.zst", |cars, state, _| {
         let tree = StateTree::open(cars, state).unwrap();
         let (mut sectors, mut precommits) = (0, 0);
-        let miners = Miner::all(&tree, &Codes::new()).unwrap();
+        let miners = Miner::all(&tree, &ActorCodes::new()).unwrap();
         for (_, miner) in &miners {
-            sectors += Portrait::of(miner).unwrap().in_state;
+            sectors += MinerSummary::of(miner).unwrap().in_state;
             miner
                 .for_each_precommit(&mut |_| {
                     precommits += 1;
@@ -117,13 +117,13 @@ fn every_real_file_opens_and_its_miners_add_up_to_partitions_claims_and_network_
     for (name, _) in FILES {
         let found = with_state(name, |cars, state, _| {
             let tree = StateTree::open(cars, state).unwrap();
-            let codes = Codes::new();
-            codes.learn(&tree).unwrap();
+            let codes = ActorCodes::new();
+            codes.add_manifest(&tree).unwrap();
             let mut powers = ChainPowers::default();
             powers.advance(cars, state, &codes).unwrap();
             for (id, miner) in Miner::all(&tree, &codes).unwrap() {
-                let portrait = Portrait::of(&miner).unwrap();
-                let sum = |of: fn(&DeadlinePortrait) -> u64| portrait.deadlines.values().map(of).sum::<u64>();
+                let portrait = MinerSummary::of(&miner).unwrap();
+                let sum = |of: fn(&DeadlineSummary) -> u64| portrait.deadlines.values().map(of).sum::<u64>();
                 assert_eq!(sum(|deadline| deadline.live), portrait.live(), "{name}: {id}");
                 assert_eq!(sum(|deadline| deadline.faulty), portrait.faulty.sectors, "{name}: {id}");
                 assert_eq!(sum(|deadline| deadline.unproven), portrait.unproven.sectors, "{name}: {id}");
@@ -154,7 +154,7 @@ fn every_real_file_opens_and_its_miners_add_up_to_partitions_claims_and_network_
 fn a_head_without_state_is_an_error_that_names_the_newest_state_there_is() {
     let Some(path) = shared("real/mainnet-epochs-0-39.car") else { return };
     let cache = tempfile::tempdir().unwrap();
-    let cars = Cars::open(&[path], cache.path(), &NoProgress).unwrap();
+    let cars = CarStore::open(&[path], cache.path(), &NoProgress).unwrap();
     match Chain::open(&cars, cars.roots()).map(|chain| chain.tipsets().len()) {
         Err(chain::Error::HeadWithoutState { height: Epoch(39), newest: Some(Epoch(1)) }) => {}
         other => panic!("{other:?}"),
@@ -168,7 +168,7 @@ fn a_head_without_state_is_an_error_that_names_the_newest_state_there_is() {
 fn a_bare_state_is_told_from_a_chain() {
     let Some(path) = shared("real/calibnet-state-16800.car.zst") else { return };
     let cache = tempfile::tempdir().unwrap();
-    let cars = Cars::open(&[path], cache.path(), &NoProgress).unwrap();
+    let cars = CarStore::open(&[path], cache.path(), &NoProgress).unwrap();
     let error = Chain::open(&cars, cars.roots()).map(|chain| chain.tipsets().len()).unwrap_err();
     let root = cars.roots().next().unwrap();
     assert!(matches!(&error, chain::Error::BareState(state) if **state == root), "{error}");

@@ -12,7 +12,7 @@ use asking::{
     Asked, declare_faults, dispute, extend, extend_old, onboard, precommit, prove, snap, snap_all, terminate,
     upgrade,
 };
-use chain::{Executed, message_cid};
+use chain::{ExecutedMessage, dag_cbor_cid};
 use ledger::{Differ, Event};
 use state::{MINER, Precommit, SIZE, Sector, State, message};
 
@@ -78,7 +78,7 @@ fn precommitted(number: u64, epoch: i64) -> Precommit {
 }
 
 fn sealed(seed: u8) -> Vec<u8> {
-    message_cid(&[seed]).to_bytes()
+    dag_cbor_cid(&[seed]).to_bytes()
 }
 
 /// A sector that is onboarded now.
@@ -92,7 +92,7 @@ fn told_at(height: i64, before: &State, after: &State, asked: &[Asked]) -> Vec<S
 
 /// What is told of a tipset without receipts, by its parent's height and its own: `<event> <sector>( by <method>)(?)`.
 fn told_since(heights: (i64, i64), before: &State, after: &State, asked: &[Asked]) -> Vec<String> {
-    let executed = |(nonce, (method, params)): (u64, &Asked)| Executed {
+    let executed = |(nonce, (method, params)): (u64, &Asked)| ExecutedMessage {
         message: message((100, nonce), MINER.0, *method, params),
         receipt: None,
     };

@@ -6,13 +6,13 @@ mod common;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use chain::{Cars, NoProgress};
+use chain::{CarStore, NoProgress};
 
 #[test]
 fn the_bundled_sample_holds_what_happened_in_it() {
     let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../samples/long.car.zst");
     let cache = tempfile::tempdir().unwrap();
-    let cars = Cars::open(&[path], cache.path(), &NoProgress).unwrap();
+    let cars = CarStore::open(&[path], cache.path(), &NoProgress).unwrap();
     // Replaying also checks, after each of 2,248 tipsets, every miner's active power against its claim.
     let replay = common::replay_of(&cars);
     assert_eq!(replay.deviations, []);

@@ -7,7 +7,7 @@ mod one_sector;
 #[path = "common/state.rs"]
 mod state;
 
-use chain::Executed;
+use chain::ExecutedMessage;
 use ledger::{Content, Differ, Event, Kind};
 use one_sector::{DAY, LATER, NOW, NUMBER, deal, empty, one, pieces, qap, verified};
 use state::{
@@ -312,7 +312,7 @@ fn without_receipts_an_upgrade_is_certain_where_the_flag_shows_it() {
     let (method, extension, _) = extension(19, FIRST);
     let after = Sector { full_qap: true, ..kept(verified(), FIRST, true) };
     let sent = [(37, upgrade), (method, extension)];
-    let inferred = (0..).zip(&sent).map(|(nonce, (method, params))| Executed {
+    let inferred = (0..).zip(&sent).map(|(nonce, (method, params))| ExecutedMessage {
         message: message((100, nonce), MINER.0, *method, params),
         receipt: None,
     });

@@ -1,10 +1,10 @@
-//! Progress bars, on stderr and only on a terminal.
+//! ProgressSink bars, on stderr and only on a terminal.
 
 use std::fmt::Write;
 use std::io::{IsTerminal, stderr};
 use std::sync::Mutex;
 
-use chain::{Progress, Unit};
+use chain::{ProgressSink, ProgressUnit};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 
 use crate::sanitize::sanitize;
@@ -29,14 +29,14 @@ impl ProgressBars {
     }
 }
 
-impl Progress for ProgressBars {
-    fn begin(&self, task: String, total: u64, unit: Unit) {
+impl ProgressSink for ProgressBars {
+    fn begin(&self, task: String, total: u64, unit: ProgressUnit) {
         let target =
             if stderr().is_terminal() { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
         let template = match unit {
-            Unit::Bytes => BYTES,
-            Unit::Tipsets => TIPSETS,
-            Unit::Days => DAYS,
+            ProgressUnit::Bytes => BYTES,
+            ProgressUnit::Tipsets => TIPSETS,
+            ProgressUnit::Days => DAYS,
         };
         let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
         let style = style.with_key("rate", |state: &ProgressState, out: &mut dyn Write| {

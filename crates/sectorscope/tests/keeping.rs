@@ -9,7 +9,7 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use chain::state::StateTree;
-use chain::{Cars, Chain, Cid, NoProgress};
+use chain::{CarStore, Chain, Cid, NoProgress};
 use common::car::Car;
 use common::{Ran, run, run_in, sample, shared};
 use serde_json::Value;
@@ -65,9 +65,9 @@ fn without(cids: &[Cid], folder: &Path, name: &str) -> PathBuf {
 }
 
 /// What `read` makes of the sample's chain.
-fn of_sample<T>(read: impl FnOnce(&Cars, &Chain<'_>) -> T) -> T {
+fn of_sample<T>(read: impl FnOnce(&CarStore, &Chain<'_>) -> T) -> T {
     let cache = folder();
-    let cars = Cars::open(&[sample()], cache.path(), &NoProgress).unwrap();
+    let cars = CarStore::open(&[sample()], cache.path(), &NoProgress).unwrap();
     let chain = Chain::open(&cars, cars.roots()).unwrap();
     read(&cars, &chain)
 }

@@ -12,8 +12,8 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
-use chain::state::{Codes, Miner, StateTree};
-use chain::{BlockStore, Cars, Chain, NoProgress};
+use chain::state::{ActorCodes, Miner, StateTree};
+use chain::{BlockStore, CarStore, Chain, NoProgress};
 use cid::Cid;
 use fil_actor_miner_state::v18::{Sectors, State};
 use fvm_ipld_blockstore::{Blockstore, MemoryBlockstore};
@@ -115,13 +115,13 @@ fn loading(car: &Path, folder: &Path) -> Result<()> {
     row(
         "first time: index made, every hash checked; theirs: checked",
         None,
-        &mut || Cars::open_anew(&files, &cache, &NoProgress).map(drop).map_err(Into::into),
+        &mut || CarStore::open_uncached(&files, &cache, &NoProgress).map(drop).map_err(Into::into),
         &mut || load(true),
     )?;
     row(
         "with its index in place; theirs: unchecked",
         None,
-        &mut || Cars::open(&files, &cache, &NoProgress).map(drop).map_err(Into::into),
+        &mut || CarStore::open(&files, &cache, &NoProgress).map(drop).map_err(Into::into),
         &mut || load(false),
     )?;
     println!();
@@ -171,8 +171,8 @@ fn walk_theirs(store: &impl Blockstore, heads: &[Cid]) -> Result<Sums> {
 /// The miners under a state root with the roots of their states.
 fn miners<'s>(store: &'s dyn BlockStore, root: &Cid) -> Result<Vec<(Miner<'s>, Cid)>> {
     let tree = StateTree::open(store, root)?;
-    let codes = Codes::new();
-    codes.learn(&tree)?;
+    let codes = ActorCodes::new();
+    codes.add_manifest(&tree)?;
     let mut miners = BTreeMap::new();
     tree.for_each(&mut |id, actor| {
         if let Some(miner) = Miner::of(store, &actor, &codes)? {
@@ -190,7 +190,7 @@ fn miners<'s>(store: &'s dyn BlockStore, root: &Cid) -> Result<Vec<(Miner<'s>, C
 
 /// Walking over all sectors, and comparing two states.
 fn reading(car: &Path, folder: &Path) -> Result<()> {
-    let cars = Cars::open(&[car.to_owned()], &folder.join("cold"), &NoProgress)?;
+    let cars = CarStore::open(&[car.to_owned()], &folder.join("cold"), &NoProgress)?;
     let loaded = Loaded::read(car)?;
     let chain = Chain::open(&cars, cars.roots())?;
     let roots: Vec<Cid> = chain.tipsets().iter().map(|tipset| tipset.parent_state_root).collect();
@@ -310,7 +310,7 @@ fn memories(car: &Path, size: u64, folder: &Path) -> Result<()> {
 /// Reads everything and prints the peak of resident memory in bytes.
 fn memory(side: &str, car: &Path, cache: &Path) -> Result<()> {
     if side == "ours" {
-        let cars = Cars::open(&[car.to_owned()], cache, &NoProgress)?;
+        let cars = CarStore::open(&[car.to_owned()], cache, &NoProgress)?;
         let chain = Chain::open(&cars, cars.roots())?;
         let last = chain.tipsets().last().context("no tipset")?;
         black_box(walk_ours(&miners(&cars, &last.parent_state_root)?)?);
@@ -325,7 +325,7 @@ fn memory(side: &str, car: &Path, cache: &Path) -> Result<()> {
         fvm_ipld_car::load_car(&store, BufReader::new(std::fs::File::open(car)?))?;
         // Where the miners are, our index says, which lies there already.
         let heads = {
-            let cars = Cars::open(&[car.to_owned()], cache, &NoProgress)?;
+            let cars = CarStore::open(&[car.to_owned()], cache, &NoProgress)?;
             let chain = Chain::open(&cars, cars.roots())?;
             let last = chain.tipsets().last().context("no tipset")?;
             let miners = miners(&cars, &last.parent_state_root)?;

@@ -8,7 +8,7 @@
 //!   header  of a CAR, each                                 content of the first of them begins
 //! ```
 //!
-//! What is in the index: [`super::slots`]. Where a slot points may hold another block with the same hash, so the CID
+//! What is in the index: [`super::forest_index`]. Where a slot points may hold another block with the same hash, so the CID
 //! decides.
 //!
 //! Frames are decompressed when one of their blocks is asked for or is likely to be next. A block's hash is checked when
@@ -23,21 +23,22 @@ use std::sync::atomic::Ordering;
 use cid::Cid;
 use zstd::zstd_safe;
 
-use super::ahead::Ahead;
+use super::forest_index::{ForestIndex, hash_of};
 use super::frames::{Frame, Frames, LARGEST_FRAME, content, undecodable};
 use super::index::prefix;
-use super::mapped::{Bytes, Mapped};
+use super::info::{CarEncoding, CarFile, task};
+use super::mapped_file::{FileBytes, MappedFile};
 use super::plain::{NOT_A_CAR, REPORT_EVERY, bad_hash, check, header, section, too_large};
-use super::slots::{Slots, hash_of};
-use super::stream::{Fault, PASSED, Passed, Problem, Sections};
-use super::{CarFile, Form, task, zst};
+use super::readahead::Readahead;
+use super::section_reader::{CheckedSection, Fault, Problem, RELEASE_EVERY, SectionReader};
+use super::zst;
 use crate::block::Block;
 use crate::budget::Budget;
 use crate::error::{Error, Result};
-use crate::progress::{Progress, Unit};
+use crate::progress::{ProgressSink, ProgressUnit};
 
 /// Frames looked into for one CID: hashes collide by chance only.
-const MOST_CANDIDATES: usize = 16;
+const MAX_CANDIDATES: usize = 16;
 /// What frames are decompressed in where they are not held.
 const PIECE: usize = 64 << 10;
 /// A CAR in indexed zstd.
@@ -45,9 +46,9 @@ const PIECE: usize = 64 << 10;
 pub(super) struct ForestCar {
     version: u64,
     roots: Vec<Cid>,
-    index: Slots,
+    index: ForestIndex,
     frames: Arc<Frames>,
-    ahead: Ahead,
+    ahead: Readahead,
 }
 
 impl ForestCar {
@@ -58,12 +59,12 @@ impl ForestCar {
     pub(super) fn open(path: &Path) -> Result<Option<Self>> {
         let io = |source| Error::Io { path: path.to_owned(), source };
         let file = File::open(path).map_err(io)?;
-        Self::of(Bytes::Mapped(Mapped::of(&file).map_err(io)?), path)
+        Self::of(FileBytes::Mapped(MappedFile::of(&file).map_err(io)?), path)
     }
 
     /// As [`ForestCar::open`], of a file's bytes.
-    fn of(bytes: Bytes, path: &Path) -> Result<Option<Self>> {
-        let Some(index) = Slots::of(bytes.get()) else { return Ok(None) };
+    fn of(bytes: FileBytes, path: &Path) -> Result<Option<Self>> {
+        let Some(index) = ForestIndex::of(bytes.get()) else { return Ok(None) };
         let damaged = |problem: &str| Error::File {
             path: path.to_owned(),
             offset: 0,
@@ -74,14 +75,14 @@ impl ForestCar {
             content(&bytes.get()[..index.begin()], LARGEST_FRAME).map_err(|problem| damaged(&problem))?;
         let (version, roots, sections) = header(&first).map_err(|problem| damaged(&problem))?;
         let frames = Arc::new(Frames::new(bytes, path.to_owned(), index.begin(), sections.start));
-        let ahead = Ahead::of(&frames);
+        let ahead = Readahead::of(&frames);
         Ok(Some(Self { version, roots, index, frames, ahead }))
     }
 
     /// One in memory.
     #[cfg(fuzzing)]
-    pub(super) fn held(bytes: Vec<u8>) -> Result<Option<Self>> {
-        Self::of(Bytes::Held(bytes), Path::new("fuzzed"))
+    pub(super) fn from_memory(bytes: Vec<u8>) -> Result<Option<Self>> {
+        Self::of(FileBytes::Held(bytes), Path::new("fuzzed"))
     }
 
     /// What it is.
@@ -89,7 +90,7 @@ impl ForestCar {
         CarFile {
             path: self.frames.path.clone(),
             version: self.version,
-            form: Form::IndexedZstd,
+            encoding: CarEncoding::IndexedZstd,
             bytes: self.frames.bytes.get().len() as u64,
             blocks: self.index.occupied(self.frames.bytes.get()),
             roots: self.roots.clone(),
@@ -111,7 +112,7 @@ impl ForestCar {
     /// # Errors
     /// If the frame it is in does not decompress to sections of a CAR, the hash is wrong, or the budget is spent.
     pub(super) fn get(&self, cid: &Cid, budget: &Budget) -> Result<Option<Block<'_>>> {
-        for offset in self.index.candidates(&self.frames.bytes, hash_of(cid)).take(MOST_CANDIDATES) {
+        for offset in self.index.candidates(&self.frames.bytes, hash_of(cid)).take(MAX_CANDIDATES) {
             let (frame, missed) = self.frames.get(offset)?;
             self.ahead.note(offset, &frame, missed);
             if missed {
@@ -147,12 +148,12 @@ impl ForestCar {
     ///
     /// # Errors
     /// As [`ForestCar::get`], and if a block is in a frame to which the index does not lead.
-    pub(super) fn verify(&self, progress: &dyn Progress) -> Result<()> {
-        progress.begin(task("reading", &self.frames.path), self.index.begin() as u64, Unit::Bytes);
+    pub(super) fn verify(&self, progress: &dyn ProgressSink) -> Result<()> {
+        progress.begin(task("reading", &self.frames.path), self.index.begin() as u64, ProgressUnit::Bytes);
         let mut reported = 0;
         self.for_each(&mut |offset, section| {
             let hash = hash_of(&section.cid);
-            let mut led = self.index.candidates(&self.frames.bytes, hash).take(MOST_CANDIDATES);
+            let mut led = self.index.candidates(&self.frames.bytes, hash).take(MAX_CANDIDATES);
             if !led.any(|found| found == offset) {
                 let problem = format!("holds block {}, to which the index does not lead", section.cid);
                 return Err(self.frames.damaged(offset, &problem));
@@ -171,7 +172,10 @@ impl ForestCar {
     ///
     /// # Errors
     /// If a frame does not decompress to sections of a CAR, a hash is wrong, or `visit` fails.
-    pub(super) fn for_each(&self, visit: &mut dyn FnMut(u64, &Passed<'_>) -> Result<()>) -> Result<()> {
+    pub(super) fn for_each(
+        &self,
+        visit: &mut dyn FnMut(u64, &CheckedSection<'_>) -> Result<()>,
+    ) -> Result<()> {
         let (mut at, mut kept) = (0, 0);
         while at < self.index.begin() {
             let offset = at as u64;
@@ -185,15 +189,15 @@ impl ForestCar {
                 io::copy(&mut decoder.by_ref().take(header), &mut io::sink()).map(|_| decoder)
             });
             let decoder = decoder.map_err(|error| self.frames.damaged(offset, &undecodable(&error)))?;
-            let content = decoder.take((length as u64).saturating_mul(zst::MOST_UNFOLDED));
-            let mut sections = Sections::new(BufReader::with_capacity(PIECE, content), 0);
+            let content = decoder.take((length as u64).saturating_mul(zst::MAX_EXPANSION));
+            let mut sections = SectionReader::new(BufReader::with_capacity(PIECE, content), 0);
             while let Some(section) = sections.next().map_err(|fault| self.fault(offset, fault))? {
                 visit(offset, &section)?;
             }
             at += length;
-            if at - kept >= PASSED {
-                if let Bytes::Mapped(map) = &self.frames.bytes {
-                    map.forget(kept..at);
+            if at - kept >= RELEASE_EVERY {
+                if let FileBytes::Mapped(map) = &self.frames.bytes {
+                    map.release(kept..at);
                 }
                 kept = at;
             }

@@ -13,9 +13,9 @@ use quick_cache::sync::Cache;
 use zstd::zstd_safe::{self, DCtx};
 
 use super::index::prefix;
-use super::mapped::Bytes;
+use super::mapped_file::FileBytes;
 use super::plain::{FETCH_AGAIN, larger_at, section};
-use super::stream::LARGEST_BLOCK;
+use super::section_reader::LARGEST_BLOCK;
 use super::zst;
 use crate::error::{Error, Result};
 
@@ -36,7 +36,7 @@ const USUAL_FRAME: u64 = 32 << 10;
 /// A file's frames.
 #[derive(Debug)]
 pub(super) struct Frames {
-    pub(super) bytes: Bytes,
+    pub(super) bytes: FileBytes,
     /// The file, as it was named.
     pub(super) path: PathBuf,
     /// Where in the file they end.
@@ -80,7 +80,7 @@ impl Weighter<u64, Arc<Frame>> for ByContent {
 
 impl Frames {
     /// The frames of a file up to `end`; none is decompressed.
-    pub(super) fn new(bytes: Bytes, path: PathBuf, end: usize, first_section: usize) -> Self {
+    pub(super) fn new(bytes: FileBytes, path: PathBuf, end: usize, first_section: usize) -> Self {
         let cache = Cache::with_weighter((CACHED / USUAL_FRAME) as usize, CACHED, ByContent);
         Self { bytes, path, end, first_section, cache }
     }

@@ -6,13 +6,13 @@ use std::path::Path;
 
 use cid::Cid;
 
+use super::external_sort::ExternalSorter;
 use super::forest::ForestCar;
 use super::index::{self, Index};
-use super::sort::Unsorted;
 use super::{plain, zst};
 use crate::block::Block;
 use crate::budget::Budget;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::progress::NoProgress;
 
 /// The version, the roots, and where the sections are.
@@ -38,7 +38,7 @@ pub fn car_section(bytes: &[u8], offset: usize) -> std::result::Result<(Cid, Ran
 /// # Errors
 /// If there is no section, or it has another hash.
 pub fn car_check(bytes: &[u8], offset: usize) -> Result<()> {
-    let section = plain::section(bytes, offset).map_err(|(_, problem)| crate::Error::malformed(problem))?;
+    let section = plain::section(bytes, offset).map_err(|(_, problem)| Error::malformed(problem))?;
     plain::check(&section.cid, &bytes[section.data..section.end], Path::new("fuzzed"), section.data as u64)
 }
 
@@ -47,17 +47,17 @@ pub fn car_check(bytes: &[u8], offset: usize) -> Result<()> {
 /// # Errors
 /// If a temporary file cannot be written.
 pub fn index_of(sections: &[(Cid, usize)]) -> io::Result<Vec<u8>> {
-    let mut entries = Unsorted::new();
+    let mut entries = ExternalSorter::new();
     for (cid, offset) in sections {
         entries.push(index::prefix(cid.hash().digest()), *offset as u64)?;
     }
-    index::kept(entries.sorted()?)
+    index::encode(entries.finish()?)
 }
 
 /// The offsets at which an index has each CID; `None` if it is damaged where one of them would be.
 #[must_use]
 pub fn looked_up(index: Vec<u8>, cids: &[Cid]) -> Option<Vec<Vec<u64>>> {
-    let index = Index::held(index)?;
+    let index = Index::from_memory(index)?;
     let places = |cid: &Cid| index.candidates(cid.hash().digest()).ok().map(Iterator::collect);
     cids.iter().map(places).collect()
 }
@@ -72,7 +72,7 @@ pub fn decompress(bytes: &[u8]) -> io::Result<(u64, u64)> {
     let mut buffer = [0; 1 << 12];
     let (mut written, mut sum) = (0, 0_u64);
     loop {
-        match zst::unfold(&mut decoder, &mut buffer, written, length)? {
+        match zst::decompress(&mut decoder, &mut buffer, written, length)? {
             0 => return Ok((written, sum)),
             count => {
                 written += count as u64;
@@ -98,8 +98,8 @@ impl Indexed {
     /// Opens it; `None` if the bytes have no index of the known version, or no CAR header.
     #[must_use]
     pub fn open(bytes: Vec<u8>) -> Option<Self> {
-        let budget = Budget::of_bytes(bytes.len() as u64);
-        ForestCar::held(bytes).ok().flatten().map(|car| Self(car, budget))
+        let budget = Budget::for_bytes(bytes.len() as u64);
+        ForestCar::from_memory(bytes).ok().flatten().map(|car| Self(car, budget))
     }
 
     /// The block of that CID.

@@ -14,7 +14,7 @@
 //!
 //! An index exists only for a file whose every hash was checked while it was made. It is used for as long as size
 //! and time of the file are what they were. Opening it reads the first page; each other page is checked when it is
-//! first looked into, and one that does not hold makes the whole index [`Damaged`].
+//! first looked into, and one that does not hold makes the whole index a [`DamagedIndex`].
 
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
@@ -23,8 +23,8 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::UNIX_EPOCH;
 
-use super::mapped::{Bytes, Mapped};
-use super::sort::Sorted;
+use super::external_sort::SortedPairs;
+use super::mapped_file::{FileBytes, MappedFile};
 
 const MAGIC: &[u8; 8] = b"SSCIDX02";
 /// The magic and seven numbers.
@@ -42,13 +42,13 @@ pub(super) const LARGEST: u64 = 1 << OFFSET_BITS;
 
 /// What tells whether a file is still the one that was indexed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Stamp {
+pub(super) struct FileIdentity {
     size: u64,
     /// Nanoseconds since 1970.
     changed: u64,
 }
 
-impl Stamp {
+impl FileIdentity {
     pub(super) fn of(file: &fs::Metadata) -> Self {
         let changed = file.modified().ok().and_then(|time| time.duration_since(UNIX_EPOCH).ok());
         let changed = changed.and_then(|time| u64::try_from(time.as_nanos()).ok()).unwrap_or_default();
@@ -59,7 +59,7 @@ impl Stamp {
 /// Maps digests to offsets.
 #[derive(Debug)]
 pub(super) struct Index {
-    bytes: Bytes,
+    bytes: FileBytes,
     blocks: usize,
     bits: u32,
     /// Where the sums begin.
@@ -70,7 +70,7 @@ pub(super) struct Index {
 
 /// A page of the index is not as it was written.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Damaged;
+pub(super) struct DamagedIndex;
 
 /// The part of a digest by which it is sorted and looked up.
 pub(super) fn prefix(digest: &[u8]) -> u64 {
@@ -82,21 +82,21 @@ pub(super) fn prefix(digest: &[u8]) -> u64 {
 
 impl Index {
     /// The index kept at `path`, if it is of a file with that stamp and its first page holds.
-    pub(super) fn open(path: &Path, stamp: Stamp) -> Option<Self> {
+    pub(super) fn open(path: &Path, stamp: FileIdentity) -> Option<Self> {
         let file = File::open(path).ok()?;
-        let index = Self::read(Bytes::Mapped(Mapped::of(&file).ok()?), stamp);
+        let index = Self::read(FileBytes::Mapped(MappedFile::of(&file).ok()?), stamp);
         if index.is_none() {
             tracing::info!(index = %path.display(), "the index is of another file or damaged; making it anew");
         }
         index
     }
 
-    fn read(bytes: Bytes, stamp: Stamp) -> Option<Self> {
+    fn read(bytes: FileBytes, stamp: FileIdentity) -> Option<Self> {
         let all = bytes.get();
         if all.get(..MAGIC.len())? != MAGIC {
             return None;
         }
-        let found = Stamp { size: number(all, 8)?, changed: number(all, 16)? };
+        let found = FileIdentity { size: number(all, 8)?, changed: number(all, 16)? };
         let (blocks, bits) = (usize::try_from(number(all, 24)?).ok()?, u32::try_from(number(all, 32)?).ok()?);
         let sums =
             (1_usize.checked_shl(bits)? + 1).checked_add(blocks)?.checked_mul(8)?.checked_add(HEADER)?;
@@ -111,14 +111,14 @@ impl Index {
 
     /// Writes the index of sorted (prefix, offset) pairs to `path`, or holds it in memory if that cannot be
     /// written.
-    pub(super) fn make(path: &Path, stamp: Stamp, entries: &Sorted) -> io::Result<Self> {
+    pub(super) fn make(path: &Path, stamp: FileIdentity, entries: &SortedPairs) -> io::Result<Self> {
         let partial = path.with_extension(format!("{}.partial", std::process::id()));
         let file = path.parent().map_or(Ok(()), fs::create_dir_all).and_then(|()| File::create(&partial));
         let Ok(file) = file else {
             tracing::warn!(index = %path.display(), "the index cannot be kept; it will be made anew next time");
             let mut bytes = Vec::new();
             write(&mut bytes, stamp, entries)?;
-            return Self::read(Bytes::Held(bytes), stamp)
+            return Self::read(FileBytes::Held(bytes), stamp)
                 .ok_or_else(|| io::Error::other("an index does not read back"));
         };
         let mut file = BufWriter::with_capacity(1 << 20, file);
@@ -133,10 +133,10 @@ impl Index {
         Self::open(path, stamp).ok_or_else(|| io::Error::other("an index does not read back"))
     }
 
-    /// An index in memory, as [`kept`] made it.
+    /// An index in memory, as [`encode`] made it.
     #[cfg(fuzzing)]
-    pub(super) fn held(bytes: Vec<u8>) -> Option<Self> {
-        Self::read(Bytes::Held(bytes), Stamp::default())
+    pub(super) fn from_memory(bytes: Vec<u8>) -> Option<Self> {
+        Self::read(FileBytes::Held(bytes), FileIdentity::default())
     }
 
     /// How many blocks it knows.
@@ -148,15 +148,15 @@ impl Index {
     ///
     /// # Errors
     /// If a page that would tell does not hold.
-    pub(super) fn candidates(&self, digest: &[u8]) -> Result<impl Iterator<Item = u64>, Damaged> {
+    pub(super) fn candidates(&self, digest: &[u8]) -> Result<impl Iterator<Item = u64>, DamagedIndex> {
         let prefix = prefix(digest);
         let bucket = if self.bits == 0 { 0 } else { (prefix >> (64 - self.bits)) as usize };
         let bounds = HEADER + bucket * 8;
         let bounds = self.checked(bounds..bounds + 16)?;
-        let bound = |at| number(bounds, at).and_then(|bound| usize::try_from(bound).ok()).ok_or(Damaged);
+        let bound = |at| number(bounds, at).and_then(|bound| usize::try_from(bound).ok()).ok_or(DamagedIndex);
         let (begin, end) = (bound(0)?, bound(8)?);
         if begin > end || end > self.blocks {
-            return Err(Damaged);
+            return Err(DamagedIndex);
         }
         let entries = HEADER + ((1 << self.bits) + 1) * 8;
         let found = self.checked(entries + begin * 8..entries + end * 8)?;
@@ -170,31 +170,31 @@ impl Index {
     }
 
     /// The bytes of a range, whose pages are checked if they have not been.
-    fn checked(&self, range: Range<usize>) -> Result<&[u8], Damaged> {
+    fn checked(&self, range: Range<usize>) -> Result<&[u8], DamagedIndex> {
         for page in range.start / PAGE..range.end.div_ceil(PAGE) {
-            let (word, bit) = (self.good.get(page / 64).ok_or(Damaged)?, 1 << (page % 64));
+            let (word, bit) = (self.good.get(page / 64).ok_or(DamagedIndex)?, 1 << (page % 64));
             if word.load(Ordering::Relaxed) & bit == 0 {
                 self.check(page)?;
                 word.fetch_or(bit, Ordering::Relaxed);
             }
         }
         self.bytes.note(range.clone());
-        self.bytes.get().get(range).ok_or(Damaged)
+        self.bytes.get().get(range).ok_or(DamagedIndex)
     }
 
-    fn check(&self, page: usize) -> Result<(), Damaged> {
+    fn check(&self, page: usize) -> Result<(), DamagedIndex> {
         let all = self.bytes.get();
-        let found = all.get(page * PAGE..self.sums.min((page + 1) * PAGE)).ok_or(Damaged)?;
+        let found = all.get(page * PAGE..self.sums.min((page + 1) * PAGE)).ok_or(DamagedIndex)?;
         let sum = self.sums + page * SUM;
-        if all.get(sum..sum + SUM) == Some(&sum_of(page, found)[..]) { Ok(()) } else { Err(Damaged) }
+        if all.get(sum..sum + SUM) == Some(&sum_of(page, found)[..]) { Ok(()) } else { Err(DamagedIndex) }
     }
 }
 
 /// The bytes of an index of sorted pairs.
 #[cfg(fuzzing)]
-pub(super) fn kept(entries: Sorted) -> io::Result<Vec<u8>> {
+pub(super) fn encode(entries: SortedPairs) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
-    write(&mut bytes, Stamp::default(), &entries)?;
+    write(&mut bytes, FileIdentity::default(), &entries)?;
     Ok(bytes)
 }
 
@@ -216,7 +216,7 @@ fn sum_of(page: usize, bytes: &[u8]) -> [u8; SUM] {
     sum.finalize().to_le_bytes()
 }
 
-fn write(out: &mut dyn Write, stamp: Stamp, entries: &Sorted) -> io::Result<()> {
+fn write(out: &mut dyn Write, stamp: FileIdentity, entries: &SortedPairs) -> io::Result<()> {
     let blocks = entries.len();
     let bits = (u64::BITS - blocks.leading_zeros()).saturating_sub(BUCKET).min(32);
     let mut buckets = vec![0_u64; (1 << bits) + 1];
@@ -268,9 +268,9 @@ impl Pages<'_> {
 }
 
 /// Where the index of a file is kept in `cache`: by the file's path, so that a changed file replaces it.
-pub(super) fn place(cache: &Path, file: &Path) -> PathBuf {
+pub(super) fn index_path(cache: &Path, file: &Path) -> PathBuf {
     let whole = file.canonicalize().unwrap_or_else(|_| file.to_owned());
-    let hash = super::short_hash(whole.as_os_str().as_encoded_bytes());
+    let hash = super::info::short_hash(whole.as_os_str().as_encoded_bytes());
     let stem = file.file_stem().unwrap_or_default().to_string_lossy();
     cache.join(format!("{stem}-{hash}.index"))
 }

@@ -26,16 +26,15 @@ use std::sync::OnceLock;
 use cid::Cid;
 use memmap2::Advice;
 
-use super::index::{self, Damaged, Index, Stamp, prefix};
-use super::mapped::Mapped;
-use super::sort::Unsorted;
-use super::stream::{Fault, LARGEST_BLOCK, Passed, Problem, Sections, Through};
-use super::task;
-use super::{CarFile, Form};
+use super::external_sort::ExternalSorter;
+use super::index::{self, DamagedIndex, FileIdentity, Index, prefix};
+use super::info::{CarEncoding, CarFile, task};
+use super::mapped_file::MappedFile;
+use super::section_reader::{CheckedSection, Fault, LARGEST_BLOCK, MappedReader, Problem, SectionReader};
 use crate::block::{cid_of, has_hash, read_cid};
 use crate::cbor::Reader;
 use crate::error::{Error, Result};
-use crate::progress::{NoProgress, Progress, Unit};
+use crate::progress::{NoProgress, ProgressSink, ProgressUnit};
 
 pub(super) const FETCH_AGAIN: &str = "the file is damaged or incomplete: fetch it again";
 pub(super) const NOT_A_CAR: &str = "give a Filecoin snapshot, .car or .car.zst";
@@ -47,7 +46,7 @@ const LONGEST_HEADER: u64 = 1 << 20;
 /// A plain CAR: mapped, indexed, every hash checked.
 #[derive(Debug)]
 pub(super) struct PlainCar {
-    map: Mapped,
+    map: MappedFile,
     /// The file, as it was named.
     named: PathBuf,
     version: u64,
@@ -55,7 +54,7 @@ pub(super) struct PlainCar {
     /// Where its sections are.
     sections: Range<usize>,
     /// Where its index is kept, and by what it is known to be of this file.
-    kept: (PathBuf, Stamp),
+    kept: (PathBuf, FileIdentity),
     index: Index,
     /// What came in the index's place when that was found damaged; or why nothing did.
     anew: OnceLock<std::result::Result<Index, String>>,
@@ -64,7 +63,7 @@ pub(super) struct PlainCar {
 impl PlainCar {
     /// Opens `path`; errors name `named`, which differs where `path` is a decompressed copy. Its index is kept in
     /// `cache`.
-    pub(super) fn open(path: &Path, named: &Path, cache: &Path, progress: &dyn Progress) -> Result<Self> {
+    pub(super) fn open(path: &Path, named: &Path, cache: &Path, progress: &dyn ProgressSink) -> Result<Self> {
         let io = |source| Error::Io { path: named.to_owned(), source };
         let file = File::open(path).map_err(io)?;
         let about = file.metadata().map_err(io)?;
@@ -77,10 +76,10 @@ impl PlainCar {
         if about.len() == 0 {
             return Err(damaged(0, "the file is empty", NOT_A_CAR));
         }
-        let map = Mapped::of(&file).map_err(io)?;
+        let map = MappedFile::of(&file).map_err(io)?;
         let (version, roots, sections) =
             header(map.get()).map_err(|problem| damaged(0, &problem, NOT_A_CAR))?;
-        let kept = (index::place(cache, path), Stamp::of(&about));
+        let kept = (index::index_path(cache, path), FileIdentity::of(&about));
         let index = match Index::open(&kept.0, kept.1) {
             Some(index) => index,
             None => indexed(&map, sections.clone(), named, &kept, progress)?,
@@ -98,11 +97,11 @@ impl PlainCar {
     }
 
     /// What it is.
-    pub(super) fn about(&self, path: &Path, form: Form) -> CarFile {
+    pub(super) fn about(&self, path: &Path, encoding: CarEncoding) -> CarFile {
         CarFile {
             path: path.to_owned(),
             version: self.version,
-            form,
+            encoding,
             bytes: self.map.get().len() as u64,
             blocks: self.index.len() as u64,
             roots: self.roots.clone(),
@@ -132,12 +131,14 @@ impl PlainCar {
             return Ok(found);
         }
         match self.anew.get_or_init(|| self.index_again()) {
-            Ok(index) => self.find(index, cid).map_err(|Damaged| self.not_indexed("it is damaged again")),
+            Ok(index) => {
+                self.find(index, cid).map_err(|DamagedIndex| self.not_indexed("it is damaged again"))
+            }
             Err(problem) => Err(self.not_indexed(problem)),
         }
     }
 
-    fn find(&self, index: &Index, cid: &Cid) -> std::result::Result<Option<&[u8]>, Damaged> {
+    fn find(&self, index: &Index, cid: &Cid) -> std::result::Result<Option<&[u8]>, DamagedIndex> {
         Ok(index.candidates(cid.hash().digest())?.find_map(|offset| {
             let offset = usize::try_from(offset).ok()?;
             let section = section(self.map.get(), offset).ok()?;
@@ -172,9 +173,9 @@ impl PlainCar {
     ///
     /// # Errors
     /// If a section does not read, or its hash is wrong.
-    pub(super) fn for_each(&self, named: &Path, visit: &mut dyn FnMut(&Passed<'_>)) -> Result<()> {
-        let through = Through::new(&self.map, self.sections.clone());
-        let mut sections = Sections::new(through, self.sections.start as u64);
+    pub(super) fn for_each(&self, named: &Path, visit: &mut dyn FnMut(&CheckedSection<'_>)) -> Result<()> {
+        let through = MappedReader::new(&self.map, self.sections.clone());
+        let mut sections = SectionReader::new(through, self.sections.start as u64);
         while let Some(section) = sections.next().map_err(|fault| fault.in_file(named))? {
             visit(&section);
         }
@@ -288,29 +289,34 @@ fn decode_header(bytes: &[u8]) -> Result<(Vec<Cid>, u64)> {
 
 /// Makes the index of sections, and keeps it.
 fn indexed(
-    map: &Mapped,
+    map: &MappedFile,
     sections: Range<usize>,
     named: &Path,
-    (place, stamp): &(PathBuf, Stamp),
-    progress: &dyn Progress,
+    (place, stamp): &(PathBuf, FileIdentity),
+    progress: &dyn ProgressSink,
 ) -> Result<Index> {
     map.advise(Advice::Sequential);
-    progress.begin(task("reading", named), sections.end as u64, Unit::Bytes);
+    progress.begin(task("reading", named), sections.end as u64, ProgressUnit::Bytes);
     let scanned = scan(map, sections, named, progress);
     progress.end();
     map.advise(Advice::Random);
     let keep = |source| Error::Io { path: place.clone(), source };
-    Index::make(place, *stamp, &scanned?.sorted().map_err(keep)?).map_err(keep)
+    Index::make(place, *stamp, &scanned?.finish().map_err(keep)?).map_err(keep)
 }
 
 /// Notes every section and checks every hash.
-fn scan(map: &Mapped, sections: Range<usize>, named: &Path, progress: &dyn Progress) -> Result<Unsorted> {
+fn scan(
+    map: &MappedFile,
+    sections: Range<usize>,
+    named: &Path,
+    progress: &dyn ProgressSink,
+) -> Result<ExternalSorter> {
     if sections.end as u64 >= index::LARGEST {
         return Err(Error::Chain(format!("{}: a file of over a TiB; split it in several", named.display())));
     }
     let begin = sections.start as u64;
-    let mut sections = Sections::new(Through::new(map, sections), begin);
-    let (mut entries, mut reported) = (Unsorted::new(), 0);
+    let mut sections = SectionReader::new(MappedReader::new(map, sections), begin);
+    let (mut entries, mut reported) = (ExternalSorter::new(), 0);
     while let Some(section) = sections.next().map_err(|fault| fault.in_file(named))? {
         let noted = entries.push(prefix(section.cid.hash().digest()), section.begin);
         noted.map_err(|source| Error::Io { path: std::env::temp_dir(), source })?;

@@ -14,9 +14,9 @@ use std::io::{self, BufRead, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
 use std::time::UNIX_EPOCH;
 
-use super::{short_hash, task};
+use super::info::{short_hash, task};
 use crate::error::{Error, Result};
-use crate::progress::{Progress, Unit};
+use crate::progress::{ProgressSink, ProgressUnit};
 
 const MAGIC: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
 /// Magic of a skippable frame, but for the lower half of its first byte. pzstd writes one before each frame.
@@ -27,7 +27,7 @@ const BUFFER: usize = 1 << 20;
 const WIDEST_WINDOW: u32 = 27;
 /// How many times its size a file may unfold to, so that few bytes do not fill the disk. Blocks come with their
 /// hashes, which do not compress: real snapshots unfold to less than ten times, and one with padding to 33.
-pub(super) const MOST_UNFOLDED: u64 = 200;
+pub(super) const MAX_EXPANSION: u64 = 200;
 
 /// Whether the file begins as a zstd frame, be it a skippable one.
 pub(super) fn is_zstd(path: &Path) -> Result<bool> {
@@ -39,15 +39,19 @@ pub(super) fn is_zstd(path: &Path) -> Result<bool> {
 }
 
 /// The decompressed copy of `path` in `cache`, and whether it was made just now.
-pub(super) fn decompressed(path: &Path, cache: &Path, progress: &dyn Progress) -> Result<(PathBuf, bool)> {
-    let copy = place(path, cache)?;
+pub(super) fn decompressed_copy(
+    path: &Path,
+    cache: &Path,
+    progress: &dyn ProgressSink,
+) -> Result<(PathBuf, bool)> {
+    let copy = decompressed_path(path, cache)?;
     if copy.is_file() {
         return Ok((copy, false));
     }
     let io = |source| Error::Io { path: cache.to_owned(), source };
     fs::create_dir_all(cache).map_err(io)?;
     let partial = copy.with_extension(format!("{}.partial", std::process::id()));
-    let written = decompress(path, &partial, progress);
+    let written = decompress_file(path, &partial, progress);
     progress.end();
     match written.and_then(|()| fs::rename(&partial, &copy).map_err(io)) {
         Ok(()) => Ok((copy, true)),
@@ -59,12 +63,12 @@ pub(super) fn decompressed(path: &Path, cache: &Path, progress: &dyn Progress) -
 }
 
 /// Removes a copy.
-pub(super) fn forget(copy: &Path) -> Result<()> {
+pub(super) fn remove(copy: &Path) -> Result<()> {
     fs::remove_file(copy).map_err(|source| Error::Io { path: copy.to_owned(), source })
 }
 
-/// Where in `cache` the decompressed copy of `path`, as it is now, has its place.
-pub(super) fn place(path: &Path, cache: &Path) -> Result<PathBuf> {
+/// The path in `cache` of the decompressed copy of `path` as it is now.
+pub(super) fn decompressed_path(path: &Path, cache: &Path) -> Result<PathBuf> {
     let io = |source| Error::Io { path: path.to_owned(), source };
     let whole = path.canonicalize().map_err(io)?;
     let about = fs::metadata(&whole).map_err(io)?;
@@ -76,11 +80,11 @@ pub(super) fn place(path: &Path, cache: &Path) -> Result<PathBuf> {
     Ok(cache.join(format!("{}-{hash}.car", stem.trim_end_matches(".car"))))
 }
 
-fn decompress(path: &Path, partial: &Path, progress: &dyn Progress) -> Result<()> {
+fn decompress_file(path: &Path, partial: &Path, progress: &dyn ProgressSink) -> Result<()> {
     let io = |source| Error::Io { path: path.to_owned(), source };
     let source = File::open(path).map_err(io)?;
     let length = source.metadata().map_err(io)?.len();
-    progress.begin(task("decompressing", path), length, Unit::Bytes);
+    progress.begin(task("decompressing", path), length, ProgressUnit::Bytes);
     let counted = Counted { inner: source, read: 0, progress };
     let mut decoder = decoder(BufReader::with_capacity(BUFFER, counted)).map_err(io)?;
     let out_error = |source| Error::Io { path: partial.to_owned(), source };
@@ -88,7 +92,7 @@ fn decompress(path: &Path, partial: &Path, progress: &dyn Progress) -> Result<()
     let mut buffer = vec![0; BUFFER];
     let mut written = 0_u64;
     loop {
-        match unfold(&mut decoder, &mut buffer, written, length) {
+        match decompress(&mut decoder, &mut buffer, written, length) {
             Ok(0) => return Ok(()),
             Ok(count) => {
                 out.write_all(&buffer[..count]).map_err(out_error)?;
@@ -117,15 +121,15 @@ pub(super) fn decoder<R: BufRead>(source: R) -> io::Result<zstd::Decoder<'static
 }
 
 /// Reads on from a file of `length` bytes that has unfolded to `written` so far.
-pub(super) fn unfold(
+pub(super) fn decompress(
     decoder: &mut impl Read,
     buffer: &mut [u8],
     written: u64,
     length: u64,
 ) -> io::Result<usize> {
     let count = decoder.read(buffer)?;
-    if written.saturating_add(count as u64) > length.saturating_mul(MOST_UNFOLDED) {
-        return Err(io::Error::other(format!("it unfolds to over {MOST_UNFOLDED} times its size")));
+    if written.saturating_add(count as u64) > length.saturating_mul(MAX_EXPANSION) {
+        return Err(io::Error::other(format!("it unfolds to over {MAX_EXPANSION} times its size")));
     }
     Ok(count)
 }
@@ -134,7 +138,7 @@ pub(super) fn unfold(
 struct Counted<'a> {
     inner: File,
     read: u64,
-    progress: &'a dyn Progress,
+    progress: &'a dyn ProgressSink,
 }
 
 impl Read for Counted<'_> {
@@ -156,7 +160,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("hostile.car.zst");
         fs::write(&path, bytes).unwrap();
-        decompressed(&path, folder.path(), &NoProgress).unwrap_err().to_string()
+        decompressed_copy(&path, folder.path(), &NoProgress).unwrap_err().to_string()
     }
 
     /// A frame of blocks that each repeat one byte 128 KiB times, under a window of 2^`log`.

@@ -46,7 +46,7 @@ impl<'s> StateTree<'s> {
     /// # Errors
     /// If the root is missing or malformed.
     pub fn open(store: &'s dyn BlockStore, root: &Cid) -> Result<Self> {
-        let block = store.need(root, WHAT)?;
+        let block = store.get_required(root, WHAT)?;
         let actors = || -> Result<Cid> {
             let mut reader = Reader::new(&block);
             if reader.array()? != 3 {
@@ -133,7 +133,7 @@ impl<'s> StateTree<'s> {
         let Some(init) = self.actor(INIT)? else {
             return Ok(None);
         };
-        let block = self.store.need(&init.head, INIT_STATE)?;
+        let block = self.store.get_required(&init.head, INIT_STATE)?;
         let addresses = || -> Result<Cid> {
             let mut reader = Reader::new(&block);
             reader.array()?;

@@ -7,7 +7,7 @@
 use cid::Cid;
 
 use super::miner::Miner;
-use super::params::Place;
+use super::params::PartitionSectors;
 use super::partition::{MOST_PARTITIONS, Partition, open_partitions};
 use crate::amt::Amt;
 use crate::bitfield::SectorSet;
@@ -29,7 +29,7 @@ impl Miner<'_> {
     ///
     /// # Errors
     /// If a block is missing or malformed.
-    pub fn disputed(&self, deadline: u64, post: u64, closes: bool) -> Result<Vec<Place>> {
+    pub fn disputed(&self, deadline: u64, post: u64, closes: bool) -> Result<Vec<PartitionSectors>> {
         let Some(roots) = self.disputable(deadline, closes)? else { return Ok(Vec::new()) };
         let proven = Amt::open(self.store(), &roots.proofs, PROOFS)?.get(post, |reader| {
             reader.array()?;
@@ -42,7 +42,7 @@ impl Miner<'_> {
                 partitions.get(index, |reader| Partition::decode(reader, self.layout(), self.store()))?;
             if let Some(partition) = partition {
                 let sectors = partition.live().difference(&partition.faults).difference(&partition.unproven);
-                disputed.push(Place { deadline, partition: index, sectors });
+                disputed.push(PartitionSectors { deadline, partition: index, sectors });
             }
         }
         Ok(disputed)
@@ -54,7 +54,7 @@ impl Miner<'_> {
         let Some(cid) = self.deadline_root(deadline)? else { return Ok(None) };
         let (proofs, partitions) =
             if closes { (at.proofs, 0) } else { (at.proofs_snapshot, at.partitions_snapshot) };
-        let block = self.store().need(&cid, WHAT)?;
+        let block = self.store().get_required(&cid, WHAT)?;
         let link_at = |position: usize| -> Result<Cid> {
             let mut reader = Reader::new(&block);
             reader.tuple(self.layout().deadline.fields)?;

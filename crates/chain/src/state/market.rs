@@ -15,7 +15,7 @@ const PROPOSALS: &str = "deal proposals";
 
 /// Of a deal proposal, what its weight depends on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Proposal {
+pub struct DealProposal {
     /// Padded bytes of its piece.
     pub size: u64,
     /// Whether it is verified.
@@ -41,7 +41,7 @@ impl<'s> Market<'s> {
         let Some(actor) = tree.actor(MARKET)? else {
             return Ok(None);
         };
-        let block = tree.store().need(&actor.head, WHAT)?;
+        let block = tree.store().get_required(&actor.head, WHAT)?;
         let root = || -> Result<Cid> {
             let mut reader = Reader::new(&block);
             reader.array()?;
@@ -55,14 +55,14 @@ impl<'s> Market<'s> {
     ///
     /// # Errors
     /// If a block is missing or malformed.
-    pub fn proposal(&self, deal: u64) -> Result<Option<Proposal>> {
+    pub fn proposal(&self, deal: u64) -> Result<Option<DealProposal>> {
         self.proposals.get(deal, |reader| {
             reader.array()?;
             reader.skip()?; // piece CID
             let size = reader.uint()?;
             let verified = reader.bool()?;
             reader.skip_many(3)?; // client, provider, label
-            Ok(Proposal { size, verified, start: Epoch(reader.int()?), end: Epoch(reader.int()?) })
+            Ok(DealProposal { size, verified, start: Epoch(reader.int()?), end: Epoch(reader.int()?) })
         })
     }
 }

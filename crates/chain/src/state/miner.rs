@@ -3,18 +3,18 @@
 use cid::Cid;
 
 use super::actor::{Actor, StateTree};
-use super::codes::{ActorKind, Codes};
+use super::actor_codes::{ActorCodes, ActorKind};
 use super::layout::Layout;
 use super::sector::{Precommit, Sector, SectorRef};
 use crate::address::uvarint;
-use crate::amt::{Amt, Place};
+use crate::amt::{Amt, AmtCursor};
 use crate::bitfield::SectorSet;
 use crate::block::{BlockStore, cid_of};
-use crate::budget::work;
 use crate::cbor::Reader;
 use crate::error::{Error, Result};
 use crate::hamt::Hamt;
 use crate::units::{Epoch, MinerId, SectorNumber};
+use crate::work;
 
 pub(super) const DEADLINES: u64 = 48;
 const SECTORS: &str = "sectors";
@@ -47,7 +47,7 @@ impl<'s> Miner<'s> {
     ///
     /// # Errors
     /// If the state tree or a miner's state is missing or malformed.
-    pub fn all(tree: &StateTree<'s>, codes: &Codes) -> Result<Vec<(MinerId, Self)>> {
+    pub fn all(tree: &StateTree<'s>, codes: &ActorCodes) -> Result<Vec<(MinerId, Self)>> {
         let mut miners = Vec::new();
         tree.for_each(&mut |id, actor| {
             if let Some(miner) = Self::of(tree.store(), &actor, codes)? {
@@ -63,11 +63,11 @@ impl<'s> Miner<'s> {
     ///
     /// # Errors
     /// If its state is missing or malformed.
-    pub fn of(store: &'s dyn BlockStore, actor: &Actor, codes: &Codes) -> Result<Option<Self>> {
+    pub fn of(store: &'s dyn BlockStore, actor: &Actor, codes: &ActorCodes) -> Result<Option<Self>> {
         match codes.kind_of(&actor.code)? {
             Some((ActorKind::Miner, layout)) => Self::read(store, &actor.head, layout)
                 .map(Some)
-                .map_err(|error| codes.doubt(&actor.code, error)),
+                .map_err(|error| codes.explain_assumption(&actor.code, error)),
             _ => Ok(None),
         }
     }
@@ -75,7 +75,7 @@ impl<'s> Miner<'s> {
     /// Reads the miner's state under `head`.
     fn read(store: &'s dyn BlockStore, head: &Cid, layout: &'static Layout) -> Result<Self> {
         const WHAT: &str = "state of a miner";
-        let block = store.need(head, WHAT)?;
+        let block = store.get_required(head, WHAT)?;
         let decode = || -> Result<Self> {
             let at = layout.miner;
             let mut reader = Reader::new(&block);
@@ -124,7 +124,7 @@ impl<'s> Miner<'s> {
     }
 
     fn sectors(&self) -> Result<Amt<'s>> {
-        Ok(Amt::open(self.store, &self.sectors, SECTORS)?.of_work(work::ITEM))
+        Ok(Amt::open(self.store, &self.sectors, SECTORS)?.with_work(work::ITEM))
     }
 
     /// Calls `visit` with every committed sector, in order of number.
@@ -148,13 +148,13 @@ impl<'s> Miner<'s> {
     ///
     /// # Errors
     /// If a block is missing or malformed, or `visit` fails.
-    pub fn for_some_sectors(
+    pub fn for_each_sector_from(
         &self,
-        place: &mut Place,
+        place: &mut AmtCursor,
         most: u64,
         visit: &mut dyn FnMut(SectorRef<'_>) -> Result<()>,
     ) -> Result<()> {
-        self.sectors()?.for_some(place, most, &mut |index, value| {
+        self.sectors()?.for_each_from(place, most, &mut |index, value| {
             visit(numbered(index, Sector::decode(value, self.layout)?)?)
         })
     }
@@ -209,7 +209,7 @@ impl<'s> Miner<'s> {
     fn precommit(&self, raw: &[u8]) -> Result<Precommit> {
         let precommit = Precommit::decode(raw, self.layout)?;
         // Eight bytes a deal, which may be of one byte in the block.
-        self.store.spend(work::ITEM + 8 * work::BITS * precommit.deals.len() as u64)?;
+        self.store.spend(work::ITEM + 8 * work::BITFIELD_BYTE * precommit.deals.len() as u64)?;
         Ok(precommit)
     }
 

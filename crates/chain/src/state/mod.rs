@@ -1,32 +1,32 @@
 //! What hangs from a state root: actors, miners, power claims, market proposals.
 
+mod activation_manifest;
 mod actor;
-mod codes;
+mod actor_codes;
 mod disputes;
 mod layout;
-mod manifest;
 mod market;
 mod methods;
 mod miner;
 mod multisig;
 mod params;
 mod partition;
+mod partition_power;
 mod power;
 mod sector;
-mod stated;
 mod verified;
 
+pub use activation_manifest::{Activation, Piece, ReplicaUpdate, SectorData};
 pub use actor::{Actor, StateTree};
-pub use codes::{ActorKind, Codes};
+pub use actor_codes::{ActorCodes, ActorKind};
 pub use layout::Layout;
-pub use manifest::{Activation, Data, Piece, Update};
-pub use market::{Market, Proposal};
+pub use market::{DealProposal, Market};
 pub use methods::names_sectors;
 pub use miner::Miner;
-pub use multisig::{Answer, Multisig, MultisigCall, Transaction};
-pub use params::{Extension, Op, Place, QualityUpgrade};
-pub use partition::{ChangedPartition, DueSectors, Partition};
-pub use power::{Claims, PowerPair};
+pub use multisig::{Multisig, MultisigCall, MultisigReturn, Transaction};
+pub use params::{Extension, MinerCall, PartitionSectors, QualityUpgrade};
+pub use partition::{ChangedPartition, ExpirationSet, Partition};
+pub use partition_power::PartitionPower;
+pub use power::{PowerClaims, PowerPair};
 pub use sector::{Precommit, Sector, SectorRef};
-pub use stated::StatedPower;
 pub use verified::VerifiedClaims;

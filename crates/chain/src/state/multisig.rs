@@ -21,13 +21,13 @@ use std::ops::Range;
 use cid::Cid;
 
 use super::actor::Actor;
-use super::codes::{ActorKind, Codes};
+use super::actor_codes::{ActorCodes, ActorKind};
 use crate::address::Address;
 use crate::block::{BlockStore, blake2b, cid_of};
-use crate::budget::work;
 use crate::cbor::Reader;
 use crate::error::{Error, Result};
 use crate::hamt::Hamt;
+use crate::work;
 
 const WHAT: &str = "state of a multisig";
 const PENDING: &str = "pending transactions of a multisig";
@@ -72,7 +72,7 @@ impl Transaction {
     /// What reading or copying it counts for with a store's budget.
     #[must_use]
     pub fn work(&self) -> u64 {
-        work::ITEM * (1 + self.approved.len() as u64) + work::BITS * self.fields.len() as u64
+        work::ITEM * (1 + self.approved.len() as u64) + work::BITFIELD_BYTE * self.fields.len() as u64
     }
 
     /// Decodes `[to, value, method, params]` with more fields behind it, which are left.
@@ -188,7 +188,7 @@ impl MultisigCall {
 
 /// What a successful proposal or approval answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Answer<'a> {
+pub struct MultisigReturn<'a> {
     /// The id that a proposal was given.
     pub id: Option<i64>,
     /// Whether the transaction's call was made.
@@ -199,7 +199,7 @@ pub struct Answer<'a> {
     pub returned: &'a [u8],
 }
 
-impl<'a> Answer<'a> {
+impl<'a> MultisigReturn<'a> {
     /// Decodes what method 2 or 3 returned.
     ///
     /// # Errors
@@ -234,7 +234,7 @@ impl<'s> Multisig<'s> {
     ///
     /// # Errors
     /// If the code is of an actors version that is not known.
-    pub fn version(actor: &Actor, codes: &Codes) -> Result<Option<u8>> {
+    pub fn version(actor: &Actor, codes: &ActorCodes) -> Result<Option<u8>> {
         let kind = codes.kind_of(&actor.code)?;
         Ok(kind.and_then(|(kind, layout)| (kind == ActorKind::Multisig).then_some(layout.version)))
     }
@@ -244,7 +244,7 @@ impl<'s> Multisig<'s> {
     /// # Errors
     /// If its state is missing or malformed.
     pub fn read(store: &'s dyn BlockStore, actor: &Actor) -> Result<Self> {
-        let block = store.need(&actor.head, WHAT)?;
+        let block = store.get_required(&actor.head, WHAT)?;
         let read = || {
             let mut reader = Reader::new(&block);
             reader.tuple(7)?;
@@ -372,10 +372,10 @@ mod tests {
     fn an_answer_says_whether_the_call_was_made_and_how_it_ended() {
         let fields = [uint(70), vec![TRUE], uint(16), bytes(b"answer")];
         let answer = array(&fields);
-        let expected = Answer { id: Some(70), applied: true, exit_code: 16, returned: b"answer" };
-        assert_eq!(Answer::decode(2, &answer).unwrap(), expected);
+        let expected = MultisigReturn { id: Some(70), applied: true, exit_code: 16, returned: b"answer" };
+        assert_eq!(MultisigReturn::decode(2, &answer).unwrap(), expected);
         let approval = array(&fields[1..]);
-        assert_eq!(Answer::decode(3, &approval).unwrap(), Answer { id: None, ..expected });
-        assert!(Answer::decode(3, &answer).is_err() && Answer::decode(2, b"").is_err());
+        assert_eq!(MultisigReturn::decode(3, &approval).unwrap(), MultisigReturn { id: None, ..expected });
+        assert!(MultisigReturn::decode(3, &answer).is_err() && MultisigReturn::decode(2, b"").is_err());
     }
 }

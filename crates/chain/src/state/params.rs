@@ -1,15 +1,15 @@
 //! What a message asked of a miner actor: the parameters of the methods that change sectors.
 
-use super::manifest::{Activation, Update, activations, non_interactive, updates};
+use super::activation_manifest::{Activation, ReplicaUpdate, activations, non_interactive, updates};
 use crate::bitfield::SectorSet;
 use crate::cbor::Reader;
 use crate::error::Result;
-use crate::message::Executed;
+use crate::message::ExecutedMessage;
 use crate::units::{Epoch, SectorNumber};
 
 /// Some sectors of a partition.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Place {
+pub struct PartitionSectors {
     /// Deadline, 0 to 47.
     pub deadline: u64,
     /// Partition within the deadline.
@@ -43,29 +43,29 @@ pub struct QualityUpgrade {
 /// What a successful message asked of a miner. Sectors that the answer says were refused are left out; lists of
 /// sectors are in rising order, updates in the order of the message.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Op {
+pub enum MinerCall {
     /// Methods 6, 25 and 28.
     Precommit(Vec<SectorNumber>),
     /// Methods 7, 26, 34 and 36.
     Prove(Vec<Activation>),
     /// Methods 27, 29 and 35.
-    Update(Vec<Update>),
+    Update(Vec<ReplicaUpdate>),
     /// Methods 8 and 32.
     Extend(Vec<Extension>),
     /// Method 37, from actors v19.
     UpgradeQuality(Vec<QualityUpgrade>),
     /// Method 9.
-    Terminate(Vec<Place>),
+    Terminate(Vec<PartitionSectors>),
     /// Method 10.
-    DeclareFaults(Vec<Place>),
+    DeclareFaults(Vec<PartitionSectors>),
     /// Method 11.
-    DeclareRecoveries(Vec<Place>),
+    DeclareRecoveries(Vec<PartitionSectors>),
     /// Method 5: a deadline, and for each partition the sectors skipped.
     Post {
         /// The deadline proven.
         deadline: u64,
         /// The partitions proven, and of each the sectors skipped.
-        partitions: Vec<Place>,
+        partitions: Vec<PartitionSectors>,
     },
     /// Method 24: a proof is disputed.
     Dispute {
@@ -80,7 +80,7 @@ pub enum Op {
     Other,
 }
 
-impl Op {
+impl MinerCall {
     /// What it asks to onboard of a sector, if it names that.
     #[must_use]
     pub fn proves(&self, sector: SectorNumber) -> Option<&Activation> {
@@ -132,11 +132,11 @@ impl Op {
     }
 
     /// Decodes what an executed message asked. A message that failed, or to a method that changes no sectors, is
-    /// [`Op::Other`].
+    /// [`MinerCall::Other`].
     ///
     /// # Errors
     /// If the parameters do not decode, which the actor would not have accepted.
-    pub fn of(executed: &Executed) -> Result<Self> {
+    pub fn of(executed: &ExecutedMessage) -> Result<Self> {
         if executed.failed() {
             return Ok(Self::Other);
         }
@@ -215,16 +215,16 @@ fn numbers(reader: &mut Reader<'_>, position: u64) -> Result<Vec<SectorNumber>> 
     (0..reader.array()?).map(|_| number_at(reader, position)).collect()
 }
 
-fn place(reader: &mut Reader<'_>) -> Result<Place> {
+fn place(reader: &mut Reader<'_>) -> Result<PartitionSectors> {
     reader.tuple(3)?;
-    Ok(Place {
+    Ok(PartitionSectors {
         deadline: reader.uint()?,
         partition: reader.uint()?,
         sectors: SectorSet::decode(reader.bytes()?)?,
     })
 }
 
-fn places(reader: &mut Reader<'_>) -> Result<Vec<Place>> {
+fn places(reader: &mut Reader<'_>) -> Result<Vec<PartitionSectors>> {
     reader.array()?;
     (0..reader.array()?).map(|_| place(reader)).collect()
 }
@@ -278,16 +278,20 @@ fn claims(reader: &mut Reader<'_>) -> Result<(SectorSet, Vec<(SectorNumber, u64)
     Ok((SectorSet::from_numbers(all), dropped))
 }
 
-fn post(reader: &mut Reader<'_>) -> Result<Op> {
+fn post(reader: &mut Reader<'_>) -> Result<MinerCall> {
     reader.array()?;
     let deadline = reader.uint()?;
     let partitions = (0..reader.array()?)
         .map(|_| {
             reader.tuple(2)?;
-            Ok(Place { deadline, partition: reader.uint()?, sectors: SectorSet::decode(reader.bytes()?)? })
+            Ok(PartitionSectors {
+                deadline,
+                partition: reader.uint()?,
+                sectors: SectorSet::decode(reader.bytes()?)?,
+            })
         })
         .collect::<Result<_>>()?;
-    Ok(Op::Post { deadline, partitions })
+    Ok(MinerCall::Post { deadline, partitions })
 }
 
 /// Leaves out what a batch return `[successes, [[index, code], …]]` says failed; an answer of another form
@@ -318,7 +322,7 @@ fn accepted<T>(asked: Vec<T>, returned: &[u8]) -> Vec<T> {
 }
 
 /// Keeps what the answer, a bitfield of the sectors updated, names; an answer of another form says nothing.
-fn updated(mut updates: Vec<Update>, returned: &[u8]) -> Vec<Update> {
+fn updated(mut updates: Vec<ReplicaUpdate>, returned: &[u8]) -> Vec<ReplicaUpdate> {
     if let Ok(done) = Reader::new(returned).bytes().and_then(SectorSet::decode) {
         updates.retain(|update| done.contains(update.sector.0));
     }
@@ -329,13 +333,13 @@ fn updated(mut updates: Vec<Update>, returned: &[u8]) -> Vec<Update> {
 mod tests {
     use cid::Cid;
 
-    use super::super::manifest::Data;
+    use super::super::activation_manifest::SectorData;
     use super::*;
     use crate::address::Address;
     use crate::message::{Message, Receipt};
     use crate::testing::{array, bytes, uint};
 
-    fn executed(method: u64, params: &[u8], exit_code: i64) -> Executed {
+    fn executed(method: u64, params: &[u8], exit_code: i64) -> ExecutedMessage {
         let miner = Address::id(1000);
         let message = Message {
             cid: Cid::default(),
@@ -346,7 +350,7 @@ mod tests {
             method,
             params: params.to_vec(),
         };
-        Executed { message, receipt: Some(Receipt { exit_code, returned: Vec::new() }) }
+        ExecutedMessage { message, receipt: Some(Receipt { exit_code, returned: Vec::new() }) }
     }
 
     #[test]
@@ -360,9 +364,12 @@ mod tests {
             QualityUpgrade { sectors: sectors.clone(), expiration: None },
             QualityUpgrade { sectors, expiration: Some(Epoch(500)) },
         ];
-        assert_eq!(Op::of(&executed(37, &params, 0)).expect("it decodes"), Op::UpgradeQuality(upgrades));
-        assert_eq!(Op::of(&executed(37, &params, 16)).expect("it failed"), Op::Other);
-        assert!(Op::of(&executed(37, &params[..9], 0)).is_err(), "cut off");
+        assert_eq!(
+            MinerCall::of(&executed(37, &params, 0)).expect("it decodes"),
+            MinerCall::UpgradeQuality(upgrades)
+        );
+        assert_eq!(MinerCall::of(&executed(37, &params, 16)).expect("it failed"), MinerCall::Other);
+        assert!(MinerCall::of(&executed(37, &params[..9], 0)).is_err(), "cut off");
     }
 
     #[test]
@@ -373,8 +380,12 @@ mod tests {
         assert_eq!(accepted(sectors(), &answer), [7, 5].map(SectorNumber));
         assert_eq!(accepted(sectors(), &array(&[answer])), [7, 5].map(SectorNumber));
         assert_eq!(accepted(sectors(), b"of another form"), sectors());
-        let update =
-            |sector| Update { sector, deadline: 0, sealed: Vec::new(), data: Data::Deals(Vec::new()) };
+        let update = |sector| ReplicaUpdate {
+            sector,
+            deadline: 0,
+            sealed: Vec::new(),
+            data: SectorData::Deals(Vec::new()),
+        };
         let updates = || sectors().into_iter().map(update).collect::<Vec<_>>();
         // Version 00, first value 0, runs of 5 zeros (01 1010) and of 1 one (1): the set of 5.
         assert_eq!(updated(updates(), &bytes(&[0b1011_0000, 0b10])), [update(SectorNumber(5))]);

@@ -7,10 +7,10 @@ use super::miner::{DEADLINES, Miner};
 use crate::amt::Amt;
 use crate::bitfield::SectorSet;
 use crate::block::{BlockStore, cid_of};
-use crate::budget::work;
 use crate::cbor::Reader;
 use crate::error::{Error, Result};
 use crate::units::Epoch;
+use crate::work;
 
 /// Most partitions of a deadline; the actors stop at 3,000.
 pub(super) const MOST_PARTITIONS: u64 = 1 << 12;
@@ -93,20 +93,24 @@ impl Partition {
     ///
     /// # Errors
     /// If the queue is missing or malformed.
-    pub fn due(&self, store: &dyn BlockStore, epoch: Epoch) -> Result<Vec<DueSectors>> {
+    pub fn expirations_until(&self, store: &dyn BlockStore, epoch: Epoch) -> Result<Vec<ExpirationSet>> {
         const WHAT: &str = "queue of expirations";
         let (Some(root), Ok(last)) = (&self.expirations, u64::try_from(epoch.0)) else {
             return Ok(Vec::new());
         };
-        let queue = Amt::open(store, root, WHAT)?.of_work(work::ITEM);
+        let queue = Amt::open(store, root, WHAT)?.with_work(work::ITEM);
         if queue.count() > MOST_IN_QUEUE {
             return Err(Error::malformed(format!("{} entries", queue.count())).in_block(root, WHAT));
         }
         let mut due = Vec::new();
-        queue.for_each_to(last, &mut |index, value| {
+        queue.for_each_up_to(last, &mut |index, value| {
             let fields = value.array()?;
             let (on_time, early) = (SectorSet::read(value, store)?, SectorSet::read(value, store)?);
-            due.push(DueSectors { epoch: Epoch(i64::try_from(index).unwrap_or(i64::MAX)), on_time, early });
+            due.push(ExpirationSet {
+                epoch: Epoch(i64::try_from(index).unwrap_or(i64::MAX)),
+                on_time,
+                early,
+            });
             (2..fields).try_for_each(|_| value.skip())
         })?;
         Ok(due)
@@ -115,7 +119,7 @@ impl Partition {
 
 /// An entry of a partition's queue of expirations.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct DueSectors {
+pub struct ExpirationSet {
     /// The epoch from which its sectors leave, when their deadline ends.
     pub epoch: Epoch,
     /// Those that leave at their time.
@@ -172,7 +176,7 @@ impl Miner<'_> {
     }
 
     fn read_deadlines<T>(&self, read: impl FnOnce(&mut Reader<'_>) -> Result<T>) -> Result<T> {
-        let block = self.store().need(&self.deadlines, DEADLINES_BLOCK)?;
+        let block = self.store().get_required(&self.deadlines, DEADLINES_BLOCK)?;
         deadline_list(&block)
             .and_then(|mut reader| read(&mut reader))
             .map_err(|error| error.in_block(&self.deadlines, DEADLINES_BLOCK))
@@ -183,7 +187,7 @@ impl Miner<'_> {
         if before.deadlines == self.deadlines {
             return Ok(Vec::new());
         }
-        let old = before.store().need(&before.deadlines, DEADLINES_BLOCK)?;
+        let old = before.store().get_required(&before.deadlines, DEADLINES_BLOCK)?;
         let of_old = |error: Error| error.in_block(&before.deadlines, DEADLINES_BLOCK);
         self.read_deadlines(|new| {
             let mut old = deadline_list(&old).map_err(of_old)?;
@@ -220,7 +224,7 @@ impl Miner<'_> {
     /// The partitions' root of a deadline, and which partitions have their window `PoSt` in.
     pub(super) fn deadline(&self, cid: &Cid) -> Result<(Cid, SectorSet)> {
         const WHAT: &str = "deadline";
-        let block = self.store().need(cid, WHAT)?;
+        let block = self.store().get_required(cid, WHAT)?;
         let decode = || -> Result<(Cid, SectorSet)> {
             let mut reader = Reader::new(&block);
             reader.tuple(self.layout().deadline.fields)?;
@@ -235,7 +239,7 @@ impl Miner<'_> {
     ///
     /// # Errors
     /// If a block is missing or malformed.
-    pub fn posted(&self, deadline: u64) -> Result<SectorSet> {
+    pub fn partitions_posted(&self, deadline: u64) -> Result<SectorSet> {
         let Some(cid) = self.deadline_root(deadline)? else { return Ok(SectorSet::new()) };
         Ok(self.deadline(&cid)?.1)
     }
@@ -308,7 +312,7 @@ struct Held {
 
 impl Held {
     fn take(&mut self, partition: &Partition, store: &dyn BlockStore) -> Result<()> {
-        store.spend(work::KEPT)?;
+        store.spend(work::RETAINED)?;
         self.runs += partition.runs();
         if self.runs > MOST_RUNS {
             return Err(Error::malformed("partitions whose sets no memory should hold"));

@@ -3,7 +3,7 @@
 use cid::Cid;
 
 use super::actor::StateTree;
-use super::codes::{ActorKind, Codes};
+use super::actor_codes::{ActorCodes, ActorKind};
 use super::layout::PowerState;
 use crate::address::Address;
 use crate::block::cid_of;
@@ -28,19 +28,19 @@ pub struct PowerPair {
 }
 
 /// All claims at some moment.
-pub struct Claims<'s> {
+pub struct PowerClaims<'s> {
     map: Hamt<'s>,
     root: Cid,
     committed: PowerPair,
     total_quality_adjusted: Bytes,
 }
 
-impl<'s> Claims<'s> {
+impl<'s> PowerClaims<'s> {
     /// Opens the claims of a state.
     ///
     /// # Errors
     /// If the power actor is missing, unknown or malformed.
-    pub fn open(tree: &StateTree<'s>, codes: &Codes) -> Result<Self> {
+    pub fn open(tree: &StateTree<'s>, codes: &ActorCodes) -> Result<Self> {
         let actor =
             tree.actor(POWER)?.ok_or_else(|| Error::Chain("the state has no power actor (f04)".into()))?;
         let layout = match codes.kind_of(&actor.code)? {
@@ -52,7 +52,7 @@ impl<'s> Claims<'s> {
                 )));
             }
         };
-        let block = tree.store().need(&actor.head, "state of the power actor")?;
+        let block = tree.store().get_required(&actor.head, "state of the power actor")?;
         let read = || -> Result<(PowerPair, Bytes, Cid)> {
             let mut reader = Reader::new(&block);
             let fields = reader.array()?;
@@ -107,7 +107,7 @@ impl<'s> Claims<'s> {
     /// If a block that differs is missing or malformed, or `visit` fails.
     pub fn diff(
         &self,
-        before: &Claims<'_>,
+        before: &PowerClaims<'_>,
         visit: &mut dyn FnMut(MinerId, Option<PowerPair>) -> Result<()>,
     ) -> Result<()> {
         if self.root == before.root {

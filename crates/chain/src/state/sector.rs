@@ -1,7 +1,6 @@
 //! Sectors and pre-commits, as their miner's state holds them.
 
 use super::layout::Layout;
-use super::manifest::deals;
 use crate::cbor::Reader;
 use crate::error::{Error, Result};
 use crate::units::{AttoFil, Bytes, Epoch, SectorNumber};
@@ -178,4 +177,12 @@ fn replaced(reader: &mut Reader<'_>, fields: u64) -> Result<Option<SectorNumber>
     reader.skip_many(2)?;
     let number = SectorNumber(reader.uint()?);
     Ok(replaces.then_some(number))
+}
+
+/// Numbers of deals; null is none.
+pub(super) fn deals(reader: &mut Reader<'_>) -> Result<Vec<u64>> {
+    if reader.null()? {
+        return Ok(Vec::new());
+    }
+    (0..reader.array()?).map(|_| reader.uint()).collect()
 }

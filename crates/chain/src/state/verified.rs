@@ -32,7 +32,7 @@ impl<'s> VerifiedClaims<'s> {
     /// If its state is missing or malformed.
     pub fn open(tree: &StateTree<'s>) -> Result<Option<Self>> {
         let Some(actor) = tree.actor(REGISTRY)? else { return Ok(None) };
-        let block = tree.store().need(&actor.head, WHAT)?;
+        let block = tree.store().get_required(&actor.head, WHAT)?;
         let claims = || -> Result<Option<Cid>> {
             let mut reader = Reader::new(&block);
             if reader.array()? <= BEFORE_CLAIMS as u64 {

@@ -4,21 +4,21 @@
 
 use chain::{Day, EPOCHS_PER_DAY};
 use lake::{DaySource, FinishedDay};
-use ledger::testing::{MadeUp, MadeUpOptions};
+use ledger::testing::{SyntheticHistory, SyntheticOptions};
 use ledger::{Opening, ReceiptCounts};
 
 /// The days of a made-up history of mainnet's, from 2022-10-01 on.
-pub(crate) fn days(options: MadeUpOptions) -> impl Iterator<Item = FinishedDay> {
-    of(options, MadeUp::new(options))
+pub(crate) fn days(options: SyntheticOptions) -> impl Iterator<Item = FinishedDay> {
+    of(options, SyntheticHistory::new(options))
 }
 
 /// The same, with the events that the first day opens with apart.
-pub(crate) fn opened(options: MadeUpOptions) -> (Opening<'static>, impl Iterator<Item = FinishedDay>) {
-    let mut history = MadeUp::new(options);
+pub(crate) fn opened(options: SyntheticOptions) -> (Opening<'static>, impl Iterator<Item = FinishedDay>) {
+    let mut history = SyntheticHistory::new(options);
     (history.take_opening(), of(options, history))
 }
 
-fn of(options: MadeUpOptions, history: MadeUp) -> impl Iterator<Item = FinishedDay> {
+fn of(options: SyntheticOptions, history: SyntheticHistory) -> impl Iterator<Item = FinishedDay> {
     let mut day = Day::from_unix_days(19_266);
     history.map(move |made| {
         let source = DaySource {

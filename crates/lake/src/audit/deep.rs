@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::RangeInclusive;
 use std::path::Path;
 
-use chain::{Day, MinerId, Progress, Unit};
+use chain::{Day, MinerId, ProgressSink, ProgressUnit};
 use ledger::checks::{Check, Continuity};
-use ledger::{Carried, Cause, Row};
+use ledger::{AnomalyHistory, Cause, Row};
 
 use crate::audit::events_by_miner;
 use crate::audit::report::{AuditReport, AuditScope, Finding, OnFinding, day_count, each_day};
@@ -25,7 +25,7 @@ use crate::schema::TableName;
 pub async fn deep_audit(
     dir: &Path,
     scope: &AuditScope,
-    progress: &(dyn Progress + Sync),
+    progress: &(dyn ProgressSink + Sync),
     on_finding: &mut OnFinding<'_>,
 ) -> Result<AuditReport> {
     let snapshot = Snapshot::open(dir).await?;
@@ -34,8 +34,8 @@ pub async fn deep_audit(
     let since = history_start(&snapshot).await?;
     let mut report = AuditReport::default();
     let upto = *closed.ok_or(Error::NothingClosed)?.start()..=*days.end();
-    progress.begin("reckoning days anew".to_owned(), day_count(&upto), Unit::Days);
-    let (mut before, mut carried): (BTreeMap<MinerId, Row>, _) = (BTreeMap::new(), Carried::default());
+    progress.begin("reckoning days anew".to_owned(), day_count(&upto), ProgressUnit::Days);
+    let (mut before, mut carried): (BTreeMap<MinerId, Row>, _) = (BTreeMap::new(), AnomalyHistory::default());
     // A state of epoch 0 that has sectors may have pre-commits, too, of which there are no events.
     let mut whole = since.is_none();
     for day in each_day(upto) {
@@ -88,7 +88,7 @@ async fn check_continuity(
             following = Some((event.miner, Continuity::new(whole)));
         }
         if let Some((_, continuity)) = &mut following
-            && let Some(detail) = continuity.follow(&event)
+            && let Some(detail) = continuity.check(&event)
             && scope.has(event.miner)
             && days.contains(&day)
         {

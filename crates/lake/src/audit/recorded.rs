@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use chain::{Progress, Unit};
+use chain::{ProgressSink, ProgressUnit};
 use ledger::Anomaly;
 
 use crate::audit::reconciliation_rows::ReconciliationRows;
@@ -18,14 +18,14 @@ use crate::schema::TableName;
 pub async fn audit(
     dir: &Path,
     scope: &AuditScope,
-    progress: &(dyn Progress + Sync),
+    progress: &(dyn ProgressSink + Sync),
     on_finding: &mut OnFinding<'_>,
 ) -> Result<AuditReport> {
     let snapshot = Snapshot::open(dir).await?;
     let table = snapshot.require(TableName::Reconciliation)?;
     let days = scope.days(table.files().days())?;
     let mut report = AuditReport::default();
-    progress.begin("reconciling".to_owned(), day_count(&days), Unit::Days);
+    progress.begin("reconciling".to_owned(), day_count(&days), ProgressUnit::Days);
     for day in each_day(days) {
         let rows = table.day(day).await?;
         let reconciled = ReconciliationRows::of(day, &rows)?;

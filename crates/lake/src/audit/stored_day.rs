@@ -6,7 +6,7 @@ use chain::{Day, MinerId};
 use datafusion::arrow::array::RecordBatch;
 use ledger::checks::{Failure, check_day};
 use ledger::columns::COLUMNS;
-use ledger::{Anomaly, Carried, Row, Seen, Tally, Value};
+use ledger::{Anomaly, AnomalyHistory, AnomalySignals, Row, Tally, Value};
 
 use crate::audit::reconciliation_rows::ReconciliationRows;
 use crate::audit::report::Finding;
@@ -71,8 +71,8 @@ impl StoredDay {
         before: &BTreeMap<MinerId, Row>,
         computed: &BTreeMap<MinerId, Row>,
         miners: &BTreeSet<MinerId>,
-        carried: &Carried,
-    ) -> Result<(Vec<Finding>, Carried)> {
+        carried: &AnomalyHistory,
+    ) -> Result<(Vec<Finding>, AnomalyHistory)> {
         let day = self.finished.day;
         let mut findings = Vec::new();
         let mut note = |miner: MinerId, name: &str, detail: String| {
@@ -98,7 +98,7 @@ impl StoredDay {
         let mut anomalies = Vec::new();
         let reconciled = ReconciliationRows::of(day, &self.reconciliation)?;
         let failed = check_day(&self.finished.events, self.finished.epochs());
-        let seen = Seen::of(&self.finished.events);
+        let seen = AnomalySignals::of(&self.finished.events);
         let input = CheckInput { finished: &self.finished, seen: &seen, carried };
         let now = if self.has_powers {
             input.findings_of_rows(failed, before, computed)
@@ -148,7 +148,7 @@ impl StoredDay {
             }
         }
         findings.extend(anomalies);
-        Ok((findings, Carried::from(now.anomalous, seen)))
+        Ok((findings, AnomalyHistory::from(now.anomalous, seen)))
     }
 }
 

@@ -15,7 +15,7 @@ use std::io::{self, Write};
 use std::path::Path;
 use std::sync::Arc;
 
-use chain::{Progress, Unit};
+use chain::{ProgressSink, ProgressUnit};
 
 use crate::backup::list::{BackupPath, CHECKSUMS, Checksums, NOTES};
 use crate::catalog::layout;
@@ -49,7 +49,7 @@ pub struct BackupReport {
 ///
 /// # Errors
 /// If there is no lake, `to` holds something else, or a file cannot be read or written.
-pub async fn backup(from: &Path, to: &Path, progress: &(dyn Progress + Sync)) -> Result<BackupReport> {
+pub async fn backup(from: &Path, to: &Path, progress: &(dyn ProgressSink + Sync)) -> Result<BackupReport> {
     // Where there is no lake, nothing is made.
     Snapshot::open(from).await?;
     fs::create_dir_all(to).map_err(Error::io(to))?;
@@ -114,7 +114,12 @@ struct BackupFile {
     size: Option<u64>,
 }
 
-async fn copy(disk: &Disk, from: &Path, to: &Path, progress: &(dyn Progress + Sync)) -> Result<BackupReport> {
+async fn copy(
+    disk: &Disk,
+    from: &Path,
+    to: &Path,
+    progress: &(dyn ProgressSink + Sync),
+) -> Result<BackupReport> {
     let snapshot = Snapshot::open(from).await?;
     let known = read_older(from, to)?;
     let files_to_copy = files_to_copy(&snapshot, from)?;
@@ -122,7 +127,7 @@ async fn copy(disk: &Disk, from: &Path, to: &Path, progress: &(dyn Progress + Sy
     for BackupFile { path, .. } in &files_to_copy {
         total += path.length(from)?.unwrap_or_default();
     }
-    progress.begin("copying the lake".to_owned(), total, Unit::Bytes);
+    progress.begin("copying the lake".to_owned(), total, ProgressUnit::Bytes);
     let mut report = BackupReport { version: snapshot.version(), ..BackupReport::default() };
     let mut now = Checksums::new();
     for BackupFile { path, size } in &files_to_copy {

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use chain::{Progress, Unit};
+use chain::{ProgressSink, ProgressUnit};
 
 use crate::backup::list::{self, BackupPath, CHECKSUMS, Checksums};
 use crate::backup::{BackupFile, BackupReport, copy_file, files_to_copy};
@@ -26,7 +26,7 @@ const DIGITS: usize = 32;
 ///
 /// # Errors
 /// If `from` is no copy or a file of it is not what it was, there is something at `to`, or the disk fails.
-pub async fn restore(from: &Path, to: &Path, progress: &(dyn Progress + Sync)) -> Result<BackupReport> {
+pub async fn restore(from: &Path, to: &Path, progress: &(dyn ProgressSink + Sync)) -> Result<BackupReport> {
     remove_leftovers(to);
     let Some(sums) = list::read(from)? else {
         return Err(Error::Backup {
@@ -49,7 +49,7 @@ pub async fn restore(from: &Path, to: &Path, progress: &(dyn Progress + Sync)) -
         let missing = || Error::io(from.join(file.to_string()))(std::io::ErrorKind::NotFound.into());
         total += length.ok_or_else(missing)?;
     }
-    progress.begin("putting the lake back".to_owned(), total, Unit::Bytes);
+    progress.begin("putting the lake back".to_owned(), total, ProgressUnit::Bytes);
     let parent = parent(to);
     fs::create_dir_all(parent).map_err(Error::io(parent))?;
     let mut partial = to.as_os_str().to_owned();
@@ -114,7 +114,7 @@ async fn copy_files(
     from: &Path,
     to: &Path,
     sums: &Checksums,
-    progress: &(dyn Progress + Sync),
+    progress: &(dyn ProgressSink + Sync),
 ) -> Result<(BackupReport, Arc<WriterLock>)> {
     fs::create_dir(to).map_err(Error::io(to))?;
     let lock = Arc::new(WriterLock::acquire(to)?);

@@ -7,7 +7,7 @@ use chain::MinerId;
 use datafusion::arrow::array::RecordBatch;
 use ledger::checks::Failure;
 use ledger::identities::MinerDay;
-use ledger::{Anomalous, Carried, ChainPower, Row, Seen};
+use ledger::{AnomalyHistory, AnomalySignals, ChainPower, MinerAnomaly, Row};
 
 use crate::error::Result;
 use crate::records::finished_day::FinishedDay;
@@ -22,7 +22,7 @@ pub(crate) struct DayFindings {
     /// What does not hold and is not explained.
     pub(crate) failures: Failures,
     /// Where the chain itself does not close.
-    pub(crate) anomalous: BTreeMap<MinerId, Anomalous>,
+    pub(crate) anomalous: BTreeMap<MinerId, MinerAnomaly>,
 }
 
 /// What a day is held against, beside its rows.
@@ -30,9 +30,9 @@ pub(crate) struct DayFindings {
 pub(crate) struct CheckInput<'d> {
     pub(crate) finished: &'d FinishedDay,
     /// What its events say that anomalies can begin with, and whose ledger they open.
-    pub(crate) seen: &'d Seen,
+    pub(crate) seen: &'d AnomalySignals,
     /// What of the days before bears on it.
-    pub(crate) carried: &'d Carried,
+    pub(crate) carried: &'d AnomalyHistory,
 }
 
 impl CheckInput<'_> {
@@ -78,8 +78,8 @@ impl CheckInput<'_> {
                 power: powers.get(&miner).copied().unwrap_or_else(|| ChainPower::none(miner)),
                 opening: seen.openings.contains(&miner),
             };
-            let broken = of_day.broken().map(|(identity, _)| identity.name);
-            let statistics = of_day.broken_statistics().map(|column| column.name);
+            let broken = of_day.violations().map(|(identity, _)| identity.name);
+            let statistics = of_day.wrong_statistics().map(|column| column.name);
             let mut names: Vec<_> = broken.chain(statistics).collect();
             if names.is_empty() {
                 continue;

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use datafusion::arrow::array::RecordBatch;
 use ledger::checks::{DayChecks, Failure};
-use ledger::{Opening, Seen};
+use ledger::{AnomalySignals, Opening};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
@@ -41,7 +41,7 @@ pub(crate) struct ClosedDay {
     /// What its events fail.
     pub(crate) failed: Vec<Failure>,
     /// What they say that anomalies can begin with, and whose ledger they open.
-    pub(crate) seen: Seen,
+    pub(crate) seen: AnomalySignals,
     /// How many events came from the opening that was handed over beside the day.
     pub(crate) opened: u64,
     /// How many events of each kind and cause there are, if they were to be counted.
@@ -51,7 +51,14 @@ pub(crate) struct ClosedDay {
 impl ClosedDay {
     /// Of a day without events, which has these rows.
     pub(crate) fn quiet(rows: RecordBatch) -> Self {
-        Self { events: Vec::new(), rows, failed: Vec::new(), seen: Seen::default(), opened: 0, counts: None }
+        Self {
+            events: Vec::new(),
+            rows,
+            failed: Vec::new(),
+            seen: AnomalySignals::default(),
+            opened: 0,
+            counts: None,
+        }
     }
 }
 
@@ -70,7 +77,7 @@ impl Pipeline<'_> {
     ) -> (Result<ClosedDay>, Option<JoinHandle<Result<DayFiles>>>) {
         let (batches, mut arriving) = mpsc::channel::<RecordBatch>(QUEUED_BATCHES);
         let (disk, directory) = (self.disk.clone(), self.directory.to_owned());
-        let most = opening.as_ref().map_or(0, Opening::most);
+        let most = opening.as_ref().map_or(0, Opening::max_events);
         let count = finished.events.len().saturating_add(usize::try_from(most).unwrap_or(usize::MAX));
         let day = finished.day;
         let write = move || {
@@ -89,7 +96,7 @@ impl Pipeline<'_> {
                 finished,
                 run: self.engine.start(day, previous)?,
                 checks: DayChecks::new(finished.epochs()),
-                seen: Seen::default(),
+                seen: AnomalySignals::default(),
                 counts: self.counts.then(EventCounts::new),
                 to,
             };
@@ -124,7 +131,7 @@ struct EventFeed<'d> {
     finished: &'d FinishedDay,
     run: DayCloseRun,
     checks: DayChecks,
-    seen: Seen,
+    seen: AnomalySignals,
     counts: Option<EventCounts>,
     to: EventSink,
 }
@@ -145,7 +152,7 @@ impl EventFeed<'_> {
         opening: Opening<'_>,
         rest: &mut Peekable<impl Iterator<Item = PositionedEvent<'e>>>,
     ) -> Result<u64> {
-        let (most, mut opened) = (opening.most(), 0);
+        let (most, mut opened) = (opening.max_events(), 0);
         for batch in opening {
             let batch = batch.map_err(|source| Error::OpeningState { source })?;
             let mut rows: Vec<PositionedEvent<'_>> = Vec::with_capacity(batch.len());
@@ -170,8 +177,8 @@ impl EventFeed<'_> {
     async fn add(&mut self, rows: &[PositionedEvent<'_>]) -> Result<()> {
         let Self { finished, run, checks, seen, counts, to } = self;
         let batch = event_encoder::batch(finished.day, rows, |events| {
-            checks.see(events);
-            events.iter().for_each(|event| seen.see(event));
+            checks.observe(events);
+            events.iter().for_each(|event| seen.observe(event));
         })?;
         if let Some(counts) = counts {
             day_changes::count_events(&batch, counts)?;

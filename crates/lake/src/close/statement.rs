@@ -17,7 +17,7 @@
 //! The join is full, so a miner once seen keeps its row, and a new one gets one. Columns that add up the same thing
 //! share one sum.
 
-use ledger::columns::{COLUMNS, Column, Definition, Holding, Measure, Select, Storage};
+use ledger::columns::{BalanceMeasure, COLUMNS, Column, Definition, EventSelector, Measure, Storage};
 use ledger::{Kind, Status};
 
 use crate::error::{Error, Result};
@@ -151,7 +151,7 @@ fn total(column: &Column, sums: &mut Sums) -> Option<String> {
 }
 
 /// The sum of a measure over the selected events.
-fn flow(select: &[Select], measure: Measure) -> String {
+fn flow(select: &[EventSelector], measure: Measure) -> String {
     let value = match measure {
         Measure::Count => "n",
         Measure::Rbp => "rbp",
@@ -164,8 +164,8 @@ fn flow(select: &[Select], measure: Measure) -> String {
 }
 
 /// What the selected events have in common.
-fn condition(select: &[Select]) -> String {
-    let one = |select: &Select| {
+fn condition(select: &[EventSelector]) -> String {
+    let one = |select: &EventSelector| {
         let kind = format!("kind = '{}'", select.kind.name());
         if select.causes.is_empty() {
             return kind;
@@ -178,13 +178,13 @@ fn condition(select: &[Select]) -> String {
 
 /// The balance of the sectors that have one of these statuses on that side of their events. The holding changes by what came in less what
 /// went out: a sector that stays is taken out at its old value and put in at its new one.
-fn held(statuses: &[Status], holding: Holding, side: &str) -> String {
+fn held(statuses: &[Status], holding: BalanceMeasure, side: &str) -> String {
     let value = match holding {
-        Holding::Count => "n".to_owned(),
-        Holding::Rbp => "rbp".to_owned(),
-        Holding::Qap => format!("qap_{side}"),
-        Holding::Duration => format!("duration_{side}"),
-        Holding::DurationSquared => format!("square_{side}"),
+        BalanceMeasure::Count => "n".to_owned(),
+        BalanceMeasure::Rbp => "rbp".to_owned(),
+        BalanceMeasure::Qap => format!("qap_{side}"),
+        BalanceMeasure::Duration => format!("duration_{side}"),
+        BalanceMeasure::DurationSquared => format!("square_{side}"),
     };
     let statuses = list(statuses.iter().map(|status| status.name()));
     format!("sum({value}) FILTER (WHERE status_{side} IN ({statuses}))")
@@ -196,7 +196,7 @@ fn outer(column: &Column) -> Result<String> {
     let value = match column.definition {
         Definition::Quotient { of, by } => quotient(of, by),
         Definition::MeanDuration => {
-            let (n, sum) = (active(Holding::Count)?, active(Holding::Duration)?);
+            let (n, sum) = (active(BalanceMeasure::Count)?, active(BalanceMeasure::Duration)?);
             format!(
                 "CASE WHEN {n} > 0 THEN CAST({sum} AS DOUBLE) / CAST({n} * {day} AS DOUBLE) ELSE 0.0 END",
                 day = chain::EPOCHS_PER_DAY,
@@ -215,9 +215,9 @@ fn quotient(of: &str, by: &str) -> String {
 /// √((n·Σd² − (Σd)²) ÷ (n·(n − 1))) in days. The difference is of two nearly equal large numbers, so it is taken
 /// in exact integers and only then becomes a double.
 fn deviation() -> Result<String> {
-    let n = format!("CAST({} AS {WIDE})", active(Holding::Count)?);
-    let sum = active(Holding::Duration)?;
-    let squares = active(Holding::DurationSquared)?;
+    let n = format!("CAST({} AS {WIDE})", active(BalanceMeasure::Count)?);
+    let sum = active(BalanceMeasure::Duration)?;
+    let squares = active(BalanceMeasure::DurationSquared)?;
     Ok(format!(
         "CASE WHEN {n} > 1 THEN sqrt(CAST({n} * {squares} - {sum} * {sum} AS DOUBLE) \
          / CAST({n} * ({n} - 1) AS DOUBLE)) / {day} ELSE 0.0 END",
@@ -226,7 +226,7 @@ fn deviation() -> Result<String> {
 }
 
 /// The column that holds this of the active sectors.
-pub(crate) fn active(holding: Holding) -> Result<&'static str> {
+pub(crate) fn active(holding: BalanceMeasure) -> Result<&'static str> {
     let wanted = |column: &&Column| matches!(column.definition, Definition::State([Status::Active], held) if held == holding);
     COLUMNS
         .iter()

@@ -168,7 +168,7 @@ pub enum Error {
         /// The day.
         day: Day,
         /// What is too large.
-        source: ledger::TooLarge,
+        source: ledger::SumOverflow,
     },
     /// A backup cannot be made or put back.
     #[error("{path}: {problem}; {advice}")]

@@ -103,7 +103,7 @@ impl ExplanationBody {
             contributions_sum: formatted(Value::Integer(added)),
             contributions_uncertain: explanation.uncertain(),
             parts: explanation.parts.iter().map(|part| Self::of(part, day, style, most)).collect(),
-            closes: explanation.closes(),
+            closes: explanation.adds_up(),
         }
     }
 }

@@ -6,7 +6,7 @@ use std::ops::RangeInclusive;
 use std::path::Path;
 use std::sync::Arc;
 
-use chain::{Day, MinerId, Progress, Unit};
+use chain::{Day, MinerId, ProgressSink, ProgressUnit};
 use datafusion::arrow::array::{AsArray, RecordBatch, StringArray};
 use datafusion::arrow::datatypes::{DataType, Date32Type};
 use datafusion::error::DataFusionError;
@@ -125,11 +125,15 @@ impl Export {
         self,
         format: OutputFormat,
         out: Box<dyn Write + Send>,
-        progress: Arc<dyn Progress>,
+        progress: Arc<dyn ProgressSink>,
     ) -> Result<u64> {
         let start = self.days.start().unix_days();
         let total = self.days.end().unix_days() - start + 1;
-        progress.begin(format!("exporting {}", self.dataset.name()), total.unsigned_abs().into(), Unit::Days);
+        progress.begin(
+            format!("exporting {}", self.dataset.name()),
+            total.unsigned_abs().into(),
+            ProgressUnit::Days,
+        );
         let rows = self.rows(format).await.map_err(export_error)?;
         let bar = Arc::clone(&progress);
         let written = format::write(rows, format, out, export_error, move |batch| {

@@ -7,7 +7,7 @@ use chain::{Bytes, Day, MinerId};
 use datafusion::arrow::array::{Array, RecordBatch};
 use datafusion::common::ScalarValue;
 use datafusion::prelude::{Expr, SessionConfig, col, lit};
-use ledger::{Anomalous, Anomaly, Carried, Kind, Power, Seen};
+use ledger::{Anomaly, AnomalyHistory, AnomalySignals, Kind, MinerAnomaly, Power};
 
 use crate::data_files::reader::conform_to_table;
 use crate::delta::table::Table;
@@ -19,12 +19,12 @@ use crate::schema::{ANOMALIES, MINER_ID, STAT_DATE, TableName};
 const ACTION: &str = "looking up what was snapped";
 
 /// From what the tables keep of a day; nothing of a day that is not closed.
-pub(crate) async fn read(day: Day, reconciled: &RecordBatch, events: &Table) -> Result<Carried> {
-    Ok(Carried::from(anomalous(day, reconciled)?, snaps(day, events).await?))
+pub(crate) async fn read(day: Day, reconciled: &RecordBatch, events: &Table) -> Result<AnomalyHistory> {
+    Ok(AnomalyHistory::from(anomalous(day, reconciled)?, snaps(day, events).await?))
 }
 
 /// The anomalies in a day's rows of `reconciliation`, with how far the claims are off.
-pub(crate) fn anomalous(day: Day, reconciled: &RecordBatch) -> Result<BTreeMap<MinerId, Anomalous>> {
+pub(crate) fn anomalous(day: Day, reconciled: &RecordBatch) -> Result<BTreeMap<MinerId, MinerAnomaly>> {
     let of = TypedColumns { table: TableName::Reconciliation, day, rows: reconciled };
     let (miner, names) = (of.integers(MINER_ID)?, of.texts(ANOMALIES)?);
     let (rbp, qap) = (of.wides("difference_rbp")?, of.wides("difference_qap")?);
@@ -32,25 +32,25 @@ pub(crate) fn anomalous(day: Day, reconciled: &RecordBatch) -> Result<BTreeMap<M
         let anomaly = names.is_valid(row).then(|| Anomaly::from_name(names.value(row)))??;
         let off = |difference: i128| Bytes(difference.saturating_abs());
         let off = Power { rbp: off(rbp.value(row)), qap: off(qap.value(row)) };
-        Some((MinerId(u64::try_from(miner.value(row)).ok()?), Anomalous { anomaly, off }))
+        Some((MinerId(u64::try_from(miner.value(row)).ok()?), MinerAnomaly { anomaly, off }))
     };
     Ok((0..reconciled.num_rows()).filter_map(read).collect())
 }
 
 /// The day's snaps.
-async fn snaps(day: Day, events: &Table) -> Result<Seen> {
-    let Some(file) = events.files().containing(day) else { return Ok(Seen::default()) };
+async fn snaps(day: Day, events: &Table) -> Result<AnomalySignals> {
+    let Some(file) = events.files().containing(day) else { return Ok(AnomalySignals::default()) };
     let table = table_provider::data_frame(events, [file], SessionConfig::new(), Arc::default())?;
     let rows = async {
         let date = Expr::Literal(ScalarValue::Date32(Some(day.unix_days())), None);
         let table = table.filter(col(STAT_DATE).eq(date))?;
         table.filter(col("kind").eq(lit(Kind::Snap.name())))?.collect().await
     };
-    let mut seen = Seen::default();
+    let mut seen = AnomalySignals::default();
     for batch in rows.await.map_err(Error::query(ACTION))? {
         let wrong = |source| Error::Rows { table: TableName::Events.name(), source };
         let batch = conform_to_table(&batch, TableName::Events).map_err(wrong)?;
-        decoder::events(day, &batch)?.iter().for_each(|event| seen.see(event));
+        decoder::events(day, &batch)?.iter().for_each(|event| seen.observe(event));
     }
     Ok(seen)
 }

@@ -2,7 +2,7 @@
 
 use chain::Day;
 use ledger::columns::{COLUMNS, Column, Storage};
-use ledger::{TooLarge, Value};
+use ledger::{SumOverflow, Value};
 
 use crate::error::{Error, Result};
 use crate::rows::day_rows::{DayRows, position};
@@ -26,7 +26,7 @@ impl DayRows {
         let rows = 0..self.miners().len();
         let too_large = |column: &'static Column| Error::Overflow {
             day: self.day(),
-            source: TooLarge { column: column.name },
+            source: SumOverflow { column: column.name },
         };
         let summed = |column: &'static Column| {
             let (mut sum, mut with) = (0_i128, 0);

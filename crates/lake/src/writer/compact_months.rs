@@ -8,7 +8,7 @@
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 
-use chain::{Day, Progress, Unit};
+use chain::{Day, ProgressSink, ProgressUnit};
 use datafusion::arrow::array::{AsArray, RecordBatch, UInt32Array};
 use datafusion::arrow::compute::{concat_batches, take_record_batch};
 use datafusion::arrow::datatypes::Int64Type;
@@ -50,7 +50,7 @@ impl Lake {
     ///
     /// # Errors
     /// If a file does not read, the disk fails, or another program writes to the lake; what is done so far stays.
-    pub async fn compact(&mut self, progress: &(dyn Progress + Sync)) -> Result<CompactionReport> {
+    pub async fn compact(&mut self, progress: &(dyn ProgressSink + Sync)) -> Result<CompactionReport> {
         let count = |lake: &Self| -> u64 {
             TableName::ALL.iter().map(|name| lake.tables.get(*name).files().iter().count() as u64).sum()
         };
@@ -64,7 +64,7 @@ impl Lake {
         progress.begin(
             "compacting months".to_owned(),
             months.iter().chain(&open).map(count_days).sum(),
-            Unit::Days,
+            ProgressUnit::Days,
         );
         let mut days_done = 0;
         let mut waiting = Vec::new();
@@ -102,7 +102,7 @@ impl Lake {
         progress.begin(
             "bringing years together".to_owned(),
             years.iter().map(|files| count_days(files)).sum(),
-            Unit::Days,
+            ProgressUnit::Days,
         );
         let mut days_done = 0;
         for files in years {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use chain::{Day, Epoch, MinerId, SectorNumber};
 use datafusion::arrow::array::RecordBatch;
-use ledger::{Carried, Opening};
+use ledger::{AnomalyHistory, Opening};
 use tokio::task::JoinHandle;
 
 use crate::catalog::gaps::{self, Gap};
@@ -203,7 +203,8 @@ impl Lake {
                 true => small_days.add(day, others),
                 false => writing.push(self.write((day, day), others)),
             }
-            previous = LastDay { day, rows, carried: Arc::new(Carried::from(found.anomalous, seen)), quiet };
+            previous =
+                LastDay { day, rows, carried: Arc::new(AnomalyHistory::from(found.anomalous, seen)), quiet };
         }
         writing.extend(self.write_small(small_days)?);
         Ok(ClosedDays { last: previous, opened: all_opened, changes })

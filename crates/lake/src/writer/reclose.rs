@@ -5,7 +5,7 @@ use std::sync::Arc;
 use chain::Day;
 use datafusion::arrow::array::RecordBatch;
 use ledger::checks::check_day;
-use ledger::{Carried, ReceiptCounts, Seen};
+use ledger::{AnomalyHistory, AnomalySignals, ReceiptCounts};
 use tokio::task::JoinHandle;
 
 use crate::close::day_changes::{self, DayChange, EventCounts};
@@ -108,14 +108,14 @@ impl Lake {
                 let mut closing = self.engine.start(day, previous.rows.clone())?;
                 closing.add(&stored).await?;
                 let rows = closing.finish().await?;
-                let seen = Seen::of(&finished.events);
+                let seen = AnomalySignals::of(&finished.events);
                 let input = CheckInput { finished: &finished, seen: &seen, carried: &previous.carried };
                 let failed = check_day(&finished.events, finished.epochs());
                 let found = input.findings(failed, &previous.rows, &rows)?;
                 let reconciled = reconciliation::batch(&finished, &rows, &found)?;
                 let receipts = finished.source.receipts;
                 changes.extend(self.day_change(day, &rows, None, receipts).await?);
-                let carried = Arc::new(Carried::from(found.anomalous, seen));
+                let carried = Arc::new(AnomalyHistory::from(found.anomalous, seen));
                 let quiet = finished.events.is_empty();
                 previous = LastDay { day, rows: rows.clone(), carried, quiet };
                 writing.push(self.write(

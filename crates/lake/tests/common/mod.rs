@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use lake::{DaySource, FinishedDay, Lake, Reader};
 use ledger::columns::Endpoint;
-use ledger::testing::{MadeUp, MadeUpOptions};
+use ledger::testing::{SyntheticHistory, SyntheticOptions};
 use ledger::{
     Backing, Cause, ChainPower, Content, Event, Kind, MessageRef, Opening, Power, ReceiptCounts, Status,
 };
@@ -99,21 +99,26 @@ pub(crate) fn finished(number: i32, events: Vec<Event>, powers: Vec<ChainPower>)
 
 /// A made-up network whose sectors live valid lives, day by day from 2022-10-01 on. Each day stands on a state of its
 /// own.
-pub(crate) fn network(options: MadeUpOptions) -> impl Iterator<Item = FinishedDay> {
-    let since = (options.standing > 0).then(|| day(0));
+pub(crate) fn network(options: SyntheticOptions) -> impl Iterator<Item = FinishedDay> {
+    let since = (options.initial_sectors > 0).then(|| day(0));
     let clock = Clock::new(1_598_306_400);
-    let options = MadeUpOptions { first_day_epoch: clock.first_epoch(day(0)), ..options };
-    of_history(MadeUp::new(options), clock, since)
+    let options = SyntheticOptions { first_day_epoch: clock.first_epoch(day(0)), ..options };
+    of_history(SyntheticHistory::new(options), clock, since)
 }
 
 /// The same, with the events that the first day opens with apart.
-pub(crate) fn opened(options: MadeUpOptions) -> (Opening<'static>, impl Iterator<Item = FinishedDay>) {
+pub(crate) fn opened(options: SyntheticOptions) -> (Opening<'static>, impl Iterator<Item = FinishedDay>) {
     let clock = Clock::new(1_598_306_400);
-    let mut history = MadeUp::new(MadeUpOptions { first_day_epoch: clock.first_epoch(day(0)), ..options });
+    let mut history =
+        SyntheticHistory::new(SyntheticOptions { first_day_epoch: clock.first_epoch(day(0)), ..options });
     (history.take_opening(), of_history(history, clock, Some(day(0))))
 }
 
-fn of_history(history: MadeUp, clock: Clock, since: Option<Day>) -> impl Iterator<Item = FinishedDay> {
+fn of_history(
+    history: SyntheticHistory,
+    clock: Clock,
+    since: Option<Day>,
+) -> impl Iterator<Item = FinishedDay> {
     history.zip(0..).map(move |(of, number)| {
         let mut finished = finished(number, of.events, of.powers);
         finished.source.first_epoch = clock.first_epoch(day(number));

@@ -5,7 +5,7 @@ use std::fs::File;
 use std::io::{self, BufWriter, Seek, SeekFrom, Write};
 use std::path::Path;
 
-use chain::message_cid;
+use chain::dag_cbor_cid;
 
 use super::encode::{CID_PREFIX, Digest, link_to, list};
 
@@ -28,7 +28,7 @@ impl Car {
 
     /// Puts a block, if it is not there yet.
     pub fn put(&mut self, block: &[u8]) -> io::Result<Digest> {
-        let cid = message_cid(block);
+        let cid = dag_cbor_cid(block);
         let mut digest = [0; 32];
         digest.copy_from_slice(cid.hash().digest());
         let (first, _) = digest.split_first_chunk().unwrap_or((&[0; 8], &[]));

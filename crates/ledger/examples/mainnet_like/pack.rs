@@ -5,7 +5,7 @@ use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::path::Path;
 
-use chain::{BlockStore, Cars, Chain, Cid, NoProgress};
+use chain::{BlockStore, CarStore, Chain, Cid, NoProgress};
 
 use super::car::{header, section};
 use super::encode::{CID_PREFIX, Digest};
@@ -16,7 +16,7 @@ const LINK: [u8; 11] = [0xd8, 0x2a, 0x58, 0x27, 0x00, 0x01, 0x71, 0xa0, 0xe4, 0x
 
 /// Packs the CAR at `plain` into `to`, as `.forest.car.zst`.
 pub fn pack(plain: &Path, cache: &Path, to: &Path, with_receipts: bool) -> io::Result<()> {
-    let cars = Cars::open(&[plain.to_owned()], cache, &NoProgress).map_err(io::Error::other)?;
+    let cars = CarStore::open(&[plain.to_owned()], cache, &NoProgress).map_err(io::Error::other)?;
     let chain = Chain::open(&cars, cars.roots()).map_err(io::Error::other)?;
     let roots: Vec<Digest> = cars.roots().map(|root| digest(&root)).collect();
     let out = BufWriter::with_capacity(1 << 20, File::create(to)?);
@@ -42,7 +42,7 @@ fn digest(cid: &Cid) -> Digest {
 }
 
 struct Export<'c> {
-    cars: &'c Cars,
+    cars: &'c CarStore,
     packer: Packer<BufWriter<File>>,
     seen: HashSet<u64>,
 }

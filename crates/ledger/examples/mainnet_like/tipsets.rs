@@ -2,7 +2,7 @@
 
 use std::io;
 
-use chain::message_cid;
+use chain::dag_cbor_cid;
 
 use super::arrays::old_amt;
 use super::car::Car;
@@ -61,7 +61,7 @@ impl Signed {
 pub fn write(car: &mut Car, after: After<'_>, messages: &[Signed]) -> io::Result<(Vec<Digest>, Digest)> {
     let mut tickets: Vec<(Vec<u8>, Vec<u8>)> = (0..BLOCKS as u64)
         .map(|block| noise(mix(after.height.cast_unsigned(), block), 96))
-        .map(|ticket| (message_cid(&ticket).hash().digest().to_vec(), ticket))
+        .map(|ticket| (dag_cbor_cid(&ticket).hash().digest().to_vec(), ticket))
         .collect();
     tickets.sort();
     let (mut headers, mut receipts) = (Vec::new(), Vec::new());
@@ -109,7 +109,7 @@ fn header(after: After<'_>, block: u64, ticket: &[u8], messages: Digest) -> Vec<
 /// Writes headers without states up to a height, as snapshots have them; returns the last.
 pub fn write_below(car: &mut Car, beginning: i64) -> io::Result<Vec<Digest>> {
     let nothing =
-        |height: i64| message_cid(&height.to_le_bytes()).hash().digest().try_into().unwrap_or([0; 32]);
+        |height: i64| dag_cbor_cid(&height.to_le_bytes()).hash().digest().try_into().unwrap_or([0; 32]);
     let mut parents = vec![nothing(-1)];
     for height in std::iter::once(0).chain(beginning - HEADERS_BELOW..beginning) {
         let after = After { parents: &parents, height, state: nothing(height), receipts: nothing(height) };

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use chain::{Bytes, Cid, Epoch, MinerId, SectorNumber};
 use hashbrown::HashMap;
 
-use super::{Check, End, Failure, broken, misfit, oversized};
+use super::event::{Check, Failure, LastState, broken, misfit, oversized};
 use crate::event::{Event, Kind, MessageRef};
 
 /// What the events of a day fail, by miner and check. Each miner's `events` are in the chain's order, `day` are its
@@ -17,7 +17,7 @@ pub fn check_day(events: &[Event], day: Range<Epoch>) -> Vec<Failure> {
     let mut order: Vec<&Event> = events.iter().collect();
     order.sort_by_key(|event| (event.miner, event.sector));
     let mut checks = DayChecks::new(day);
-    checks.see(&order);
+    checks.observe(&order);
     checks.finish()
 }
 
@@ -52,7 +52,7 @@ impl Messages {
             let (at, _) = by_address.entry(address).or_insert_with(|| {
                 let at = *by_cid.entry(message.cid).or_insert_with(|| {
                     changed.push(Changed {
-                        first: Told::of(event),
+                        first: EventKey::of(event),
                         message: Arc::clone(message),
                         last: event.sector,
                         sectors: 1,
@@ -75,11 +75,11 @@ impl DayChecks {
     }
 
     /// Takes the next events: they come by miner, a miner's by sector, and a sector's in the chain's order.
-    pub fn see(&mut self, events: &[&Event]) {
+    pub fn observe(&mut self, events: &[&Event]) {
         let held = self.last.take();
         let mut last = held.as_ref().map(|(event, size)| (event, *size));
         for event in events {
-            let size = self.see_one(event, last);
+            let size = self.observe_one(event, last);
             last = Some((event, size));
         }
         self.last = match last {
@@ -89,18 +89,19 @@ impl DayChecks {
     }
 
     /// Takes an event after the `last` one, which comes with the size of its miner's sectors; what that size is now.
-    fn see_one(&mut self, event: &Event, last: Option<(&Event, Bytes)>) -> Bytes {
+    fn observe_one(&mut self, event: &Event, last: Option<(&Event, Bytes)>) -> Bytes {
         let last = last.filter(|(last, _)| last.miner == event.miner);
         let size = last.map_or(event.sector_size, |(_, size)| size);
         let before = last.map(|(last, _)| last).filter(|last| last.sector == event.sector);
 
-        let mut note = |check, problem: Option<String>| self.failures.note(Told::of(event), check, problem);
+        let mut note =
+            |check, problem: Option<String>| self.failures.note(EventKey::of(event), check, problem);
         note(Check::Epochs, misplaced(event, &self.day));
         note(Check::Transitions, misfit(event).map(str::to_owned));
         note(Check::Sizes, oversized(event, size));
         if let Some(before) = before {
             let told = (before == event && event.kind != Kind::Adjust).then(|| "told twice".to_owned());
-            note(Check::Continuity, told.or_else(|| broken(&End::of(before), event)));
+            note(Check::Continuity, told.or_else(|| broken(&LastState::of(before), event)));
         }
         if let Some(message) = &event.message {
             let changed = self.messages.of(event, message);
@@ -122,14 +123,14 @@ impl DayChecks {
 
 /// Which event it is.
 #[derive(Clone, Copy, Debug)]
-struct Told {
+struct EventKey {
     miner: MinerId,
     sector: SectorNumber,
     kind: Kind,
     epoch: Epoch,
 }
 
-impl Told {
+impl EventKey {
     const fn of(event: &Event) -> Self {
         Self { miner: event.miner, sector: event.sector, kind: event.kind, epoch: event.epoch }
     }
@@ -139,9 +140,9 @@ impl Told {
 struct Failures(BTreeMap<(MinerId, Check), Failure>);
 
 impl Failures {
-    fn note(&mut self, of: Told, check: Check, problem: Option<String>) {
+    fn note(&mut self, of: EventKey, check: Check, problem: Option<String>) {
         let Some(problem) = problem else { return };
-        let Told { miner, sector, kind, epoch } = of;
+        let EventKey { miner, sector, kind, epoch } = of;
         let failure = self.0.entry((miner, check)).or_insert_with(|| Failure {
             miner,
             check,
@@ -155,7 +156,7 @@ impl Failures {
 /// What a message changed.
 #[derive(Debug)]
 struct Changed {
-    first: Told,
+    first: EventKey,
     message: Arc<MessageRef>,
     /// The sector it changed last: one that it changed more than once comes in one go.
     last: SectorNumber,

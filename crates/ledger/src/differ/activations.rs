@@ -5,13 +5,13 @@ use std::collections::HashMap;
 use chain::{Epoch, MinerId, SectorNumber};
 
 use crate::event::{Event, Status};
-use crate::reading::TipsetEvents;
 use crate::receipts::ReceiptCounts;
+use crate::tipset_events::TipsetEvents;
 
 /// The events of one transition with the activations that the state shows, before those of earlier transitions
 /// are known.
 #[derive(Debug, Default)]
-pub(crate) struct Unsettled {
+pub(crate) struct TransitionEvents {
     pub(super) events: Vec<Event>,
     /// Whether receipts were read, and what was inferred without them.
     pub(super) receipts: ReceiptCounts,
@@ -19,7 +19,7 @@ pub(crate) struct Unsettled {
     pub(super) overwritten: Vec<(MinerId, SectorNumber, Epoch)>,
 }
 
-impl Unsettled {
+impl TransitionEvents {
     /// How many events there are.
     pub(crate) const fn len(&self) -> usize {
         self.events.len()
@@ -40,8 +40,8 @@ impl Activations {
     }
 
     /// Gives the events of the next transition, in order, their sectors' first activations.
-    pub(super) fn settle(&mut self, transition: Unsettled) -> TipsetEvents {
-        let Unsettled { mut events, receipts, overwritten } = transition;
+    pub(super) fn restore(&mut self, transition: TransitionEvents) -> TipsetEvents {
+        let TransitionEvents { mut events, receipts, overwritten } = transition;
         if self.first.is_empty() && overwritten.is_empty() {
             return TipsetEvents { events, receipts };
         }

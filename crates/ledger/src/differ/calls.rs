@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use chain::state::{Codes, Op, StateTree};
-use chain::{Executed, MinerId, Result, work};
+use chain::state::{ActorCodes, MinerCall, StateTree};
+use chain::{ExecutedMessage, MinerId, Result, work};
 
-use super::inside::{Inside, asked};
+use super::multisig_calls::{MultisigCalls, miner_call};
 
-/// One call of a miner that succeeded by the receipts, from inside a multisig by what that answered. In a tipset without
+/// One call of a miner that succeeded by the receipts, from inside a multisig by what that by_receipt. In a tipset without
 /// receipts it is a candidate.
 #[derive(Clone)]
 pub(super) struct Call {
@@ -16,7 +16,7 @@ pub(super) struct Call {
     /// The miner's method.
     pub(super) method: u64,
     /// What it asked.
-    pub(super) op: Op,
+    pub(super) op: MinerCall,
     /// Whether that is known.
     pub(super) certain: bool,
 }
@@ -27,7 +27,7 @@ pub(super) struct Calls {
 }
 
 /// What keeping what a call asks counts for.
-fn work_of(op: &Op) -> u64 {
+fn work_of(op: &MinerCall) -> u64 {
     4 * work::ITEM * (1 + op.items())
 }
 
@@ -39,27 +39,28 @@ pub(super) fn items<'c>(calls: impl IntoIterator<Item = &'c Call>) -> u64 {
 impl Calls {
     /// Decodes them. Receivers are resolved in the state before, or else after.
     pub(super) fn of(
-        messages: &[Executed],
+        messages: &[ExecutedMessage],
         before: &StateTree<'_>,
         after: &StateTree<'_>,
-        codes: &Codes,
+        codes: &ActorCodes,
     ) -> Result<Self> {
         let mut by_miner: BTreeMap<MinerId, Vec<Call>> = BTreeMap::new();
-        let mut inside = Inside::of(before, after, codes);
+        let mut inside = MultisigCalls::of(before, after, codes);
         for (index, executed) in messages.iter().enumerate() {
             let message = &executed.message;
             if executed.failed() {
                 continue;
             }
             let store = before.store();
-            store.spend(work::BITS * message.params.len() as u64)?;
-            let (receiver, method, op) = match asked(message.method, &message.params, executed.returned()) {
-                Some(op) => (inside.resolve(&message.to)?, message.method, op),
-                None => match inside.follow(executed)? {
-                    Some(reached) => (Some(reached.to), reached.method, reached.op),
-                    None => continue,
-                },
-            };
+            store.spend(work::BITFIELD_BYTE * message.params.len() as u64)?;
+            let (receiver, method, op) =
+                match miner_call(message.method, &message.params, executed.returned()) {
+                    Some(op) => (inside.resolve(&message.to)?, message.method, op),
+                    None => match inside.follow(executed)? {
+                        Some(reached) => (Some(reached.to), reached.method, reached.op),
+                        None => continue,
+                    },
+                };
             if let Some(miner) = receiver.map(MinerId) {
                 let certain = executed.receipt.is_some();
                 store.spend(work_of(&op))?;

@@ -3,11 +3,14 @@
 use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet};
 
-use chain::state::{ChangedPartition, DueSectors, Miner, Partition, Place, Precommit, Sector, SectorRef};
+use chain::state::{
+    ChangedPartition, ExpirationSet, Miner, Partition, PartitionSectors, Precommit, Sector, SectorRef,
+};
 use chain::{EPOCHS_PER_DAY, Epoch, Error, Result, SectorNumber, SectorSet, Transition, work};
 
-use super::closings::{Closings, PERIOD};
-use super::standing::Standing;
+use super::deadline_ends::{DeadlineEnds, PERIOD};
+use super::partition_change::{PartitionChange, QueuedExpiration, SectorLocation};
+use super::status_sets::SectorStatusSets;
 use super::terms::Terms;
 use crate::event::Status;
 
@@ -23,13 +26,6 @@ fn meant<'b>(found: &Option<SectorRef<'b>>) -> Option<SectorRef<'b>> {
     found.map(|found| SectorRef { sector: Sector { simple_qap: false, ..found.sector }, ..found })
 }
 
-/// Where a sector's partition is, and when it is to leave.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Seat {
-    pub(super) deadline: u64,
-    pub(super) partition: u64,
-}
-
 /// Everything of a miner that is not the same before and after a tipset.
 pub(super) struct MinerChanges<'s> {
     before: Option<Miner<'s>>,
@@ -38,27 +34,19 @@ pub(super) struct MinerChanges<'s> {
     /// Whether a migration came in between.
     pub(super) migrated: bool,
     partitions: Vec<PartitionChange<'s>>,
-    standing: (Standing, Standing),
+    status_sets: (SectorStatusSets, SectorStatusSets),
     /// Of all partitions, read only if it is needed.
-    everywhere: OnceCell<Standing>,
+    everywhere: OnceCell<SectorStatusSets>,
     sectors: BTreeMap<SectorNumber, (Option<Terms>, Option<Terms>)>,
     /// The sectors that moved, and of these the terms that stayed; read if one is asked for.
     unchanged: OnceCell<(SectorSet, BTreeMap<SectorNumber, Terms>)>,
     /// Pre-commits before and after, by number.
     pub(super) precommits: BTreeMap<SectorNumber, (Option<Precommit>, Option<Precommit>)>,
     /// When deadlines ended.
-    pub(super) closings: Closings,
+    pub(super) deadline_ends: DeadlineEnds,
     /// Sectors for which a sector that was pre-committed to replace them came.
     replaced: BTreeSet<SectorNumber>,
     height: Epoch,
-}
-
-/// A changed partition, and of it what is read only if it is needed.
-struct PartitionChange<'s> {
-    change: ChangedPartition,
-    miner: Option<Miner<'s>>,
-    due: OnceCell<Vec<DueSectors>>,
-    posted: OnceCell<bool>,
 }
 
 impl<'s> MinerChanges<'s> {
@@ -73,12 +61,12 @@ impl<'s> MinerChanges<'s> {
             version: after.or(before).map_or(1, |miner| miner.layout().version),
             migrated,
             partitions: Vec::new(),
-            standing: (Standing::default(), Standing::default()),
+            status_sets: (SectorStatusSets::default(), SectorStatusSets::default()),
             everywhere: OnceCell::new(),
             sectors: BTreeMap::new(),
             unchanged: OnceCell::new(),
             precommits: BTreeMap::new(),
-            closings: Closings::NONE,
+            deadline_ends: DeadlineEnds::NONE,
             replaced: BTreeSet::new(),
             height: transition.height,
             before: before.cloned(),
@@ -90,15 +78,17 @@ impl<'s> MinerChanges<'s> {
             (Some(old), None) => {
                 changes.take_all(old, true)?;
                 if !migrated {
-                    changes.closings = Closings::until_deletion(old, transition);
+                    changes.deadline_ends = DeadlineEnds::until_deletion(old, transition);
                 }
             }
             (None, None) => {}
         }
         let seen = |side: fn(&ChangedPartition) -> Option<&Partition>| {
-            Standing::over(changes.partitions.iter().filter_map(move |partition| side(&partition.change)))
+            SectorStatusSets::over(
+                changes.partitions.iter().filter_map(move |partition| side(&partition.change)),
+            )
         };
-        changes.standing = (seen(|change| change.before.as_ref()), seen(|change| change.after.as_ref()));
+        changes.status_sets = (seen(|change| change.before.as_ref()), seen(|change| change.after.as_ref()));
         Ok(changes)
     }
 
@@ -111,17 +101,17 @@ impl<'s> MinerChanges<'s> {
             if meant(&old) != meant(&new) {
                 let old = old.as_ref().map(Terms::of).transpose()?;
                 let new = new.as_ref().map(Terms::of).transpose()?;
-                self.spend(work::KEPT)?;
+                self.spend(work::RETAINED)?;
                 self.sectors.insert(number, (old, new));
             }
             Ok(())
         })?;
         new.diff_precommits(old, &mut |number, old, new| {
-            self.spend(work::KEPT)?;
+            self.spend(work::RETAINED)?;
             self.precommits.insert(number, (old, new));
             Ok(())
         })?;
-        self.closings = Closings::between(old, new, transition);
+        self.deadline_ends = DeadlineEnds::between(old, new, transition);
         if REPLACES_AT_ONCE.contains(&self.version) {
             let replacing = |(number, (old, _)): (&SectorNumber, &(Option<Precommit>, _))| {
                 old.as_ref().filter(|_| self.is_new(*number)).and_then(|precommit| precommit.replaces)
@@ -142,12 +132,12 @@ impl<'s> MinerChanges<'s> {
             self.partitions.push(PartitionChange::of(change, gone.then(|| miner.clone())));
         }
         miner.for_each_sector(&mut |found| {
-            self.spend(work::KEPT)?;
+            self.spend(work::RETAINED)?;
             self.sectors.insert(found.sector.number, sides(Terms::of(&found)?, gone));
             Ok(())
         })?;
         miner.for_each_precommit(&mut |precommit| {
-            self.spend(work::KEPT)?;
+            self.spend(work::RETAINED)?;
             self.precommits.insert(precommit.number, sides(precommit, gone));
             Ok(())
         })
@@ -164,8 +154,8 @@ impl<'s> MinerChanges<'s> {
     /// Work of telling one sector that is there, beside what it asks for: among its partitions it is looked for several
     /// times, and each end of its deadline may have done something to it.
     pub(super) fn work_of_sector(&self) -> u64 {
-        let ends = self.closings.periods();
-        work::ITEM + work::LOOK * (16 * self.partitions.len() as u64).saturating_add(8 * ends)
+        let ends = self.deadline_ends.periods();
+        work::ITEM + work::LOOKUP * (16 * self.partitions.len() as u64).saturating_add(8 * ends)
     }
 
     /// Whether the miner itself is gone.
@@ -189,9 +179,9 @@ impl<'s> MinerChanges<'s> {
         self.replaced.contains(&sector)
     }
 
-    /// The numbers of the sectors that changed in standing or in terms.
+    /// The numbers of the sectors that changed in status or in terms.
     pub(super) fn changed(&self) -> Result<SectorSet> {
-        let moved = self.standing.0.moved_to(&self.standing.1);
+        let moved = self.status_sets.0.changed_in(&self.status_sets.1);
         if moved.len() > MOST_CHANGED {
             return Err(Error::Chain(format!(
                 "a miner whose partitions claim {} changed sectors in one tipset",
@@ -219,8 +209,8 @@ impl<'s> MinerChanges<'s> {
     }
 
     /// Where the sectors of the changed partitions stood and stand.
-    pub(super) const fn standing(&self) -> &(Standing, Standing) {
-        &self.standing
+    pub(super) const fn status_sets(&self) -> &(SectorStatusSets, SectorStatusSets) {
+        &self.status_sets
     }
 
     /// The partitions that changed.
@@ -235,7 +225,7 @@ impl<'s> MinerChanges<'s> {
 
     /// Which partitions of a deadline have their window `PoSt` in, in the state before.
     pub(super) fn posted_before(&self, deadline: u64) -> Result<SectorSet> {
-        self.before.as_ref().map_or_else(|| Ok(SectorSet::new()), |miner| miner.posted(deadline))
+        self.before.as_ref().map_or_else(|| Ok(SectorSet::new()), |miner| miner.partitions_posted(deadline))
     }
 
     /// A sector's terms before and after, if it changed.
@@ -248,9 +238,9 @@ impl<'s> MinerChanges<'s> {
     pub(super) fn due_in_null_rounds(&self) -> Result<SectorSet> {
         let mut taken = Vec::new();
         for PartitionChange { change, miner, .. } in &self.partitions {
-            let ends = self.closings.of(change.deadline).take_while(|end| *end < self.height);
+            let ends = self.deadline_ends.of(change.deadline).take_while(|end| *end < self.height);
             if let (Some(miner), Some(before), Some(last)) = (miner, &change.before, ends.last()) {
-                let due = before.due(miner.store(), last)?.into_iter();
+                let due = before.expirations_until(miner.store(), last)?.into_iter();
                 let in_time = due.filter(|entry| self.version() >= 9 || last - entry.epoch < PERIOD);
                 taken.extend(in_time.flat_map(|entry| [entry.on_time, entry.early]));
             }
@@ -260,7 +250,7 @@ impl<'s> MinerChanges<'s> {
 
     /// Where a sector stood and stands.
     pub(super) fn statuses(&self, sector: SectorNumber) -> Result<(Status, Status)> {
-        let changed = (self.standing.0.status(sector), self.standing.1.status(sector));
+        let changed = (self.status_sets.0.status(sector), self.status_sets.1.status(sector));
         if changed != (Status::None, Status::None) || self.partition_of(sector).is_some() {
             return Ok(changed);
         }
@@ -275,15 +265,15 @@ impl<'s> MinerChanges<'s> {
         if self.everywhere.get().is_none()
             && let Some(after) = &self.after
         {
-            let _ = self.everywhere.set(Standing::of(after)?);
+            let _ = self.everywhere.set(SectorStatusSets::of(after)?);
         }
-        let status = self.everywhere.get_or_init(Standing::default).status(sector);
+        let status = self.everywhere.get_or_init(SectorStatusSets::default).status(sector);
         Ok((status, status))
     }
 
     /// Whether a sector was declared to recover.
     pub(super) fn was_recovering(&self, sector: SectorNumber) -> bool {
-        self.standing.0.recovering.contains(sector.0)
+        self.status_sets.0.recovering.contains(sector.0)
     }
 
     /// A sector's terms before and after; where they did not change, those in the state.
@@ -299,7 +289,7 @@ impl<'s> MinerChanges<'s> {
             let (mut moved, mut terms) = (self.changed()?, BTreeMap::new());
             moved = moved.difference(&SectorSet::from_numbers(self.sectors.keys().map(|of| of.0).collect()));
             miner.for_each_sector_in(&moved, &mut |found| {
-                self.spend(work::KEPT)?;
+                self.spend(work::RETAINED)?;
                 terms.insert(found.sector.number, Terms::of(&found)?);
                 Ok(())
             })?;
@@ -328,9 +318,9 @@ impl<'s> MinerChanges<'s> {
     }
 
     /// Where the sector's partition is: before, or for a new sector after.
-    pub(super) fn seat(&self, sector: SectorNumber) -> Option<Seat> {
+    pub(super) fn location(&self, sector: SectorNumber) -> Option<SectorLocation> {
         self.partition_of(sector)
-            .map(|found| Seat { deadline: found.change.deadline, partition: found.change.index })
+            .map(|found| SectorLocation { deadline: found.change.deadline, partition: found.change.index })
     }
 
     /// Whether the state before has the window `PoSt` of the sector's partition in.
@@ -342,54 +332,41 @@ impl<'s> MinerChanges<'s> {
             return Ok(*posted);
         }
         let posted = match &found.miner {
-            Some(miner) => miner.posted(found.change.deadline)?.contains(found.change.index),
+            Some(miner) => miner.partitions_posted(found.change.deadline)?.contains(found.change.index),
             None => false,
         };
         Ok(*found.posted.get_or_init(|| posted))
     }
 
     /// The sectors that a dispute of a deadline's proof is about, by partition, as the state before has them.
-    pub(super) fn disputed(&self, deadline: u64, post: u64) -> Result<Vec<Place>> {
+    pub(super) fn disputed(&self, deadline: u64, post: u64) -> Result<Vec<PartitionSectors>> {
         let Some(before) = &self.before else { return Ok(Vec::new()) };
         // A deadline that closed twice before the messages has had no proof since.
-        let closed = self.closings.of(deadline).filter(|end| *end < self.height).count();
+        let closed = self.deadline_ends.of(deadline).filter(|end| *end < self.height).count();
         if closed > 1 { Ok(Vec::new()) } else { before.disputed(deadline, post, closed == 1) }
     }
 
     /// From when the state before schedules the sector to leave at the end of its deadline, if by now, and how.
-    pub(super) fn due(&self, sector: SectorNumber) -> Result<Option<(Epoch, Due)>> {
+    pub(super) fn queued_expiration(
+        &self,
+        sector: SectorNumber,
+    ) -> Result<Option<(Epoch, QueuedExpiration)>> {
         let Some(found) = self.partition_of(sector) else {
             return Ok(None);
         };
         if found.due.get().is_none() {
             let due = match (&found.miner, &found.change.before) {
-                (Some(miner), Some(partition)) => partition.due(miner.store(), self.height)?,
+                (Some(miner), Some(partition)) => partition.expirations_until(miner.store(), self.height)?,
                 _ => Default::default(),
             };
             let _ = found.due.set(due);
         }
-        self.spend(work::LOOK * found.due.get().map_or(0, Vec::len) as u64)?;
-        let due = |entry: &DueSectors| match sector.0 {
-            sector if entry.on_time.contains(sector) => Some((entry.epoch, Due::OnTime)),
-            sector if entry.early.contains(sector) => Some((entry.epoch, Due::Early)),
+        self.spend(work::LOOKUP * found.due.get().map_or(0, Vec::len) as u64)?;
+        let due = |entry: &ExpirationSet| match sector.0 {
+            sector if entry.on_time.contains(sector) => Some((entry.epoch, QueuedExpiration::OnTime)),
+            sector if entry.early.contains(sector) => Some((entry.epoch, QueuedExpiration::Early)),
             _ => None,
         };
         Ok(found.due.get_or_init(Default::default).iter().find_map(due))
     }
-}
-
-impl<'s> PartitionChange<'s> {
-    /// `miner` is the one before, if there was one.
-    const fn of(change: ChangedPartition, miner: Option<Miner<'s>>) -> Self {
-        Self { change, miner, due: OnceCell::new(), posted: OnceCell::new() }
-    }
-}
-
-/// How the queue of expirations before a tipset says that a sector leaves.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Due {
-    /// At its time.
-    OnTime,
-    /// Before its time, for having been faulty too long.
-    Early,
 }

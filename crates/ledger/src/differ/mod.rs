@@ -2,44 +2,43 @@
 //!
 //! [`Differ`] visits only miners whose state changed, and of those only what differs. It works in three steps:
 //! [`changes`] gathers what is not the same before and after; [`calls`] decodes what the tipset's successful
-//! messages asked of which miner, and [`inside`] what multisigs asked in their place; [`story`] puts the two
-//! together, and [`tale`] does so for one sector: it walks through what ran (crons of the null rounds, messages, the
+//! messages asked of which miner, and [`multisig_calls`] what multisigs asked in their place; [`miner_replay`] puts the two
+//! together, and [`sector_replay`] does so for one sector: it walks through what ran (crons of the null rounds, messages, the
 //! tipset's own cron) and lets each step do to the sector what the outcome allows, so that several changes in one
 //! tipset come out as several events in order.
 
-mod activations;
+pub(crate) mod activations;
+mod actor_rules;
 mod calls;
 mod changes;
-mod closings;
-mod inside;
-mod members;
-mod reckoning;
-mod refute;
-mod registers;
-mod standing;
-mod story;
-mod tale;
-mod terms;
-mod vanished;
+mod deadline_ends;
+mod inference;
+mod miner_context;
+mod miner_replay;
+mod multisig_calls;
+mod multisig_replay;
+mod partition_change;
+mod registries;
+mod sector_replay;
+pub(crate) mod status_sets;
+mod steps;
+pub(crate) mod terms;
+mod transient_sectors;
 
 use std::collections::BTreeMap;
 
-use chain::state::{Actor, Codes, Miner, StateTree};
+use chain::state::{Actor, ActorCodes, Miner, StateTree};
 use chain::{BlockStore, Cid, Epoch, Error, MinerId, Network, Result, SectorNumber, Transition};
 use rayon::prelude::*;
 
 use crate::event::Event;
 use crate::opening::Opening;
-use crate::reading::TipsetEvents;
 use crate::receipts::ReceiptCounts;
-use activations::Activations;
+use crate::tipset_events::TipsetEvents;
+use activations::{Activations, TransitionEvents};
 use calls::Calls;
 use changes::MinerChanges;
-use registers::{BothRegisters, Registers};
-
-pub(crate) use activations::Unsettled;
-pub(crate) use standing::Standing;
-pub(crate) use terms::Terms;
+use registries::{Registries, RegistryPair};
 
 /// Turns the transitions of one chain, in order, into events; the miners of a transition are compared on all cores.
 ///
@@ -47,7 +46,7 @@ pub(crate) use terms::Terms;
 /// CIDs of the chain's manifests.
 #[derive(Debug, Default)]
 pub struct Differ {
-    codes: Codes,
+    codes: ActorCodes,
     activations: Activations,
 }
 
@@ -61,28 +60,28 @@ impl Differ {
     /// A differ of a chain of that network, which has seen nothing yet.
     #[must_use]
     pub fn of(network: Option<Network>) -> Self {
-        Self { codes: Codes::of(network), ..Self::default() }
+        Self { codes: ActorCodes::of(network), ..Self::default() }
     }
 
     /// The code CIDs known so far.
     #[must_use]
-    pub const fn codes(&self) -> &Codes {
+    pub const fn codes(&self) -> &ActorCodes {
         &self.codes
     }
 
-    /// Learns what going on from a state that [`Differ::open`] has not seen needs: the code CIDs that its manifest
+    /// Loads what resuming at a state that [`Differ::open`] has not seen needs: the code CIDs that its manifest
     /// names, and of `activations`, those first seen of sectors, the ones that the state shows no more.
     ///
     /// # Errors
     /// If the state does not read.
-    pub fn learn(
+    pub fn resume_from(
         &mut self,
         store: &dyn BlockStore,
         state: &Cid,
         mut activations: Vec<(MinerId, SectorNumber, Epoch)>,
     ) -> Result<()> {
         let tree = StateTree::open(store, state)?;
-        self.codes.learn(&tree)?;
+        self.codes.add_manifest(&tree)?;
         activations.sort_unstable();
         for of_one in activations.chunk_by(|a, b| a.0 == b.0) {
             let Some((id, ..)) = of_one.first() else { continue };
@@ -114,33 +113,37 @@ impl Differ {
     /// # Errors
     /// If a block that is needed is missing or malformed.
     pub fn events(&mut self, store: &dyn BlockStore, transition: &Transition) -> Result<Vec<Event>> {
-        Ok(self.settle(self.compare(store, transition)?).events)
+        Ok(self.restore_activations(self.compare(store, transition)?).events)
     }
 
     /// Compares the two states of a transition: all of deriving its events that does not depend on those before.
-    pub(crate) fn compare(&self, store: &dyn BlockStore, transition: &Transition) -> Result<Unsettled> {
+    pub(crate) fn compare(
+        &self,
+        store: &dyn BlockStore,
+        transition: &Transition,
+    ) -> Result<TransitionEvents> {
         let mut receipts = ReceiptCounts::of(&transition.messages);
         let inferred = receipts.tipsets_inferred > 0;
         if transition.before == transition.after && !inferred {
-            return Ok(Unsettled { receipts, ..Unsettled::default() });
+            return Ok(TransitionEvents { receipts, ..TransitionEvents::default() });
         }
         let before = StateTree::open(store, &transition.before)?;
         let after = StateTree::open(store, &transition.after)?;
         let miners = self.changed_miners(store, &before, &after, transition.height)?;
         if miners.is_empty() && !inferred {
-            return Ok(Unsettled { receipts, ..Unsettled::default() });
+            return Ok(TransitionEvents { receipts, ..TransitionEvents::default() });
         }
         let calls = Calls::of(&transition.messages, &before, &after, &self.codes)?;
         if inferred {
             self.count_calls_of_the_unchanged(&calls, &miners, &after, transition, &mut receipts)?;
         }
-        let registers = BothRegisters { before: Registers::of(before), after: Registers::of(after) };
+        let registries = RegistryPair { before: Registries::of(before), after: Registries::of(after) };
         let told = miners.par_iter().map(|(id, miner)| {
             let ChangedMiner { before, after, migrated } = miner;
             let changes = MinerChanges::between(before.as_ref(), after.as_ref(), *migrated, transition)?;
-            let judged = refute::judge(&changes, calls.to(*id))?;
-            let mut told = story::tell(*id, &changes, &judged.calls, &registers, transition)?;
-            let uncertain = refute::mark(&mut told.steps, &judged)?;
+            let judged = inference::infer_calls(&changes, calls.to(*id))?;
+            let mut told = miner_replay::replay(*id, &changes, &judged.calls, &registries, transition)?;
+            let uncertain = inference::mark_uncertain(&mut told.steps, &judged)?;
             Ok((told, judged.counts(), uncertain))
         });
         let (mut steps, mut overwritten) = (Vec::new(), Vec::new());
@@ -150,8 +153,8 @@ impl Differ {
             steps.append(&mut told.steps);
             overwritten.append(&mut told.overwritten);
         }
-        let events = story::in_order(steps, transition.height, &transition.messages);
-        Ok(Unsettled { events, receipts, overwritten })
+        let events = steps::in_order(steps, transition.height, &transition.messages);
+        Ok(TransitionEvents { events, receipts, overwritten })
     }
 
     /// Counts the calls to miners that are the same before and after: candidates that cause no event.
@@ -167,14 +170,14 @@ impl Differ {
             let Some(actor) = state.actor(receiver.0)? else { continue };
             let Some(miner) = Miner::of(state.store(), &actor, &self.codes)? else { continue };
             let changes = MinerChanges::between(Some(&miner), Some(&miner), false, transition)?;
-            receipts.add(&refute::judge(&changes, calls)?.counts());
+            receipts.add(&inference::infer_calls(&changes, calls)?.counts());
         }
         Ok(())
     }
 
     /// Finishes the events of a transition, now that those of all before it are finished.
-    pub(crate) fn settle(&mut self, transition: Unsettled) -> TipsetEvents {
-        self.activations.settle(transition)
+    pub(crate) fn restore_activations(&mut self, transition: TransitionEvents) -> TipsetEvents {
+        self.activations.restore(transition)
     }
 
     /// Miners whose state is not the same before and after. A new miner is compared with the empty one that it became
@@ -191,7 +194,7 @@ impl Differ {
             actors.push((id, old, new));
             Ok(())
         })?;
-        let unknown = |codes: &Codes, actor: &Option<Actor>| -> Result<bool> {
+        let unknown = |codes: &ActorCodes, actor: &Option<Actor>| -> Result<bool> {
             Ok(match actor {
                 Some(actor) => codes.kind_of(&actor.code)?.is_none(),
                 None => false,
@@ -200,7 +203,7 @@ impl Differ {
         for (_, _, new) in &actors {
             if unknown(&self.codes, new)? {
                 // A code never seen: an upgrade of the actors, which the new state's manifest names.
-                self.codes.learn_at(after, Some(height))?;
+                self.codes.add_manifest_at(after, Some(height))?;
                 break;
             }
         }
@@ -240,9 +243,4 @@ struct ChangedMiner<'s> {
 /// Whether an actor runs another code than before, which only a migration does to a miner or to one that there is one of.
 fn has_other_code(old: &Option<Actor>, new: &Option<Actor>) -> bool {
     old.as_ref().zip(new.as_ref()).is_some_and(|(old, new)| old.code != new.code)
-}
-
-/// A figure of a sector that no real sector can have.
-fn absurd(sector: SectorNumber) -> Error {
-    Error::Chain(format!("the weights of sector {sector} pass what 128 bits hold"))
 }

@@ -1,9 +1,8 @@
 //! What a sector is committed to: its size, dates, weights and QAP.
 
 use chain::state::SectorRef;
-use chain::{Bytes, Epoch, Result, SectorNumber};
+use chain::{Bytes, Epoch, Error, Result, SectorNumber};
 
-use super::absurd;
 use crate::event::{Backing, Content};
 use crate::qap::quality_adjusted_power;
 
@@ -65,10 +64,15 @@ impl Terms {
         } else {
             quality_adjusted_power(self.size, self.expiration - self.power_base, deals, verified)
         };
-        self.qap = qap.ok_or_else(|| absurd(sector))?;
+        self.qap = qap.ok_or_else(|| overflow_error(sector))?;
         self.backing.content = Content::of(self.full_quality, deals, verified);
         Ok(self)
     }
+}
+
+/// The error of a sector whose weights pass what 128 bits hold.
+pub(super) fn overflow_error(sector: SectorNumber) -> Error {
+    Error::Chain(format!("the weights of sector {sector} pass what 128 bits hold"))
 }
 
 /// QAP of a sector of full quality; `None` if that passes 128 bits.

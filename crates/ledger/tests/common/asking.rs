@@ -77,7 +77,7 @@ pub fn snap_all(method: u64, (deadline, partition): Seat, sectors: &[(u64, &[u8]
 /// By methods 6 (of one sector), 25 and 28.
 pub fn precommit(method: u64, sectors: &[u64]) -> Asked {
     let info = |sector: &u64| {
-        let sealed = link(&chain::message_cid(&[1]).to_bytes());
+        let sealed = link(&chain::dag_cbor_cid(&[1]).to_bytes());
         list(&[uint(8), uint(*sector), sealed, int(0), list(&[]), int(0), NULL.to_vec()])
     };
     let infos: Vec<_> = sectors.iter().map(info).collect();
@@ -86,7 +86,7 @@ pub fn precommit(method: u64, sectors: &[u64]) -> Asked {
 
 /// By methods 7, 26, 34 and 36.
 pub fn onboard(method: u64, sectors: &[u64]) -> Asked {
-    let sealed = || link(&chain::message_cid(&[1]).to_bytes());
+    let sealed = || link(&chain::dag_cbor_cid(&[1]).to_bytes());
     let each = |fields: &dyn Fn(u64) -> Vec<u8>| {
         list(&[list(&sectors.iter().map(|sector| fields(*sector)).collect::<Vec<_>>()), list(&[])])
     };

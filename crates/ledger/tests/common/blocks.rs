@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use chain::{Block, BlockStore, Cid, message_cid};
+use chain::{Block, BlockStore, Cid, dag_cbor_cid};
 use sha2::{Digest, Sha256};
 
 /// Blocks in memory.
@@ -24,7 +24,7 @@ impl Blocks {
 
     /// Keeps a block and links it.
     pub fn put(&mut self, block: Vec<u8>) -> Vec<u8> {
-        let cid = message_cid(&block);
+        let cid = dag_cbor_cid(&block);
         self.0.insert(cid, block);
         link(&cid.to_bytes())
     }

@@ -3,12 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
-use chain::{Cars, Chain, Epoch, MinerId, NoProgress};
+use chain::{CarStore, Chain, Epoch, MinerId, NoProgress};
 use ledger::checks::{Continuity, check_day};
 use ledger::columns::COLUMNS;
-use ledger::identities::{Figure, IDENTITIES, MinerDay};
-use ledger::testing::{MadeUp, MadeUpOptions};
-use ledger::{ChainPower, ChainPowers, Event, Kind, Power, Reading, Row, explain};
+use ledger::identities::{IDENTITIES, MinerDay, Operand};
+use ledger::testing::{SyntheticHistory, SyntheticOptions};
+use ledger::{ChainPower, ChainPowers, Event, EventReader, Kind, Power, Row, explain};
 
 use super::shared;
 
@@ -32,23 +32,23 @@ fn by_miner(powers: impl IntoIterator<Item = ChainPower>) -> BTreeMap<MinerId, C
     powers.into_iter().map(|power| (power.miner, power)).collect()
 }
 
-pub fn made_up(options: MadeUpOptions, days: usize) -> History {
-    let day = |day: ledger::testing::MadeUpDay| Day {
+pub fn made_up(options: SyntheticOptions, days: usize) -> History {
+    let day = |day: ledger::testing::SyntheticDay| Day {
         epochs: day.first_epoch..day.first_epoch + chain::EPOCHS_PER_DAY,
         events: day.events,
         powers: by_miner(day.powers),
     };
-    History { days: MadeUp::new(options).take(days).map(day).collect(), whole: true }
+    History { days: SyntheticHistory::new(options).take(days).map(day).collect(), whole: true }
 }
 
 /// The closed days of a chain with known truth.
 pub fn chain_history(name: &str) -> Option<History> {
     let path = shared(&format!("{name}.car.zst"))?;
     let cache = tempfile::tempdir().unwrap();
-    let cars = Cars::open(&[path], cache.path(), &NoProgress).unwrap();
+    let cars = CarStore::open(&[path], cache.path(), &NoProgress).unwrap();
     let chain = Chain::open(&cars, cars.roots()).unwrap();
     let clock = chain.clock();
-    let (opening, mut reading) = Reading::open(&chain, 0).unwrap();
+    let (opening, mut reading) = EventReader::open(&chain, 0).unwrap();
     let mut events = opening.all().unwrap();
     let (mut powers, mut days) = (ChainPowers::default(), Vec::new());
     let mut day = clock.day_of(chain.tipsets()[0].height);
@@ -99,7 +99,7 @@ impl Held {
             }
             let mut events: BTreeMap<MinerId, Vec<Event>> = BTreeMap::new();
             for event in &day.events {
-                if let Some(problem) = continuity.follow(event) {
+                if let Some(problem) = continuity.check(event) {
                     held.fail("continuity across days", problem);
                 }
                 events.entry(event.miner).or_default().push(event.clone());
@@ -114,11 +114,11 @@ impl Held {
                 let nothing = ChainPower { miner, claim: none, live: none, faulty: none, unproven: none };
                 let power = day.powers.get(&miner).copied().unwrap_or(nothing);
                 let miner_day = MinerDay { previous, row: &row, power, opening };
-                for (identity, difference) in miner_day.broken() {
+                for (identity, difference) in miner_day.violations() {
                     let problem = format!("{miner} {}: {identity} fails by {difference:?}", identity.name);
                     held.fail(identity.name, problem);
                 }
-                for column in miner_day.broken_statistics() {
+                for column in miner_day.wrong_statistics() {
                     held.fail(column.name, format!("{miner} {}", column.name));
                 }
                 if explained {
@@ -138,7 +138,7 @@ impl Held {
             return;
         }
         for column in COLUMNS {
-            if !explain(column, day.previous, day.row, events).unwrap().closes() {
+            if !explain(column, day.previous, day.row, events).unwrap().adds_up() {
                 self.fail("explain", format!("{}: {} does not close", day.power.miner, column.name));
             }
         }
@@ -150,7 +150,7 @@ impl Held {
     }
 
     fn seen(&mut self, day: &MinerDay<'_>) {
-        let moved = |figure: Figure| day.value(figure) != Some(0);
+        let moved = |figure: Operand| day.value(figure) != Some(0);
         let moved = IDENTITIES.iter().filter(|of| of.terms.iter().all(|term| moved(term.figure)));
         self.identities.extend(moved.map(|identity| identity.name));
     }

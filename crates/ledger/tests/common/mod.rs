@@ -10,8 +10,8 @@ use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::path::PathBuf;
 
-use chain::{Bytes, Cars, Chain, Day, Epoch, MinerId, NoProgress};
-use ledger::{ChainPower, ChainPowers, Event, Portrait, Power, Reading, Status};
+use chain::{Bytes, CarStore, Chain, Day, Epoch, MinerId, NoProgress};
+use ledger::{ChainPower, ChainPowers, Event, EventReader, MinerSummary, Power, Status};
 use serde_json::Value;
 
 /// A file of the chains with known truth; `None` with a printed reason where they are absent (on stderr itself: what
@@ -114,14 +114,14 @@ pub fn replay(name: &str) -> Option<Replay> {
 pub fn deviating(name: &str) -> Option<Replay> {
     let path = shared(&format!("{name}.car.zst"))?;
     let cache = tempfile::tempdir().unwrap();
-    let cars = Cars::open(&[path], cache.path(), &NoProgress).unwrap();
+    let cars = CarStore::open(&[path], cache.path(), &NoProgress).unwrap();
     Some(replay_of(&cars))
 }
 
-pub fn replay_of(cars: &Cars) -> Replay {
+pub fn replay_of(cars: &CarStore) -> Replay {
     let chain = Chain::open(cars, cars.roots()).unwrap();
     let clock = chain.clock();
-    let (opening, mut reading) = Reading::open(&chain, 0).unwrap();
+    let (opening, mut reading) = EventReader::open(&chain, 0).unwrap();
     let mut pending = opening.all().unwrap();
     let mut powers = ChainPowers::default();
     let mut balances: BTreeMap<MinerId, Balance> = BTreeMap::new();
@@ -158,7 +158,7 @@ pub fn replay_of(cars: &Cars) -> Replay {
 }
 
 /// What the chain should say of a miner's power, by its sectors one by one.
-pub fn portrayed(miner: MinerId, portrait: &Portrait) -> ChainPower {
+pub fn portrayed(miner: MinerId, portrait: &MinerSummary) -> ChainPower {
     let [claim, faulty, unproven] = [portrait.active, portrait.faulty, portrait.unproven].map(|of| of.power);
     let sum = |of: fn(Power) -> Bytes| Bytes([claim, faulty, unproven].map(|power| of(power).0).iter().sum());
     let live = Power { rbp: sum(|power| power.rbp), qap: sum(|power| power.qap) };

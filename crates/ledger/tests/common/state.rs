@@ -8,7 +8,7 @@ mod blocks;
 use std::collections::BTreeMap;
 
 use chain::{
-    Address, Cid, Epoch, Executed, Message, MinerId, Receipt, SectorNumber, Transition, message_cid,
+    Address, Cid, Epoch, ExecutedMessage, Message, MinerId, Receipt, SectorNumber, Transition, dag_cbor_cid,
 };
 use ledger::checks::check_day;
 use ledger::{Differ, Event};
@@ -149,7 +149,7 @@ pub fn events_since(
     heights: (i64, i64),
     sent: &[Sent],
 ) -> Vec<Event> {
-    let executed = |(nonce, (method, params, returned)): (u64, &Sent)| Executed {
+    let executed = |(nonce, (method, params, returned)): (u64, &Sent)| ExecutedMessage {
         message: message((100, nonce), MINER.0, *method, params),
         receipt: Some(Receipt { exit_code: 0, returned: returned.clone() }),
     };
@@ -162,7 +162,7 @@ pub fn told(
     before: &State,
     after: &State,
     height: i64,
-    messages: Vec<Executed>,
+    messages: Vec<ExecutedMessage>,
 ) -> Vec<Event> {
     told_since(differ, before, after, (height - 1, height), messages)
 }
@@ -173,7 +173,7 @@ pub fn told_since(
     before: &State,
     after: &State,
     (parent, height): (i64, i64),
-    messages: Vec<Executed>,
+    messages: Vec<ExecutedMessage>,
 ) -> Vec<Event> {
     let mut blocks = Blocks::default();
     let (before, after) = (before.put(&mut blocks), after.put(&mut blocks));
@@ -215,7 +215,7 @@ pub fn gone_on(state: &State, sector: u64, first: i64) -> Differ {
     let mut blocks = Blocks::default();
     let root = state.put(&mut blocks);
     let mut differ = Differ::new();
-    differ.learn(&blocks, &root, vec![(MINER, SectorNumber(sector), Epoch(first))]).unwrap();
+    differ.resume_from(&blocks, &root, vec![(MINER, SectorNumber(sector), Epoch(first))]).unwrap();
     differ
 }
 
@@ -266,7 +266,7 @@ impl State {
     fn code(&self, name: &str) -> Vec<u8> {
         let name = format!("fil/{}/{name}", self.actors);
         match self.unpublished {
-            Some(_) => message_cid(name.as_bytes()).to_bytes(),
+            Some(_) => dag_cbor_cid(name.as_bytes()).to_bytes(),
             None => [&[1, 0x55, 0, name.len() as u8], name.as_bytes()].concat(),
         }
     }
@@ -487,7 +487,7 @@ impl Multisig {
         let locked = [bytes(&[]), int(0), int(0)];
         let fields = [addresses(&self.signers), uint(self.threshold), int(self.next)];
         let state = list(&[&fields[..], &locked, &[pending]].concat());
-        if self.absent { link(&message_cid(&state).to_bytes()) } else { blocks.put(state) }
+        if self.absent { link(&dag_cbor_cid(&state).to_bytes()) } else { blocks.put(state) }
     }
 }
 
@@ -497,5 +497,5 @@ fn key(number: u64) -> Vec<u8> {
 }
 
 pub fn sealed_cid(seed: u8) -> Vec<u8> {
-    message_cid(&[seed]).to_bytes()
+    dag_cbor_cid(&[seed]).to_bytes()
 }

@@ -8,10 +8,10 @@ use std::sync::Mutex;
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
-use chain::state::{ActorKind, Codes, StateTree};
+use chain::state::{ActorCodes, ActorKind, StateTree};
 use chain::{
-    Amt, AttoFil, Block, BlockStore, Bytes, Cars, Cid, Epoch, Executed, Hamt, Message, MinerId, NoProgress,
-    Reader, Receipt, SectorNumber, SectorSet, Transition,
+    Amt, AttoFil, Block, BlockStore, Bytes, CarStore, Cid, Epoch, ExecutedMessage, Hamt, Message, MinerId,
+    NoProgress, Reader, Receipt, SectorNumber, SectorSet, Transition,
 };
 use ledger::checks::check_day;
 use ledger::{Backing, Cause, Content, Differ, Event, Kind, Status};
@@ -19,7 +19,7 @@ use serde_json::Value;
 
 /// A store that notes what it was asked for and has not.
 pub struct Watched {
-    pub blocks: Cars,
+    pub blocks: CarStore,
     pub absent: Mutex<Vec<Cid>>,
 }
 
@@ -38,7 +38,7 @@ pub struct Vector {
     pub name: String,
     pub actors: u8,
     pub epoch: Epoch,
-    pub executed: Vec<Executed>,
+    pub executed: Vec<ExecutedMessage>,
     pub before: Cid,
     pub after: Cid,
     pub store: Watched,
@@ -53,7 +53,7 @@ impl Vector {
         flate2::read::GzDecoder::new(&*base64(&vector["car"])).read_to_end(&mut car).unwrap();
         let file = folder.path().join("vector.car");
         std::fs::write(&file, car).unwrap();
-        let blocks = Cars::open(&[file], folder.path(), &NoProgress).unwrap();
+        let blocks = CarStore::open(&[file], folder.path(), &NoProgress).unwrap();
         let root =
             |side: &str| vector[side]["state_tree"]["root_cid"]["/"].as_str().unwrap().parse().unwrap();
         let [messages, receipts, variants] = [
@@ -63,7 +63,7 @@ impl Vector {
         ]
         .map(|list| list.as_array().unwrap());
         assert!(messages.len() < 2 && messages.len() == receipts.len() && variants.len() == 1);
-        let executed = |(message, receipt): (&Value, &Value)| Executed {
+        let executed = |(message, receipt): (&Value, &Value)| ExecutedMessage {
             message: Message::decode(&base64(&message["bytes"])).unwrap(),
             receipt: Some(Receipt {
                 exit_code: receipt["exit_code"].as_i64().unwrap(),
@@ -107,7 +107,7 @@ impl Vector {
         }
         let mut miners = Vec::new();
         let diff = after.diff(&before, &mut |id, old, _| {
-            let kind = old.and_then(|old| Codes::new().kind_of(&old.code).unwrap());
+            let kind = old.and_then(|old| ActorCodes::new().kind_of(&old.code).unwrap());
             miners.extend(matches!(kind, Some((ActorKind::Miner, _))).then_some(id));
             Ok(())
         });
@@ -159,7 +159,7 @@ impl Vector {
     pub fn side(&self, root: &Cid, miner: u64) -> Side<'_> {
         let tree = StateTree::open(&self.store.blocks, root).unwrap();
         let actor = tree.actor(miner).unwrap().unwrap();
-        let (_, layout) = Codes::new().kind_of(&actor.code).unwrap().unwrap();
+        let (_, layout) = ActorCodes::new().kind_of(&actor.code).unwrap().unwrap();
         assert_eq!(layout.version, self.actors, "{}", self.name);
         let state = self.store.blocks.get(&actor.head).unwrap().unwrap().to_vec();
         Side { store: &self.store.blocks, root: *root, state, actors: self.actors }
@@ -173,7 +173,7 @@ impl Vector {
 
 /// A miner's state on one side of a vector. Positions are those of actors v1.
 pub struct Side<'v> {
-    pub store: &'v Cars,
+    pub store: &'v CarStore,
     pub root: Cid,
     pub state: Vec<u8>,
     pub actors: u8,

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use chain::{Cid, Day, Epoch, MinerId, Way};
+use chain::{Cid, Day, Epoch, MinerId, WalkOptions};
 use clap::{Args, Subcommand, ValueEnum};
 
 use super::{DataDir, epoch, rounds};
@@ -56,20 +56,20 @@ pub(crate) struct StateSelector {
 #[derive(Clone, Copy, Debug, Args)]
 pub(crate) struct EmptyRounds {
     /// Most empty rounds between two tipsets; more are taken for damage, but right above genesis
-    #[arg(long, value_name = "N", value_parser = rounds, default_value_t = Way::EMPTY_ROUNDS)]
+    #[arg(long, value_name = "N", value_parser = rounds, default_value_t = WalkOptions::EMPTY_ROUNDS)]
     pub(crate) empty_rounds: i64,
 }
 
 impl EmptyRounds {
     /// How to read a chain up to its head, or to a lower tipset.
-    pub(crate) const fn to(self, head: Option<Epoch>) -> Way {
-        Way { head, empty_rounds: self.empty_rounds }
+    pub(crate) const fn to(self, head: Option<Epoch>) -> WalkOptions {
+        WalkOptions { head, empty_rounds: self.empty_rounds }
     }
 }
 
 impl StateSelector {
     /// How to read the chain.
-    pub(crate) const fn way(&self) -> Way {
+    pub(crate) const fn way(&self) -> WalkOptions {
         self.rounds.to(self.head)
     }
 }

@@ -3,8 +3,8 @@
 use std::io::Write;
 use std::path::PathBuf;
 
-use chain::{Cars, Chain, Clock};
-use ledger::{Backing, Event, Reading};
+use chain::{CarStore, Chain, Clock};
+use ledger::{Backing, Event, EventReader};
 use serde::Serialize;
 
 use super::{warn_if_ahead, with_file_context};
@@ -14,7 +14,7 @@ use crate::output::{self, Align};
 use crate::progress_bar::ProgressBars;
 
 pub(crate) fn run(arguments: Events) -> anyhow::Result<()> {
-    let cars = Cars::open(&arguments.cars, &arguments.data.cache()?, &ProgressBars::default())?;
+    let cars = CarStore::open(&arguments.cars, &arguments.data.cache()?, &ProgressBars::default())?;
     let files = &arguments.cars;
     let way = arguments.rounds.to(arguments.head);
     let chain = with_file_context(Chain::open_at(&cars, cars.roots(), way), files)?;
@@ -68,7 +68,7 @@ fn for_each_event(
     files: &[PathBuf],
     visit: &mut dyn FnMut(&Event) -> anyhow::Result<()>,
 ) -> anyhow::Result<()> {
-    let (opening, reading) = with_file_context(Reading::open(chain, 0), files)?;
+    let (opening, reading) = with_file_context(EventReader::open(chain, 0), files)?;
     for batch in opening {
         with_file_context(batch, files)?.iter().try_for_each(&mut *visit)?;
     }

@@ -35,7 +35,7 @@ pub(crate) async fn run(arguments: Explain) -> anyhow::Result<ExitCode> {
         })?,
         ReportFormat::Table => print_table(&explanation, &provenance, arguments.events)?,
     }
-    Ok(if explanation.closes() { ExitCode::SUCCESS } else { ExitCode::from(EXIT_MISMATCH) })
+    Ok(if explanation.adds_up() { ExitCode::SUCCESS } else { ExitCode::from(EXIT_MISMATCH) })
 }
 
 #[derive(Serialize)]
@@ -102,7 +102,7 @@ fn print_explanation(
             }
         ));
     }
-    let closes = if explanation.closes() {
+    let closes = if explanation.adds_up() {
         ""
     } else {
         "  which the parts do not make: the lake is damaged, see `sectorscope reconcile --deep`"

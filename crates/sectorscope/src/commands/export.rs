@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Context, bail};
-use chain::{NoProgress, Progress};
+use chain::{NoProgress, ProgressSink};
 use lake::{Dataset, ExportSelection, OutputFormat};
 use tempfile::NamedTempFile;
 
@@ -55,7 +55,7 @@ async fn export(
     let export = lake::Export::open(&arguments.data.lake()?, &selection).await?;
     let Some(target) = target else {
         // Rows on the screen and a bar between them would be neither.
-        let progress: Arc<dyn Progress> =
+        let progress: Arc<dyn ProgressSink> =
             if stdout().is_terminal() { Arc::new(NoProgress) } else { Arc::new(ProgressBars::default()) };
         export.write(form, Box::new(stdout()), progress).await?;
         return Ok(());

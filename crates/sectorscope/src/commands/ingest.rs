@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use chain::{Cars, Chain, Day, Way};
+use chain::{CarStore, Chain, Day, WalkOptions};
 use ingest::{Options, Report};
 use lake::{ColumnChange, DayChange, EventChange, Lake, LaterDays};
 use serde::Serialize;
@@ -43,7 +43,8 @@ pub(crate) async fn cars(
     options: Options,
     compact: bool,
 ) -> anyhow::Result<String> {
-    let (report, last_closed) = ingest_cars(data, files, Way::default(), options, compact, &|_| {}).await?;
+    let (report, last_closed) =
+        ingest_cars(data, files, WalkOptions::default(), options, compact, &|_| {}).await?;
     Ok(summary(&report, last_closed))
 }
 
@@ -52,21 +53,21 @@ pub(crate) async fn cars(
 async fn ingest_cars(
     data: &DataDir,
     files: &[PathBuf],
-    way: Way,
+    way: WalkOptions,
     options: Options,
     compact: bool,
     opened: &dyn Fn(&Chain<'_>),
 ) -> anyhow::Result<(Report, Option<Day>)> {
     let bars = ProgressBars::default();
-    let cars = Cars::open(files, &data.cache()?, &bars)?;
+    let cars = CarStore::open(files, &data.cache()?, &bars)?;
     let source = with_file_context(ingest::Source::open(&cars, files, way), files)?;
     if let Some(chain) = source.newest() {
         opened(chain);
     }
     let mut lake = Lake::open(&data.lake()?).await?;
-    let report = match ingest::cars(&mut lake, source, options, &bars).await {
+    let report = match ingest::ingest_snapshots(&mut lake, source, options, &bars).await {
         Ok(report) => report,
-        Err(error @ (ingest::Error::Chain(_) | ingest::Error::Hole { .. })) => {
+        Err(error @ (ingest::Error::Chain(_) | ingest::Error::IncompleteSource { .. })) => {
             return with_file_context(Err(error), files);
         }
         Err(error) => return Err(error.into()),
@@ -125,7 +126,7 @@ impl IngestReport {
         let Report { source, closed, events, unfinished, later } = report;
         Self {
             source: source.clone(),
-            closed: closed.as_ref().map(|days| [days.start().to_string(), days.end().to_string()]),
+            closed: closed.as_ref().map(|days| [days.first().to_string(), days.last().to_string()]),
             events: *events,
             unfinished: unfinished.to_string(),
             later_kept: later.kept,
@@ -220,7 +221,7 @@ fn summary(report: &Report, last_closed: Option<Day>) -> String {
             "{source}: nothing new; its finished days are all in the lake ({unfinished} is not finished)"
         ),
         Some(closed) => {
-            let days = i64::from(closed.end().unix_days()) - i64::from(closed.start().unix_days()) + 1;
+            let days = closed.len();
             let days_of = |count: u64| if count == 1 { "day" } else { "days" };
             let after = match later {
                 LaterDays { kept: 0, dropped: 0, .. } => String::new(),
@@ -231,9 +232,9 @@ fn summary(report: &Report, last_closed: Option<Day>) -> String {
             };
             format!(
                 "{source}: closed {days} {}, {} to {}, with {events} events ({unfinished} is not finished){after}",
-                days_of(days.unsigned_abs()),
-                closed.start(),
-                closed.end(),
+                days_of(days),
+                closed.first(),
+                closed.last(),
             )
         }
     }

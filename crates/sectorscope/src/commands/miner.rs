@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use anyhow::bail;
-use chain::{Cars, Clock, Epoch, MinerId};
-use ledger::{Content, Holding, Portrait, Power};
+use chain::{CarStore, Clock, Epoch, MinerId};
+use ledger::{Content, MinerSummary, Power, SectorTotals};
 use serde::Serialize;
 
 use super::state_at::StateAt;
@@ -90,7 +90,7 @@ impl PowerReport {
 }
 
 impl TotalsReport {
-    fn of(holding: &Holding) -> Self {
+    fn of(holding: &SectorTotals) -> Self {
         Self {
             sectors: holding.sectors,
             power: PowerReport::of(holding.power),
@@ -109,7 +109,7 @@ impl TotalsReport {
 }
 
 pub(crate) fn run(arguments: &Miner) -> anyhow::Result<()> {
-    let cars = Cars::open(&arguments.cars, &arguments.data.cache()?, &ProgressBars::default())?;
+    let cars = CarStore::open(&arguments.cars, &arguments.data.cache()?, &ProgressBars::default())?;
     let state = with_file_context(StateAt::open(&cars, &arguments.at), &arguments.cars)?;
     let Some(report) = with_file_context(build_report(&state, arguments.miner), &arguments.cars)? else {
         let place = state.height().map_or("in that state".to_owned(), |height| format!("at height {height}"));
@@ -130,9 +130,9 @@ fn build_report(state: &StateAt<'_>, id: MinerId) -> chain::Result<Option<MinerR
     let Some(miner) = chain::state::Miner::of(state.tree.store(), &actor, &state.codes)? else {
         return Ok(None);
     };
-    let portrait = Portrait::of(&miner)?;
+    let portrait = MinerSummary::of(&miner)?;
     let (claim, clock) = (state.powers.of(id).claim, state.clock());
-    let deadline = |(index, of): (&u64, &ledger::DeadlinePortrait)| DeadlineReport {
+    let deadline = |(index, of): (&u64, &ledger::DeadlineSummary)| DeadlineReport {
         deadline: *index,
         partitions: of.partitions,
         live: of.live,
@@ -158,8 +158,8 @@ fn build_report(state: &StateAt<'_>, id: MinerId) -> chain::Result<Option<MinerR
 }
 
 /// Expirations by month, or by spans of epochs where no clock tells months.
-fn expirations(portrait: &Portrait, clock: Option<Clock>) -> Vec<ExpirationReport> {
-    let mut periods: BTreeMap<i64, (String, BTreeMap<Content, Holding>)> = BTreeMap::new();
+fn expirations(portrait: &MinerSummary, clock: Option<Clock>) -> Vec<ExpirationReport> {
+    let mut periods: BTreeMap<i64, (String, BTreeMap<Content, SectorTotals>)> = BTreeMap::new();
     for (epoch, by_content) in &portrait.expirations {
         let (order, name) = period(*epoch, clock);
         let (_, sums) = periods.entry(order).or_insert_with(|| (name, BTreeMap::new()));
@@ -167,9 +167,9 @@ fn expirations(portrait: &Portrait, clock: Option<Clock>) -> Vec<ExpirationRepor
             sums.entry(*content).or_default().add(holding);
         }
     }
-    let expiring = |(period, sums): (String, BTreeMap<Content, Holding>)| {
+    let expiring = |(period, sums): (String, BTreeMap<Content, SectorTotals>)| {
         let of = |content| TotalsReport::of(&sums.get(&content).copied().unwrap_or_default());
-        let mut all = Holding::default();
+        let mut all = SectorTotals::default();
         sums.values().for_each(|holding| all.add(holding));
         ExpirationReport {
             period,

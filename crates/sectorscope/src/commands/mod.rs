@@ -36,7 +36,7 @@ where
 /// Says so if a chain's head is ahead of this machine's clock: either may be wrong.
 fn warn_if_ahead(chain: &Chain<'_>) {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).ok();
-    let ahead = now.and_then(|now| chain.ahead_of(i64::try_from(now.as_secs()).ok()?));
+    let ahead = now.and_then(|now| chain.seconds_ahead_of(i64::try_from(now.as_secs()).ok()?));
     if let (Some(seconds), Some(head)) = (ahead, chain.tipsets().last()) {
         tracing::warn!(
             target: "sectorscope::clock",

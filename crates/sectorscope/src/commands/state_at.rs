@@ -1,7 +1,7 @@
 //! The chain state that a command inspects.
 
-use chain::state::{Codes, Miner, StateTree};
-use chain::{Cars, Chain, Cid, Clock, Epoch, MinerId};
+use chain::state::{ActorCodes, Miner, StateTree};
+use chain::{CarStore, Chain, Cid, Clock, Epoch, MinerId};
 use ledger::ChainPowers;
 
 use super::warn_if_ahead;
@@ -13,13 +13,13 @@ pub(crate) struct StateAt<'s> {
     pub(crate) chain: Option<Chain<'s>>,
     pub(crate) state: Cid,
     pub(crate) tree: StateTree<'s>,
-    pub(crate) codes: Codes,
+    pub(crate) codes: ActorCodes,
     pub(crate) powers: ChainPowers,
 }
 
 impl<'s> StateAt<'s> {
     /// Opens the state that is meant.
-    pub(crate) fn open(cars: &'s Cars, at: &StateSelector) -> chain::Result<Self> {
+    pub(crate) fn open(cars: &'s CarStore, at: &StateSelector) -> chain::Result<Self> {
         match at.state_root {
             Some(root) => Self::bare(cars, root),
             None => {
@@ -31,23 +31,23 @@ impl<'s> StateAt<'s> {
     }
 
     /// Opens the state under a root, without a chain.
-    pub(crate) fn bare(cars: &'s Cars, root: Cid) -> chain::Result<Self> {
+    pub(crate) fn bare(cars: &'s CarStore, root: Cid) -> chain::Result<Self> {
         Self::of(cars, root, None)
     }
 
     /// Opens the state at the head of a chain.
-    pub(crate) fn at_head(cars: &'s Cars, chain: Chain<'s>) -> chain::Result<Self> {
+    pub(crate) fn at_head(cars: &'s CarStore, chain: Chain<'s>) -> chain::Result<Self> {
         let head = chain.tipsets().last().map(|head| head.parent_state_root);
         let head = head.ok_or_else(|| chain::Error::Chain("the chain has no tipset".into()))?;
         Self::of(cars, head, Some(chain))
     }
 
-    fn of(cars: &'s Cars, state: Cid, chain: Option<Chain<'s>>) -> chain::Result<Self> {
+    fn of(cars: &'s CarStore, state: Cid, chain: Option<Chain<'s>>) -> chain::Result<Self> {
         let tree = StateTree::open(cars, &state)?;
-        let codes = Codes::of(chain.as_ref().and_then(Chain::network));
+        let codes = ActorCodes::of(chain.as_ref().and_then(Chain::network));
         let left_at =
             chain.as_ref().map(|chain| chain.parent_height(chain.tipsets().len().saturating_sub(1)));
-        codes.learn_at(&tree, left_at.transpose()?)?;
+        codes.add_manifest_at(&tree, left_at.transpose()?)?;
         let mut powers = ChainPowers::default();
         powers.advance(cars, &state, &codes)?;
         Ok(Self { chain, state, tree, codes, powers })

@@ -73,7 +73,7 @@ pub fn of_heights(heights: &[(i64, i64)]) -> (Folded, Vec<Cid>) {
 
 /// A link to a block that is in no file.
 fn nowhere(what: &[u8]) -> Vec<u8> {
-    super::blocks::link(&chain::message_cid(what).to_bytes())
+    super::blocks::link(&chain::dag_cbor_cid(what).to_bytes())
 }
 
 /// A header of genesis, where every chain ends.

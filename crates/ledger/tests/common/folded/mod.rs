@@ -11,9 +11,9 @@ mod states;
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use chain::state::{Codes, Miner, StateTree};
-use chain::{Block, BlockStore, Budget, Chain, Cid, Result, Stretch};
-use ledger::{ChainPowers, Portrait, Reading};
+use chain::state::{ActorCodes, Miner, StateTree};
+use chain::{Block, BlockStore, Budget, Chain, ChainSegment, Cid, Result};
+use ledger::{ChainPowers, EventReader, MinerSummary};
 
 pub use blocks::{Blocks, link};
 pub use chains::of_heights;
@@ -32,12 +32,12 @@ impl Folded {
     /// Of these blocks, with the budget of a file of their size.
     pub fn of(blocks: Blocks, roots: Vec<Cid>) -> Self {
         let bytes = blocks.iter().map(|(_, block)| block.len() as u64 + 40).sum();
-        Self { blocks, roots, budget: Budget::of_bytes(bytes), largest: AtomicU64::new(0) }
+        Self { blocks, roots, budget: Budget::for_bytes(bytes), largest: AtomicU64::new(0) }
     }
 
     /// The same with another budget.
     pub fn with_most(self, most: u64) -> Self {
-        Self { budget: Budget::bounded(self.bytes(), most), ..self }
+        Self { budget: Budget::with_limit(self.bytes(), most), ..self }
     }
 
     /// Bytes of a file that holds them.
@@ -71,7 +71,7 @@ fn section(cid: &[u8], block: &[u8]) -> Vec<u8> {
 
 impl BlockStore for Folded {
     fn get(&self, cid: &Cid) -> Result<Option<Block<'_>>> {
-        self.budget.asked(self.blocks.get(cid)?)
+        self.budget.charge_block(self.blocks.get(cid)?)
     }
 
     fn spend(&self, work: u64) -> Result<()> {
@@ -81,30 +81,30 @@ impl BlockStore for Folded {
 }
 
 /// A way of reading some files.
-pub type Way = fn(&dyn BlockStore, &[Cid]) -> Result<()>;
+pub type WalkOptions = fn(&dyn BlockStore, &[Cid]) -> Result<()>;
 
 /// How the commands read files: each way by a name.
-pub const WAYS: [(&str, Way); 3] = [("open", open), ("look", look), ("follow", follow)];
+pub const WAYS: [(&str, WalkOptions); 3] = [("open", open), ("look", look), ("follow", follow)];
 
-fn stretches<'s>(store: &'s dyn BlockStore, roots: &[Cid]) -> Result<Vec<Stretch<'s>>> {
-    Chain::stretches(store, roots.iter().copied(), None)
+fn segments<'s>(store: &'s dyn BlockStore, roots: &[Cid]) -> Result<Vec<ChainSegment<'s>>> {
+    Chain::segments(store, roots.iter().copied(), None)
 }
 
 /// What all commands do, and the counts of `car info`.
 fn open(store: &dyn BlockStore, roots: &[Cid]) -> Result<()> {
-    stretches(store, roots)?.iter().try_for_each(|stretch| stretch.chain.without_receipts().map(drop))
+    segments(store, roots)?.iter().try_for_each(|segment| segment.chain.tipsets_without_receipts().map(drop))
 }
 
 /// As `car info` and `miner`: everything of the newest state.
 fn look(store: &dyn BlockStore, roots: &[Cid]) -> Result<()> {
-    let chain = stretches(store, roots)?.remove(0).chain;
+    let chain = segments(store, roots)?.remove(0).chain;
     let Some(head) = chain.tipsets().last() else { return Ok(()) };
     let tree = StateTree::open(store, &head.parent_state_root)?;
-    let codes = Codes::of(chain.network());
-    codes.learn(&tree)?;
+    let codes = ActorCodes::of(chain.network());
+    codes.add_manifest(&tree)?;
     ChainPowers::default().advance(store, &head.parent_state_root, &codes)?;
     for (_, miner) in Miner::all(&tree, &codes)? {
-        Portrait::of(&miner)?;
+        MinerSummary::of(&miner)?;
     }
     Ok(())
 }
@@ -112,8 +112,8 @@ fn look(store: &dyn BlockStore, roots: &[Cid]) -> Result<()> {
 /// As `car verify`, `events` and `ingest`: the opening, every transition, and the powers after each. As many events are
 /// held as `ingest` holds of a day.
 fn follow(store: &dyn BlockStore, roots: &[Cid]) -> Result<()> {
-    for Stretch { chain, .. } in stretches(store, roots)? {
-        let (opening, mut reading) = Reading::open(&chain, 0)?;
+    for ChainSegment { chain, .. } in segments(store, roots)? {
+        let (opening, mut reading) = EventReader::open(&chain, 0)?;
         for batch in opening {
             batch?;
         }

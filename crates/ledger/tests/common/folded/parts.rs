@@ -257,7 +257,7 @@ pub fn sector(number: u64) -> Vec<u8> {
 }
 
 pub fn sealed() -> Vec<u8> {
-    chain::message_cid(b"sealed").to_bytes()
+    chain::dag_cbor_cid(b"sealed").to_bytes()
 }
 
 /// Key and value of a pre-commit with some deals.

@@ -1,6 +1,6 @@
 //! The coverage of a set of files: which heights have states, which days can be closed, and what is missing between.
 
-use chain::{Clock, Stretch};
+use chain::{ChainSegment, Clock};
 use serde::Serialize;
 
 use crate::output;
@@ -40,8 +40,8 @@ struct MissingHeights {
 
 impl StretchCoverage {
     /// What a stretch has to tell; `None` if it has no tipset.
-    pub(super) fn of(stretch: &Stretch<'_>) -> chain::Result<Option<Self>> {
-        let Stretch { chain, hole } = stretch;
+    pub(super) fn of(stretch: &ChainSegment<'_>) -> chain::Result<Option<Self>> {
+        let ChainSegment { chain, missing: hole } = stretch;
         let clock = chain.clock();
         let point = |tipset: &chain::Tipset| TipsetPosition {
             height: tipset.height.0,
@@ -55,8 +55,8 @@ impl StretchCoverage {
             tipsets: chain.tipsets().len(),
             first: point(first),
             head: point(head),
-            days: chain.whole_days().map(|days| [days.start(), days.end()].map(ToString::to_string)),
-            without_receipts: chain.without_receipts()?,
+            days: chain.whole_days().map(|days| [days.first(), days.last()].map(|day| day.to_string())),
+            without_receipts: chain.tipsets_without_receipts()?,
             not_whole: None,
             missing_below: hole.as_ref().and_then(|hole| MissingHeights::of(hole, clock)),
         }))

@@ -1,7 +1,7 @@
 //! `sectorscope car info`: what the files are, how far the chain reads, and who is in its newest state.
 
-use chain::{CarFile, Cars, Chain, Network, Stretch, Way};
-use ledger::Portrait;
+use chain::{CarFile, CarStore, Chain, ChainSegment, Network, WalkOptions};
+use ledger::MinerSummary;
 use serde::Serialize;
 
 use super::super::state_at::StateAt;
@@ -84,7 +84,7 @@ struct MinerInfo {
 }
 
 pub(super) fn run(look: &CarInput) -> anyhow::Result<()> {
-    let cars = Cars::open(&look.files, &look.data.cache()?, &ProgressBars::default())?;
+    let cars = CarStore::open(&look.files, &look.data.cache()?, &ProgressBars::default())?;
     let info = with_file_context(collect_info(&cars, &look.at), &look.files)?;
     match look.format {
         ReportFormat::Json => output::json(&info),
@@ -92,12 +92,12 @@ pub(super) fn run(look: &CarInput) -> anyhow::Result<()> {
     }
 }
 
-fn collect_info(cars: &Cars, at: &StateSelector) -> chain::Result<Info> {
+fn collect_info(cars: &CarStore, at: &StateSelector) -> chain::Result<Info> {
     let NewestState { state_at, providers, stretches, head_without_state } = NewestState::open(cars, at)?;
     let clock = state_at.clock();
     Ok(Info {
         files: cars.files().iter().map(FileInfo::of).collect(),
-        network: clock.map(chain::Clock::network),
+        network: clock.map(chain::network_of),
         genesis: clock.map(chain::Clock::genesis),
         states: stretches.first().map(States::of),
         stretches,
@@ -124,7 +124,7 @@ impl Providers {
         let miners = state_at.miners()?;
         let mut with_sectors = Vec::new();
         for (miner, state) in &miners {
-            let portrait = Portrait::of(state)?;
+            let portrait = MinerSummary::of(state)?;
             if portrait.in_state == 0 {
                 continue;
             }
@@ -139,7 +139,7 @@ impl Providers {
                 qap: claim.qap.to_string(),
             });
         }
-        let committed = chain::state::Claims::open(&state_at.tree, &state_at.codes)?.committed();
+        let committed = chain::state::PowerClaims::open(&state_at.tree, &state_at.codes)?.committed();
         Ok(Self {
             count: miners.len(),
             with_sectors,
@@ -162,18 +162,18 @@ struct NewestState<'c> {
 }
 
 impl<'c> NewestState<'c> {
-    fn open(cars: &'c Cars, at: &StateSelector) -> chain::Result<Self> {
+    fn open(cars: &'c CarStore, at: &StateSelector) -> chain::Result<Self> {
         if let Some(root) = at.state_root {
             return Self::bare(cars, root);
         }
-        let stretches = Chain::stretches(cars, cars.roots(), at.way());
+        let stretches = Chain::segments(cars, cars.roots(), at.way());
         if let Ok([newest, ..]) = stretches.as_deref() {
             warn_if_ahead(&newest.chain);
         }
         match stretches {
             Err(chain::Error::HeadWithoutState { height, newest: Some(newest) }) => {
-                let way = Way { head: Some(newest), ..at.way() };
-                let stretches = Chain::stretches(cars, cars.roots(), way)?;
+                let way = WalkOptions { head: Some(newest), ..at.way() };
+                let stretches = Chain::segments(cars, cars.roots(), way)?;
                 Self::of(cars, stretches, Some(height.0))
             }
             Err(chain::Error::BareState(root)) => Self::bare(cars, *root),
@@ -181,15 +181,15 @@ impl<'c> NewestState<'c> {
         }
     }
 
-    fn bare(cars: &'c Cars, root: chain::Cid) -> chain::Result<Self> {
+    fn bare(cars: &'c CarStore, root: chain::Cid) -> chain::Result<Self> {
         let state_at = StateAt::bare(cars, root)?;
         let providers = Providers::of(&state_at)?;
         Ok(Self { state_at, providers, stretches: Vec::new(), head_without_state: None })
     }
 
     fn of(
-        cars: &'c Cars,
-        stretches: Vec<Stretch<'c>>,
+        cars: &'c CarStore,
+        stretches: Vec<ChainSegment<'c>>,
         head_without_state: Option<i64>,
     ) -> chain::Result<Self> {
         let (mut newest, mut covered, mut not_whole) = (None, Vec::new(), None);
@@ -201,7 +201,7 @@ impl<'c> NewestState<'c> {
                 match whole {
                     Ok(whole) => newest = Some(whole),
                     // A diff holds what is new in it: without those before it its states are not whole.
-                    Err(error @ chain::Error::Missing(..)) => {
+                    Err(error @ chain::Error::MissingBlock(..)) => {
                         coverage.mark_incomplete(&error);
                         not_whole.get_or_insert(error);
                     }
@@ -222,7 +222,7 @@ impl FileInfo {
     fn of(file: &CarFile) -> Self {
         Self {
             path: file.path.display().to_string(),
-            form: format!("CARv{}{}", file.version, file.form),
+            form: format!("CARv{}{}", file.version, file.encoding),
             bytes: file.bytes,
             blocks: file.blocks,
             roots: file.roots.iter().map(ToString::to_string).collect(),

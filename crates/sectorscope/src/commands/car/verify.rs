@@ -1,8 +1,8 @@
 //! `sectorscope car verify`: checks every hash, and reads everything that deriving events reads.
 
 use anyhow::bail;
-use chain::{Cars, Chain, Epoch, Progress, Stretch, Unit};
-use ledger::{ChainPowers, Portrait, Reading};
+use chain::{CarStore, Chain, ChainSegment, Epoch, ProgressSink, ProgressUnit};
+use ledger::{ChainPowers, EventReader, MinerSummary};
 use serde::Serialize;
 
 use super::super::state_at::StateAt;
@@ -41,7 +41,7 @@ struct VerifyProblem {
 
 pub(super) fn run(look: &CarInput) -> anyhow::Result<()> {
     let bars = ProgressBars::default();
-    let cars = Cars::open_anew(&look.files, &look.data.cache()?, &bars)?;
+    let cars = CarStore::open_uncached(&look.files, &look.data.cache()?, &bars)?;
     let mut findings = Findings { blocks: cars.blocks(), ..Findings::default() };
     with_file_context(check_state(&cars, &look.at, &mut findings, &bars), &look.files)?;
     findings.remarks.extend(no_receipts(findings.without_receipts));
@@ -57,7 +57,7 @@ pub(super) fn run(look: &CarInput) -> anyhow::Result<()> {
 
 /// Reads everything at or below what is looked at; what should be between and is missing is a problem.
 fn check_state(
-    cars: &Cars,
+    cars: &CarStore,
     at: &StateSelector,
     findings: &mut Findings,
     bars: &ProgressBars,
@@ -66,18 +66,18 @@ fn check_state(
         check_miners(&StateAt::open(cars, at)?, findings);
         return Ok(());
     }
-    let stretches = Chain::stretches(cars, cars.roots(), at.way())?;
-    if let Some(Stretch { chain, .. }) = stretches.first() {
+    let stretches = Chain::segments(cars, cars.roots(), at.way())?;
+    if let Some(ChainSegment { chain, .. }) = stretches.first() {
         warn_if_ahead(chain);
     }
     // What is missing between comes first: without it, states above are not whole either.
-    for Stretch { hole, .. } in stretches.iter().rev() {
+    for ChainSegment { missing: hole, .. } in stretches.iter().rev() {
         if let Some((hole, gap)) = hole.as_ref().and_then(|hole| Some((hole.to_string(), hole.gap()?))) {
             let heights = Some([gap.first.0, gap.last.0]);
             findings.problems.push(VerifyProblem { problem: hole, heights, times: 1 });
         }
     }
-    for Stretch { chain, .. } in stretches.iter().rev() {
+    for ChainSegment { chain, .. } in stretches.iter().rev() {
         check_chain(chain, findings, bars);
     }
     Ok(())
@@ -87,9 +87,9 @@ fn check_state(
 fn check_chain(chain: &Chain<'_>, findings: &mut Findings, bars: &ProgressBars) {
     let tipsets = chain.tipsets();
     findings.tipsets += tipsets.len();
-    bars.begin("following links".to_owned(), tipsets.len() as u64, Unit::Tipsets);
+    bars.begin("following links".to_owned(), tipsets.len() as u64, ProgressUnit::Tipsets);
     let Some(first) = tipsets.first() else { return };
-    let mut reading = match Reading::open(chain, 0) {
+    let mut reading = match EventReader::open(chain, 0) {
         Ok((opening, reading)) => {
             for batch in opening {
                 batch.map(drop).unwrap_or_else(|error| findings.note(Some(first.height), &error));
@@ -101,7 +101,7 @@ fn check_chain(chain: &Chain<'_>, findings: &mut Findings, bars: &ProgressBars) 
         }
         Err(error) => {
             findings.note(Some(first.height), &error);
-            match Reading::go_on(chain, 0, Vec::new()) {
+            match EventReader::resume(chain, 0, Vec::new()) {
                 Ok(reading) => reading,
                 Err(error) => return findings.note(Some(first.height), &error),
             }
@@ -131,7 +131,7 @@ fn check_miners(state: &StateAt<'_>, findings: &mut Findings) {
     match state.miners() {
         Ok(miners) => {
             for (_, miner) in miners {
-                if let Err(error) = Portrait::of(&miner) {
+                if let Err(error) = MinerSummary::of(&miner) {
                     findings.note(None, &error);
                 }
             }
