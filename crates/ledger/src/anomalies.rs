@@ -1,5 +1,5 @@
 //! Where the chain itself does not close: claims that are not the sum of active sectors, though the ledger is right
-//! (`docs/DEFINITIONS.md`, "Where the chain itself does not close").
+//! (`docs/DEFINITIONS.md`, "Anomalies of the chain").
 //!
 //! Each of the three anomalies leaves figures of its own in the chain's state, and begins with events that the ledger has.
 //! An anomaly is recognised where both fit, to the byte; it lasts from day to day as long as its figures do. Whatever else

@@ -217,7 +217,7 @@ pub struct Event {
     /// that no message explains. Where the miner was called from inside a multisig it is the message at the top.
     pub message: Option<Arc<MessageRef>>,
     /// Whether it was inferred without receipts and is of a kind that the outcome cannot tell for sure
-    /// (`docs/DEFINITIONS.md`, "Where receipts are missing").
+    /// (`docs/DEFINITIONS.md`, "Missing receipts").
     pub uncertain: bool,
 }
 

@@ -1,4 +1,4 @@
-//! What holds for every miner and day, declared once (`docs/DEFINITIONS.md`, "What always holds").
+//! What holds for every miner and day, declared once (`docs/DEFINITIONS.md`, "Identities and checks").
 //!
 //! An identity is a sum of figures that is zero: columns of the day, columns of the day before, and what the chain itself
 //! says of the miner's power. The lake, the tests and the reference page all take them from [`IDENTITIES`].

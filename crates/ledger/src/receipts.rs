@@ -17,7 +17,7 @@ named! {
 }
 
 /// How many tipsets were read with and without receipts, and what was inferred for the latter. A tipset without messages
-/// counts for neither. `docs/DEFINITIONS.md`, "Where receipts are missing".
+/// counts for neither. `docs/DEFINITIONS.md`, "Missing receipts".
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ReceiptCounts {
     /// Tipsets with messages whose receipts were read.

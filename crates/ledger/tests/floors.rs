@@ -1,4 +1,4 @@
-//! Within a crate: no import goes upwards between its folders, and no files import each other in a circle.
+//! Within a crate no files import each other in a circle, and in those that have floors no import goes upwards.
 #![allow(clippy::unwrap_used)]
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -176,4 +176,10 @@ fn no_import_inside_lake_goes_upwards_and_no_files_import_each_other_in_a_circle
     let edges = graph("lake", 200);
     assert_floors(&edges, LAKE);
     assert_no_circle(edges);
+}
+
+#[test]
+fn no_files_of_chain_or_ledger_import_each_other_in_a_circle() {
+    assert_no_circle(graph("chain", 60));
+    assert_no_circle(graph("ledger", 40));
 }

@@ -12,7 +12,7 @@ use ledger::columns::Endpoint;
 use sha2::{Digest as _, Sha256};
 
 /// How the outcomes of the messages of an answer's days are known: `read`, `inferred` or `mixed` (`docs/DEFINITIONS.md`,
-/// "Where receipts are missing").
+/// "Missing receipts").
 pub(crate) const X_RECEIPTS: HeaderName = HeaderName::from_static("x-receipts");
 /// Epochs after which the chain does not change its mind.
 const FINALITY: i64 = 900;

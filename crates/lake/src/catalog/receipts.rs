@@ -17,7 +17,7 @@ use crate::records::day_source;
 use crate::schema::TableName;
 use crate::storage::blocking::blocking;
 
-/// How the outcomes of some days' messages are known. `docs/DEFINITIONS.md`, "Where receipts are missing".
+/// How the outcomes of some days' messages are known. `docs/DEFINITIONS.md`, "Missing receipts".
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ReceiptSummary {
     /// Days all of whose receipts were read.

@@ -106,7 +106,7 @@ impl PublishedVersion {
         self.since
     }
 
-    /// How the outcomes of a closed day's messages are known. `docs/DEFINITIONS.md`, "Where receipts are missing".
+    /// How the outcomes of a closed day's messages are known. `docs/DEFINITIONS.md`, "Missing receipts".
     #[must_use]
     pub fn receipts(&self, day: Day) -> ReceiptCounts {
         self.receipts.day(day)

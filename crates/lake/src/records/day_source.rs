@@ -36,7 +36,7 @@ pub struct DaySource {
     pub history_since: Option<Day>,
     /// When the day was closed, in Unix seconds; nothing is computed from it.
     pub closed_at: Option<i64>,
-    /// How the outcomes of the day's messages are known. `docs/DEFINITIONS.md`, "Where receipts are missing".
+    /// How the outcomes of the day's messages are known. `docs/DEFINITIONS.md`, "Missing receipts".
     pub receipts: ReceiptCounts,
 }
 

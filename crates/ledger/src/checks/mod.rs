@@ -1,4 +1,4 @@
-//! What holds of events by themselves, whatever they add up to (`docs/DEFINITIONS.md`, "What always holds").
+//! What holds of events by themselves, whatever they add up to (`docs/DEFINITIONS.md`, "Identities and checks").
 //!
 //! [`DayChecks`] looks at the events of one day, [`Continuity`] at those of many: a sector's event begins where the one
 //! before it ended.

@@ -5,7 +5,7 @@
 //! asked is not so afterwards), or what other calls of the same tipset did ([`call_conflicts`]). A call is all or nothing,
 //! so one sector that refutes it does so for all, but for methods that answer per sector: of those, the sectors count that
 //! the outcome shows. What remains in doubt is decided the same way every time, and [`uncertainty`] marks the events
-//! concerned. `docs/DEFINITIONS.md`, "Where receipts are missing".
+//! concerned. `docs/DEFINITIONS.md`, "Missing receipts".
 
 mod call_conflicts;
 mod inferred_calls;
