@@ -63,10 +63,10 @@ impl<'a, 's> DayReader<'a, 's> {
         })
     }
 
-    /// Executes one more tipset and returns the days that it finishes; `None` at the head.
-    pub(crate) fn next_tipset(&mut self) -> Result<Option<Vec<FinishedDay>>> {
-        let Some(tipset) = self.chain.tipsets().get(self.next) else { return Ok(None) };
-        let mut finished = Vec::new();
+    /// Executes one more tipset and adds the days that it finishes to `finished`: on an error those before it. Returns whether
+    /// there was a tipset.
+    pub(crate) fn next_tipset(&mut self, finished: &mut Vec<FinishedDay>) -> Result<bool> {
+        let Some(tipset) = self.chain.tipsets().get(self.next) else { return Ok(false) };
         let today = self.chain.clock().day_of(tipset.height);
         while self.day < today {
             // This tipset's header holds the state at the end of every day before its own.
@@ -82,7 +82,7 @@ impl<'a, 's> DayReader<'a, 's> {
             self.receipts.add(&tipset.receipts);
         }
         self.next += 1;
-        Ok(Some(finished))
+        Ok(true)
     }
 
     /// Counts closing the day as work: its files, and its rows of providers, which few blocks can ask for without end.

@@ -193,9 +193,11 @@ async fn read(
     let tipsets = reader.chain.tipsets().len() - first;
     progress.begin("closing days".to_owned(), tipsets as u64, ProgressUnit::Tipsets);
     let mut ready: Vec<FinishedDay> = Vec::new();
-    while let Some(days) = reader.next_tipset()? {
+    let mut days = Vec::new();
+    loop {
+        let more = reader.next_tipset(&mut days);
         progress.at((reader.next - first) as u64);
-        for day in days {
+        for day in days.drain(..) {
             if let Some(opening) = reader.opening.take() {
                 open(lake, &day, opening, report).await?;
                 continue;
@@ -207,6 +209,15 @@ async fn read(
             let worth_it = held >= HELD_FOR_A_COMMIT || ready.len() >= DAYS_AT_ONCE;
             if held >= HELD_AT_ONCE || (month_ends && worth_it) {
                 close(lake, &mut ready, report).await?;
+            }
+        }
+        match more {
+            Ok(true) => {}
+            Ok(false) => break,
+            Err(error) => {
+                // The days before it are whole.
+                close(lake, &mut ready, report).await?;
+                return Err(error);
             }
         }
     }
