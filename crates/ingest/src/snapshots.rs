@@ -16,8 +16,9 @@ use crate::start::StartPoint;
 const HELD_AT_ONCE: usize = 500_000;
 /// The same at a month's end: a commit to each table takes as long as many quiet days.
 const HELD_FOR_A_COMMIT: usize = 20_000;
-/// Days that are given to the lake at a month's end, however little is in them.
-const DAYS_AT_ONCE: usize = 335;
+/// Days that are given to the lake at a month's end, however little is in them: a quarter, which an ingest that is killed
+/// may have to read again.
+const DAYS_AT_ONCE: usize = 90;
 
 /// How to take in a source.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
