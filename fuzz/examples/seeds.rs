@@ -355,7 +355,7 @@ fn multisigs(seeds: &mut Seeds) -> Result<()> {
         for actors in [2, 19] {
             for receipts in [0, 1] {
                 let tipset = [&[actors, receipts][..], &before, &after, &message].concat();
-                seeds.add("multisig", format!("tipset-{receipts}"), tipset)?;
+                seeds.add("multisig_tipset", format!("tipset-{receipts}"), tipset)?;
             }
         }
     }
