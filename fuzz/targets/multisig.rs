@@ -77,7 +77,8 @@ fn walk(blocks: &dyn BlockStore, multisig: &Multisig<'_>) -> Result<()> {
 /// The id that a zigzag varint of one spelling stands for.
 fn id(key: &[u8]) -> Option<i64> {
     let (last, rest) = key.split_last()?;
-    if key.len() > 9 || last & 0x80 != 0 || (*last == 0 && !rest.is_empty()) {
+    let goes_on = |byte: &u8| byte & 0x80 != 0;
+    if key.len() > 9 || goes_on(last) || !rest.iter().all(goes_on) || (*last == 0 && !rest.is_empty()) {
         return None;
     }
     let value = key.iter().rev().fold(0_u64, |value, byte| value << 7 | u64::from(byte & 0x7f));

@@ -123,8 +123,9 @@ fn an_ingest_killed_at_two_hundred_instants_ends_as_an_undisturbed_one() {
     let arguments = ["ingest", "car", sample.to_str().unwrap()];
     let started = Instant::now();
     run_in(undisturbed.path(), &arguments).printed();
-    // The longest that one runs before it is killed, in milliseconds: about what a whole ingest takes on this machine.
-    let longest = u64::try_from(started.elapsed().as_millis()).unwrap() * 5 / 4;
+    // The longest that one runs before it is killed, in milliseconds: about what a whole ingest takes on this machine. What
+    // one has committed the next one need not do again, so a busy machine comes to the end, too.
+    let longest = (u64::try_from(started.elapsed().as_millis()).unwrap() * 5 / 4).min(1500);
     let whole = Arc::new(shown(undisturbed.path()));
     assert_eq!(whole.len(), 222);
 
