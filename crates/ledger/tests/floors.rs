@@ -50,7 +50,8 @@ fn source_files(root: &Path, folder: &Path, found: &mut BTreeMap<String, PathBuf
 /// The paths that a text names, outside comments and tests: in `use` declarations, with groups spelled out, and elsewhere
 /// those that begin with `crate`.
 fn used_paths(text: &str) -> Vec<String> {
-    let code = text.split("#[cfg(test)]").next().unwrap_or_default();
+    let tests = ["#[cfg(test)]", "#[cfg(all(test"].into_iter().filter_map(|mark| text.find(mark)).min();
+    let code = &text[..tests.unwrap_or(text.len())];
     let lines: Vec<&str> = code.lines().filter(|line| !line.trim_start().starts_with("//")).collect();
     let mut found = Vec::new();
     for statement in lines.join(" ").split(';') {

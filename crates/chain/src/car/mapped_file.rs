@@ -114,7 +114,8 @@ impl MappedFile {
     }
 }
 
-#[cfg(test)]
+// How much is mapped is read from `/proc`.
+#[cfg(all(test, target_os = "linux"))]
 mod tests {
     use std::io::Write;
 
