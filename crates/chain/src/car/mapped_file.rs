@@ -123,10 +123,10 @@ mod tests {
 
     #[test]
     fn what_was_read_long_ago_does_not_stay_mapped() {
-        let mut file = tempfile::tempfile().unwrap();
+        let mut file = tempfile::tempfile().expect("a file");
         let regions = 2 * MAX_RESIDENT / REGION;
-        (0..regions).for_each(|region| file.write_all(&vec![region as u8; REGION]).unwrap());
-        let mapped = MappedFile::of(&file).unwrap();
+        (0..regions).for_each(|region| file.write_all(&vec![region as u8; REGION]).expect("written"));
+        let mapped = MappedFile::of(&file).expect("a mapping");
         let mut most = 0;
         for region in (0..regions).chain(0..regions) {
             let at = region * REGION + 7;
@@ -139,10 +139,10 @@ mod tests {
 
     /// How much of a mapping counts as memory of the process.
     fn resident(map: &Mmap) -> usize {
-        let maps = std::fs::read_to_string("/proc/self/smaps").unwrap();
+        let maps = std::fs::read_to_string("/proc/self/smaps").expect("the mappings");
         let begins = format!("{:x}-", map.as_ptr() as usize);
         let lines = maps.lines().skip_while(|line| !line.starts_with(&begins));
-        let line = lines.skip(1).find_map(|line| line.strip_prefix("Rss:")).unwrap();
-        line.trim().trim_end_matches(" kB").parse::<usize>().unwrap() << 10
+        let line = lines.skip(1).find_map(|line| line.strip_prefix("Rss:")).expect("a size");
+        line.trim().trim_end_matches(" kB").parse::<usize>().expect("a number") << 10
     }
 }
