@@ -54,9 +54,10 @@ fn folded(seeds: &mut Seeds) -> Result<()> {
     /// Kinds that there are.
     const KINDS: u8 = 18;
     for kind in 0..KINDS {
-        for (height, count, bytes) in [(1_u8, 4_u16, 8_u16), (16, 20, 400), (3, 500, 2000)] {
-            let numbers = [count.to_be_bytes(), bytes.to_be_bytes()].concat();
-            seeds.add("folded", format!("kind-{kind}"), [&[kind, height][..], &numbers].concat())?;
+        // The height, the length in bits and the rest of two numbers, and the zeros at the end of the last are doublings of
+        // the work budget.
+        for numbers in [[1, 3, 0, 4, 0, 0], [16, 5, 64, 9, 144, 16], [3, 8, 255, 10, 255, 1]] {
+            seeds.add("folded", format!("kind-{kind}"), [&[kind][..], &numbers].concat())?;
         }
     }
     Ok(())

@@ -9,20 +9,24 @@ use std::sync::atomic::Ordering;
 use folded::{Kind, WAYS};
 use libfuzzer_sys::fuzz_target;
 
-/// Units of work, a fraction of what the smallest file is granted, so that an input takes milliseconds.
-const MOST: u64 = 4_000_000;
-/// What threads may have spent that is not added up yet.
-const LEFT_OVER: u64 = 10_000_000;
+/// Units of work of the smallest limit, and how often it may be doubled. Any limit has to be kept, and one that is soon spent
+/// lets an input take a fraction of a millisecond.
+const LEAST: u64 = 1 << 14;
+const DOUBLINGS: u32 = 8;
+/// Parts of a limit that threads may have spent and not added up.
+const LEFT_OVER: u64 = 8;
 
 fuzz_target!(|input: &[u8]| {
     let Some(mut folded) = Kind::fuzzed(input) else { return };
+    // Each further doubling is half as frequent.
+    let limit = LEAST << input.get(6).map_or(0, |byte| byte.trailing_zeros().min(DOUBLINGS));
     for (name, way) in WAYS {
-        folded = folded.with_most(MOST);
+        folded = folded.with_most(limit);
         folded.largest.store(0, Ordering::Relaxed);
         // Refused or read to its end: either is well.
         let _ = way(&folded, &folded.roots);
         let threads = std::thread::available_parallelism().map_or(1, |threads| threads.get() as u64);
         let pieces = folded.largest.load(Ordering::Relaxed).saturating_mul(threads);
-        assert!(folded.budget.spent() < (MOST + LEFT_OVER).saturating_add(pieces), "{name}");
+        assert!(folded.budget.spent() < (limit + limit / LEFT_OVER).saturating_add(pieces), "{name}");
     }
 });

@@ -18,8 +18,10 @@ use crate::work;
 const PER_BYTE: u64 = 1000;
 /// Units whatever the size: a test chain may be small, and have years of empty days above its genesis.
 const FLOOR: u64 = 1_500_000_000;
-/// What a thread spends before it is added to the sum of all.
-const QUANTUM: u64 = 1 << 18;
+/// What a thread spends before it is added to the sum of all, at most.
+const MAX_QUANTUM: u64 = 1 << 18;
+/// The part of a small limit that a thread spends before it is added.
+const QUANTA: u64 = 256;
 /// Parts in which is counted, so that threads do not wait for each other.
 const PARTS: usize = 32;
 
@@ -29,6 +31,7 @@ pub struct Budget {
     /// Bytes of the files.
     bytes: u64,
     limit: u64,
+    quantum: u64,
     spent: AtomicU64,
     parts: [Part; PARTS],
 }
@@ -51,13 +54,14 @@ impl Budget {
     #[must_use]
     pub fn for_bytes(bytes: u64) -> Self {
         let limit = bytes.saturating_mul(PER_BYTE).saturating_add(FLOOR);
-        Self { bytes, limit, spent: AtomicU64::new(0), parts: Default::default() }
+        Self::with_limit(bytes, limit)
     }
 
     /// Of another bound than the files' size gives.
     #[must_use]
     pub fn with_limit(bytes: u64, limit: u64) -> Self {
-        Self { limit, ..Self::for_bytes(bytes) }
+        let quantum = (limit / QUANTA).clamp(1, MAX_QUANTUM);
+        Self { bytes, limit, quantum, spent: AtomicU64::new(0), parts: Default::default() }
     }
 
     /// Counts a block that was asked for, and passes it on.
@@ -76,9 +80,9 @@ impl Budget {
     pub fn spend(&self, work: u64) -> Result<()> {
         let part = &self.parts[PART.with(|part| *part)].0;
         // Large pieces are added at once, so that what a part holds is far from overflowing.
-        if work >= QUANTUM {
+        if work >= self.quantum {
             self.add(work);
-        } else if part.fetch_add(work, Ordering::Relaxed) + work >= QUANTUM {
+        } else if part.fetch_add(work, Ordering::Relaxed) + work >= self.quantum {
             self.add(part.swap(0, Ordering::Relaxed));
         }
         if self.spent.load(Ordering::Relaxed) > self.limit {

@@ -102,16 +102,24 @@ impl Kind {
         }
     }
 
-    /// A folded chain of what a fuzzer gives: a kind and its numbers, of bounded size.
+    /// A folded chain of what a fuzzer gives: a kind and its numbers. It is small, so that there can be millions; tests have
+    /// large ones.
     pub fn fuzzed(input: &[u8]) -> Option<Folded> {
         let [kind, height, count_high, count_low, bytes_high, bytes_low] = *input.first_chunk()?;
         let kind = Self::ALL[usize::from(kind) % Self::ALL.len()];
-        let number = |high, low| u64::from(u16::from_be_bytes([high, low]));
         let knobs = Knobs {
             height: u32::from(height) % 24,
-            count: number(count_high, count_low) % 1024,
-            bytes: number(bytes_high, bytes_low) % 8192,
+            count: of_any_magnitude(count_high, count_low, 8),
+            bytes: of_any_magnitude(bytes_high, bytes_low, 10),
         };
         Some(kind.folded(knobs))
     }
+}
+
+/// A number below `2^bits`, of each length in bits equally often. Uniform numbers are nearly all large, and large chains
+/// take long to make.
+fn of_any_magnitude(length: u8, rest: u8, bits: u32) -> u64 {
+    let of_length = 1u64 << (u32::from(length) % (bits + 1));
+    // The highest bit is set, and the rest fills those below it from the top.
+    (of_length >> 1) | ((u64::from(rest) * (of_length >> 1)) >> 8)
 }

@@ -71,7 +71,10 @@ fn section(cid: &[u8], block: &[u8]) -> Vec<u8> {
 
 impl BlockStore for Folded {
     fn get(&self, cid: &Cid) -> Result<Option<Block<'_>>> {
-        self.budget.charge_block(self.blocks.get(cid)?)
+        let block = self.blocks.get(cid)?;
+        let bytes = block.as_ref().map_or(0, |block| block.len() as u64);
+        self.largest.fetch_max(chain::work::BLOCK + bytes, Ordering::Relaxed);
+        self.budget.charge_block(block)
     }
 
     fn spend(&self, work: u64) -> Result<()> {
