@@ -1,7 +1,7 @@
 //! Units as types, so that an epoch is never added to a day by mistake.
 
 use std::fmt;
-use std::ops::{Add, Sub};
+use std::ops::{Add, RangeInclusive, Sub};
 use std::str::FromStr;
 
 use chrono::{Datelike, NaiveDate};
@@ -148,6 +148,21 @@ impl DayRange {
     }
 }
 
+impl From<DayRange> for RangeInclusive<Day> {
+    fn from(days: DayRange) -> Self {
+        days.first..=days.last
+    }
+}
+
+impl TryFrom<&RangeInclusive<Day>> for DayRange {
+    /// The range ends before it begins.
+    type Error = EmptyDayRange;
+
+    fn try_from(days: &RangeInclusive<Day>) -> Result<Self, EmptyDayRange> {
+        Self::new(*days.start(), *days.end()).ok_or(EmptyDayRange)
+    }
+}
+
 impl From<Day> for DayRange {
     /// The range of one day.
     fn from(day: Day) -> Self {
@@ -161,6 +176,11 @@ impl fmt::Display for DayRange {
         write!(f, "{} to {}", self.first, self.last)
     }
 }
+
+/// A range of days ends before it begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the last day comes before the first")]
+pub struct EmptyDayRange;
 
 /// The text is not a day written `YYYY-MM-DD`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -333,6 +353,8 @@ mod tests {
         assert_eq!(days.intersect(day(9).into()), Some(day(9).into()));
         assert_eq!(days.intersect(day(10).into()), None);
         assert_eq!(days.to_string(), "1970-01-08 to 1970-01-10");
+        assert_eq!(DayRange::try_from(&RangeInclusive::from(days)), Ok(days));
+        assert_eq!(DayRange::try_from(&(day(1)..=day(0))), Err(EmptyDayRange));
         let all = DayRange::new(day(i32::MIN), day(i32::MAX)).expect("a range");
         assert_eq!(all.len(), 1 << 32);
     }

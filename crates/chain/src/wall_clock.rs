@@ -34,6 +34,15 @@ impl WallClock {
         self.unix_millis().div_euclid(1000)
     }
 
+    /// Now, as the file system tells when files were written.
+    #[must_use]
+    pub fn system_time(&self) -> SystemTime {
+        let now = self.unix_millis();
+        let since = Duration::from_millis(now.unsigned_abs());
+        let time = if now < 0 { UNIX_EPOCH.checked_sub(since) } else { UNIX_EPOCH.checked_add(since) };
+        time.unwrap_or(UNIX_EPOCH)
+    }
+
     /// Now, in Unix milliseconds; negative before 1970.
     #[must_use]
     pub fn unix_millis(&self) -> i64 {
@@ -98,6 +107,7 @@ mod tests {
         assert_eq!((clone.unix_seconds(), clone.unix_millis()), (1000, 1_000_000));
         clock.set(-5);
         assert_eq!((clone.unix_seconds(), clone.unix_millis()), (-5, -5000));
+        assert_eq!(clone.system_time(), UNIX_EPOCH - Duration::from_secs(5));
     }
 
     #[test]
