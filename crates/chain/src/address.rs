@@ -1,6 +1,7 @@
 //! Addresses, as messages and maps hold them.
 
 use crate::error::{Error, Result};
+use crate::integers::{put_varint, whole_varint};
 
 /// What an address names its actor by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,20 +36,16 @@ impl Address {
 
     /// The address of an actor's number.
     #[must_use]
-    pub fn id(mut id: u64) -> Self {
+    pub fn id(id: u64) -> Self {
         let mut bytes = vec![0];
-        while id >= 0x80 {
-            bytes.push((id & 0x7f) as u8 | 0x80);
-            id >>= 7;
-        }
-        bytes.push(id as u8);
+        put_varint(id, &mut bytes);
         Self(bytes)
     }
 
     /// The number, if it is an ID address.
     #[must_use]
     pub fn as_id(&self) -> Option<u64> {
-        (self.protocol() == Protocol::Id).then(|| uvarint(&self.0[1..])).flatten()
+        (self.protocol() == Protocol::Id).then(|| whole_varint(&self.0[1..])).flatten()
     }
 
     /// What it names its actor by.
@@ -70,16 +67,6 @@ impl Address {
     }
 }
 
-/// An unsigned varint that fills the bytes exactly, as ID addresses and integer keys of maps are.
-pub(crate) fn uvarint(bytes: &[u8]) -> Option<u64> {
-    let (last, rest) = bytes.split_last()?;
-    let whole = bytes.len() <= 10 && last & 0x80 == 0 && rest.iter().all(|byte| byte & 0x80 != 0);
-    if !whole || (bytes.len() == 10 && *last > 1) {
-        return None;
-    }
-    Some(bytes.iter().rev().fold(0, |value, byte| value << 7 | u64::from(byte & 0x7f)))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -89,7 +76,5 @@ mod tests {
         for id in [0, 1, 127, 128, 110_804, u64::MAX] {
             assert_eq!(Address::id(id).as_id(), Some(id));
         }
-        assert_eq!(uvarint(&[0x80]), None);
-        assert_eq!(uvarint(&[0xff; 11]), None);
     }
 }

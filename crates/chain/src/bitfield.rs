@@ -75,7 +75,8 @@ impl SectorSet {
         Ok(set)
     }
 
-    /// The set of these numbers, in any order.
+    /// The set of these numbers, in any order. 2^64 − 1 is none of them: no encoded set holds it either, since a run ends
+    /// at 2^64 − 1 at most, and the actors accept no sector of a number above 2^63 − 1.
     #[must_use]
     pub fn from_numbers(mut numbers: Vec<u64>) -> Self {
         numbers.sort_unstable();
@@ -326,6 +327,18 @@ mod tests {
         assert_eq!(SectorSet::decode(&bytes).ok().map(|set| set.len()), Some(2));
         bytes.push(0);
         assert!(SectorSet::decode(&bytes).is_err());
+    }
+
+    #[test]
+    fn no_set_holds_the_last_number_of_64_bits_since_no_encoded_one_can() {
+        let last = u64::MAX - 1;
+        assert_eq!(SectorSet::from_numbers(vec![u64::MAX, last, 0]), SectorSet::from_numbers(vec![0, last]));
+        assert!(SectorSet::from_numbers(vec![last]).contains(last));
+        // Version 00, first value 0, then runs whose lengths are varints: 2^64 - 1 zeros, and one number set.
+        let zeros = (0..9).fold(1_u128 << 72, |varint, at| varint | 0xff << (8 * at));
+        let encoded = |one: u128| (zeros << 5 | one << 85).to_le_bytes();
+        assert!(SectorSet::decode(&encoded(0)).expect("zeros alone").is_empty());
+        assert!(SectorSet::decode(&encoded(1)).is_err(), "the set's end would be 2^64");
     }
 
     #[test]

@@ -204,6 +204,10 @@ fn total_power(store: &dyn BlockStore, state: &Cid) -> Option<i128> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::block::dag_cbor_cid;
+    use crate::car::CarStore;
+    use crate::integers::put_varint;
+    use crate::progress::NoProgress;
     use crate::testing::{Memory, array, bytes, link, uint};
     use crate::units::Clock;
 
@@ -278,6 +282,51 @@ mod tests {
         // Blocks of one tipset in several files.
         let beside = Block { ticket: 9, ..PLAIN };
         assert_eq!(head(&[PLAIN, beside, PLAIN]), [0, 1]);
+    }
+
+    /// A snapshot whose head is this block, as a CAR; and the head.
+    fn snapshot(block: Block) -> (Vec<u8>, Cid) {
+        let mut store = Memory::default();
+        let head = put(&mut store, block);
+        let parent = dag_cbor_cid(&uint(block.parent));
+        let mut car = Vec::new();
+        let mut section = |parts: &[Vec<u8>]| {
+            let bytes = parts.concat();
+            put_varint(bytes.len() as u64, &mut car);
+            car.extend(bytes);
+        };
+        // {"roots": [head], "version": 1}
+        section(&[
+            vec![0xa2, 0x65],
+            b"roots".to_vec(),
+            array(&[link(&head)]),
+            vec![0x67],
+            b"version".to_vec(),
+            uint(1),
+        ]);
+        for cid in [head, parent] {
+            let data = store.get(&cid).expect("memory reads").expect("a block").to_vec();
+            section(&[cid.to_bytes(), data]);
+        }
+        (car, head)
+    }
+
+    #[test]
+    fn of_two_forked_snapshots_the_heavier_has_the_head_in_whichever_order_they_are_given() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let heavier = Block { parent: 2, weight: 101, ..PLAIN };
+        let files = [("light.car", PLAIN), ("heavy.car", heavier)].map(|(name, block)| {
+            let (car, head) = snapshot(block);
+            let path = dir.path().join(name);
+            std::fs::write(&path, car).expect("written");
+            (path, head)
+        });
+        let [(light, _), (heavy, head)] = files;
+        for order in [[&light, &heavy], [&heavy, &light]] {
+            let cars = CarStore::open(&order.map(Clone::clone), dir.path(), &NoProgress).expect("two files");
+            let found = Heads::of(&cars, cars.roots()).expect("heads").highest(&cars).expect("a head");
+            assert_eq!(found.key.0, [head], "{order:?}");
+        }
     }
 
     #[test]

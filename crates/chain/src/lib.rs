@@ -18,6 +18,7 @@ mod error;
 mod hamt;
 mod head;
 mod header;
+mod integers;
 mod message;
 mod message_selection;
 mod missing_states;
@@ -30,6 +31,7 @@ mod testing;
 mod tipset;
 mod units;
 mod walk;
+mod wall_clock;
 pub mod work;
 
 pub use address::{Address, Protocol};
@@ -51,7 +53,8 @@ pub use progress::{NoProgress, ProgressSink, ProgressUnit};
 pub use segments::ChainSegment;
 pub use tipset::{Chain, Tipset, TipsetKey, Transition};
 pub use units::{
-    AttoFil, Bytes, Clock, Day, DayRange, EPOCHS_PER_DAY, Epoch, MinerId, ParseDayError, ParseMinerIdError,
-    SectorNumber,
+    AttoFil, Bytes, Clock, Day, DayRange, EPOCHS_PER_DAY, EmptyDayRange, Epoch, MinerId, ParseDayError,
+    ParseMinerIdError, SectorNumber,
 };
 pub use walk::WalkOptions;
+pub use wall_clock::{UnixTime, WallClock};

@@ -17,7 +17,7 @@ use crate::units::{Clock, Epoch};
 pub const MAINNET_GENESIS: i64 = 1_598_306_400;
 
 /// A network whose genesis is known.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, strum::VariantArray)]
 pub enum Network {
     /// The main network.
     Mainnet,
@@ -162,21 +162,20 @@ static BUTTERFLYNET_SOLSTICE: Facts = Facts {
 
 impl Network {
     /// All of them.
-    pub const ALL: [Self; 4] =
-        [Self::Mainnet, Self::Calibnet, Self::Butterflynet, Self::ButterflynetSolstice];
+    pub const ALL: &'static [Self] = <Self as strum::VariantArray>::VARIANTS;
 
     /// The network whose epoch 0 is at `genesis`, in unix seconds; `None` if none of these. A chain made elsewhere may
     /// share a network's clock and nothing else.
     #[must_use]
     pub fn with_genesis(genesis: i64) -> Option<Self> {
-        Self::ALL.into_iter().find(|network| network.genesis() == Some(genesis))
+        Self::ALL.iter().copied().find(|network| network.genesis() == Some(genesis))
     }
 
     /// The network whose genesis header has that CID; `None` if none of these.
     #[must_use]
     pub fn with_genesis_cid(genesis: &Cid) -> Option<Self> {
         let genesis = genesis.to_string();
-        Self::ALL.into_iter().find(|network| network.genesis_cid() == genesis)
+        Self::ALL.iter().copied().find(|network| network.genesis_cid() == genesis)
     }
 
     const fn facts(self) -> &'static Facts {
@@ -326,8 +325,8 @@ mod tests {
     #[test]
     fn an_upgrade_means_the_same_versions_on_every_network() {
         // But for Claus, which mainnet had after Orange and calibnet before it.
-        let others = Network::ALL.into_iter().filter(|network| *network != Network::Mainnet);
-        for upgrade in others.flat_map(Network::upgrades) {
+        let others = Network::ALL.iter().filter(|network| **network != Network::Mainnet);
+        for upgrade in others.flat_map(|network| network.upgrades()) {
             let namesake = Network::Mainnet.upgrades().iter().find(|other| other.name == upgrade.name);
             if let Some(namesake) = namesake
                 && !matches!(upgrade.name, "Genesis" | "Claus")
@@ -349,7 +348,7 @@ mod tests {
     fn a_genesis_headers_cid_tells_the_network_and_each_reset_of_it() {
         for network in Network::ALL {
             let cid = network.genesis_cid().parse().unwrap();
-            assert_eq!(Network::with_genesis_cid(&cid), Some(network));
+            assert_eq!(Network::with_genesis_cid(&cid), Some(*network));
         }
         assert_eq!(Network::ButterflynetSolstice.name(), Network::Butterflynet.name());
         assert_eq!(versions_at(Network::ButterflynetSolstice, 6060), Some(("Genesis", 28, 18)));

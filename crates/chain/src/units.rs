@@ -1,7 +1,7 @@
 //! Units as types, so that an epoch is never added to a day by mistake.
 
 use std::fmt;
-use std::ops::{Add, Sub};
+use std::ops::{Add, RangeInclusive, Sub};
 use std::str::FromStr;
 
 use chrono::{Datelike, NaiveDate};
@@ -10,7 +10,8 @@ use chrono::{Datelike, NaiveDate};
 pub const EPOCHS_PER_DAY: i64 = 2880;
 /// Seconds of an epoch.
 pub(crate) const EPOCH_SECONDS: i64 = 30;
-const DAY_SECONDS: i64 = 86_400;
+/// Seconds of a day.
+pub(crate) const DAY_SECONDS: i64 = 86_400;
 
 /// A chain epoch: a height of 30 seconds' length, counted from genesis.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -118,7 +119,7 @@ impl DayRange {
     }
 
     /// The days in order.
-    pub fn iter(self) -> impl DoubleEndedIterator<Item = Day> {
+    pub fn iter(self) -> impl DoubleEndedIterator<Item = Day> + Clone {
         (self.first.0..=self.last.0).map(Day)
     }
 
@@ -128,10 +129,37 @@ impl DayRange {
         self.first <= day && day <= self.last
     }
 
+    /// Whether all days of another range are in this one.
+    #[must_use]
+    pub fn covers(self, other: Self) -> bool {
+        self.contains(other.first) && self.contains(other.last)
+    }
+
+    /// The days that are in both ranges; `None` if there are none.
+    #[must_use]
+    pub fn intersect(self, other: Self) -> Option<Self> {
+        Self::new(self.first.max(other.first), self.last.min(other.last))
+    }
+
     /// The smallest range that holds this one and a day.
     #[must_use]
     pub fn including(self, day: Day) -> Self {
         Self { first: self.first.min(day), last: self.last.max(day) }
+    }
+}
+
+impl From<DayRange> for RangeInclusive<Day> {
+    fn from(days: DayRange) -> Self {
+        days.first..=days.last
+    }
+}
+
+impl TryFrom<&RangeInclusive<Day>> for DayRange {
+    /// The range ends before it begins.
+    type Error = EmptyDayRange;
+
+    fn try_from(days: &RangeInclusive<Day>) -> Result<Self, EmptyDayRange> {
+        Self::new(*days.start(), *days.end()).ok_or(EmptyDayRange)
     }
 }
 
@@ -141,6 +169,18 @@ impl From<Day> for DayRange {
         Self { first: day, last: day }
     }
 }
+
+impl fmt::Display for DayRange {
+    /// `2022-10-01 to 2022-10-31`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} to {}", self.first, self.last)
+    }
+}
+
+/// A range of days ends before it begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the last day comes before the first")]
+pub struct EmptyDayRange;
 
 /// The text is not a day written `YYYY-MM-DD`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -308,6 +348,13 @@ mod tests {
         assert!(!days.contains(day(6)) && !days.contains(day(10)));
         assert_eq!(DayRange::new(day(7), day(6)), None);
         assert_eq!(DayRange::from(day(7)).including(day(9)), days);
+        assert!(days.covers(days) && days.covers(day(8).into()) && !DayRange::from(day(8)).covers(days));
+        assert_eq!(days.intersect(days.including(day(20))), Some(days));
+        assert_eq!(days.intersect(day(9).into()), Some(day(9).into()));
+        assert_eq!(days.intersect(day(10).into()), None);
+        assert_eq!(days.to_string(), "1970-01-08 to 1970-01-10");
+        assert_eq!(DayRange::try_from(&RangeInclusive::from(days)), Ok(days));
+        assert_eq!(DayRange::try_from(&(day(1)..=day(0))), Err(EmptyDayRange));
         let all = DayRange::new(day(i32::MIN), day(i32::MAX)).expect("a range");
         assert_eq!(all.len(), 1 << 32);
     }

@@ -80,6 +80,7 @@ pub use rows::day_version::DayVersion;
 pub use rows::miner_rows::MinerRows;
 pub use rows::network_day::NetworkDay;
 pub use storage::disk::{Disk, DiskStep};
+pub use storage::file_identity::FileIdentity;
 pub use writer::compact_months::CompactionReport;
 pub use writer::lake::Lake;
 pub use writer::reclosing::LaterDays;

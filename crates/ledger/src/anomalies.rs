@@ -8,28 +8,36 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use chain::{Bytes, MinerId, SectorNumber};
+use strum::{Display, EnumString, IntoStaticStr, VariantArray};
 
-use crate::event::{Cause, Event, Kind, Status, named};
+use crate::event::{Cause, Event, Kind, Status};
 use crate::identities::MinerDay;
 use crate::power::{ChainPower, Power};
 use crate::row::Row;
+use crate::spelled::spelled;
 use crate::value::Value;
 
-named! {
-    /// Something in the actors that leaves a claim which is not the sum of active sectors.
-    Anomaly {
-        /// A dispute of a proof made before a snap takes the power that the sector had then out of the claim, so that what
-        /// the snap added stays in it until the next missed proof. builtin-actors, `dispute_windowed_post`: faults are
-        /// recorded by the deadline's snapshot of sectors.
-        DisputedBeforeSnap = "claim_disputed_before_snap",
-        /// A deadline's cron failed, and the power actor took the whole claim away. builtin-actors,
-        /// `process_deferred_cron_events`.
-        DroppedByFailedCron = "claim_dropped_by_failed_cron",
-        /// Actors v1: a sector that was replaced by a CC upgrade and then declared faulty stood in its queue twice, and left
-        /// the claim twice, until the migration of nv4. specs-actors v0.9, `RescheduleAsFaults`.
-        LeftTwice = "claim_left_twice",
-    }
+/// Something in the actors that leaves a claim which is not the sum of active sectors.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Display, EnumString, IntoStaticStr, VariantArray,
+)]
+pub enum Anomaly {
+    /// A dispute of a proof made before a snap takes the power that the sector had then out of the claim, so that what
+    /// the snap added stays in it until the next missed proof. builtin-actors, `dispute_windowed_post`: faults are
+    /// recorded by the deadline's snapshot of sectors.
+    #[strum(serialize = "claim_disputed_before_snap")]
+    DisputedBeforeSnap,
+    /// A deadline's cron failed, and the power actor took the whole claim away. builtin-actors,
+    /// `process_deferred_cron_events`.
+    #[strum(serialize = "claim_dropped_by_failed_cron")]
+    DroppedByFailedCron,
+    /// Actors v1: a sector that was replaced by a CC upgrade and then declared faulty stood in its queue twice, and left
+    /// the claim twice, until the migration of nv4. specs-actors v0.9, `RescheduleAsFaults`.
+    #[strum(serialize = "claim_left_twice")]
+    LeftTwice,
 }
+
+spelled!(Anomaly);
 
 impl Anomaly {
     /// What it is, in a sentence.

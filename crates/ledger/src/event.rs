@@ -3,135 +3,115 @@
 use std::sync::Arc;
 
 use chain::{AttoFil, Bytes, Cid, Epoch, MinerId, SectorNumber};
+use strum::{Display, EnumString, IntoStaticStr, VariantArray};
 
-/// Declares an enum whose values have one spelling, used in tables, JSON and SQL alike.
-macro_rules! named {
-    ($(#[$doc:meta])* $name:ident { $($(#[$variant_doc:meta])* $variant:ident = $text:literal,)+ }) => {
-        $(#[$doc])*
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-        pub enum $name { $($(#[$variant_doc])* $variant,)+ }
+use crate::spelled::spelled;
 
-        impl $name {
-            /// Every value, in the order of declaration.
-            pub const ALL: &'static [Self] = &[$(Self::$variant,)+];
-
-            /// The spelling used in tables, JSON and SQL.
-            #[must_use]
-            pub const fn name(self) -> &'static str {
-                match self { $(Self::$variant => $text,)+ }
-            }
-
-            /// The value with that spelling.
-            #[must_use]
-            pub fn from_name(name: &str) -> Option<Self> {
-                match name { $($text => Some(Self::$variant),)+ _ => None }
-            }
-        }
-
-        impl std::fmt::Display for $name {
-            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                f.pad(self.name())
-            }
-        }
-    };
-}
-pub(crate) use named;
-
-named! {
-    /// What happened to a sector.
-    Kind {
-        /// A key appeared in the miner's pre-committed sectors.
-        Precommit = "precommit",
-        /// A key left the pre-committed sectors and no sector of that number appeared.
-        PrecommitExpired = "precommit_expired",
-        /// The sector number first appeared in the miner's sectors.
-        Onboard = "onboard",
-        /// The sector left the unproven set by its first window `PoSt`.
-        Proven = "proven",
-        /// The sealed CID of a known sector changed.
-        Snap = "snap",
-        /// The expiration of a known sector rose.
-        Extend = "extend",
-        /// The sector entered the faulty set.
-        Fault = "fault",
-        /// The sector left the faulty set and lives on.
-        Recover = "recover",
-        /// The sector left the live set before its time.
-        Terminate = "terminate",
-        /// The sector left the live set at its time.
-        Expire = "expire",
-        /// The sector got full quality (method 37, from actors v19).
-        Upgrade = "upgrade",
-        /// QAP or expiration of a live sector changed in a way no other kind covers.
-        Adjust = "adjust",
-        /// The sector stands in the first readable state, and that state is not epoch 0's.
-        Opening = "opening",
-    }
+/// What happened to a sector.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Display, EnumString, IntoStaticStr, VariantArray,
+)]
+#[strum(serialize_all = "snake_case")]
+pub enum Kind {
+    /// A key appeared in the miner's pre-committed sectors.
+    Precommit,
+    /// A key left the pre-committed sectors and no sector of that number appeared.
+    PrecommitExpired,
+    /// The sector number first appeared in the miner's sectors.
+    Onboard,
+    /// The sector left the unproven set by its first window `PoSt`.
+    Proven,
+    /// The sealed CID of a known sector changed.
+    Snap,
+    /// The expiration of a known sector rose.
+    Extend,
+    /// The sector entered the faulty set.
+    Fault,
+    /// The sector left the faulty set and lives on.
+    Recover,
+    /// The sector left the live set before its time.
+    Terminate,
+    /// The sector left the live set at its time.
+    Expire,
+    /// The sector got full quality (method 37, from actors v19).
+    Upgrade,
+    /// QAP or expiration of a live sector changed in a way no other kind covers.
+    Adjust,
+    /// The sector stands in the first readable state, and that state is not epoch 0's.
+    Opening,
 }
 
-named! {
-    /// Why, or by which way, an event happened.
-    Cause {
-        /// One sector per message: methods 6 and 7.
-        Single = "single",
-        /// Several sectors per message: methods 25, 26, 28 and 34.
-        Batch = "batch",
-        /// `ProveCommitSectorsNI`, method 36, without a pre-commit.
-        NonInteractive = "non_interactive",
-        /// Present in the state of epoch 0.
-        Genesis = "genesis",
-        /// Declared by the provider, method 10.
-        Declared = "declared",
-        /// Named as skipped in a window `PoSt`, method 5.
-        Skipped = "skipped",
-        /// Found missing by the deadline's cron.
-        Missed = "missed",
-        /// Disputed, method 24.
-        Disputed = "disputed",
-        /// Terminated by the provider, method 9.
-        Active = "active",
-        /// Dropped by cron after the maximum fault age.
-        Passive = "passive",
-        /// Left at its expiration.
-        OnTime = "on_time",
-        /// A CC sector replaced by a new one (up to actors v6).
-        Replaced = "replaced",
-        /// An extension that moved no date.
-        Extension = "extension",
-        /// A state migration at a network upgrade.
-        Migration = "migration",
-        /// None of the others.
-        Other = "other",
-    }
+/// Why, or by which way, an event happened.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Display, EnumString, IntoStaticStr, VariantArray,
+)]
+#[strum(serialize_all = "snake_case")]
+pub enum Cause {
+    /// One sector per message: methods 6 and 7.
+    Single,
+    /// Several sectors per message: methods 25, 26, 28 and 34.
+    Batch,
+    /// `ProveCommitSectorsNI`, method 36, without a pre-commit.
+    NonInteractive,
+    /// Present in the state of epoch 0.
+    Genesis,
+    /// Declared by the provider, method 10.
+    Declared,
+    /// Named as skipped in a window `PoSt`, method 5.
+    Skipped,
+    /// Found missing by the deadline's cron.
+    Missed,
+    /// Disputed, method 24.
+    Disputed,
+    /// Terminated by the provider, method 9.
+    Active,
+    /// Dropped by cron after the maximum fault age.
+    Passive,
+    /// Left at its expiration.
+    OnTime,
+    /// A CC sector replaced by a new one (up to actors v6).
+    Replaced,
+    /// An extension that moved no date.
+    Extension,
+    /// A state migration at a network upgrade.
+    Migration,
+    /// None of the others.
+    Other,
 }
 
-named! {
-    /// Where a sector stands. Live = unproven + active + faulty; the power actor counts the active.
-    Status {
-        /// Not live: not yet onboarded, only pre-committed, or gone.
-        None = "none",
-        /// Live, without power until its first window `PoSt`.
-        Unproven = "unproven",
-        /// Live and counted by the power actor.
-        Active = "active",
-        /// Live, faulty, without power.
-        Faulty = "faulty",
-    }
+/// Where a sector stands. Live = unproven + active + faulty; the power actor counts the active.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Display, EnumString, IntoStaticStr, VariantArray,
+)]
+#[strum(serialize_all = "snake_case")]
+pub enum Status {
+    /// Not live: not yet onboarded, only pre-committed, or gone.
+    None,
+    /// Live, without power until its first window `PoSt`.
+    Unproven,
+    /// Live and counted by the power actor.
+    Active,
+    /// Live, faulty, without power.
+    Faulty,
 }
 
-named! {
-    /// What a sector is filled with.
-    Content {
-        /// Committed capacity: no deal weighs in it.
-        Cc = "cc",
-        /// Unverified deals alone.
-        Deals = "deals",
-        /// Verified deals, maybe beside unverified ones.
-        Verified = "verified",
-        /// Full quality by its flag (from actors v19), whatever it weighs.
-        FullQuality = "full_quality",
-    }
+/// What a sector is filled with.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Display, EnumString, IntoStaticStr, VariantArray,
+)]
+#[strum(serialize_all = "snake_case")]
+pub enum Content {
+    /// Committed capacity: no deal weighs in it.
+    Cc,
+    /// Unverified deals alone.
+    Deals,
+    /// Verified deals, maybe beside unverified ones.
+    Verified,
+    /// Full quality by its flag (from actors v19), whatever it weighs.
+    FullQuality,
 }
+
+spelled!(Kind, Cause, Status, Content);
 
 impl Content {
     /// By a sector's flag of full quality and its weights, in bytes × epochs of its unverified and of its verified deals.

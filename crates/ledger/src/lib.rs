@@ -22,6 +22,7 @@ mod power;
 mod qap;
 mod receipts;
 mod row;
+mod spelled;
 mod tally;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;

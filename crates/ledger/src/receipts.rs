@@ -1,20 +1,25 @@
 //! How the outcomes of messages are known: read from receipts, or inferred from the states around them.
 
 use chain::ExecutedMessage;
+use strum::{Display, EnumString, IntoStaticStr, VariantArray};
 
-use crate::event::named;
+use crate::spelled::spelled;
 
-named! {
-    /// Whether the events of some segment of a chain are read from receipts.
-    Receipts {
-        /// Receipts were read wherever there were messages.
-        Read = "read",
-        /// No receipts were there: outcomes were inferred from the states before and after.
-        Inferred = "inferred",
-        /// Receipts were there for some tipsets and not for others.
-        Mixed = "mixed",
-    }
+/// Whether the events of some segment of a chain are read from receipts.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Display, EnumString, IntoStaticStr, VariantArray,
+)]
+#[strum(serialize_all = "snake_case")]
+pub enum Receipts {
+    /// Receipts were read wherever there were messages.
+    Read,
+    /// No receipts were there: outcomes were inferred from the states before and after.
+    Inferred,
+    /// Receipts were there for some tipsets and not for others.
+    Mixed,
 }
+
+spelled!(Receipts);
 
 /// How many tipsets were read with and without receipts, and what was inferred for the latter. A tipset without messages
 /// counts for neither. `docs/DEFINITIONS.md`, "Missing receipts".

@@ -37,7 +37,7 @@ fn read_as(state: &State, network: Option<Network>, left_at: Option<i64>) -> cha
 
 #[test]
 fn a_code_that_only_the_manifest_names_is_of_the_version_that_its_network_runs_then() {
-    for network in Network::ALL {
+    for network in Network::ALL.iter().copied() {
         for pair in network.upgrades().windows(2) {
             let [upgrade, next] = pair else { panic!("a pair") };
             let version = upgrade.actors_version;
@@ -55,7 +55,7 @@ fn a_code_that_only_the_manifest_names_is_of_the_version_that_its_network_runs_t
 
 #[test]
 fn past_the_last_upgrade_that_is_known_and_on_unknown_networks_it_is_of_the_newest() {
-    for network in Network::ALL {
+    for network in Network::ALL.iter().copied() {
         let last = network.upgrades().last().unwrap().epoch.0;
         let newest = unpublished(19, &[]);
         assert_eq!(read_as(&newest, Some(network), Some(last + 1)).unwrap(), 19);

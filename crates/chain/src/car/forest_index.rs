@@ -18,6 +18,7 @@ use std::ops::Range;
 use cid::Cid;
 
 use super::mapped_file::FileBytes;
+use crate::integers::u64_le_at;
 
 /// Magic of the first kind of skippable frame, which both index and footer are.
 const SKIPPABLE: u32 = 0x184d_2a50;
@@ -56,7 +57,8 @@ struct Part {
 /// The hash by which an index knows a CID.
 pub(super) fn hash_of(cid: &Cid) -> u64 {
     let words = cid.hash().digest().chunks_exact(8);
-    let mixed = words.fold(cid.codec() ^ cid.hash().code(), |hash, word| hash ^ number(word, 0).unwrap_or(0));
+    let mixed =
+        words.fold(cid.codec() ^ cid.hash().code(), |hash, word| hash ^ u64_le_at(word, 0).unwrap_or(0));
     mixed.saturating_sub(1)
 }
 
@@ -68,12 +70,12 @@ impl ForestIndex {
         if skippable(file, footer)? != 8 {
             return None;
         }
-        let content = usize::try_from(number(file, footer + SKIPPABLE_HEADER)?).ok()?;
+        let content = usize::try_from(u64_le_at(file, footer + SKIPPABLE_HEADER)?).ok()?;
         let begin = content.checked_sub(SKIPPABLE_HEADER)?;
-        if number(file, content)? != VERSION {
+        if u64_le_at(file, content)? != VERSION {
             return None;
         }
-        let (longest_distance, buckets) = (number(file, content + 8)?, number(file, content + 24)?);
+        let (longest_distance, buckets) = (u64_le_at(file, content + 8)?, u64_le_at(file, content + 24)?);
         let (parts, slots) = parts(file, begin, footer)?;
         (slots >= buckets).then_some(Self { begin, parts, longest_distance, buckets })
     }
@@ -89,7 +91,7 @@ impl ForestIndex {
         let slots = file.get().get(part.place.clone())?;
         let begin = usize::try_from(at - part.first).ok()?.checked_mul(SLOT)?;
         file.note(part.place.start + begin..part.place.start + begin + SLOT);
-        Some((number(slots, begin)?, number(slots, begin + 8)?))
+        Some((u64_le_at(slots, begin)?, u64_le_at(slots, begin + 8)?))
     }
 
     /// Offsets of the frames that may hold a block with that hash.
@@ -115,7 +117,7 @@ impl ForestIndex {
     pub(super) fn occupied(&self, file: &[u8]) -> u64 {
         let slots = |part: &Part| {
             let slots = file.get(part.place.clone()).unwrap_or_default().chunks_exact(SLOT);
-            slots.filter(|slot| number(slot, 0) != Some(EMPTY)).count() as u64
+            slots.filter(|slot| u64_le_at(slot, 0) != Some(EMPTY)).count() as u64
         };
         self.parts.iter().map(slots).sum()
     }
@@ -142,13 +144,9 @@ fn parts(file: &[u8], begin: usize, footer: usize) -> Option<(Vec<Part>, u64)> {
 
 /// Length of the content of the skippable frame at an offset.
 fn skippable(file: &[u8], at: usize) -> Option<usize> {
-    let header = number(file, at)?;
+    let header = u64_le_at(file, at)?;
     // The lower half of the u64 is the magic, the upper the length.
     (header & u64::from(u32::MAX) == u64::from(SKIPPABLE)).then(|| usize::try_from(header >> 32).ok())?
-}
-
-fn number(bytes: &[u8], at: usize) -> Option<u64> {
-    bytes.get(at..at.checked_add(8)?)?.try_into().ok().map(u64::from_le_bytes)
 }
 
 #[cfg(test)]

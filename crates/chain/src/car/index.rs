@@ -25,6 +25,7 @@ use std::time::UNIX_EPOCH;
 
 use super::external_sort::SortedPairs;
 use super::mapped_file::{FileBytes, MappedFile};
+use crate::integers::u64_le_at;
 
 const MAGIC: &[u8; 8] = b"SSCIDX02";
 /// The magic and seven numbers.
@@ -96,8 +97,9 @@ impl Index {
         if all.get(..MAGIC.len())? != MAGIC {
             return None;
         }
-        let found = FileIdentity { size: number(all, 8)?, changed: number(all, 16)? };
-        let (blocks, bits) = (usize::try_from(number(all, 24)?).ok()?, u32::try_from(number(all, 32)?).ok()?);
+        let found = FileIdentity { size: u64_le_at(all, 8)?, changed: u64_le_at(all, 16)? };
+        let (blocks, bits) =
+            (usize::try_from(u64_le_at(all, 24)?).ok()?, u32::try_from(u64_le_at(all, 32)?).ok()?);
         let sums =
             (1_usize.checked_shl(bits)? + 1).checked_add(blocks)?.checked_mul(8)?.checked_add(HEADER)?;
         let pages = sums.div_ceil(PAGE);
@@ -153,7 +155,8 @@ impl Index {
         let bucket = if self.bits == 0 { 0 } else { (prefix >> (64 - self.bits)) as usize };
         let bounds = HEADER + bucket * 8;
         let bounds = self.checked(bounds..bounds + 16)?;
-        let bound = |at| number(bounds, at).and_then(|bound| usize::try_from(bound).ok()).ok_or(DamagedIndex);
+        let bound =
+            |at| u64_le_at(bounds, at).and_then(|bound| usize::try_from(bound).ok()).ok_or(DamagedIndex);
         let (begin, end) = (bound(0)?, bound(8)?);
         if begin > end || end > self.blocks {
             return Err(DamagedIndex);
@@ -163,7 +166,7 @@ impl Index {
         let wanted = fingerprint(prefix, self.bits);
         Ok(found
             .chunks_exact(8)
-            .filter_map(|entry| number(entry, 0))
+            .filter_map(|entry| u64_le_at(entry, 0))
             .skip_while(move |entry| entry >> OFFSET_BITS < wanted)
             .take_while(move |entry| entry >> OFFSET_BITS == wanted)
             .map(|entry| entry & (LARGEST - 1)))
@@ -196,11 +199,6 @@ pub(super) fn encode(entries: SortedPairs) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     write(&mut bytes, FileIdentity::default(), &entries)?;
     Ok(bytes)
-}
-
-fn number(bytes: &[u8], at: usize) -> Option<u64> {
-    let number = bytes.get(at..at.checked_add(8)?)?;
-    number.try_into().ok().map(u64::from_le_bytes)
 }
 
 /// The bits of a prefix after those of its bucket.

@@ -4,6 +4,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 use cid::Cid;
+use data_encoding::HEXLOWER;
 
 use crate::block::blake2b;
 
@@ -54,5 +55,5 @@ pub(super) fn task(verb: &str, path: &Path) -> String {
 
 /// Enough of a hash to tell files apart by.
 pub(super) fn short_hash(bytes: &[u8]) -> String {
-    blake2b(bytes)[..8].iter().map(|byte| format!("{byte:02x}")).collect()
+    HEXLOWER.encode(&blake2b(bytes)[..8])
 }

@@ -34,6 +34,7 @@ use super::section_reader::{CheckedSection, Fault, LARGEST_BLOCK, MappedReader, 
 use crate::block::{cid_of, has_hash, read_cid};
 use crate::cbor::Reader;
 use crate::error::{Error, Result};
+use crate::integers::{u64_le_at, varint};
 use crate::progress::{NoProgress, ProgressSink, ProgressUnit};
 
 pub(super) const FETCH_AGAIN: &str = "the file is damaged or incomplete: fetch it again";
@@ -198,7 +199,7 @@ pub(super) struct Section {
 /// Reads the section at `offset`; on error says at which offset and why.
 pub(super) fn section(bytes: &[u8], offset: usize) -> std::result::Result<Section, (usize, &'static str)> {
     let (length, start) =
-        varint(bytes, offset).ok_or((offset, "a block's length is cut off or malformed"))?;
+        varint_at(bytes, offset).ok_or((offset, "a block's length is cut off or malformed"))?;
     let end = usize::try_from(length)
         .ok()
         .and_then(|length| start.checked_add(length))
@@ -211,20 +212,14 @@ pub(super) fn section(bytes: &[u8], offset: usize) -> std::result::Result<Sectio
 
 /// The CID of the section at `offset`, if its length says that it is too large to be a block of a chain.
 pub(super) fn larger_at(bytes: &[u8], offset: usize) -> Option<Cid> {
-    let (length, start) = varint(bytes, offset)?;
+    let (length, start) = varint_at(bytes, offset)?;
     (length > LARGEST_BLOCK as u64).then(|| read_cid(&mut bytes.get(start..)?)).flatten()
 }
 
-/// An unsigned varint of at most 64 bits at `offset`: its value and the offset after it.
-fn varint(bytes: &[u8], offset: usize) -> Option<(u64, usize)> {
-    let mut value = 0_u64;
-    for (count, byte) in bytes.get(offset..)?.iter().take(9).enumerate() {
-        value |= u64::from(byte & 0x7f) << (7 * count);
-        if byte & 0x80 == 0 {
-            return Some((value, offset + count + 1));
-        }
-    }
-    None
+/// The unsigned varint at `offset`: its value and the offset after it.
+fn varint_at(bytes: &[u8], offset: usize) -> Option<(u64, usize)> {
+    let (value, length) = varint(bytes.get(offset..)?)?;
+    Some((value, offset + length))
 }
 
 /// The version, the roots, and where the sections are.
@@ -248,10 +243,7 @@ fn with_roots(roots: Vec<Cid>) -> std::result::Result<Vec<Cid>, String> {
 
 /// Where a CARv2, whose own header ends at `end`, has its version 1.
 fn wrapped(bytes: &[u8], end: usize) -> Option<Range<usize>> {
-    let number = |at: usize| -> Option<usize> {
-        let number: [u8; 8] = bytes.get(at..at + 8)?.try_into().ok()?;
-        usize::try_from(u64::from_le_bytes(number)).ok()
-    };
+    let number = |at: usize| usize::try_from(u64_le_at(bytes, at)?).ok();
     let (offset, size) = (number(end + 16)?, number(end + 24)?);
     let inside = offset..offset.checked_add(size)?;
     (offset >= end + 40 && inside.end <= bytes.len()).then_some(inside)
@@ -260,7 +252,7 @@ fn wrapped(bytes: &[u8], end: usize) -> Option<Range<usize>> {
 /// Version, roots and end of the header at an offset.
 fn header_at(bytes: &[u8], at: usize) -> std::result::Result<(u64, Vec<Cid>, usize), String> {
     let no_car = || "this is no CAR file (it does not begin with a CAR header)".to_owned();
-    let (length, start) = varint(bytes, at).ok_or_else(no_car)?;
+    let (length, start) = varint_at(bytes, at).ok_or_else(no_car)?;
     if length == 0 || length > LONGEST_HEADER {
         return Err(no_car());
     }

@@ -10,6 +10,7 @@ use cid::Cid;
 
 use super::mapped_file::MappedFile;
 use crate::block::{Hashing, read_cid};
+use crate::integers::whole_varint;
 
 /// Largest block that is held in memory: no block of a chain is over 2 MB.
 pub(super) const LARGEST_BLOCK: usize = 16 << 20;
@@ -19,6 +20,9 @@ const PIECE: u64 = 1 << 20;
 pub(super) const RELEASE_EVERY: usize = 16 << 20;
 /// More bytes than a CID takes: three varints and a length of at most ten bytes each, and a digest of 64.
 const LONGEST_CID: u64 = 128;
+
+/// Bytes of the longest varint of 64 bits.
+const LONGEST_VARINT: usize = 10;
 
 /// Reads sections and checks their hashes.
 pub(super) struct SectionReader<R> {
@@ -93,23 +97,26 @@ impl<R: Read> SectionReader<R> {
         if hashing.matches() { Ok(Some(CheckedSection { cid, begin, data: None })) } else { Err(unhashed()) }
     }
 
-    /// An unsigned varint of at most 63 bits; `None` at the end.
+    /// The unsigned varint that comes next; `None` at the end.
     fn length(&mut self) -> Result<Option<u64>, Fault> {
         let begin = self.at;
-        let (mut value, mut byte) = (0_u64, [0]);
-        for count in 0..9 {
-            match self.source.read(&mut byte) {
-                Ok(0) if count == 0 => return Ok(None),
+        let mut bytes = [0; LONGEST_VARINT];
+        let mut read = 0;
+        for byte in &mut bytes {
+            match self.source.read(std::slice::from_mut(byte)) {
+                Ok(0) if read == 0 => return Ok(None),
                 Ok(0) => break,
-                Ok(_) => self.at += 1,
+                Ok(_) => (self.at, read) = (self.at + 1, read + 1),
                 Err(error) => return Err(Fault { at: self.at, problem: Problem::Io(error) }),
             }
-            value |= u64::from(byte[0] & 0x7f) << (7 * count);
-            if byte[0] & 0x80 == 0 {
-                return Ok(Some(value));
+            if *byte & 0x80 == 0 {
+                break;
             }
         }
-        Err(malformed(begin, "a block's length is cut off or malformed"))
+        match whole_varint(&bytes[..read]) {
+            Some(length) => Ok(Some(length)),
+            None => Err(malformed(begin, "a block's length is cut off or malformed")),
+        }
     }
 
     /// Fills the buffer with the next `count` bytes of the section that began at `begin`.

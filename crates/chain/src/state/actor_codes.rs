@@ -18,29 +18,29 @@ use crate::units::Epoch;
 const SYSTEM: u64 = 0;
 
 /// The kinds of actor that sectors depend on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, strum::EnumString)]
 pub enum ActorKind {
     /// A storage provider.
+    #[strum(serialize = "storageminer")]
     Miner,
     /// The power actor, `f04`.
+    #[strum(serialize = "storagepower")]
     Power,
     /// The market actor, `f05`.
+    #[strum(serialize = "storagemarket")]
     Market,
     /// A multisig: the one way to reach a miner from inside another actor.
+    #[strum(serialize = "multisig")]
     Multisig,
     /// Any other.
+    #[strum(disabled)]
     Other,
 }
 
 impl ActorKind {
+    /// The kind of the actor that a manifest calls so.
     fn from_name(name: &str) -> Self {
-        match name {
-            "storageminer" => Self::Miner,
-            "storagepower" => Self::Power,
-            "storagemarket" => Self::Market,
-            "multisig" => Self::Multisig,
-            _ => Self::Other,
-        }
+        name.parse().unwrap_or(Self::Other)
     }
 }
 

@@ -6,13 +6,13 @@ use super::actor::{Actor, StateTree};
 use super::actor_codes::{ActorCodes, ActorKind};
 use super::layout::Layout;
 use super::sector::{Precommit, Sector, SectorRef};
-use crate::address::uvarint;
 use crate::amt::{Amt, AmtCursor};
 use crate::bitfield::SectorSet;
 use crate::block::{BlockStore, cid_of};
 use crate::cbor::Reader;
 use crate::error::{Error, Result};
 use crate::hamt::Hamt;
+use crate::integers::whole_varint;
 use crate::units::{Epoch, MinerId, SectorNumber};
 use crate::work;
 
@@ -234,7 +234,7 @@ impl<'s> Miner<'s> {
         let old = Hamt::new(before.store, &before.precommits, PRECOMMITS);
         Hamt::new(self.store, &self.precommits, PRECOMMITS).diff(&old, &mut |key, old, new| {
             let number =
-                uvarint(key).ok_or_else(|| Error::malformed("a pre-commit whose key is no number"))?;
+                whole_varint(key).ok_or_else(|| Error::malformed("a pre-commit whose key is no number"))?;
             let old = old.map(|raw| before.precommit(raw)).transpose()?;
             let new = new.map(|raw| self.precommit(raw)).transpose()?;
             visit(SectorNumber(number), old, new)

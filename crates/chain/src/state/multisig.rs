@@ -27,6 +27,7 @@ use crate::block::{BlockStore, blake2b, cid_of};
 use crate::cbor::Reader;
 use crate::error::{Error, Result};
 use crate::hamt::Hamt;
+use crate::integers::put_varint;
 use crate::work;
 
 const WHAT: &str = "state of a multisig";
@@ -279,13 +280,8 @@ impl<'s> Multisig<'s> {
 
 /// The key of a transaction among the pending: its id as a varint whose lowest bit is the sign.
 fn key(id: i64) -> Vec<u8> {
-    let mut rest = (id << 1 ^ id >> 63) as u64;
     let mut key = Vec::new();
-    while rest > 0x7f {
-        key.push(rest as u8 | 0x80);
-        rest >>= 7;
-    }
-    key.push(rest as u8);
+    put_varint((id << 1 ^ id >> 63) as u64, &mut key);
     key
 }
 

@@ -1,15 +1,14 @@
 //! The audit that recomputes every day from its stored events.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::ops::RangeInclusive;
 use std::path::Path;
 
-use chain::{Day, MinerId, ProgressSink, ProgressUnit};
+use chain::{DayRange, MinerId, ProgressSink, ProgressUnit};
 use ledger::checks::{Check, Continuity};
 use ledger::{AnomalyHistory, Cause, Row};
 
 use crate::audit::events_by_miner;
-use crate::audit::report::{AuditReport, AuditScope, Finding, OnFinding, day_count, each_day};
+use crate::audit::report::{AuditReport, AuditScope, Finding, OnFinding};
 use crate::audit::stored_day::StoredDay;
 use crate::catalog::history_start::history_start;
 use crate::catalog::snapshot::Snapshot;
@@ -30,19 +29,20 @@ pub async fn deep_audit(
 ) -> Result<AuditReport> {
     let snapshot = Snapshot::open(dir).await?;
     let closed = snapshot.require(TableName::Rows)?.files().days();
-    let days = scope.days(closed.clone())?;
+    let days = scope.days(closed)?;
     let since = history_start(&snapshot).await?;
     let mut report = AuditReport::default();
-    let upto = *closed.ok_or(Error::NothingClosed)?.start()..=*days.end();
-    progress.begin("reckoning days anew".to_owned(), day_count(&upto), ProgressUnit::Days);
+    let first = closed.ok_or(Error::NothingClosed)?.first();
+    let upto = DayRange::from(first).including(days.last());
+    progress.begin("reckoning days anew".to_owned(), upto.len(), ProgressUnit::Days);
     let (mut before, mut carried): (BTreeMap<MinerId, Row>, _) = (BTreeMap::new(), AnomalyHistory::default());
     // A state of epoch 0 that has sectors may have pre-commits, too, of which there are no events.
     let mut whole = since.is_none();
-    for day in each_day(upto) {
+    for day in upto.iter() {
         let of_day = StoredDay::read(&snapshot, day).await?;
         whole &= !of_day.finished.events.iter().any(|event| event.cause == Some(Cause::Genesis));
         let computed = of_day.compute_rows(&before)?;
-        if days.contains(&day) {
+        if days.contains(day) {
             let miners: BTreeSet<MinerId> = computed
                 .keys()
                 .chain(of_day.rows.miners())
@@ -65,7 +65,7 @@ pub async fn deep_audit(
         progress.at(report.days);
     }
     progress.end();
-    check_continuity(&snapshot, whole, scope, &days, &mut |finding| {
+    check_continuity(&snapshot, whole, scope, days, &mut |finding| {
         report.note(&finding);
         on_finding(finding);
     })
@@ -78,19 +78,19 @@ async fn check_continuity(
     snapshot: &Snapshot,
     whole: bool,
     scope: &AuditScope,
-    days: &RangeInclusive<Day>,
+    days: DayRange,
     on_finding: &mut OnFinding<'_>,
 ) -> Result<()> {
     let table = snapshot.require(TableName::Events)?;
     let mut following: Option<(MinerId, Continuity)> = None;
-    events_by_miner::each(table, *days.end(), &mut |day, event| {
+    events_by_miner::each(table, days.last(), &mut |day, event| {
         if following.as_ref().is_none_or(|(miner, _)| *miner != event.miner) {
             following = Some((event.miner, Continuity::new(whole)));
         }
         if let Some((_, continuity)) = &mut following
             && let Some(detail) = continuity.check(&event)
             && scope.has(event.miner)
-            && days.contains(&day)
+            && days.contains(day)
         {
             let name = Check::Continuity.name().to_owned();
             on_finding(Finding { day, miner: event.miner, name, detail, anomaly: false });

@@ -30,7 +30,7 @@ pub(crate) async fn each(
     last: Day,
     visit: &mut (dyn FnMut(Day, Event) + Send),
 ) -> Result<()> {
-    let files = events.files().iter().filter(|file| file.days.0 <= last);
+    let files = events.files().iter().filter(|file| file.days.first() <= last);
     let spilled = temp_dir::create_private("sectorscope-audit-")?;
     let disk = DiskManagerBuilder::default()
         .with_mode(DiskManagerMode::Directories(vec![spilled.path().to_owned()]));

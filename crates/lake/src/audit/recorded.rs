@@ -6,7 +6,7 @@ use chain::{ProgressSink, ProgressUnit};
 use ledger::Anomaly;
 
 use crate::audit::reconciliation_rows::ReconciliationRows;
-use crate::audit::report::{AuditReport, AuditScope, Finding, OnFinding, day_count, each_day};
+use crate::audit::report::{AuditReport, AuditScope, Finding, OnFinding};
 use crate::catalog::snapshot::Snapshot;
 use crate::error::Result;
 use crate::schema::TableName;
@@ -25,8 +25,8 @@ pub async fn audit(
     let table = snapshot.require(TableName::Reconciliation)?;
     let days = scope.days(table.files().days())?;
     let mut report = AuditReport::default();
-    progress.begin("reconciling".to_owned(), day_count(&days), ProgressUnit::Days);
-    for day in each_day(days) {
+    progress.begin("reconciling".to_owned(), days.len(), ProgressUnit::Days);
+    for day in days.iter() {
         let rows = table.day(day).await?;
         let reconciled = ReconciliationRows::of(day, &rows)?;
         for row in 0..rows.num_rows() {

@@ -1,9 +1,8 @@
 //! What is audited, and what was found.
 
 use std::collections::BTreeSet;
-use std::ops::RangeInclusive;
 
-use chain::{Day, MinerId};
+use chain::{Day, DayRange, MinerId};
 
 use crate::catalog::day_range;
 use crate::error::Result;
@@ -21,7 +20,7 @@ pub struct AuditScope {
 
 impl AuditScope {
     /// The days meant, of the closed ones.
-    pub(crate) fn days(&self, closed: Option<RangeInclusive<Day>>) -> Result<RangeInclusive<Day>> {
+    pub(crate) fn days(&self, closed: Option<DayRange>) -> Result<DayRange> {
         day_range::resolve(closed, self.from, self.to)
     }
 
@@ -74,11 +73,3 @@ impl AuditReport {
 
 /// Called with each finding.
 pub type OnFinding<'f> = dyn FnMut(Finding) + Send + 'f;
-
-pub(crate) fn each_day(days: RangeInclusive<Day>) -> impl Iterator<Item = Day> {
-    (days.start().unix_days()..=days.end().unix_days()).map(Day::from_unix_days)
-}
-
-pub(crate) fn day_count(days: &RangeInclusive<Day>) -> u64 {
-    each_day(days.clone()).count() as u64
-}

@@ -6,6 +6,7 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
 
+use data_encoding::HEXLOWER;
 use sha2::{Digest, Sha256};
 
 use crate::catalog::gaps;
@@ -37,7 +38,7 @@ pub(super) enum BackupPath {
 impl BackupPath {
     /// The file that a list names so; `None` if it is none of a copy.
     pub(super) fn parse(text: &str) -> Option<Self> {
-        let table = |name: &str| TableName::ALL.into_iter().find(|table| table.name() == name);
+        let table = |name: &str| name.parse::<TableName>().ok();
         match text.split('/').collect::<Vec<_>>()[..] {
             [name] => NOTES.into_iter().find(|note| *note == name).map(Self::Note),
             [of, name] => Some(Self::Data(table(of)?, FileName::parse(name)?)),
@@ -154,7 +155,7 @@ pub(super) fn read_hashed(
         hasher.update(&buffer[..read]);
         take(&buffer[..read])?;
     }
-    Ok(hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
+    Ok(HEXLOWER.encode(&hasher.finalize()))
 }
 
 #[cfg(test)]

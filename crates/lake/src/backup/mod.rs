@@ -130,43 +130,18 @@ async fn copy(
     progress.begin("copying the lake".to_owned(), total, ProgressUnit::Bytes);
     let mut report = BackupReport { version: snapshot.version(), ..BackupReport::default() };
     let mut now = Checksums::new();
-    for BackupFile { path, size } in &files_to_copy {
-        let there = path.length(to)?;
-        let before = known.get(path).filter(|_| there.is_some()).cloned();
-        let (sum, length) = match (before, path, size) {
-            // Data files have new names whenever they change.
-            (Some(sum), BackupPath::Data(..), Some(size)) if there == Some(*size) => (sum, *size),
-            (Some(sum), BackupPath::Log(_, log), _) if !log.is_checkpoint => {
-                let source = path.open(from)?;
-                let at = from.join(path.to_string());
-                let found =
-                    blocking("reading a file", move || list::hash(source).map_err(Error::io(at))).await?;
-                if found != sum {
-                    return Err(Error::Backup {
-                        path: to.join(path.to_string()),
-                        problem: "it is the backup of another lake, or of a past that this one did not have"
-                            .into(),
-                        advice: "give an empty directory",
-                    });
-                }
-                (sum, there.unwrap_or_default())
-            }
-            _ => {
-                let length = path.length(from)?;
-                if let (Some(length), Some(size)) = (length, size)
-                    && length != *size
-                {
-                    let problem = format!("it has {length} bytes, and the table's log says {size}");
-                    return Err(Error::ExternallyModified { path: from.join(path.to_string()), problem });
-                }
+    for file in &files_to_copy {
+        let (sum, length) = match kept(from, to, file, known.get(&file.path)).await? {
+            Some(kept) => kept,
+            None => {
                 report.new_files += 1;
-                copy_file(disk, from, to, path).await?
+                copy_checked(disk, from, to, file).await?
             }
         };
         report.files += 1;
         report.bytes += length;
         progress.at(report.bytes);
-        now.insert(path.clone(), sum);
+        now.insert(file.path.clone(), sum);
     }
     let path = to.join(CHECKSUMS);
     disk.replace(&path, list::text(&now).as_bytes()).map_err(Error::io(&path))?;
@@ -178,6 +153,57 @@ async fn copy(
     }
     progress.end();
     Ok(report)
+}
+
+/// The sum and length of a file that an older copy has and that need not be copied; `None` if it must be copied. The
+/// copy is read, so that a file which was damaged since is found: disks lose bytes without a word.
+async fn kept(
+    from: &Path,
+    to: &Path,
+    file: &BackupFile,
+    known: Option<&String>,
+) -> Result<Option<(String, u64)>> {
+    let Some(sum) = known else { return Ok(None) };
+    match &file.path {
+        // Data files have new names whenever they change.
+        BackupPath::Data(..) => {}
+        // A commit never changes.
+        BackupPath::Log(_, log) if !log.is_checkpoint => {
+            if hash(from, &file.path).await? != *sum {
+                return Err(Error::Backup {
+                    path: to.join(file.path.to_string()),
+                    problem: "it is the backup of another lake, or of a past that this one did not have"
+                        .into(),
+                    advice: "give an empty directory",
+                });
+            }
+        }
+        _ => return Ok(None),
+    }
+    let Some(length) = file.path.length(to)? else { return Ok(None) };
+    if file.size.is_some_and(|size| size != length) || hash(to, &file.path).await? != *sum {
+        tracing::warn!(file = %to.join(file.path.to_string()).display(), "damaged in the copy: it is copied anew");
+        return Ok(None);
+    }
+    Ok(Some((sum.clone(), length)))
+}
+
+/// The sum of a file of a copy or a lake.
+async fn hash(root: &Path, path: &BackupPath) -> Result<String> {
+    let (file, at) = (path.open(root)?, root.join(path.to_string()));
+    blocking("reading a file", move || list::hash(file).map_err(Error::io(at))).await
+}
+
+/// Copies a file that has as many bytes as the log says; its sum, and how long it is.
+async fn copy_checked(disk: &Disk, from: &Path, to: &Path, file: &BackupFile) -> Result<(String, u64)> {
+    let length = file.path.length(from)?;
+    if let (Some(length), Some(size)) = (length, file.size)
+        && length != size
+    {
+        let problem = format!("it has {length} bytes, and the table's log says {size}");
+        return Err(Error::ExternallyModified { path: from.join(file.path.to_string()), problem });
+    }
+    copy_file(disk, from, to, &file.path).await
 }
 
 /// The files of a copy in the order in which they are copied: what a log names before the log, and what publishes last.

@@ -119,26 +119,30 @@ async fn copy_files(
     fs::create_dir(to).map_err(Error::io(to))?;
     let lock = Arc::new(WriterLock::acquire(to)?);
     let disk = Disk::default().guarded_by(&lock);
-    let mut report = BackupReport::default();
-    let mut put = async |file: &BackupPath, sum: &str| {
-        let (found, length) = copy_file(&disk, from, to, file).await?;
-        if found != sum {
-            return Err(Error::Backup {
-                path: from.join(file.to_string()),
-                problem: format!("its SHA-256 is {found}, and {CHECKSUMS} says {sum}"),
-                advice: "it is damaged: take another backup",
-            });
-        }
-        report.files += 1;
-        report.new_files += 1;
-        report.bytes += length;
-        progress.at(report.bytes);
-        Ok(())
-    };
+    let mut restored = CheckedCopy { disk, from, to, progress, report: BackupReport::default() };
     let is_data = |file: &BackupPath| matches!(file, BackupPath::Data(..));
     for (file, sum) in sums.iter().filter(|(file, _)| !is_data(file)) {
-        put(file, sum).await?;
+        restored.copy(file, sum).await?;
     }
+    for (BackupFile { path, size }, sum) in named_files(from, to, sums).await? {
+        let Some(size) = size else { continue };
+        let length = path.length(from)?.unwrap_or_default();
+        if length != size {
+            let problem = format!("it has {length} bytes, and the table's log says {size}");
+            return Err(Error::ExternallyModified { path: from.join(path.to_string()), problem });
+        }
+        restored.copy(&path, sum).await?;
+    }
+    Ok((restored.report, lock))
+}
+
+/// The files that the restored logs name, with their sums. The list and the logs must name the same files.
+async fn named_files<'s>(
+    from: &Path,
+    to: &Path,
+    sums: &'s Checksums,
+) -> Result<Vec<(BackupFile, &'s String)>> {
+    let refused = |problem| Error::Backup { path: from.to_owned(), problem, advice: "take another backup" };
     // A copy is a lake itself, and what is wrong with its logs is said of it, not of what is made of it.
     Snapshot::open_version(from, None).await.map_err(|error| match error {
         Error::NoLake { .. } => Error::Backup {
@@ -149,26 +153,42 @@ async fn copy_files(
         error => error,
     })?;
     let snapshot = Snapshot::open_version(to, None).await?;
-    let files_to_copy = files_to_copy(&snapshot, to)?;
-    let names: BTreeSet<&BackupPath> =
-        files_to_copy.iter().map(|files_to_copy| &files_to_copy.path).collect();
+    let files = files_to_copy(&snapshot, to)?;
+    let names: BTreeSet<&BackupPath> = files.iter().map(|file| &file.path).collect();
     if let Some(other) = sums.keys().find(|file| !names.contains(file)) {
-        let problem = format!("{CHECKSUMS} names {other}, and the copy's log does not");
-        return Err(Error::Backup { path: from.to_owned(), problem, advice: "take another backup" });
+        return Err(refused(format!("{CHECKSUMS} names {other}, and the copy's log does not")));
     }
-    for BackupFile { path, size } in &files_to_copy {
+    let with_sum = files.into_iter().map(|file| match sums.get(&file.path) {
+        Some(sum) => Ok((file, sum)),
         // A copy that lacks what its log names is no lake.
-        let Some(sum) = sums.get(path) else {
-            let problem = format!("{path} is missing, which the copy's log names");
-            return Err(Error::Backup { path: from.to_owned(), problem, advice: "take another backup" });
-        };
-        let Some(size) = size else { continue };
-        let length = path.length(from)?.unwrap_or_default();
-        if length != *size {
-            let problem = format!("it has {length} bytes, and the table's log says {size}");
-            return Err(Error::ExternallyModified { path: from.join(path.to_string()), problem });
+        None => Err(refused(format!("{} is missing, which the copy's log names", file.path))),
+    });
+    with_sum.collect()
+}
+
+/// Files that are copied, each with the sum that the list says.
+struct CheckedCopy<'c> {
+    disk: Disk,
+    from: &'c Path,
+    to: &'c Path,
+    progress: &'c (dyn ProgressSink + Sync),
+    report: BackupReport,
+}
+
+impl CheckedCopy<'_> {
+    async fn copy(&mut self, file: &BackupPath, sum: &str) -> Result<()> {
+        let (found, length) = copy_file(&self.disk, self.from, self.to, file).await?;
+        if found != sum {
+            return Err(Error::Backup {
+                path: self.from.join(file.to_string()),
+                problem: format!("its SHA-256 is {found}, and {CHECKSUMS} says {sum}"),
+                advice: "it is damaged: take another backup, which writes it anew",
+            });
         }
-        put(path, sum).await?;
+        self.report.files += 1;
+        self.report.new_files += 1;
+        self.report.bytes += length;
+        self.progress.at(self.report.bytes);
+        Ok(())
     }
-    Ok((report, lock))
 }

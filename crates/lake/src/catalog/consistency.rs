@@ -1,10 +1,9 @@
 //! Whether the tables of a published version agree: every day that one says is closed is in all of them.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::ops::RangeInclusive;
 use std::path::Path;
 
-use chain::Day;
+use chain::DayRange;
 
 use crate::delta::recovery::LOG_DIRECTORY;
 use crate::delta::table::Table;
@@ -27,26 +26,21 @@ pub(crate) fn check_days(dir: &Path, tables: &BTreeMap<TableName, Table>) -> Res
     let days = |table: TableName| tables.get(&table).and_then(|table| table.files().days());
     let closed = days(TableName::Rows);
     if let Some(progress) = tables.get(&TableName::Progress)
-        && let Some(file) = progress.files().iter().find(|file| file.rows != file.day_count())
+        && let Some(file) = progress.files().iter().find(|file| file.rows != file.days.len())
     {
-        let (first, last) = file.days;
-        let problem = format!("{} holds {first} to {last} in {} rows, not one a day", file.name, file.rows);
+        let problem = format!("{} holds {} in {} rows, not one a day", file.name, file.days, file.rows);
         return rewritten(TableName::Progress, problem);
     }
     for table in TableName::BASE_TABLES.into_iter().filter(|table| tables.contains_key(table)) {
         let held = days(table);
         let right = match (&held, &closed) {
             (None, _) if table == TableName::History => true,
-            (Some(held), Some(closed)) if table == TableName::History => {
-                closed.start() <= held.start() && held.end() <= closed.end()
-            }
+            (Some(held), Some(closed)) if table == TableName::History => closed.covers(*held),
             _ => held == closed,
         };
         if !right {
-            let said = |days: &Option<RangeInclusive<Day>>| match days {
-                Some(days) => format!("{} to {}", days.start(), days.end()),
-                None => "none".to_owned(),
-            };
+            let said =
+                |days: &Option<DayRange>| days.map_or_else(|| "none".to_owned(), |days| days.to_string());
             let rows = TableName::Rows.name();
             let problem = format!("its days are {}, and those of {rows} {}", said(&held), said(&closed));
             return rewritten(table, problem);

@@ -26,5 +26,5 @@ pub(crate) async fn history_start(snapshot: &Snapshot) -> Result<Option<Day>> {
 /// The day from which on a lake of layout 1 has events, where its first day begins with an opening.
 pub(crate) async fn from_events(events: &Table) -> Result<Option<Day>> {
     let Some(first) = events.files().iter().next() else { return Ok(None) };
-    Ok(activations::opens(events, first).await?.then_some(first.days.0))
+    Ok(activations::opens(events, first).await?.then_some(first.days.first()))
 }

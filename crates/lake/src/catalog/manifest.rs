@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 
-use chain::Day;
+use chain::{Day, DayRange};
 
 use crate::catalog::day_range;
 use crate::catalog::receipts::ReceiptIndex;
@@ -47,11 +47,25 @@ impl Manifest {
     pub async fn open(dir: &Path) -> Result<Self> {
         let directory = dir.canonicalize().unwrap_or_else(|_| dir.to_owned());
         let snapshot = Snapshot::open(&directory).await?;
+        Self::of(directory, &snapshot).await
+    }
+
+    /// Lists the lake in `dir` as it was published at a version.
+    ///
+    /// # Errors
+    /// As [`Manifest::open`]; or if that version cannot be read any more.
+    pub(crate) async fn open_version(dir: &Path, version: u64) -> Result<Self> {
+        let directory = dir.canonicalize().unwrap_or_else(|_| dir.to_owned());
+        let snapshot = Snapshot::open_version(&directory, Some(version)).await?;
+        Self::of(directory, &snapshot).await
+    }
+
+    async fn of(directory: PathBuf, snapshot: &Snapshot) -> Result<Self> {
         let located: BTreeMap<TableName, Vec<LocatedFile>> =
             TableName::ALL.into_iter().map(|name| (name, located(snapshot.table(name)))).collect();
         let files = located.iter().map(|(name, files)| (*name, files.iter().map(listed).collect()));
         let files = files.collect();
-        let receipts = ReceiptIndex::load(&snapshot, &ReceiptIndex::default()).await?;
+        let receipts = ReceiptIndex::load(snapshot, &ReceiptIndex::default()).await?;
         Ok(Self { version: snapshot.version(), files, located, directory, receipts })
     }
 
@@ -102,7 +116,12 @@ impl Manifest {
     /// # Errors
     /// If one of them is not closed, or the last comes before the first.
     pub fn days(&self, from: Option<Day>, to: Option<Day>) -> Result<RangeInclusive<Day>> {
-        day_range::resolve(Some(self.closed()?), from, to)
+        self.resolve_days(from, to).map(Into::into)
+    }
+
+    /// As [`Manifest::days`], as a range that cannot be empty.
+    pub(crate) fn resolve_days(&self, from: Option<Day>, to: Option<Day>) -> Result<DayRange> {
+        day_range::resolve(DayRange::try_from(&self.closed()?).ok(), from, to)
     }
 
     /// Checks that a table has every closed day.
@@ -137,7 +156,7 @@ fn listed(of: &LocatedFile) -> ManifestFile {
         path: of.path(),
         size: u64::try_from(of.file.size).unwrap_or_default(),
         rows: of.file.rows,
-        first_day: of.file.days.0,
-        last_day: of.file.days.1,
+        first_day: of.file.days.first(),
+        last_day: of.file.days.last(),
     }
 }

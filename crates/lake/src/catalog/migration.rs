@@ -1,4 +1,4 @@
-//! Migrates a lake of an older layout to this version's.
+//! Migrates a lake of an older layout, or of fewer columns, to what this version writes.
 
 use crate::catalog::history_start;
 use crate::catalog::layout::LAYOUT;
@@ -11,13 +11,17 @@ use crate::records::day_source;
 use crate::schema::TableName;
 use crate::storage::disk::Disk;
 
-/// Makes the tables of a lake of an older layout those of this one. Each step is done once, however often it is begun; the
+/// Whether a table of the lake lacks something that this version gives new tables: a column of the registry may be newer
+/// than the layout's number.
+pub(crate) fn is_needed(tables: &Tables) -> Result<bool> {
+    TableName::ALL.iter().try_fold(false, |needed, name| Ok(needed || tables.get(*name).is_outdated()?))
+}
+
+/// Makes the tables of a lake those that this version makes. Each step is done once, however often it is begun; the
 /// new layout is marked when all are done.
 pub(crate) async fn migrate(tables: &mut Tables, disk: &Disk) -> Result<()> {
     for name in TableName::ALL {
-        if tables.get(name).lacks_columns()? {
-            tables.get_mut(name).add_columns().await?;
-        }
+        tables.get_mut(name).update().await?;
     }
     if let Some(since) = history_start::from_events(tables.get(TableName::Events)).await? {
         let table = tables.get_mut(TableName::Progress);
@@ -25,9 +29,10 @@ pub(crate) async fn migrate(tables: &mut Tables, disk: &Disk) -> Result<()> {
         for stored in table.files().iter() {
             rows.extend(day_source::rows(&reader::read_all(&table.locate(stored))?)?);
         }
-        if rows.iter().any(|row| row.history_since.is_none()) {
+        if let Some(days) = table.files().days()
+            && rows.iter().any(|row| row.history_since.is_none())
+        {
             rows.iter_mut().for_each(|row| row.history_since = Some(since));
-            let days = (rows[0].day, rows[rows.len() - 1].day);
             let batch = day_source::batch(&rows)?;
             let added = writer::write(disk, table.directory(), TableName::Progress, days, &batch)?;
             let remove = table.files().iter().cloned().collect();

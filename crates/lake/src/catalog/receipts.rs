@@ -1,10 +1,9 @@
 //! How the outcomes of days' messages are known: read from receipts, or inferred where there were none.
 
 use std::collections::BTreeMap;
-use std::ops::RangeInclusive;
 use std::sync::Arc;
 
-use chain::Day;
+use chain::{Day, DayRange};
 use ledger::{ReceiptCounts, Receipts};
 use rayon::prelude::*;
 use serde::ser::{Serialize, SerializeStruct as _, Serializer};
@@ -84,12 +83,12 @@ impl ReceiptIndex {
     /// If a file of `progress` does not read.
     pub(crate) async fn load(snapshot: &Snapshot, before: &Self) -> Result<Self> {
         let Some(table) = snapshot.table(TableName::Progress) else { return Ok(Self::default()) };
-        let known = |file: &DataFile| before.files.get(&file.days.0).filter(|(known, _)| known == file);
+        let known = |file: &DataFile| before.files.get(&file.days.first()).filter(|(known, _)| known == file);
         let (mut files, mut unknown): (BTreeMap<_, _>, Vec<LocatedFile>) = Default::default();
         for file in table.files().iter() {
             match known(file) {
                 Some(known) => {
-                    files.insert(file.days.0, known.clone());
+                    files.insert(file.days.first(), known.clone());
                 }
                 None => unknown.push(table.locate(file)),
             }
@@ -99,7 +98,7 @@ impl ReceiptIndex {
                 let rows = day_source::rows(&reader::read_all(&located)?)?;
                 let file = located.file;
                 let counts = rows.into_iter().map(|row| (row.day, row.receipts)).collect();
-                Ok((file.days.0, (file, Arc::new(counts))))
+                Ok((file.days.first(), (file, Arc::new(counts))))
             });
             read.collect::<Result<Vec<_>>>()
         };
@@ -114,13 +113,12 @@ impl ReceiptIndex {
     }
 
     /// Of the closed ones of some days.
-    pub(crate) fn days(&self, days: &RangeInclusive<Day>) -> ReceiptSummary {
+    pub(crate) fn days(&self, days: DayRange) -> ReceiptSummary {
+        let (first, last) = (days.first(), days.last());
         let mut all = ReceiptSummary::default();
-        let from = self.files.range(..=*days.start()).next_back().map_or(*days.start(), |(first, _)| *first);
-        if from <= *days.end() {
-            for (_, (_, counts)) in self.files.range(from..=*days.end()) {
-                counts.range(days.clone()).for_each(|(_, counts)| all.add(counts));
-            }
+        let from = self.files.range(..=first).next_back().map_or(first, |(first, _)| *first);
+        for (_, (_, counts)) in self.files.range(from..=last) {
+            counts.range(first..=last).for_each(|(_, counts)| all.add(counts));
         }
         all
     }

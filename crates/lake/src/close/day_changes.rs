@@ -136,7 +136,7 @@ pub(crate) async fn count_stored_events(events: &Table, day: Day) -> Result<Even
     crate::storage::blocking::blocking("counting a day's events", move || {
         let mut counts = EventCounts::new();
         reader::for_each_batch(&located, &mut |batch| {
-            if file.day_count() == 1 {
+            if file.days.len() == 1 {
                 return count_events(&batch, &mut counts);
             }
             let rows = reader::filter_day(&batch, day);

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use chain::Day;
+use chain::{Day, DayRange};
 use datafusion::arrow::array::RecordBatch;
 use datafusion::arrow::compute::concat_batches;
 use tokio::task::JoinHandle;
@@ -38,7 +38,7 @@ impl DayFiles {
     }
 
     /// Writes files of some days. Blocks.
-    pub(crate) fn write(disk: &Disk, days: (Day, Day), batches: &[DayBatch]) -> Result<Self> {
+    pub(crate) fn write(disk: &Disk, days: DayRange, batches: &[DayBatch]) -> Result<Self> {
         let written = batches.iter().map(|batch| {
             let written = writer::write(disk, &batch.directory, batch.table, days, &batch.rows)?;
             Ok((batch.table, written))
@@ -49,51 +49,48 @@ impl DayFiles {
 
 /// Small days in a row that come into one file a table: a file for each would take longer to write, and then to compact,
 /// than all else about them. They are of one month, which compaction brings together anyway.
+#[derive(Debug, Default)]
+pub(crate) struct SmallDays(Option<SharedFiles>);
+
+/// The rows of the small days so far.
 #[derive(Debug)]
-pub(crate) struct SmallDays {
-    days: (Day, Day),
+struct SharedFiles {
+    days: DayRange,
     rows: usize,
     batches: BTreeMap<TableName, Vec<RecordBatch>>,
 }
 
 impl SmallDays {
-    /// None so far, from `day` on.
-    pub(crate) const fn from(day: Day) -> Self {
-        Self { days: (day, day), rows: 0, batches: BTreeMap::new() }
-    }
-
     /// Whether `day`, which is the next one, must begin files of its own.
     pub(crate) fn ends_before(&self, day: Day) -> bool {
-        !self.batches.is_empty() && (self.rows >= MAX_SHARED_ROWS || self.days.1.month() != day.month())
+        self.0
+            .as_ref()
+            .is_some_and(|shared| shared.rows >= MAX_SHARED_ROWS || shared.days.last().month() != day.month())
     }
 
     /// Adds a day's rows.
     pub(crate) fn add(&mut self, day: Day, batches: impl IntoIterator<Item = (TableName, RecordBatch)>) {
-        if self.batches.is_empty() {
-            self.days.0 = day;
-        }
-        self.days.1 = day;
+        let empty = || SharedFiles { days: day.into(), rows: 0, batches: BTreeMap::new() };
+        let shared = self.0.get_or_insert_with(empty);
+        shared.days = shared.days.including(day);
         for (table, rows) in batches {
-            self.rows += rows.num_rows();
-            self.batches.entry(table).or_default().push(rows);
+            shared.rows += rows.num_rows();
+            shared.batches.entry(table).or_default().push(rows);
         }
     }
 
-    /// The days, and their rows for each table; `None` if there are none.
+    /// Takes the days out, with their rows for each table; `None` if there are none.
     ///
     /// # Errors
     /// If rows do not go together.
-    #[expect(clippy::type_complexity, reason = "a pair of pairs that is taken apart at once")]
-    pub(crate) fn take(self) -> Result<Option<((Day, Day), Vec<(TableName, RecordBatch)>)>> {
-        if self.batches.is_empty() {
-            return Ok(None);
-        }
-        let whole = self.batches.into_iter().map(|(table, rows)| {
+    pub(crate) fn take(&mut self) -> Result<Option<(DayRange, Vec<(TableName, RecordBatch)>)>> {
+        let Some(shared) = self.0.take() else { return Ok(None) };
+        let whole = shared.batches.into_iter().map(|(table, rows)| {
             let wrong = |source| Error::Rows { table: table.name(), source };
             let schema = rows.first().map_or_else(|| table.schema(), RecordBatch::schema);
             Ok((table, concat_batches(&schema, &rows).map_err(wrong)?))
         });
-        Ok(Some((self.days, whole.collect::<Result<_>>()?)))
+        Ok(Some((shared.days, whole.collect::<Result<_>>()?)))
     }
 }
 

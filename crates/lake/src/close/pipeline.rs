@@ -81,7 +81,7 @@ impl Pipeline<'_> {
         let count = finished.events.len().saturating_add(usize::try_from(most).unwrap_or(usize::MAX));
         let day = finished.day;
         let write = move || {
-            let mut file = FileWriter::create(&disk, &directory, TableName::Events, (day, day), count)?;
+            let mut file = FileWriter::create(&disk, &directory, TableName::Events, day.into(), count)?;
             while let Some(batch) = arriving.blocking_recv() {
                 file.write(&batch)?;
             }

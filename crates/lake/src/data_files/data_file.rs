@@ -7,7 +7,7 @@ use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use chain::Day;
+use chain::{Day, DayRange};
 use datafusion::parquet::file::metadata::ParquetMetaData;
 use serde_json::{Map, Value, json};
 
@@ -33,7 +33,7 @@ pub(crate) struct DataFile {
     /// Rows.
     pub(crate) rows: u64,
     /// First and last day; every day between them is in this file, those without rows too.
-    pub(crate) days: (Day, Day),
+    pub(crate) days: DayRange,
     /// First and last miner, where the table has miners and the file rows.
     pub(crate) miners: Option<(i64, i64)>,
 }
@@ -49,8 +49,8 @@ impl DataFile {
             }
             bounds
         };
-        let lowest = bounds(self.days.0, self.miners.map(|(first, _)| first));
-        let highest = bounds(self.days.1, self.miners.map(|(_, last)| last));
+        let lowest = bounds(self.days.first(), self.miners.map(|(first, _)| first));
+        let highest = bounds(self.days.last(), self.miners.map(|(_, last)| last));
         let nulls: Map<String, Value> = lowest.keys().map(|column| (column.clone(), json!(0))).collect();
         json!({ "numRecords": self.rows, "minValues": lowest, "maxValues": highest, "nullCount": nulls })
             .to_string()
@@ -63,18 +63,12 @@ impl DataFile {
         let bound = |side: &str, column: &str| stats.get(side)?.get(column).cloned();
         let day = |side| bound(side, STAT_DATE)?.as_str()?.parse::<Day>().ok();
         let miner = |side| bound(side, MINER_ID)?.as_i64();
-        let days = (day("minValues")?, day("maxValues")?);
+        let days = DayRange::new(day("minValues")?, day("maxValues")?)?;
         let miners = miner("minValues").zip(miner("maxValues"));
         let rows = stats.get("numRecords")?.as_u64()?;
-        let within = DAYS.contains(&days.0.unix_days()) && DAYS.contains(&days.1.unix_days());
-        let can_be = within && days.0 <= days.1 && rows <= MAX_ROWS && size >= 0;
+        let within = [days.first(), days.last()].iter().all(|day| DAYS.contains(&day.unix_days()));
+        let can_be = within && rows <= MAX_ROWS && size >= 0;
         can_be.then_some(Self { name, size, rows, days, miners })
-    }
-
-    /// How many days it holds.
-    pub(crate) fn day_count(&self) -> u64 {
-        let (first, last) = self.days;
-        u64::try_from(i64::from(last.unix_days()) - i64::from(first.unix_days()) + 1).unwrap_or_default()
     }
 }
 
@@ -140,25 +134,22 @@ pub(crate) struct DataFiles(BTreeMap<Day, DataFile>);
 impl DataFiles {
     /// Puts a file in; gives back one that holds some of the same days, if there is one.
     pub(crate) fn insert(&mut self, file: DataFile) -> Result<(), DataFile> {
-        if let Some(other) = self.overlapping(file.days.0..=file.days.1).next() {
+        if let Some(other) = self.overlapping(file.days).next() {
             return Err(other.clone());
         }
-        self.0.insert(file.days.0, file);
+        self.0.insert(file.days.first(), file);
         Ok(())
     }
 
     /// The file that holds a day.
     pub(crate) fn containing(&self, day: Day) -> Option<&DataFile> {
-        self.0.range(..=day).next_back().map(|(_, file)| file).filter(|file| file.days.1 >= day)
+        self.0.range(..=day).next_back().map(|(_, file)| file).filter(|file| file.days.contains(day))
     }
 
     /// The files that hold any of these days, in their order.
-    pub(crate) fn overlapping(&self, days: RangeInclusive<Day>) -> impl Iterator<Item = &DataFile> {
-        let from = self.containing(*days.start()).map_or(*days.start(), |file| file.days.0);
-        let upto = *days.end();
-        // A range that ends before it begins holds nothing.
-        let range = (from <= upto).then(|| self.0.range(from..=upto));
-        range.into_iter().flatten().map(|(_, file)| file)
+    pub(crate) fn overlapping(&self, days: DayRange) -> impl Iterator<Item = &DataFile> {
+        let from = self.containing(days.first()).map_or(days.first(), |file| file.days.first());
+        self.0.range(from..=days.last()).map(|(_, file)| file)
     }
 
     /// All files, by day.
@@ -167,15 +158,15 @@ impl DataFiles {
     }
 
     /// First and last day; `None` if there is no file.
-    pub(crate) fn days(&self) -> Option<RangeInclusive<Day>> {
-        let (first, _) = self.0.first_key_value()?;
+    pub(crate) fn days(&self) -> Option<DayRange> {
+        let (_, first) = self.0.first_key_value()?;
         let (_, last) = self.0.last_key_value()?;
-        Some(*first..=last.days.1)
+        Some(first.days.including(last.days.last()))
     }
 
     /// The last day.
     pub(crate) fn last(&self) -> Option<Day> {
-        self.days().map(|days| *days.end())
+        self.days().map(DayRange::last)
     }
 }
 
@@ -187,12 +178,16 @@ mod tests {
         Day::from_unix_days(number)
     }
 
+    fn range(first: i32, last: i32) -> DayRange {
+        DayRange::new(day(first), day(last)).expect("days in order")
+    }
+
     fn file(first: i32, last: i32) -> DataFile {
         DataFile {
             name: FileName::parse(&format!("{first}.parquet")).expect("a name"),
             size: 9,
             rows: 7,
-            days: (day(first), day(last)),
+            days: range(first, last),
             miners: Some((1, 2)),
         }
     }
@@ -209,11 +204,11 @@ mod tests {
         }
         assert_eq!(files.containing(day(15)).map(|file| file.name.as_str()), Some("10.parquet"));
         assert_eq!((files.containing(day(9)), files.containing(day(31))), (None, None));
-        assert_eq!(names(files.overlapping(day(19)..=day(20))), ["10.parquet", "20.parquet"]);
-        assert_eq!(names(files.overlapping(day(1)..=day(10))), ["10.parquet"]);
-        assert_eq!(names(files.overlapping(day(20)..=day(40))), ["20.parquet", "21.parquet"]);
-        assert_eq!(names(files.overlapping(day(31)..=day(40))), [""; 0]);
-        assert_eq!(files.days(), Some(day(10)..=day(30)));
+        assert_eq!(names(files.overlapping(range(19, 20))), ["10.parquet", "20.parquet"]);
+        assert_eq!(names(files.overlapping(range(1, 10))), ["10.parquet"]);
+        assert_eq!(names(files.overlapping(range(20, 40))), ["20.parquet", "21.parquet"]);
+        assert_eq!(names(files.overlapping(range(31, 40))), [""; 0]);
+        assert_eq!(files.days(), Some(range(10, 30)));
         let twice = file(30, 40);
         assert_eq!(files.insert(twice).map_err(|other| other.name), Err(file(21, 30).name));
     }

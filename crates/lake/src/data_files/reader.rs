@@ -55,11 +55,11 @@ pub(crate) fn batches(
 /// The rows of one of the days that a file holds.
 pub(crate) fn day(file: &LocatedFile, day: Day) -> Result<RecordBatch> {
     let mut opened = OpenFile::open(file)?;
-    if file.file.day_count() > 1 {
+    if file.file.days.len() > 1 {
         opened = opened.holding(STAT_DATE, day.unix_days().into())?;
     }
     let rows = conform_to_table(&read_in_parallel(&opened)?, file.table).map_err(rows_error(file))?;
-    if file.file.day_count() == 1 || opened.all_are(STAT_DATE, day.unix_days().into()) {
+    if file.file.days.len() == 1 || opened.all_are(STAT_DATE, day.unix_days().into()) {
         return Ok(rows);
     }
     filter_day(&rows, day).map_err(rows_error(file))
@@ -152,6 +152,8 @@ mod tests {
     use datafusion::arrow::compute::{concat_batches, lexsort_to_indices, take_record_batch};
     use datafusion::arrow::datatypes::{DataType, Int64Type};
 
+    use chain::DayRange;
+
     use super::*;
     use crate::data_files::writer;
     use crate::storage::disk::Disk;
@@ -160,6 +162,10 @@ mod tests {
 
     fn day_number(number: i32) -> Day {
         Day::from_unix_days(19_266 + number)
+    }
+
+    fn day_range(first: i32, last: i32) -> DayRange {
+        DayRange::from(day_number(first)).including(day_number(last))
     }
 
     /// A row for each miner, all of them even, no value of one column that of another row.
@@ -217,7 +223,7 @@ mod tests {
         let days: Vec<RecordBatch> = (0..4).map(rows).collect();
         let all = concat_batches(&TableName::Rows.schema(), &days).expect("rows");
         let write = |table, rows: &RecordBatch| {
-            let days = (day_number(0), day_number(3));
+            let days = day_range(0, 3);
             let (lake, of) = within(directory.path(), table);
             let file = writer::write(&Disk::default(), &of, table, days, rows).expect("written");
             LocatedFile { lake, table, file }
@@ -228,7 +234,7 @@ mod tests {
             &Disk::default(),
             &within(directory.path(), TableName::Rows).1,
             TableName::Rows,
-            (day_number(0), day_number(3)),
+            day_range(0, 3),
             all.num_rows(),
         )
         .expect("begun");
@@ -263,7 +269,7 @@ mod tests {
         let directory = tempfile::TempDir::new().expect("a directory");
         let all =
             concat_batches(&TableName::Rows.schema(), &(0..4).map(rows).collect::<Vec<_>>()).expect("rows");
-        let days = (day_number(0), day_number(3));
+        let days = day_range(0, 3);
         let (lake, of) = within(directory.path(), TableName::Rows);
         let mut writer =
             writer::FileWriter::create(&Disk::default(), &of, TableName::Rows, days, all.num_rows())
@@ -281,7 +287,7 @@ mod tests {
     #[test]
     fn a_file_that_is_cut_off_is_an_error() {
         let directory = tempfile::TempDir::new().expect("a directory");
-        let days = (day_number(0), day_number(0));
+        let days = day_range(0, 0);
         let (lake, of) = within(directory.path(), TableName::History);
         let file = writer::write(&Disk::default(), &of, TableName::History, days, &rows(0)).expect("written");
         let whole = LocatedFile { lake, table: TableName::History, file };
@@ -302,7 +308,7 @@ mod tests {
     fn a_file_has_the_bytes_and_the_rows_that_the_log_says() {
         let directory = tempfile::TempDir::new().expect("a directory");
         let (lake, of) = within(directory.path(), TableName::Rows);
-        let days = (day_number(0), day_number(0));
+        let days = day_range(0, 0);
         let file = writer::write(&Disk::default(), &of, TableName::Rows, days, &rows(0)).expect("written");
         let right = LocatedFile { lake, table: TableName::Rows, file };
         read_all(&right).expect("rows");

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use chain::Day;
+use chain::DayRange;
 use datafusion::arrow::array::{AsArray, RecordBatch};
 use datafusion::arrow::compute::{max, min};
 use datafusion::arrow::datatypes::{Date32Type, Int64Type};
@@ -35,7 +35,7 @@ pub(crate) fn write(
     disk: &Disk,
     directory: &Path,
     table: TableName,
-    days: (Day, Day),
+    days: DayRange,
     rows: &RecordBatch,
 ) -> Result<DataFile> {
     let mut file = FileWriter::create(disk, directory, table, days, rows.num_rows())?;
@@ -60,10 +60,10 @@ impl FileWriter {
         disk: &Disk,
         directory: &Path,
         table: TableName,
-        days: (Day, Day),
+        days: DayRange,
         rows: usize,
     ) -> Result<Self> {
-        let name = FileName::new(days.0);
+        let name = FileName::new(days.first());
         let path = name.path_in(directory);
         let new = disk.begin(&path).map_err(Error::io(&path))?;
         let writer = ArrowWriter::try_new(new, table.schema(), Some(properties(table, rows)))

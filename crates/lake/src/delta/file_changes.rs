@@ -24,7 +24,7 @@ pub(crate) struct FileChanges {
 }
 
 impl FileChanges {
-    /// The same in the library's terms.
+    /// The same in the library's terms; `now` is in Unix milliseconds.
     pub(super) fn actions(&self, now: i64) -> Vec<Action> {
         let out = self.remove.iter().map(|file| remove_action(file, now, self.same_rows));
         out.chain(self.add.iter().map(|file| add_action(file, now, self.same_rows))).collect()
@@ -63,10 +63,4 @@ pub(super) fn commit_error(table: &'static str, error: DeltaTableError) -> Error
         } => Error::OtherWriter { table },
         other => Error::delta(table, "commit to it")(other),
     }
-}
-
-/// Delta wants to know when files came and went. Nothing of ours depends on it.
-pub(crate) fn now_millis() -> i64 {
-    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
-    now.ok().and_then(|now| i64::try_from(now.as_millis()).ok()).unwrap_or_default()
 }

@@ -1,7 +1,9 @@
 //! A table's log, as the Delta library has read it, checked against what this program writes into one.
 
+use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use deltalake::operations::create::CreateBuilder;
 use deltalake::table::config::TableProperty;
@@ -18,6 +20,10 @@ use crate::storage::file_names::FileName;
 
 /// Commits between two checkpoints of the log.
 const CHECKPOINT_INTERVAL: &str = "32";
+/// How long checkpoints keep tombstones: for ever, as far as that can be said. The library's seven days would let a
+/// writer take replaced files for orphans after that time, however long `vacuum` is told to keep them. A tombstone takes
+/// some hundred bytes, and a table gets a few a day at most.
+const TOMBSTONE_RETENTION_DAYS: u32 = 36_500;
 /// The only version of Delta's protocol for readers that this program writes: later ones may delete rows without a word in
 /// the files that have them, and call columns by other names.
 const READERS: i32 = 1;
@@ -56,8 +62,28 @@ pub(super) async fn create(name: TableName, delta: &DeltaTable) -> Result<DeltaT
         .with_columns(fields)
         .with_configuration_property(TableProperty::DataSkippingStatsColumns, Some(indexed))
         .with_configuration_property(TableProperty::CheckpointInterval, Some(CHECKPOINT_INTERVAL))
+        .with_configuration_property(TableProperty::DeletedFileRetentionDuration, Some(tombstone_retention()))
         .await
         .map_err(Error::delta(name.name(), "make it"))
+}
+
+/// How long checkpoints keep tombstones, as Delta writes it.
+fn tombstone_retention() -> String {
+    format!("interval {TOMBSTONE_RETENTION_DAYS} days")
+}
+
+/// Whether the table's checkpoints keep tombstones.
+pub(super) fn keeps_tombstones(name: TableName, delta: &DeltaTable) -> Result<bool> {
+    let state = delta.snapshot().map_err(Error::delta(name.name(), "read its properties"))?;
+    let retention = Duration::from_hours(u64::from(TOMBSTONE_RETENTION_DAYS) * 24);
+    Ok(state.table_config().deleted_file_retention_duration == Some(retention))
+}
+
+/// Commits that the table's checkpoints keep tombstones.
+pub(super) async fn keep_tombstones(name: TableName, delta: DeltaTable) -> Result<DeltaTable> {
+    let key = TableProperty::DeletedFileRetentionDuration.as_ref().to_owned();
+    let set = delta.set_tbl_properties().with_properties(HashMap::from([(key, tombstone_retention())]));
+    set.await.map_err(Error::delta(name.name(), "set its properties"))
 }
 
 /// The table's columns must be those that this version writes; of an older layout it may lack the last ones.
@@ -107,10 +133,9 @@ pub(super) fn files(directory: &Path, name: TableName, delta: &DeltaTable) -> Re
         let stored = file.stats().and_then(|stats| DataFile::from_stats(path.clone(), file.size(), &stats));
         let said = || format!("file {path} does not say which days and how many rows it holds");
         let stored = stored.ok_or_else(|| rewritten(directory, said()))?;
-        let (first, last) = stored.days;
+        let days = stored.days;
         files.insert(stored).map_err(|other| {
-            let problem =
-                format!("a day from {first} to {last} is in more than one file, one is {}", other.name);
+            let problem = format!("a day from {days} is in more than one file, one is {}", other.name);
             rewritten(directory, problem)
         })?;
     }

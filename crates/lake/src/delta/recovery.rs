@@ -80,7 +80,7 @@ pub(crate) fn repair_log(disk: &Disk, table: &Path) -> Result<()> {
     let partial = entries(table, &[LOG_DIRECTORY])?.into_iter().map(|(name, _)| name);
     let partial: Vec<String> = partial.filter(|name| name.ends_with(PARTIAL)).collect();
     for name in partial {
-        if is_stale(table, &[LOG_DIRECTORY, &name])? {
+        if is_stale(disk, table, &[LOG_DIRECTORY, &name])? {
             torn.push((name, "a file that was being written when its writer died"));
         }
     }
@@ -156,7 +156,7 @@ pub(crate) fn remove_orphans(disk: &Disk, table: &Path, known: &HashSet<FileName
     let mut removed = 0;
     for (name, kind) in entries(table, &[])? {
         let unknown = FileName::parse(&name).is_some_and(|name| !known.contains(&name));
-        if kind.is_file() && (unknown || name.ends_with(PARTIAL)) && is_stale(table, &[&name])? {
+        if kind.is_file() && (unknown || name.ends_with(PARTIAL)) && is_stale(disk, table, &[&name])? {
             let path = table.join(name);
             disk.remove(&path).map_err(Error::io(&path))?;
             removed += 1;
@@ -169,13 +169,14 @@ pub(crate) fn remove_orphans(disk: &Disk, table: &Path, known: &HashSet<FileName
 }
 
 /// Whether a file is a regular one that has been lying there for a while.
-fn is_stale(table: &Path, names: &[&str]) -> Result<bool> {
-    Ok(about(table, names)?.is_some_and(|about| is_old(&about)))
+fn is_stale(disk: &Disk, table: &Path, names: &[&str]) -> Result<bool> {
+    let now = disk.clock().system_time();
+    Ok(about(table, names)?.is_some_and(|about| is_old(&about, now)))
 }
 
-fn is_old(about: &Metadata) -> bool {
+fn is_old(about: &Metadata, now: SystemTime) -> bool {
     let Ok(written) = about.modified() else { return true };
-    match SystemTime::now().duration_since(written) {
+    match now.duration_since(written) {
         Ok(age) => age > MIN_ORPHAN_AGE,
         // A clock may be a little ahead of that of a disk; a file of next year is no younger than others.
         Err(ahead) => ahead.duration() > MIN_ORPHAN_AGE,

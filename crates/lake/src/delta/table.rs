@@ -11,7 +11,7 @@ use deltalake::protocol::{DeltaOperation, SaveMode};
 use serde_json::{Map, Value};
 
 use crate::data_files::data_file::{DataFile, DataFiles, LocatedFile};
-use crate::delta::file_changes::{self, FileChanges, now_millis};
+use crate::delta::file_changes::{self, FileChanges};
 use crate::delta::log::{self, Tombstone};
 use crate::delta::object_store::DurableStore;
 use crate::delta::recovery;
@@ -19,6 +19,7 @@ use crate::error::{Error, Result};
 use crate::schema::{TableName, delta_fields};
 use crate::storage::beneath;
 use crate::storage::disk::Disk;
+use crate::storage::file_identity::FileFingerprint;
 use crate::storage::file_names::{FileName, LogName};
 
 /// Who commits, in the `txn` action.
@@ -35,25 +36,7 @@ pub(crate) struct Table {
     disk: Disk,
     store: DurableStore,
     /// Newer commits that are passed over, because files that they name are missing.
-    skipped: Vec<(u64, CommitFingerprint)>,
-}
-
-/// Identifies a commit's file: another file in its place has another one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct CommitFingerprint {
-    file: u64,
-    length: u64,
-    written: Option<std::time::SystemTime>,
-}
-
-impl CommitFingerprint {
-    fn of(about: &std::fs::Metadata) -> Self {
-        #[cfg(unix)]
-        let file = std::os::unix::fs::MetadataExt::ino(about);
-        #[cfg(not(unix))]
-        let file = 0;
-        Self { file, length: about.len(), written: about.modified().ok() }
-    }
+    skipped: Vec<(u64, FileFingerprint)>,
 }
 
 impl Table {
@@ -212,14 +195,14 @@ impl Table {
     ///
     /// # Errors
     /// If it is not there.
-    pub(crate) fn commit_fingerprint(&self) -> Result<CommitFingerprint> {
+    pub(crate) fn commit_fingerprint(&self) -> Result<FileFingerprint> {
         self.fingerprint_of(self.version())
     }
 
-    fn fingerprint_of(&self, version: u64) -> Result<CommitFingerprint> {
+    fn fingerprint_of(&self, version: u64) -> Result<FileFingerprint> {
         let path = recovery::commit_path(&self.directory, version);
         let about = std::fs::symlink_metadata(&path).map_err(Error::io(&path))?;
-        Ok(CommitFingerprint::of(&about))
+        Ok(FileFingerprint::of(&about))
     }
 
     /// Rolls the last commit back, and reads the version before it; `why` says so in the words of a log line.
@@ -260,10 +243,10 @@ impl Table {
     pub(crate) async fn commit(&mut self, change: FileChanges) -> Result<u64> {
         // The files' bytes have been flushed; now their names, before the log speaks of them.
         self.disk.sync_directory(&self.directory).map_err(Error::io(&self.directory))?;
-        let now = now_millis();
+        let now = self.disk.clock().unix_millis();
         let mode = if change.remove.is_empty() { SaveMode::Append } else { SaveMode::Overwrite };
         let actions = change.actions(now);
-        let last = change.add.iter().map(|file| file.days.1).max().or(self.files.last());
+        let last = change.add.iter().map(|file| file.days.last()).max().or(self.files.last());
 
         // No retries: with one writer to a lake a conflict means that the balances closed on may be stale.
         let mut properties =
@@ -288,8 +271,12 @@ impl Table {
         Ok(commit.version())
     }
 
-    /// Whether the table lacks columns that this version writes.
-    pub(crate) fn lacks_columns(&self) -> Result<bool> {
+    /// Whether the table lacks columns or properties that this version gives new tables.
+    pub(crate) fn is_outdated(&self) -> Result<bool> {
+        Ok(self.lacks_columns()? || !log::keeps_tombstones(self.name, &self.delta)?)
+    }
+
+    fn lacks_columns(&self) -> Result<bool> {
         let state = self.delta.snapshot().map_err(Error::delta(self.name.name(), "read its columns"))?;
         Ok(state.schema().fields().count() < self.name.schema().fields().len())
     }
@@ -300,13 +287,19 @@ impl Table {
         Ok(state.schema().fields().any(|field| field.name() == name))
     }
 
-    /// Commits that the table has the columns that it lacks; its files know nothing of them.
-    pub(crate) async fn add_columns(&mut self) -> Result<()> {
+    /// Commits that the table has the columns and properties that it lacks; its files know nothing of them. Each is one
+    /// commit, and is left out if it was made before.
+    pub(crate) async fn update(&mut self) -> Result<()> {
         let failed = || Error::delta(self.name.name(), "add columns to it");
-        let state = self.delta.snapshot().map_err(failed())?;
-        let has = state.schema().fields().count();
-        let lacking: Vec<_> = delta_fields(self.name).unwrap_or_default().into_iter().skip(has).collect();
-        let delta = self.delta.clone().add_columns().with_fields(lacking).await.map_err(failed())?;
+        let mut delta = self.delta.clone();
+        if self.lacks_columns()? {
+            let has = delta.snapshot().map_err(failed())?.schema().fields().count();
+            let lacking = delta_fields(self.name).unwrap_or_default().into_iter().skip(has);
+            delta = delta.add_columns().with_fields(lacking).await.map_err(failed())?;
+        }
+        if !log::keeps_tombstones(self.name, &delta)? {
+            delta = log::keep_tombstones(self.name, delta).await?;
+        }
         self.files = log::files(&self.directory, self.name, &delta)?;
         self.delta = delta;
         Ok(())

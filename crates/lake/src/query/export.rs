@@ -2,11 +2,10 @@
 
 use std::collections::BTreeSet;
 use std::io::Write;
-use std::ops::RangeInclusive;
 use std::path::Path;
 use std::sync::Arc;
 
-use chain::{Day, MinerId, ProgressSink, ProgressUnit};
+use chain::{Day, DayRange, MinerId, ProgressSink, ProgressUnit};
 use datafusion::arrow::array::{AsArray, RecordBatch, StringArray};
 use datafusion::arrow::datatypes::{DataType, Date32Type};
 use datafusion::error::DataFusionError;
@@ -16,6 +15,7 @@ use datafusion::logical_expr::{ColumnarValue, ScalarUDF, Volatility, create_udf}
 use datafusion::prelude::{DataFrame, SessionConfig, coalesce, ident, lit};
 use datafusion::scalar::ScalarValue;
 use ledger::columns::Endpoint;
+use strum::IntoStaticStr;
 
 use crate::catalog::manifest::Manifest;
 use crate::catalog::receipts::ReceiptIndex;
@@ -28,7 +28,8 @@ use crate::schema::{MINER_ID, STAT_DATE, TableName, UNCERTAIN};
 const RECEIPTS: &str = "receipts";
 
 /// What can be exported.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, IntoStaticStr)]
+#[strum(serialize_all = "snake_case")]
 pub enum Dataset {
     /// Storage providers' days.
     Rows,
@@ -39,11 +40,8 @@ pub enum Dataset {
 impl Dataset {
     /// As it is called.
     #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Rows => "rows",
-            Self::Events => "events",
-        }
+    pub fn name(self) -> &'static str {
+        self.into()
     }
 
     const fn table(self) -> TableName {
@@ -72,7 +70,7 @@ pub struct ExportSelection {
 /// What was selected, checked and ready to be written.
 pub struct Export {
     dataset: Dataset,
-    days: RangeInclusive<Day>,
+    days: DayRange,
     frame: DataFrame,
     columns: Vec<String>,
     /// How the outcomes of a day's messages are known, by day.
@@ -96,7 +94,7 @@ impl Export {
     pub async fn open(dir: &Path, selection: &ExportSelection) -> Result<Self> {
         let dataset = selection.dataset;
         let manifest = Manifest::open(dir).await?;
-        let days = manifest.days(selection.from, selection.to)?;
+        let days = manifest.resolve_days(selection.from, selection.to)?;
         manifest.check_complete(dataset.table())?;
         let columns = columns(dataset, &selection.columns)?;
         // One partition reads days in their order, one after the other.
@@ -104,7 +102,7 @@ impl Export {
         let context =
             table_provider::session_context(manifest.located(), config, Arc::new(RuntimeEnv::default()))?;
         let date = |day: Day| lit(ScalarValue::Date32(Some(day.unix_days())));
-        let mut filter = ident(STAT_DATE).between(date(*days.start()), date(*days.end()));
+        let mut filter = ident(STAT_DATE).between(date(days.first()), date(days.last()));
         if !selection.miners.is_empty() {
             // A miner beyond what tables hold has no rows.
             let ids = selection.miners.iter().filter_map(|miner| i64::try_from(miner.0).ok());
@@ -127,18 +125,14 @@ impl Export {
         out: Box<dyn Write + Send>,
         progress: Arc<dyn ProgressSink>,
     ) -> Result<u64> {
-        let start = self.days.start().unix_days();
-        let total = self.days.end().unix_days() - start + 1;
-        progress.begin(
-            format!("exporting {}", self.dataset.name()),
-            total.unsigned_abs().into(),
-            ProgressUnit::Days,
-        );
+        let first = DayRange::from(self.days.first());
+        progress.begin(format!("exporting {}", self.dataset.name()), self.days.len(), ProgressUnit::Days);
         let rows = self.rows(format).await.map_err(export_error)?;
         let bar = Arc::clone(&progress);
         let written = format::write(rows, format, out, export_error, move |batch| {
             if let Some(day) = last_day(batch) {
-                bar.at(day.saturating_sub(start).unsigned_abs().into());
+                // The last day of a batch may go on in the next one.
+                bar.at(first.including(day).len() - 1);
             }
         });
         let written = written.await;
@@ -180,8 +174,9 @@ fn receipts(known: ReceiptIndex) -> ScalarUDF {
 }
 
 /// The day of a batch's last row.
-fn last_day(batch: &RecordBatch) -> Option<i32> {
-    batch.column_by_name(STAT_DATE)?.as_primitive_opt::<Date32Type>()?.values().last().copied()
+fn last_day(batch: &RecordBatch) -> Option<Day> {
+    let days = batch.column_by_name(STAT_DATE)?.as_primitive_opt::<Date32Type>()?;
+    days.values().last().copied().map(Day::from_unix_days)
 }
 
 /// The columns that are meant, in order, each once.

@@ -2,7 +2,7 @@
 //!
 //! A statement is bounded three times. The planner lets nothing but reading pass. The engine knows the
 //! lake's tables and no way to name another file. And the work runs on threads of its own, watched from outside: when its time
-//! is up, when it holds more memory than it may, or when its client goes away, it is abandoned, and its
+//! is up, when the memory guard ends it, or when its client goes away, it is abandoned, and its
 //! temporary files are taken away under it.
 
 use std::fmt;
@@ -19,11 +19,12 @@ use datafusion::error::DataFusionError;
 use datafusion::execution::SendableRecordBatchStream;
 use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
 use datafusion::execution::memory_pool::FairSpillPool;
-use datafusion::execution::runtime_env::RuntimeEnvBuilder;
+use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
+use datafusion::execution::session_state::SessionStateBuilder;
 use datafusion::prelude::{SQLOptions, SessionConfig, SessionContext};
 use futures::{StreamExt, TryStreamExt};
 use tempfile::TempDir;
-use tokio::runtime::Runtime;
+use tokio::runtime::{Handle, Runtime, RuntimeFlavor};
 use tokio::task::AbortHandle;
 
 use crate::catalog::manifest::Manifest;
@@ -31,18 +32,19 @@ use crate::delta::table_provider;
 use crate::error::integrity::IntegrityError;
 use crate::error::{Error, Result};
 use crate::formats::format::{self, OutputFormat};
+use crate::query::memory_guard::{GuardedQuery, SessionMemory};
 use crate::schema::TableName;
 use crate::storage::temp_dir;
 
 /// How often the memory that the process holds is looked at.
 const MEMORY_CHECK_INTERVAL: Duration = Duration::from_millis(20);
-/// Bytes that a query may hold beyond twice its memory limit: decoding and planning are not tracked.
-const UNTRACKED_BYTES: u64 = 256 << 20;
 /// Longest statement, in bytes: planning takes time and stack by its length.
 const MAX_STATEMENT_BYTES: usize = 128 << 10;
 /// Stack of the session's threads, of which only what is used is held: enough for the longest statement, were it one
 /// sum of ones.
-const STACK_BYTES: usize = 512 << 20;
+static STACK: std::sync::LazyLock<usize> = std::sync::LazyLock::new(|| {
+    std::env::var("TRY_STACK").ok().and_then(|t| t.parse::<usize>().ok()).unwrap_or(512) << 20
+});
 
 /// What a query may take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,6 +73,7 @@ pub struct SqlSession {
     version: u64,
     context: SessionContext,
     limits: QueryLimits,
+    memory: SessionMemory,
     /// Where sorting, grouping and joining put what they cannot hold.
     spilled: TempDir,
     /// The session's threads. `None` only while it is dropped.
@@ -88,14 +91,10 @@ impl Drop for SqlSession {
         if let Some(threads) = self.threads.take() {
             threads.shutdown_background();
         }
-        // Work that was left to itself may be making a file right now, which keeps its directory from going.
-        for _ in 0..10 {
-            match std::fs::remove_dir_all(self.spilled.path()) {
-                Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                    std::thread::sleep(Duration::from_millis(10));
-                }
-                _ => break,
-            }
+        // Where it is dropped on a thread that serves other tasks, too, these go on elsewhere meanwhile.
+        match Handle::try_current().map(|runtime| runtime.runtime_flavor()) {
+            Ok(RuntimeFlavor::MultiThread) => tokio::task::block_in_place(|| self.remove_spilled()),
+            _ => self.remove_spilled(),
         }
     }
 }
@@ -106,7 +105,18 @@ impl SqlSession {
     /// # Errors
     /// If there is no lake, or it cannot be read.
     pub async fn open(dir: &Path, limits: QueryLimits) -> Result<Self> {
-        let manifest = Manifest::open(dir).await?;
+        Self::over(&Manifest::open(dir).await?, limits)
+    }
+
+    /// As [`SqlSession::open`], of the lake as of a published version.
+    ///
+    /// # Errors
+    /// As [`SqlSession::open`]; or if that version cannot be read any more.
+    pub(crate) async fn open_version(dir: &Path, version: u64, limits: QueryLimits) -> Result<Self> {
+        Self::over(&Manifest::open_version(dir, version).await?, limits)
+    }
+
+    fn over(manifest: &Manifest, limits: QueryLimits) -> Result<Self> {
         let spilled = temp_dir::create_private("sectorscope-sql-")?;
         let disk = DiskManagerBuilder::default()
             .with_mode(DiskManagerMode::Directories(vec![spilled.path().to_owned()]))
@@ -124,11 +134,12 @@ impl SqlSession {
         let context = table_provider::session_context(manifest.located(), config, runtime)?;
         let threads = tokio::runtime::Builder::new_multi_thread()
             .thread_name("question")
-            .thread_stack_size(STACK_BYTES)
+            .thread_stack_size(*STACK)
             .enable_all()
             .build()
             .map_err(|source| Error::Threads { source })?;
-        Ok(Self { version: manifest.version(), context, limits, spilled, threads: Some(threads) })
+        let memory = SessionMemory::new(limits.memory);
+        Ok(Self { version: manifest.version(), context, limits, memory, spilled, threads: Some(threads) })
     }
 
     /// The published version that is queried.
@@ -142,9 +153,10 @@ impl SqlSession {
     /// # Errors
     /// As [`SqlSession::write`].
     pub(crate) async fn collect(&self, statement: &str) -> Result<Vec<RecordBatch>> {
-        let statement = Statement::new(&self.context, statement)?;
-        self.watch(async move { statement.execute().await?.try_collect().await.map_err(Error::sql_error) })
-            .await
+        let collect = async |statement: Statement| {
+            statement.execute().await?.try_collect().await.map_err(Error::sql_error)
+        };
+        self.run(statement, collect).await
     }
 
     /// Runs a statement, and writes the answer as it comes.
@@ -157,11 +169,10 @@ impl SqlSession {
         format: OutputFormat,
         out: Box<dyn Write + Send>,
     ) -> Result<()> {
-        let statement = Statement::new(&self.context, statement)?;
-        let written = async move {
+        let write = async move |statement: Statement| {
             format::write(statement.execute().await?, format, out, Error::sql_error, |_| ()).await
         };
-        self.watch(written).await.map(|_| ())
+        self.run(statement, write).await.map(|_| ())
     }
 
     /// Runs a statement, and holds the first `most` rows of the answer: for tables that people look at.
@@ -169,8 +180,7 @@ impl SqlSession {
     /// # Errors
     /// As [`SqlSession::write`].
     pub async fn preview(&self, statement: &str, most: usize) -> Result<ResultPreview> {
-        let statement = Statement::new(&self.context, statement)?;
-        self.watch(async move {
+        let preview = async move |statement: Statement| {
             let mut rows = statement.execute().await?;
             let mut answer = ResultPreview::new(&rows.schema());
             while let Some(batch) = rows.next().await {
@@ -181,21 +191,50 @@ impl SqlSession {
                 }
             }
             Ok(answer)
+        };
+        self.run(statement, preview).await
+    }
+
+    /// Does work with a statement under guard.
+    async fn run<T, F>(&self, statement: &str, work: impl FnOnce(Statement) -> F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: Future<Output = Result<T>> + Send + 'static,
+    {
+        if statement.len() > MAX_STATEMENT_BYTES {
+            return Err(Error::LongStatement { longest: MAX_STATEMENT_BYTES });
+        }
+        let query = Arc::new(GuardedQuery::begin(self.memory));
+        let work = work(Statement { context: self.context_of(&query), statement: statement.to_owned() });
+        // Work that is abandoned is under guard until it has let go of all it holds.
+        let held = Arc::clone(&query);
+        self.watch(&query, async move {
+            let done = work.await;
+            drop(held);
+            done
         })
         .await
+    }
+
+    /// The session's context, with a pool that counts what the query reserves.
+    fn context_of(&self, query: &GuardedQuery) -> SessionContext {
+        let shared = self.context.runtime_env();
+        let pool = query.pool(Arc::clone(&shared.memory_pool));
+        let runtime = RuntimeEnv { memory_pool: pool, ..shared.as_ref().clone() };
+        let state = SessionStateBuilder::new_from_existing(self.context.state());
+        SessionContext::new_with_state(state.with_runtime_env(Arc::new(runtime)).build())
     }
 
     /// Waits for work until it is done or passes a limit. The work runs on the session's threads, so that no
     /// computation of theirs, however long it does not yield, holds up the watch.
     async fn watch<T: Send + 'static>(
         &self,
+        query: &GuardedQuery,
         work: impl Future<Output = Result<T>> + Send + 'static,
     ) -> Result<T> {
         let Some(threads) = &self.threads else {
             return Err(Error::TimeLimit { limit: self.limits.time });
         };
-        let most = (self.limits.memory as u64).saturating_mul(2).saturating_add(UNTRACKED_BYTES);
-        let most = resident_bytes().unwrap_or(0).saturating_add(most);
         let mut look = tokio::time::interval(MEMORY_CHECK_INTERVAL);
         let end = tokio::time::sleep(self.limits.time);
         let mut work = threads.spawn(work);
@@ -209,10 +248,23 @@ impl SqlSession {
                 }
                 () = &mut end => return Err(Error::TimeLimit { limit: self.limits.time }),
                 _ = look.tick() => {
-                    if resident_bytes().is_some_and(|held| held > most) {
+                    if query.check() {
                         return Err(Error::MemoryLimit { limit: self.limits.memory });
                     }
                 }
+            }
+        }
+    }
+
+    /// Removes the temporary files. Work that was left to itself may be making one right now, which keeps their directory
+    /// from going.
+    fn remove_spilled(&self) {
+        for _ in 0..10 {
+            match std::fs::remove_dir_all(self.spilled.path()) {
+                Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                    std::thread::sleep(Duration::from_millis(10));
+                }
+                _ => break,
             }
         }
     }
@@ -227,14 +279,6 @@ impl Drop for AbortOnDrop {
     }
 }
 
-/// Bytes of memory that the process holds; `None` where the system does not tell as Linux does.
-fn resident_bytes() -> Option<u64> {
-    let status = std::fs::read_to_string("/proc/self/status").ok()?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
-    let kibibytes: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
-    Some(kibibytes << 10)
-}
-
 /// A statement that is not planned yet.
 struct Statement {
     context: SessionContext,
@@ -242,13 +286,6 @@ struct Statement {
 }
 
 impl Statement {
-    fn new(context: &SessionContext, statement: &str) -> Result<Self> {
-        if statement.len() > MAX_STATEMENT_BYTES {
-            return Err(Error::LongStatement { longest: MAX_STATEMENT_BYTES });
-        }
-        Ok(Self { context: context.clone(), statement: statement.to_owned() })
-    }
-
     /// Plans it, refuses what does more than read, and begins to run it.
     async fn execute(self) -> Result<SendableRecordBatchStream> {
         let plan =

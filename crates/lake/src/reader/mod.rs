@@ -6,9 +6,9 @@ pub(crate) mod status;
 use std::ops::RangeInclusive;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, PoisonError, RwLock};
 
-use chain::{Day, MinerId};
+use chain::{Day, DayRange, MinerId};
 use ledger::ReceiptCounts;
 use rayon::prelude::*;
 
@@ -18,7 +18,7 @@ use crate::catalog::receipts::{ReceiptIndex, ReceiptSummary};
 use crate::catalog::snapshot::Snapshot;
 use crate::data_files::data_file::{DataFile, DataFiles, LocatedFile};
 use crate::data_files::reader;
-use crate::delta::table::{CommitFingerprint, Table};
+use crate::delta::table::Table;
 use crate::error::{Error, Result};
 use crate::rows::cache::{Cache, DEFAULT_BYTES};
 use crate::rows::day_rows::DayRows;
@@ -26,6 +26,7 @@ use crate::rows::day_version::DayVersion;
 use crate::rows::miner_rows::MinerRows;
 use crate::schema::TableName;
 use crate::storage::blocking::blocking;
+use crate::storage::file_identity::FileFingerprint;
 
 /// A reader of a lake, to be shared between requests. It sees what was published when it was opened or last
 /// refreshed, whatever a writer does meanwhile.
@@ -34,7 +35,7 @@ pub struct Reader {
     /// Held only while looking for newer versions; requests do not wait for it.
     watched: tokio::sync::Mutex<CommitWatch>,
     published: RwLock<Arc<PublishedVersion>>,
-    cache: Mutex<Cache>,
+    cache: Cache,
     hits: AtomicU64,
     misses: AtomicU64,
 }
@@ -42,7 +43,7 @@ pub struct Reader {
 /// The publishing table, and by what its newest commit is known again.
 struct CommitWatch {
     table: Table,
-    fingerprint: CommitFingerprint,
+    fingerprint: FileFingerprint,
 }
 
 impl CommitWatch {
@@ -96,7 +97,7 @@ impl PublishedVersion {
     /// First and latest closed day; `None` while no day is closed.
     #[must_use]
     pub fn days(&self) -> Option<RangeInclusive<Day>> {
-        self.rows.days()
+        self.rows.days().map(Into::into)
     }
 
     /// The day from which on events are known; `None` if that is epoch 0's, so that totals are of everything that ever
@@ -115,13 +116,14 @@ impl PublishedVersion {
     /// The same of some closed days together.
     #[must_use]
     pub fn receipt_summary(&self, days: &RangeInclusive<Day>) -> ReceiptSummary {
-        self.receipts.days(days)
+        DayRange::try_from(days).map_or_else(|_| ReceiptSummary::default(), |days| self.receipts.days(days))
     }
 
     /// How many daily rows of storage providers there are on some days, or more: files are counted whole.
     #[must_use]
     pub fn rows_at_most(&self, days: &RangeInclusive<Day>) -> u64 {
-        self.rows.overlapping(days.clone()).map(|file| file.rows).fold(0, u64::saturating_add)
+        let files = DayRange::try_from(days).ok().into_iter().flat_map(|days| self.rows.overlapping(days));
+        files.map(|file| file.rows).fold(0, u64::saturating_add)
     }
 
     /// The day's version; `None` if it is not closed.
@@ -142,7 +144,7 @@ impl Reader {
             directory: dir.into(),
             published: RwLock::new(Arc::new(published)),
             watched: tokio::sync::Mutex::new(watched),
-            cache: Mutex::new(Cache::new(DEFAULT_BYTES)),
+            cache: Cache::new(DEFAULT_BYTES),
             hits: AtomicU64::new(0),
             misses: AtomicU64::new(0),
         })
@@ -165,7 +167,7 @@ impl Reader {
         let (published, anew) = read_newest(&self.directory, &known).await?;
         if !same {
             tracing::warn!(lake = %self.directory.display(), "another lake is in the place of the one before");
-            self.cache().clear();
+            self.cache.clear();
         }
         *watched = anew;
         *self.published.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(published);
@@ -183,7 +185,7 @@ impl Reader {
         CacheStats {
             hits: self.hits.load(Ordering::Relaxed),
             misses: self.misses.load(Ordering::Relaxed),
-            bytes: self.cache().held(),
+            bytes: self.cache.held(),
         }
     }
 
@@ -197,7 +199,7 @@ impl Reader {
     /// # Errors
     /// If a day is named that is not closed, or none is, or the last comes before the first.
     pub fn days_between(&self, from: Option<Day>, to: Option<Day>) -> Result<RangeInclusive<Day>> {
-        day_range::resolve(self.days(), from, to)
+        day_range::resolve(self.published().rows.days(), from, to).map(Into::into)
     }
 
     /// The published version of table `sp_sector_daily`: it changes whenever an answer may.
@@ -238,7 +240,7 @@ impl Reader {
     async fn published_day(&self, day: Day) -> Result<Option<(DayVersion, Arc<DayRows>)>> {
         let Some(file) = self.published().rows.containing(day).cloned() else { return Ok(None) };
         let version = DayVersion::of(day, file.name.as_str());
-        if let Some(rows) = self.cache().get(&version) {
+        if let Some(rows) = self.cache.get(&version) {
             self.hits.fetch_add(1, Ordering::Relaxed);
             return Ok(Some((version, rows)));
         }
@@ -246,7 +248,7 @@ impl Reader {
         let file = self.locate(TableName::Rows, &file);
         let read = move || DayRows::new(day, &reader::day(&file, day)?);
         let rows = Arc::new(blocking("reading a day", read).await?);
-        self.cache().put(version, &rows);
+        self.cache.put(version, &rows);
         Ok(Some((version, rows)))
     }
 
@@ -256,7 +258,9 @@ impl Reader {
     /// # Errors
     /// If a file cannot be read.
     pub async fn miner(&self, miner: MinerId, days: RangeInclusive<Day>) -> Result<MinerRows> {
-        match self.published_miner(miner, days.clone()).await {
+        // In a range that ends before it begins there is nothing.
+        let Ok(days) = DayRange::try_from(&days) else { return MinerRows::new(miner, &[], None) };
+        match self.published_miner(miner, days).await {
             // As with a day: what is gone was replaced.
             Err(Error::Io { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => {
                 self.refresh().await?;
@@ -266,13 +270,13 @@ impl Reader {
         }
     }
 
-    async fn published_miner(&self, miner: MinerId, days: RangeInclusive<Day>) -> Result<MinerRows> {
+    async fn published_miner(&self, miner: MinerId, days: DayRange) -> Result<MinerRows> {
         let published = self.published();
-        let history = published.history.overlapping(days.clone()).map(|file| (TableName::History, file));
+        let history = published.history.overlapping(days).map(|file| (TableName::History, file));
         let covered = |file: &&DataFile| {
-            published.history.containing(file.days.0).is_some_and(|laid| laid.days.1 >= file.days.1)
+            published.history.containing(file.days.first()).is_some_and(|laid| laid.days.covers(file.days))
         };
-        let rest = published.rows.overlapping(days.clone()).filter(|file| !covered(file));
+        let rest = published.rows.overlapping(days).filter(|file| !covered(file));
         let files = history.chain(rest.map(|file| (TableName::Rows, file)));
         let files: Vec<_> = files.map(|(name, file)| self.locate(name, file)).collect();
         let read = move || {
@@ -280,7 +284,7 @@ impl Reader {
             each.collect::<Result<Vec<_>>>()
         };
         let batches = blocking("reading a miner's days", read).await?;
-        MinerRows::new(miner, &batches, days)
+        MinerRows::new(miner, &batches, Some(days))
     }
 
     fn locate(&self, table: TableName, file: &DataFile) -> LocatedFile {
@@ -290,10 +294,6 @@ impl Reader {
     /// The newest published version that was looked for.
     pub fn published(&self) -> Arc<PublishedVersion> {
         Arc::clone(&self.published.read().unwrap_or_else(PoisonError::into_inner))
-    }
-
-    fn cache(&self) -> std::sync::MutexGuard<'_, Cache> {
-        self.cache.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -44,8 +44,8 @@ impl Provenance {
         let snapshot = Snapshot::open(dir).await?;
         let rows = snapshot.require(TableName::Rows)?;
         let closed = rows.files().days().ok_or(Error::NothingClosed)?;
-        if !closed.contains(&day) {
-            return Err(Error::DayNotClosed { day, first: *closed.start(), last: *closed.end() });
+        if !closed.contains(day) {
+            return Err(Error::DayNotClosed { day, first: closed.first(), last: closed.last() });
         }
         let row = async |day: Day| -> Result<Option<Row>> {
             let of_day = DayRows::new(day, &rows.miner_on(miner, day).await?)?;

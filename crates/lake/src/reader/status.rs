@@ -108,7 +108,7 @@ impl Status {
             directory: dir.to_owned(),
             layout: layout::read(dir)?,
             version: snapshot.version(),
-            days: snapshot.table(TableName::Rows).and_then(|rows| rows.files().days()),
+            days: snapshot.table(TableName::Rows).and_then(|rows| rows.files().days()).map(Into::into),
             history_since: history_start(&snapshot).await?,
             receipts,
             gaps: gaps::gaps(dir)?,

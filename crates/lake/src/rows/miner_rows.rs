@@ -1,8 +1,6 @@
 //! One miner's rows of many days.
 
-use std::ops::RangeInclusive;
-
-use chain::{Day, MinerId};
+use chain::{Day, DayRange, MinerId};
 use datafusion::arrow::array::{AsArray, BooleanArray, RecordBatch};
 use datafusion::arrow::compute::{concat_batches, filter_record_batch};
 use datafusion::arrow::datatypes::Date32Type;
@@ -22,8 +20,8 @@ pub struct MinerRows {
 }
 
 impl MinerRows {
-    /// The rows of these days in the batches, each of them ordered by day and none overlapping another.
-    pub(crate) fn new(miner: MinerId, batches: &[RecordBatch], days: RangeInclusive<Day>) -> Result<Self> {
+    /// The rows of these days (of none, if there are none) in the batches, each of them ordered by day and none overlapping another.
+    pub(crate) fn new(miner: MinerId, batches: &[RecordBatch], days: Option<DayRange>) -> Result<Self> {
         let wrong = |source| Error::Rows { table: TableName::History.name(), source };
         let number =
             |batch: &RecordBatch| batch.column(0).as_primitive::<Date32Type>().values().first().copied();
@@ -32,7 +30,8 @@ impl MinerRows {
         let rows = concat_batches(&TableName::Rows.schema(), ordered).map_err(wrong)?;
         let of = |row: &i32| Day::from_unix_days(*row);
         let dates = rows.column(0).as_primitive::<Date32Type>().values();
-        let wanted: BooleanArray = dates.iter().map(|date| Some(days.contains(&of(date)))).collect();
+        let wanted: BooleanArray =
+            dates.iter().map(|date| Some(days.is_some_and(|days| days.contains(of(date))))).collect();
         let rows = filter_record_batch(&rows, &wanted).map_err(wrong)?;
         let days = rows.column(0).as_primitive::<Date32Type>().values().iter().map(of).collect();
         let damaged = |problem| Error::Table {

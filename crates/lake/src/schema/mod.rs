@@ -9,6 +9,7 @@ use datafusion::arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use datafusion::common::ScalarValue;
 use deltalake::kernel::{DataType as DeltaType, StructField};
 use ledger::columns::{COLUMNS, Storage};
+use strum::{EnumString, IntoStaticStr};
 
 /// Name of the day's column in every table.
 pub(crate) const STAT_DATE: &str = "stat_date";
@@ -28,10 +29,14 @@ pub(crate) const DIGITS: u8 = 38;
 pub(crate) const MAX_DECIMAL: i128 = 10_i128.pow(DIGITS as u32) - 1;
 
 /// A table of the lake.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, EnumString, IntoStaticStr)]
+#[strum(const_into_str, serialize_all = "snake_case")]
 pub(crate) enum TableName {
+    #[strum(serialize = "sector_events")]
     Events,
+    #[strum(serialize = "sp_sector_daily")]
     Rows,
+    #[strum(serialize = "sp_sector_history")]
     History,
     Reconciliation,
     Progress,
@@ -48,13 +53,7 @@ impl TableName {
 
     /// The table's directory, and its name in SQL.
     pub(crate) const fn name(self) -> &'static str {
-        match self {
-            Self::Events => "sector_events",
-            Self::Rows => "sp_sector_daily",
-            Self::History => "sp_sector_history",
-            Self::Reconciliation => "reconciliation",
-            Self::Progress => "progress",
-        }
+        self.into_str()
     }
 
     /// What one row is; kept in the table's metadata for those who meet the files without us.

@@ -10,6 +10,7 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Weak};
 
+use chain::WallClock;
 use uuid::Uuid;
 
 use crate::storage::lock::WriterLock;
@@ -42,6 +43,7 @@ pub struct Disk {
     hook: Option<Arc<Hook>>,
     /// The lock without which nothing gets a name or loses it; once its holder is gone, nothing does.
     lock: Option<Weak<WriterLock>>,
+    clock: WallClock,
 }
 
 impl fmt::Debug for Disk {
@@ -56,6 +58,18 @@ impl Disk {
     #[must_use]
     pub fn with_hook(hook: impl Fn(DiskStep, &Path) -> io::Result<()> + Send + Sync + 'static) -> Self {
         Self { hook: Some(Arc::new(hook)), ..Self::default() }
+    }
+
+    /// The same disk, written to at the times that `clock` says.
+    #[must_use]
+    pub fn with_clock(mut self, clock: WallClock) -> Self {
+        self.clock = clock;
+        self
+    }
+
+    /// The clock by which it is written to.
+    pub(crate) fn clock(&self) -> &WallClock {
+        &self.clock
     }
 
     /// The same disk, on which files get names, or lose them, only as long as this lock is held and in its place.

@@ -10,9 +10,12 @@ use std::fs::{self, File, TryLockError};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
+use chain::WallClock;
+
 use crate::error::integrity::IntegrityError;
 use crate::error::{Error, Result};
 use crate::storage::beneath;
+use crate::storage::file_identity::FileIdentity;
 
 pub(crate) const NAME: &str = "writer.lock";
 /// Longest description of a holder that is read.
@@ -74,7 +77,7 @@ impl WriterLock {
     pub(crate) fn check(&self) -> io::Result<()> {
         let there = fs::symlink_metadata(&self.path);
         let same = match there {
-            Ok(there) => is_same(&there, &self.file.metadata()?),
+            Ok(there) => FileIdentity::of(&there) == FileIdentity::of(&self.file.metadata()?),
             Err(error) if error.kind() == io::ErrorKind::NotFound => false,
             Err(error) => return Err(error),
         };
@@ -92,18 +95,6 @@ impl WriterLock {
     }
 }
 
-#[cfg(unix)]
-fn is_same(one: &fs::Metadata, other: &fs::Metadata) -> bool {
-    use std::os::unix::fs::MetadataExt;
-    (one.dev(), one.ino()) == (other.dev(), other.ino())
-}
-
-/// Elsewhere a file that is open cannot be removed or replaced.
-#[cfg(not(unix))]
-fn is_same(_one: &fs::Metadata, _other: &fs::Metadata) -> bool {
-    true
-}
-
 /// Process, command and time of this process; false if the file holds what is none of ours.
 fn describe(file: &mut File) -> io::Result<bool> {
     let before = text(file)?;
@@ -114,10 +105,10 @@ fn describe(file: &mut File) -> io::Result<bool> {
     let program = words.next().unwrap_or_default();
     let program = Path::new(&program).file_name().unwrap_or_default().to_string_lossy().into_owned();
     let command: Vec<String> = std::iter::once(program).chain(words).collect();
-    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
     file.set_len(0)?;
     file.seek(SeekFrom::Start(0))?;
-    let (id, command, since) = (std::process::id(), command.join(" "), since.as_secs());
+    let (id, command) = (std::process::id(), command.join(" "));
+    let since = WallClock::default().unix_seconds();
     writeln!(file, "{BEGINS}{id} ({command}), since unix time {since}")?;
     Ok(true)
 }

@@ -3,6 +3,7 @@
 pub(crate) mod beneath;
 pub(crate) mod blocking;
 pub(crate) mod disk;
+pub(crate) mod file_identity;
 pub(crate) mod file_names;
 pub(crate) mod lock;
 pub(crate) mod object_reads;

@@ -8,7 +8,7 @@
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 
-use chain::{Day, ProgressSink, ProgressUnit};
+use chain::{DayRange, ProgressSink, ProgressUnit};
 use datafusion::arrow::array::{AsArray, RecordBatch, UInt32Array};
 use datafusion::arrow::compute::{concat_batches, take_record_batch};
 use datafusion::arrow::datatypes::Int64Type;
@@ -51,41 +51,41 @@ impl Lake {
     /// # Errors
     /// If a file does not read, the disk fails, or another program writes to the lake; what is done so far stays.
     pub async fn compact(&mut self, progress: &(dyn ProgressSink + Sync)) -> Result<CompactionReport> {
-        let count = |lake: &Self| -> u64 {
-            TableName::ALL.iter().map(|name| lake.tables.get(*name).files().iter().count() as u64).sum()
-        };
-        let mut done = CompactionReport { files_before: count(self), ..CompactionReport::default() };
+        let mut report = CompactionReport { files_before: self.count_files(), ..CompactionReport::default() };
+        self.compact_months(&mut report, progress).await?;
+        self.compact_years(&mut report, progress).await?;
+        report.files_now = self.count_files();
+        Ok(report)
+    }
+
+    /// The files of all tables.
+    fn count_files(&self) -> u64 {
+        TableName::ALL.iter().map(|name| self.tables.get(*name).files().iter().count() as u64).sum()
+    }
+
+    /// Compacts the finished months, and clusters the days of the open one.
+    async fn compact_months(
+        &mut self,
+        report: &mut CompactionReport,
+        progress: &(dyn ProgressSink + Sync),
+    ) -> Result<()> {
         let mut months = self.months();
         let open = months.pop().filter(|days| !self.in_one_file(TableName::History, *days));
         months.retain(|days| !TableName::ALL.iter().all(|name| self.in_one_file(*name, *days)));
-        let count_days = |(first, last): &(Day, Day)| {
-            u64::try_from(i64::from(last.unix_days()) - i64::from(first.unix_days()) + 1).unwrap_or_default()
-        };
-        progress.begin(
-            "compacting months".to_owned(),
-            months.iter().chain(&open).map(count_days).sum(),
-            ProgressUnit::Days,
-        );
+        let total = months.iter().chain(&open).map(|days| days.len()).sum();
+        progress.begin("compacting months".to_owned(), total, ProgressUnit::Days);
         let mut days_done = 0;
         let mut waiting = Vec::new();
         for days in &months {
-            let mut changes = BTreeMap::new();
-            for name in [TableName::Events, TableName::Reconciliation, TableName::Progress, TableName::Rows] {
-                if let Some(change) = self.compact_table(name, *days).await? {
-                    changes.insert(name, change);
-                }
-            }
-            if !self.in_one_file(TableName::History, *days) {
-                changes.insert(TableName::History, self.cluster_by_miner(*days).await?);
-            }
+            let changes = self.compact_month(*days).await?;
             // Months whose days share their files already change in one table: a commit takes longer than they do.
             let alone = changes.len() == 1;
             waiting.push(changes);
             if !alone || waiting.len() >= MONTHS_PER_COMMIT {
                 self.tables.commit(merge_changes(std::mem::take(&mut waiting))).await?;
             }
-            done.months += 1;
-            days_done += count_days(days);
+            report.months += 1;
+            days_done += days.len();
             progress.at(days_done);
         }
         if !waiting.is_empty() {
@@ -94,53 +94,69 @@ impl Lake {
         if let Some(days) = open {
             let change = self.cluster_by_miner(days).await?;
             self.tables.commit(BTreeMap::from([(TableName::History, change)])).await?;
-            done.open_days = count_days(&days);
+            report.open_days = days.len();
         }
         progress.end();
+        Ok(())
+    }
+
+    /// The changes that bring a finished month into one file, of each table that has it in more.
+    async fn compact_month(&self, days: DayRange) -> Result<BTreeMap<TableName, FileChanges>> {
+        let mut changes = BTreeMap::new();
+        for name in [TableName::Events, TableName::Reconciliation, TableName::Progress, TableName::Rows] {
+            if let Some(change) = self.compact_table(name, days).await? {
+                changes.insert(name, change);
+            }
+        }
+        if !self.in_one_file(TableName::History, days) {
+            changes.insert(TableName::History, self.cluster_by_miner(days).await?);
+        }
+        Ok(changes)
+    }
+
+    /// Compacts the finished years of the copy clustered by miner.
+    async fn compact_years(
+        &mut self,
+        report: &mut CompactionReport,
+        progress: &(dyn ProgressSink + Sync),
+    ) -> Result<()> {
         let years = self.years_to_compact();
-        let count_days = |files: &[DataFile]| files.iter().map(DataFile::day_count).sum::<u64>();
-        progress.begin(
-            "bringing years together".to_owned(),
-            years.iter().map(|files| count_days(files)).sum(),
-            ProgressUnit::Days,
-        );
+        let count_days = |files: &[DataFile]| files.iter().map(|file| file.days.len()).sum::<u64>();
+        let total = years.iter().map(|files| count_days(files)).sum();
+        progress.begin("bringing years together".to_owned(), total, ProgressUnit::Days);
         let mut days_done = 0;
         for files in years {
             days_done += count_days(&files);
             let change = self.compact_year(files).await?;
             self.tables.commit(BTreeMap::from([(TableName::History, change)])).await?;
-            done.years += 1;
+            report.years += 1;
             progress.at(days_done);
         }
         progress.end();
-        done.files_now = count(self);
-        Ok(done)
+        Ok(())
     }
 
-    /// First and last closed day of each month; the last month is not finished.
-    fn months(&self) -> Vec<(Day, Day)> {
-        let Some(closed) = self.rows().files().days() else { return Vec::new() };
-        let mut months: Vec<(Day, Day)> = Vec::new();
-        let mut day = *closed.start();
-        while day <= *closed.end() {
-            match months.last_mut().filter(|(_, last)| last.month() == day.month()) {
-                Some((_, last)) => *last = day,
-                None => months.push((day, day)),
+    /// The closed days of each month; the last month is not finished.
+    fn months(&self) -> Vec<DayRange> {
+        let mut months: Vec<DayRange> = Vec::new();
+        for day in self.rows().files().days().into_iter().flat_map(DayRange::iter) {
+            match months.last_mut().filter(|month| month.last().month() == day.month()) {
+                Some(month) => *month = month.including(day),
+                None => months.push(day.into()),
             }
-            day = day.next();
         }
         months
     }
 
     /// Whether a table's rows of these days are in one file.
-    fn in_one_file(&self, name: TableName, (first, last): (Day, Day)) -> bool {
-        self.tables.get(name).files().containing(first).is_some_and(|file| file.days.1 >= last)
+    fn in_one_file(&self, name: TableName, days: DayRange) -> bool {
+        self.tables.get(name).files().containing(days.first()).is_some_and(|file| file.days.covers(days))
     }
 
     /// The change that brings a table's files of these days into one; `None` if they are.
-    async fn compact_table(&self, name: TableName, days: (Day, Day)) -> Result<Option<FileChanges>> {
+    async fn compact_table(&self, name: TableName, days: DayRange) -> Result<Option<FileChanges>> {
         let table = self.tables.get(name);
-        let files: Vec<DataFile> = table.files().overlapping(days.0..=days.1).cloned().collect();
+        let files: Vec<DataFile> = table.files().overlapping(days).cloned().collect();
         if files.len() < 2 {
             return Ok(None);
         }
@@ -159,11 +175,11 @@ impl Lake {
     }
 
     /// The change that replaces the copy of these days that is clustered by miner.
-    async fn cluster_by_miner(&self, days: (Day, Day)) -> Result<FileChanges> {
+    async fn cluster_by_miner(&self, days: DayRange) -> Result<FileChanges> {
         let history = self.tables.get(TableName::History);
-        let remove: Vec<DataFile> = history.files().overlapping(days.0..=days.1).cloned().collect();
+        let remove: Vec<DataFile> = history.files().overlapping(days).cloned().collect();
         let table = self.tables.get(TableName::Rows);
-        let files = table.files().overlapping(days.0..=days.1);
+        let files = table.files().overlapping(days);
         let files: Vec<LocatedFile> = files.map(|file| table.locate(file)).collect();
         let (disk, directory) = (self.disk.clone(), history.directory().to_owned());
         let lay = move || {
@@ -199,7 +215,7 @@ fn merge_changes(months: Vec<BTreeMap<TableName, FileChanges>>) -> BTreeMap<Tabl
 fn write_clustered(
     disk: &Disk,
     directory: &std::path::Path,
-    days: (Day, Day),
+    days: DayRange,
     batches: &[RecordBatch],
 ) -> Result<DataFile> {
     let wrong = |source| Error::Rows { table: TableName::History.name(), source };

@@ -6,7 +6,7 @@
 
 use std::path::Path;
 
-use chain::Day;
+use chain::{Day, DayRange};
 use datafusion::arrow::array::{AsArray, RecordBatch};
 use datafusion::arrow::compute::concat_batches;
 use datafusion::arrow::datatypes::Int64Type;
@@ -33,17 +33,19 @@ impl Lake {
         let files: Vec<&DataFile> = self.tables.get(TableName::History).files().iter().collect();
         // A file holds every day between its first and its last one, so no day may be missing.
         let together = |before: &&DataFile, after: &&DataFile| {
-            year(before.days.0) == year(after.days.1) && before.days.1.next() == after.days.0
+            year(before.days.first()) == year(after.days.last())
+                && before.days.last().next() == after.days.first()
         };
         let years = files.chunk_by(together).filter(|files| files.len() > 1);
-        let finished = |files: &&[&DataFile]| files.last().is_some_and(|file| year(file.days.1) < year(last));
+        let finished =
+            |files: &&[&DataFile]| files.last().is_some_and(|file| year(file.days.last()) < year(last));
         years.filter(finished).map(|files| files.iter().copied().cloned().collect()).collect()
     }
 
     /// The change that brings these files, which follow each other, into one.
     pub(crate) async fn compact_year(&self, files: Vec<DataFile>) -> Result<FileChanges> {
         let Some((first, last)) = files.first().zip(files.last()) else { return Ok(FileChanges::default()) };
-        let days = (first.days.0, last.days.1);
+        let days = first.days.including(last.days.last());
         let table = self.tables.get(TableName::History);
         let months: Vec<LocatedFile> = files.iter().map(|file| table.locate(file)).collect();
         let rows = files.iter().map(|file| usize::try_from(file.rows).unwrap_or(usize::MAX));
@@ -59,7 +61,7 @@ impl Lake {
 fn merge_by_miner(
     disk: &Disk,
     directory: &Path,
-    days: (Day, Day),
+    days: DayRange,
     months: &[LocatedFile],
     rows: usize,
 ) -> Result<DataFile> {

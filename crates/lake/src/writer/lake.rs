@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use chain::{Day, Epoch, MinerId, SectorNumber};
+use chain::{Day, DayRange, Epoch, MinerId, SectorNumber};
 use datafusion::arrow::array::RecordBatch;
 use ledger::{AnomalyHistory, Opening};
 use tokio::task::JoinHandle;
@@ -75,7 +75,7 @@ impl Lake {
         let disk = disk.guarded_by(&lock);
         let is_older = layout::is_older(dir)?;
         let mut tables = Tables::open(dir, &disk).await?;
-        if is_older {
+        if is_older || migration::is_needed(&tables)? {
             migration::migrate(&mut tables, &disk).await?;
         }
         layout::write(dir, &disk)?;
@@ -100,7 +100,7 @@ impl Lake {
     /// The first closed day; `None` for an empty lake.
     #[must_use]
     pub fn first_closed(&self) -> Option<Day> {
-        self.rows().files().days().map(|days| *days.start())
+        self.rows().files().days().map(DayRange::first)
     }
 
     /// Closes consecutive days that follow the last closed one (or are the first ever): all of them or, on an error,
@@ -165,7 +165,7 @@ impl Lake {
             counts: self.reclosing.is_some(),
         };
         let (mut all_opened, mut changes) = (0, Vec::new());
-        let mut small_days = SmallDays::from(previous.day.next());
+        let mut small_days = SmallDays::default();
         for finished in days {
             let day = finished.day;
             let opening = opening.take();
@@ -174,7 +174,7 @@ impl Lake {
             // Days that are closed again come into the place of single ones.
             let small = opening.is_none() && size <= SMALL_DAY && self.reclosing.is_none();
             if !small || small_days.ends_before(day) {
-                writing.extend(self.write_small(std::mem::replace(&mut small_days, SmallDays::from(day)))?);
+                writing.extend(self.write_small(&mut small_days)?);
             }
             let (closed, events) = match quiet && previous.quiet && small {
                 true => (Ok(ClosedDay::quiet(engine::repeat_rows(day, &previous.rows)?)), None),
@@ -192,7 +192,7 @@ impl Lake {
                 let events = events.into_iter().map(|rows| (TableName::Events, rows));
                 small_days.add(day, of_day.into_iter().chain(events));
             } else {
-                writing.push(self.write((day, day), of_day));
+                writing.push(self.write(day.into(), of_day));
             }
             let input = CheckInput { finished, seen: &seen, carried: &previous.carried };
             let found = input.findings(failed, &previous.rows, &rows)?;
@@ -201,17 +201,17 @@ impl Lake {
             let others = vec![(TableName::Reconciliation, reconciled), (TableName::Progress, progress)];
             match small {
                 true => small_days.add(day, others),
-                false => writing.push(self.write((day, day), others)),
+                false => writing.push(self.write(day.into(), others)),
             }
             previous =
                 LastDay { day, rows, carried: Arc::new(AnomalyHistory::from(found.anomalous, seen)), quiet };
         }
-        writing.extend(self.write_small(small_days)?);
+        writing.extend(self.write_small(&mut small_days)?);
         Ok(ClosedDays { last: previous, opened: all_opened, changes })
     }
 
     /// Writes the files of small days on another core, if there are any.
-    fn write_small(&self, days: SmallDays) -> Result<Option<JoinHandle<Result<DayFiles>>>> {
+    fn write_small(&self, days: &mut SmallDays) -> Result<Option<JoinHandle<Result<DayFiles>>>> {
         Ok(days.take()?.map(|(days, mut batches)| {
             // On no day of them may there have been an event, and each table has its files of each day.
             if !batches.iter().any(|(table, _)| *table == TableName::Events) {
@@ -224,7 +224,7 @@ impl Lake {
     /// Writes the files of some days on another core.
     pub(crate) fn write(
         &self,
-        days: (Day, Day),
+        days: DayRange,
         batches: Vec<(TableName, RecordBatch)>,
     ) -> JoinHandle<Result<DayFiles>> {
         let disk = self.disk.clone();
@@ -263,7 +263,7 @@ impl Lake {
     pub async fn first_activations(&self) -> Result<Vec<(MinerId, SectorNumber, Epoch)>> {
         let table = self.tables.get(TableName::Events);
         let before = self.next_day();
-        let files = table.files().iter().filter(|file| before.is_none_or(|day| file.days.0 < day));
+        let files = table.files().iter().filter(|file| before.is_none_or(|day| file.days.first() < day));
         activations::read(table, files.cloned().collect(), before).await
     }
 

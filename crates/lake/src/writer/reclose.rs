@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use chain::Day;
+use chain::{Day, DayRange};
 use datafusion::arrow::array::RecordBatch;
 use ledger::checks::check_day;
 use ledger::{AnomalyHistory, AnomalySignals, ReceiptCounts};
@@ -31,8 +31,8 @@ impl Lake {
     /// If days before `from` are not closed.
     pub fn begin_reclose(&mut self, from: Day) -> Result<()> {
         let closed = self.rows().files().days();
-        let expected = closed.clone().map(|days| days.end().next());
-        let reachable = closed.is_none_or(|days| *days.start() <= from && from <= days.end().next());
+        let expected = closed.map(|days| days.last().next());
+        let reachable = closed.is_none_or(|days| days.including(days.last().next()).contains(from));
         if !reachable {
             return Err(Error::NotConsecutive { expected: expected.unwrap_or(from), got: from });
         }
@@ -54,15 +54,13 @@ impl Lake {
         let last = before.day;
         let end = self.last_closed().unwrap_or(last).max(last);
         let mut later = LaterDays { changes, ..LaterDays::default() };
-        let count =
-            u64::try_from(i64::from(end.unix_days()) - i64::from(last.unix_days())).unwrap_or_default();
-        if count > 0 {
+        if let Some(days) = DayRange::new(last.next(), end) {
             if self.has_state_root(last, &state_root).await? {
-                later.kept = count;
+                later.kept = days.len();
             } else if drop_later {
-                later.dropped = count;
+                later.dropped = days.len();
             } else {
-                return Err(Error::LaterDaysDepend { last, first_later: last.next(), end });
+                return Err(Error::LaterDaysDepend { last, first_later: days.first(), end });
             }
         }
         let kept = later.kept > 0;
@@ -74,7 +72,7 @@ impl Lake {
             // The days after the ones closed again keep their events and where these came from.
             let own = matches!(name, TableName::Events | TableName::Progress);
             let replaced = if kept && own { last } else { end };
-            let change = self.remove_days(name, from, replaced).await?;
+            let change = self.remove_days(name, DayRange::from(from).including(replaced)).await?;
             let changes = changes.entry(name).or_default();
             changes.remove = change.remove;
             changes.add.extend(change.add);
@@ -119,7 +117,7 @@ impl Lake {
                 let quiet = finished.events.is_empty();
                 previous = LastDay { day, rows: rows.clone(), carried, quiet };
                 writing.push(self.write(
-                    (day, day),
+                    day.into(),
                     vec![(TableName::Reconciliation, reconciled), (TableName::Rows, rows)],
                 ));
             }
@@ -159,22 +157,18 @@ impl Lake {
     }
 
     /// The change that takes days out of a table. A file that holds others, too, is replaced by one for each of these.
-    async fn remove_days(&self, name: TableName, first: Day, last: Day) -> Result<FileChanges> {
+    async fn remove_days(&self, name: TableName, days: DayRange) -> Result<FileChanges> {
         let table = self.tables.get(name);
         let mut change = FileChanges::default();
-        for held in table.files().overlapping(first..=last) {
+        for held in table.files().overlapping(days) {
             change.remove.push(held.clone());
             if name == TableName::History {
                 // Its months are made anew from the daily rows when they are compacted.
                 continue;
             }
-            let mut day = held.days.0;
-            while day <= held.days.1 {
-                if day < first || day > last {
-                    let rows = table.day(day).await?;
-                    change.add.push(writer::write(&self.disk, table.directory(), name, (day, day), &rows)?);
-                }
-                day = day.next();
+            for day in held.days.iter().filter(|day| !days.contains(*day)) {
+                let rows = table.day(day).await?;
+                change.add.push(writer::write(&self.disk, table.directory(), name, day.into(), &rows)?);
             }
         }
         Ok(change)

@@ -3,7 +3,6 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
-use crate::delta::file_changes::now_millis;
 use crate::error::{Error, Result};
 use crate::schema::TableName;
 use crate::storage::beneath;
@@ -27,7 +26,7 @@ impl Lake {
     /// If the log does not read, or a file cannot be removed.
     pub async fn vacuum(&self, retain: Duration) -> Result<VacuumReport> {
         let retain = i64::try_from(retain.as_millis()).unwrap_or(i64::MAX);
-        let before = now_millis().saturating_sub(retain);
+        let before = self.disk.clock().unix_millis().saturating_sub(retain);
         let mut report = VacuumReport::default();
         for name in TableName::ALL {
             let table = self.tables.get(name);

@@ -199,7 +199,7 @@ pub(crate) fn list(dir: &Path, all: bool) {
 /// The line of a file in a list.
 pub(crate) fn line(name: &str, of: &Path) -> String {
     let sum = Sha256::digest(std::fs::read(of).expect("a file"));
-    let sum: String = sum.iter().map(|byte| format!("{byte:02x}")).collect();
+    let sum = data_encoding::HEXLOWER.encode(&sum);
     format!("{sum}  {name}\n")
 }
 

@@ -3,11 +3,16 @@
 use std::fmt;
 
 use chain::{Bytes, Epoch, MinerId};
+use strum::{EnumString, IntoStaticStr, VariantArray};
 
 use crate::event::{Cause, Event, Kind, Status};
+use crate::spelled::spelled;
 
 /// What is checked. Each has a name that stays.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, EnumString, IntoStaticStr, VariantArray,
+)]
+#[strum(serialize_all = "snake_case")]
 pub enum Check {
     /// A sector's event begins where its previous one ended and not before it, and no event is told twice.
     Continuity,
@@ -21,23 +26,7 @@ pub enum Check {
     Sizes,
 }
 
-impl Check {
-    /// All of them.
-    pub const ALL: &'static [Self] =
-        &[Self::Continuity, Self::Messages, Self::Transitions, Self::Epochs, Self::Sizes];
-
-    /// Its name.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Continuity => "continuity",
-            Self::Messages => "messages",
-            Self::Transitions => "transitions",
-            Self::Epochs => "epochs",
-            Self::Sizes => "sizes",
-        }
-    }
-}
+spelled!(Check);
 
 /// A check that the events of a miner fail.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,7 +1,15 @@
 //! The endpoints of `/v2`.
 
-/// An endpoint of `/v2`: a group of columns.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+use strum::{EnumString, IntoStaticStr, VariantArray};
+
+use crate::spelled::spelled;
+
+/// An endpoint of `/v2`: a group of columns. There are ten, in the order of the specification; the name is the last
+/// segment of the path.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, EnumString, IntoStaticStr, VariantArray,
+)]
+#[strum(serialize_all = "snake_case")]
 pub enum Endpoint {
     /// Cumulative and daily onboarded sectors.
     Total,
@@ -25,44 +33,9 @@ pub enum Endpoint {
     SectorDuration,
 }
 
+spelled!(Endpoint);
+
 impl Endpoint {
-    /// All ten, in the order of the specification.
-    pub const ALL: &'static [Self] = &[
-        Self::Total,
-        Self::CommitSectorCount,
-        Self::CommitSectorSize,
-        Self::Terminate,
-        Self::Fault,
-        Self::Recover,
-        Self::Expire,
-        Self::Extend,
-        Self::Snap,
-        Self::SectorDuration,
-    ];
-
-    /// The last segment of the endpoint's path.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Total => "total",
-            Self::CommitSectorCount => "commit_sector_count",
-            Self::CommitSectorSize => "commit_sector_size",
-            Self::Terminate => "terminate",
-            Self::Fault => "fault",
-            Self::Recover => "recover",
-            Self::Expire => "expire",
-            Self::Extend => "extend",
-            Self::Snap => "snap",
-            Self::SectorDuration => "sector_duration",
-        }
-    }
-
-    /// The endpoint with that name.
-    #[must_use]
-    pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.iter().copied().find(|endpoint| endpoint.name() == name)
-    }
-
     /// What the endpoint tells, in a sentence.
     #[must_use]
     pub const fn summary(self) -> &'static str {

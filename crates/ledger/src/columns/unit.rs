@@ -1,7 +1,12 @@
 //! What a column's values are measured in, and how they are held.
 
+use strum::{EnumString, IntoStaticStr, VariantArray};
+
+use crate::spelled::spelled;
+
 /// What a column's values are measured in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, EnumString, IntoStaticStr, VariantArray)]
+#[strum(serialize_all = "lowercase")]
 pub enum Unit {
     /// A number of sectors.
     Sectors,
@@ -10,30 +15,20 @@ pub enum Unit {
     /// Bytes, raw or quality-adjusted as the name says; exact, may pass 2^63.
     Bytes,
     /// A mean number of sectors in a message.
+    #[strum(serialize = "sectors per message")]
     SectorsPerMessage,
     /// Days of 2880 epochs.
     Days,
     /// A sum of epochs over sectors.
     Epochs,
     /// A sum of squared epochs over sectors.
+    #[strum(serialize = "epochs²")]
     EpochsSquared,
 }
 
-impl Unit {
-    /// The unit in words.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Sectors => "sectors",
-            Self::Messages => "messages",
-            Self::Bytes => "bytes",
-            Self::SectorsPerMessage => "sectors per message",
-            Self::Days => "days",
-            Self::Epochs => "epochs",
-            Self::EpochsSquared => "epochs²",
-        }
-    }
+spelled!(Unit);
 
+impl Unit {
     /// How values of the unit are held.
     #[must_use]
     pub const fn storage(self) -> Storage {

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
+use lake::FileIdentity;
 
 use super::counters::{QuotaWindow, period};
 use super::error::StoreError;
@@ -36,7 +37,7 @@ struct WatchedFile<T> {
 struct OpenedFile<T> {
     of: T,
     /// The identity of the file.
-    file: Option<u64>,
+    file: Option<FileIdentity>,
     /// The version that was read last.
     version: Option<i64>,
 }
@@ -222,14 +223,9 @@ fn warn(key: &Key, of: &str) {
     );
 }
 
-#[cfg(unix)]
-fn identity(path: &Path) -> Option<u64> {
-    std::fs::metadata(path).ok().map(|about| std::os::unix::fs::MetadataExt::ino(&about))
-}
-
-#[cfg(not(unix))]
-fn identity(path: &Path) -> Option<u64> {
-    path.exists().then_some(0)
+/// The identity of the file that a path leads to; `None` if there is none.
+fn identity(path: &Path) -> Option<FileIdentity> {
+    std::fs::metadata(path).ok().map(|about| FileIdentity::of(&about))
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::sync::Arc;
 
-use chain::Day;
+use chain::{Day, DayRange};
 use datafusion::arrow::datatypes::{DataType, Schema, SchemaRef};
 use datafusion::catalog::{Session, TableProvider};
 use datafusion::common::pruning::PrunableStatistics;
@@ -129,8 +129,7 @@ struct ScannedFile {
     path: String,
     size: u64,
     rows: u64,
-    first_day: Day,
-    last_day: Day,
+    days: DayRange,
 }
 
 impl fmt::Debug for TableFiles {
@@ -145,8 +144,7 @@ impl TableFiles {
             path: object_name(of),
             size: u64::try_from(of.file.size).unwrap_or_default(),
             rows: of.file.rows,
-            first_day: of.file.days.0,
-            last_day: of.file.days.1,
+            days: of.file.days,
         };
         Self { name, store, listed, files: files.iter().map(file).collect() }
     }
@@ -175,8 +173,8 @@ impl ScannedFile {
             let bound = |day: Day| bound(ScalarValue::Date32(Some(day.unix_days())));
             known.column_statistics[at] = ColumnStatistics {
                 null_count: Precision::Exact(0),
-                min_value: bound(self.first_day),
-                max_value: bound(self.last_day),
+                min_value: bound(self.days.first()),
+                max_value: bound(self.days.last()),
                 ..ColumnStatistics::new_unknown()
             };
         }
@@ -185,7 +183,7 @@ impl ScannedFile {
 
     fn partitioned_file(&self, schema: &Schema) -> PartitionedFile {
         // Days that a file holds need not have rows: only that of one day's rows is sure to be in them.
-        let sure = self.rows > 0 && self.first_day == self.last_day;
+        let sure = self.rows > 0 && self.days.len() == 1;
         let statistics = self.statistics(schema, if sure { Precision::Exact } else { Precision::Inexact });
         PartitionedFile::new(&self.path, self.size).with_statistics(Arc::new(statistics))
     }

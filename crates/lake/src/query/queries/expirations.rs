@@ -99,61 +99,74 @@ impl Queries {
         let mut upto = format!("{STAT_DATE} <= DATE '{day}'");
         if let Some(miner) = miner {
             let Ok(miner) = i64::try_from(miner.0) else { return Ok(ExpirationSchedule::default()) };
+            // Writing to a String cannot fail.
             let _ = write!(upto, " AND {MINER_ID} = {miner}");
         }
-        // Where the statement's columns stand after the five sums.
-        const PLEDGE: usize = 16;
-        const UNKNOWN: usize = 17;
-        const FEE: usize = 18;
-        const UNKNOWN_FEE: usize = 19;
-        let (events, gone) = (TableName::Events.name(), Status::None.name());
-        let side = |side: &str, sign: i32| {
-            format!(
-                "SELECT (least(expiration_{side}, {LAST_EPOCH}) * {EPOCH_SECONDS} + {genesis}) / {DAY_SECONDS} AS day, \
-                 CAST({sign} AS BIGINT) AS n, {sign} * sector_size AS rbp, {sign} * qap_{side} AS qap, \
-                 coalesce(content_{side}, CASE WHEN qap_{side} > sector_size THEN '{verified}' END) AS content, \
-                 {sign} * pledge_{side} AS pledge, {sign} * daily_fee_{side} AS fee \
-                 FROM {events} WHERE status_{side} <> '{gone}' AND {upto}",
-                genesis = clock.genesis(),
-                verified = Content::Verified.name(),
-            )
-        };
-        let sums = |only: &str| ["n", "rbp", "qap"].map(|of| format!("sum({of}){only}")).join(", ");
-        let held = |content: Content| sums(&format!(" FILTER (WHERE content = '{content}')"));
-        let statement = format!(
-            "SELECT day, {}, {}, {}, {}, {}, sum(pledge), count(*) - count(pledge) AS unknown, \
-             sum(fee), count(*) - count(fee) AS unknown_fee FROM ({} UNION ALL {}) \
-             GROUP BY day HAVING sum(n) <> 0 OR count(*) > count(pledge) OR count(*) > count(fee) ORDER BY day",
-            sums(""),
-            held(Content::Verified),
-            held(Content::Cc),
-            held(Content::Deals),
-            held(Content::FullQuality),
-            side("after", 1),
-            side("before", -1),
-        );
-        let mut calendar = ExpirationSchedule { days: Vec::new(), knows_backing: true, knows_fees: true };
-        for batch in self.session(version).await?.collect(&statement).await? {
-            let days = batch.column(0).as_primitive::<Int64Type>();
-            for row in 0..batch.num_rows() {
-                calendar.knows_backing &= whole(&batch, UNKNOWN, row) == 0;
-                calendar.knows_fees &= whole(&batch, UNKNOWN_FEE, row) == 0;
-                let all = sum(&batch, 1, row);
-                if all.sectors != 0 {
-                    calendar.days.push(ScheduledExpiration {
-                        day: Day::from_unix_days(i32::try_from(days.value(row)).unwrap_or(i32::MAX)),
-                        all,
-                        verified: sum(&batch, 4, row),
-                        cc: sum(&batch, 7, row),
-                        deals: sum(&batch, 10, row),
-                        full_quality: sum(&batch, 13, row),
-                        pledge: wide(&batch, PLEDGE, row),
-                        daily_fee: wide(&batch, FEE, row),
-                    });
-                }
+        let mut schedule = ExpirationSchedule { days: Vec::new(), knows_backing: true, knows_fees: true };
+        for batch in self.session(version).await?.collect(&statement(clock, &upto)).await? {
+            schedule.add_rows(&batch);
+        }
+        Ok(schedule)
+    }
+}
+
+// Where the statement's columns stand after the five sums.
+const PLEDGE: usize = 16;
+const UNKNOWN: usize = 17;
+const FEE: usize = 18;
+const UNKNOWN_FEE: usize = 19;
+
+/// The statement that sums the sectors up by the day of their expiration, over the events that `upto` selects.
+fn statement(clock: Clock, upto: &str) -> String {
+    let (events, gone) = (TableName::Events.name(), Status::None.name());
+    let side = |side: &str, sign: i32| {
+        format!(
+            "SELECT (least(expiration_{side}, {LAST_EPOCH}) * {EPOCH_SECONDS} + {genesis}) / {DAY_SECONDS} AS day, \
+             CAST({sign} AS BIGINT) AS n, {sign} * sector_size AS rbp, {sign} * qap_{side} AS qap, \
+             coalesce(content_{side}, CASE WHEN qap_{side} > sector_size THEN '{verified}' END) AS content, \
+             {sign} * pledge_{side} AS pledge, {sign} * daily_fee_{side} AS fee \
+             FROM {events} WHERE status_{side} <> '{gone}' AND {upto}",
+            genesis = clock.genesis(),
+            verified = Content::Verified.name(),
+        )
+    };
+    let sums = |only: &str| ["n", "rbp", "qap"].map(|of| format!("sum({of}){only}")).join(", ");
+    let held = |content: Content| sums(&format!(" FILTER (WHERE content = '{content}')"));
+    format!(
+        "SELECT day, {}, {}, {}, {}, {}, sum(pledge), count(*) - count(pledge) AS unknown, \
+         sum(fee), count(*) - count(fee) AS unknown_fee FROM ({} UNION ALL {}) \
+         GROUP BY day HAVING sum(n) <> 0 OR count(*) > count(pledge) OR count(*) > count(fee) ORDER BY day",
+        sums(""),
+        held(Content::Verified),
+        held(Content::Cc),
+        held(Content::Deals),
+        held(Content::FullQuality),
+        side("after", 1),
+        side("before", -1),
+    )
+}
+
+impl ExpirationSchedule {
+    /// Adds rows of the statement.
+    fn add_rows(&mut self, batch: &RecordBatch) {
+        let days = batch.column(0).as_primitive::<Int64Type>();
+        for row in 0..batch.num_rows() {
+            self.knows_backing &= whole(batch, UNKNOWN, row) == 0;
+            self.knows_fees &= whole(batch, UNKNOWN_FEE, row) == 0;
+            let all = sum(batch, 1, row);
+            if all.sectors != 0 {
+                self.days.push(ScheduledExpiration {
+                    day: Day::from_unix_days(i32::try_from(days.value(row)).unwrap_or(i32::MAX)),
+                    all,
+                    verified: sum(batch, 4, row),
+                    cc: sum(batch, 7, row),
+                    deals: sum(batch, 10, row),
+                    full_quality: sum(batch, 13, row),
+                    pledge: wide(batch, PLEDGE, row),
+                    daily_fee: wide(batch, FEE, row),
+                });
             }
         }
-        Ok(calendar)
     }
 }
 

@@ -46,16 +46,17 @@ impl Queries {
         Self { directory, limits, open: tokio::sync::Mutex::new(None) }
     }
 
-    /// The session of this version.
+    /// The session of this version: rows are never of a newer one than an answer says.
     pub(super) async fn session(&self, version: u64) -> Result<Arc<SqlSession>> {
         let mut open = self.open.lock().await;
         if let Some(session) = open.as_ref().filter(|session| session.version() == version) {
             return Ok(Arc::clone(session));
         }
-        // Days may have been published since `version` was read: then the newer one is asked, once for each question
-        // until the reader has seen it, too.
-        let session = Arc::new(SqlSession::open(&self.directory, self.limits).await?);
-        *open = Some(Arc::clone(&session));
+        let session = Arc::new(SqlSession::open_version(&self.directory, version, self.limits).await?);
+        // Those who still ask for an older version are few, and soon none.
+        if open.as_ref().is_none_or(|held| held.version() < version) {
+            *open = Some(Arc::clone(&session));
+        }
         Ok(session)
     }
 }

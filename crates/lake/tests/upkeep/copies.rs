@@ -1,0 +1,39 @@
+//! Backups whose copy was damaged.
+
+use std::path::{Path, PathBuf};
+
+use chain::NoProgress;
+use lake::{backup, restore};
+use tempfile::TempDir;
+
+use crate::common::{closed, finished, onboard, shown};
+
+/// The data files of the daily rows in a copy.
+fn data_files(copy: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(copy.join("sp_sector_daily")).expect("a table");
+    let paths = entries.map(|entry| entry.expect("an entry").path());
+    paths.filter(|path| path.extension().is_some_and(|kind| kind == "parquet")).collect()
+}
+
+#[tokio::test]
+async fn a_damaged_file_of_a_copy_is_written_anew_by_the_next_backup() {
+    let days = [finished(0, vec![onboard(1000, 1, 1)], vec![]), finished(1, vec![], vec![])];
+    let (dir, _lake) = closed(&days).await;
+    let copies = TempDir::new().expect("a directory");
+    let copy = copies.path().join("copy");
+    backup(dir.path(), &copy, &NoProgress).await.expect("a copy");
+    let unchanged = backup(dir.path(), &copy, &NoProgress).await.expect("the same again");
+    assert_eq!(unchanged.new_files, 0);
+
+    let damaged = data_files(&copy).into_iter().next().expect("a data file");
+    let mut bytes = std::fs::read(&damaged).expect("a file");
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    std::fs::write(&damaged, bytes).expect("damaged");
+    let mended = backup(dir.path(), &copy, &NoProgress).await.expect("brought up to date");
+    assert_eq!(mended.new_files, 1, "the damaged file alone is written anew");
+
+    let back = copies.path().join("back");
+    restore(&copy, &back, &NoProgress).await.expect("a copy that is whole");
+    assert_eq!(shown(&back).await, shown(dir.path()).await);
+}
