@@ -7,6 +7,7 @@ pub(crate) mod envelope;
 pub(crate) mod fair_share;
 pub(crate) mod host;
 pub(crate) mod normalize;
+pub(crate) mod quality;
 pub(crate) mod query;
 pub(crate) mod request_id;
 pub(crate) mod response_memory;
