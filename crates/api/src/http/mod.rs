@@ -2,6 +2,7 @@
 
 pub(crate) mod coding;
 pub(crate) mod cors;
+pub(crate) mod document;
 pub(crate) mod entity_tag;
 pub(crate) mod envelope;
 pub(crate) mod fair_share;
