@@ -1,6 +1,7 @@
 //! HTTP itself: connections, headers and bodies, whatever the data.
 
 pub(crate) mod coding;
+pub(crate) mod connection;
 pub(crate) mod cors;
 pub(crate) mod document;
 pub(crate) mod entity_tag;
@@ -12,4 +13,3 @@ pub(crate) mod quality;
 pub(crate) mod query;
 pub(crate) mod request_id;
 pub(crate) mod response_memory;
-pub(crate) mod timeout_stream;
