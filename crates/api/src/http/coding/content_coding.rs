@@ -2,38 +2,36 @@
 
 use axum::http::header::{ACCEPT_ENCODING, CONTENT_ENCODING};
 use axum::http::{HeaderMap, HeaderValue};
+use strum::{IntoStaticStr, VariantArray};
 
 use crate::http::quality;
 
-/// How an answer's bytes are written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+/// How an answer's bytes are written. Of those that a request takes equally gladly, the first is given: zstd and brotli make
+/// day answers about equally small, and zstd is the cheapest to undo.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, IntoStaticStr, VariantArray)]
+#[strum(serialize_all = "lowercase", const_into_str)]
 pub(crate) enum ContentCoding {
-    Identity,
-    Gzip,
-    Brotli,
     Zstd,
+    #[strum(serialize = "br")]
+    Brotli,
+    Gzip,
+    Identity,
 }
 
 impl ContentCoding {
-    /// All of them; of those that a request takes equally gladly, the first is given. zstd and brotli make day answers
-    /// about equally small, and zstd is the cheapest to undo.
-    pub(crate) const ALL: [Self; 4] = [Self::Zstd, Self::Brotli, Self::Gzip, Self::Identity];
+    /// All of them, in that order.
+    pub(crate) const ALL: &'static [Self] = Self::VARIANTS;
 
     /// Its name in headers.
     pub(crate) const fn name(self) -> &'static str {
-        match self {
-            Self::Identity => "identity",
-            Self::Gzip => "gzip",
-            Self::Brotli => "br",
-            Self::Zstd => "zstd",
-        }
+        self.into_str()
     }
 
     /// The coding for a request with these headers, by RFC 9110, section 12.5.3. Who takes none that there is gets
     /// the plain answer.
     pub(crate) fn negotiate(headers: &HeaderMap) -> Self {
         let mut best = (Self::Identity, 0);
-        for (coding, weight) in Self::ALL.into_iter().zip(weights(headers)) {
+        for (coding, weight) in Self::ALL.iter().copied().zip(weights(headers)) {
             if weight > best.1 {
                 best = (coding, weight);
             }
@@ -43,7 +41,7 @@ impl ContentCoding {
 
     /// Whether a request with these headers accepts this coding, preferred or not.
     pub(crate) fn is_accepted(self, headers: &HeaderMap) -> bool {
-        Self::ALL.into_iter().zip(weights(headers)).any(|(coding, weight)| coding == self && weight > 0)
+        Self::ALL.iter().zip(weights(headers)).any(|(coding, weight)| *coding == self && weight > 0)
     }
 
     /// Bytes of memory that compressing takes as long as it goes on, about.
@@ -82,7 +80,7 @@ fn weights(headers: &HeaderMap) -> [u16; ContentCoding::ALL.len()] {
     let mut weights = [0; ContentCoding::ALL.len()];
     for ((weight, coding), named) in weights.iter_mut().zip(ContentCoding::ALL).zip(named) {
         // Identity is always there, only less gladly taken than what is named.
-        let unnamed = if coding == ContentCoding::Identity { 0 } else { others };
+        let unnamed = if *coding == ContentCoding::Identity { 0 } else { others };
         *weight = named.unwrap_or(unnamed);
     }
     weights
