@@ -5,12 +5,16 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use chain::WallClock;
+
 use crate::access::rate::Rate;
 use crate::http::cors::AllowedOrigin;
 
 /// How to serve. [`Config::default`] suits a server on loopback.
 #[derive(Clone)]
 pub struct Config {
+    /// The time by which keys expire, quotas begin anew, and the data's lag is told.
+    pub clock: WallClock,
     /// The single token: it is a key of its own, which may do everything. The server keeps only its SHA-256, and an
     /// empty token lets nobody in.
     pub token: Option<String>,
@@ -74,6 +78,7 @@ pub struct Config {
 impl Default for Config {
     fn default() -> Self {
         Self {
+            clock: WallClock::default(),
             token: None,
             keys: None,
             key_sync_interval: Duration::from_secs(1),
@@ -115,6 +120,7 @@ impl fmt::Debug for Config {
     /// All but the token, of which only its presence is said.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self {
+            clock,
             token,
             keys,
             key_sync_interval,
@@ -142,6 +148,7 @@ impl fmt::Debug for Config {
             response_memory_bytes,
         } = self;
         f.debug_struct("Config")
+            .field("clock", clock)
             .field("token", &token.as_ref().map(|_| "(hidden)"))
             .field("keys", keys)
             .field("key_sync_interval", key_sync_interval)

@@ -82,7 +82,7 @@ pub(crate) async fn authorized(
     path: &str,
     work: impl AsyncFnOnce(Grant) -> Response,
 ) -> Response {
-    let grant = match caller.admit(scope_of_path(path)) {
+    let grant = match caller.admit(scope_of_path(path), server.shared.config.clock.unix_seconds()) {
         Ok(grant) => grant,
         Err(denial) => return V2Error::Denied(denial).response_at(path, id),
     };

@@ -2,6 +2,8 @@
 
 use ledger::columns::Endpoint;
 
+/// What this server is.
+pub(crate) const HOME: &str = "/";
 /// Whether the process lives.
 pub(crate) const HEALTHZ: &str = "/healthz";
 /// Whether to send it requests.
@@ -10,10 +12,25 @@ pub(crate) const READYZ: &str = "/readyz";
 pub(crate) const METRICS: &str = "/metrics";
 /// The interface as OpenAPI describes it.
 pub(crate) const OPENAPI: &str = "/openapi.json";
-/// The reference for people.
+/// The viewer of the interface.
 pub(crate) const DOCS: &str = "/docs";
-/// The stylesheet of the reference.
+/// The reference without scripts.
+pub(crate) const DOCS_REFERENCE: &str = "/docs/reference";
+/// The stylesheet of pages without scripts.
 pub(crate) const DOCS_STYLE: &str = "/docs/style.css";
+/// The script that starts the viewer.
+pub(crate) const VIEWER_SCRIPT: &str = "/docs/viewer.js";
+/// The stylesheet of the page around the viewer.
+pub(crate) const VIEWER_STYLE: &str = "/docs/viewer.css";
+/// The viewer itself.
+pub(crate) const SWAGGER_SCRIPT: &str = "/docs/swagger-ui-bundle.js";
+/// Its stylesheet.
+pub(crate) const SWAGGER_STYLE: &str = "/docs/swagger-ui.css";
+/// The licences of the viewer.
+pub(crate) const DOCS_LICENSES: &str = "/docs/licenses.txt";
+
+/// Where a client that does not know the paths reads of them.
+pub(crate) const GUIDES: [&str; 3] = [DOCS, OPENAPI, STATUS];
 
 /// The paths of `/v1`, in the order of the reference.
 pub(crate) const V1: [&str; 11] = [
@@ -62,7 +79,8 @@ pub(crate) fn endpoint_example(endpoint: Endpoint) -> String {
 
 /// The paths that an unknown path outside `/v1` is answered with.
 pub(crate) fn listed() -> impl Iterator<Item = String> {
-    Endpoint::ALL.iter().copied().map(of_endpoint).chain([HEALTHZ, READYZ, METRICS].map(str::to_owned))
+    let fixed = GUIDES.into_iter().chain([HEALTHZ, READYZ, METRICS]).map(str::to_owned);
+    Endpoint::ALL.iter().copied().map(of_endpoint).chain(fixed)
 }
 
 /// Whether a path belongs to `/v1`.

@@ -7,7 +7,7 @@ use lake::Reader;
 
 use crate::access::auth::Authenticator;
 use crate::access::connection_limits::ConnectionLimits;
-use crate::access::keys::{self, KeySet, KeySync};
+use crate::access::keys::{KeySet, KeySync};
 use crate::access::rate::AddressLimiter;
 use crate::config::Config;
 use crate::http::fair_share::FairShare;
@@ -62,7 +62,7 @@ impl Server {
             let mut key_sync = KeySync::new(path, config.key_rate);
             match key_sync.reload(&authenticator.key_set) {
                 // What was used of quotas is known before the first request.
-                Ok(_) => key_sync.sync_and_log(&authenticator.key_set, keys::now()),
+                Ok(_) => key_sync.sync_and_log(&authenticator.key_set, config.clock.unix_seconds()),
                 Err(error) => {
                     tracing::error!(%error, "the keys cannot be read: only the configured token lets in");
                     authenticator
@@ -94,6 +94,7 @@ impl Server {
             }),
         }
     }
+
     /// Why no requests should be sent, if so.
     pub(crate) fn unready(&self) -> Option<Unready> {
         let shared = &self.shared;

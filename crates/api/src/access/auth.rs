@@ -10,7 +10,7 @@ use chain::Day;
 
 use crate::access::denial::{Denial, TokenProblem};
 use crate::access::history_window::HistoryWindow;
-use crate::access::keys::{self, Key, KeySet, KeyState, QuotaExhausted};
+use crate::access::keys::{Key, KeySet, KeyState, QuotaExhausted};
 use crate::access::rate::RateLimitStatus;
 
 /// Who sent a request.
@@ -34,8 +34,8 @@ impl Caller {
     }
 
     /// Authorizes the caller for `path` (such as `sector/total` or `v1/miners`), and counts that as one of
-    /// the key's requests.
-    pub(crate) fn admit(&self, path: &str) -> Result<Grant, Denial> {
+    /// the key's requests. `now` is in Unix seconds.
+    pub(crate) fn admit(&self, path: &str, now: i64) -> Result<Grant, Denial> {
         let key = match self {
             Self::Anonymous => return Ok(Grant { key: None, rate_limit: None }),
             Self::Rejected(denial) => return Err(denial.clone()),
@@ -47,7 +47,6 @@ impl Caller {
         let rate_limit = match key.terms.quota {
             None => None,
             Some(quota) => {
-                let now = keys::now();
                 let taken = key.counters.take_request(quota, now);
                 let resets_in = |resets_at: i64| u64::try_from(resets_at.saturating_sub(now)).unwrap_or(0);
                 let taken = taken.map_err(|QuotaExhausted { resets_at }| Denial::Quota {
@@ -93,8 +92,8 @@ impl Authenticator {
         !self.key_set.load().requires_key()
     }
 
-    /// The sender of a request with these headers.
-    pub(crate) fn caller(&self, headers: &HeaderMap) -> Caller {
+    /// The sender of a request with these headers. `now` is in Unix seconds.
+    pub(crate) fn caller(&self, headers: &HeaderMap, now: i64) -> Caller {
         let key_set = self.key_set.load();
         if !key_set.requires_key() {
             return Caller::Anonymous;
@@ -105,7 +104,7 @@ impl Authenticator {
         };
         match key_set.find(token) {
             None => Caller::Rejected(Denial::Token(diagnose(token))),
-            Some(key) => match key.state(keys::now()) {
+            Some(key) => match key.state(now) {
                 KeyState::Active => Caller::KeyHolder(Arc::clone(key)),
                 KeyState::Expired => Caller::Rejected(Denial::Expired),
                 KeyState::Revoked => Caller::Rejected(Denial::Revoked),
@@ -164,7 +163,7 @@ mod tests {
         for value in headers {
             map.append(AUTHORIZATION, HeaderValue::from_static(value));
         }
-        Authenticator::new(KeySet::new(token, None)).caller(&map).admit("sector/total").map(|_| ())
+        Authenticator::new(KeySet::new(token, None)).caller(&map, 0).admit("sector/total", 0).map(|_| ())
     }
 
     fn problem(of: TokenProblem) -> Result<(), Denial> {

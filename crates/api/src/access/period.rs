@@ -1,23 +1,27 @@
 //! The periods in which quotas and rates count requests.
 
-use std::fmt;
+use strum::{Display, EnumString, VariantArray};
 
 /// A period that requests are counted in. Periods begin at midnight UTC and at each whole hour, minute or second.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+///
+/// Its text is its name. It is read from its name or the first letter of it, a minute from `minute` or `min`.
+#[derive(Clone, Copy, Debug, Display, EnumString, PartialEq, Eq, VariantArray)]
 pub enum Period {
     /// A second.
+    #[strum(to_string = "second", serialize = "s")]
     Second,
     /// 60 seconds.
+    #[strum(to_string = "minute", serialize = "min")]
     Minute,
     /// 3,600 seconds.
+    #[strum(to_string = "hour", serialize = "h")]
     Hour,
     /// 86,400 seconds.
+    #[strum(to_string = "day", serialize = "d")]
     Day,
 }
 
 impl Period {
-    const ALL: [Self; 4] = [Self::Second, Self::Minute, Self::Hour, Self::Day];
-
     /// How long it is.
     #[must_use]
     pub fn seconds(self) -> u32 {
@@ -30,28 +34,6 @@ impl Period {
     }
 
     pub(crate) fn from_seconds(seconds: u32) -> Option<Self> {
-        Self::ALL.into_iter().find(|period| period.seconds() == seconds)
-    }
-
-    /// Reads its name or the first letter of it; a minute's is `min`.
-    pub(crate) fn parse(text: &str) -> Option<Self> {
-        match text {
-            "s" | "second" => Some(Self::Second),
-            "min" | "minute" => Some(Self::Minute),
-            "h" | "hour" => Some(Self::Hour),
-            "d" | "day" => Some(Self::Day),
-            _ => None,
-        }
-    }
-}
-
-impl fmt::Display for Period {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Second => "second",
-            Self::Minute => "minute",
-            Self::Hour => "hour",
-            Self::Day => "day",
-        })
+        Self::VARIANTS.iter().copied().find(|period| period.seconds() == seconds)
     }
 }

@@ -56,7 +56,7 @@ impl FromStr for Rate {
     fn from_str(text: &str) -> Result<Self, RateError> {
         let read = || {
             let (requests, per) = text.split_once('/')?;
-            let per = Period::parse(per).filter(|per| matches!(per, Period::Second | Period::Minute))?;
+            let per = per.parse().ok().filter(|per| matches!(per, Period::Second | Period::Minute))?;
             Some(Self { requests: requests.parse().ok()?, per })
         };
         read().ok_or_else(|| RateError(text.to_owned()))

@@ -1,5 +1,9 @@
-//! Documentation of the interface: OpenAPI for programs, and a page for people.
+//! Documentation of the interface: OpenAPI for programs, and pages for people.
 
 mod examples;
+mod home;
+mod html;
 pub(crate) mod openapi;
-pub(crate) mod page;
+mod reference;
+pub(crate) mod routes;
+mod viewer;

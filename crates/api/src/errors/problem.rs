@@ -140,9 +140,11 @@ pub(crate) enum Problem {
 }
 
 impl Problem {
-    /// There is no such path, but those of all operations.
+    /// There is no such path, but those of all operations, and where they are described.
     pub(crate) fn unknown_path() -> Self {
-        Self::UnknownPath { paths: paths::V1.to_vec() }
+        // The status is one of the operations.
+        let guides = paths::GUIDES.into_iter().filter(|guide| !paths::V1.contains(guide));
+        Self::UnknownPath { paths: paths::V1.into_iter().chain(guides).collect() }
     }
 
     /// The same, telling of no day that may not be seen.

@@ -107,11 +107,6 @@ impl V2Error {
         self.with_headers(response)
     }
 
-    /// The body for something that is no request.
-    pub(crate) fn malformed_body(id: &RequestId, code: u16, message: &str) -> String {
-        envelope::error_body(id, code, message, "")
-    }
-
     fn with_headers(&self, mut response: Response) -> Response {
         match self {
             Self::Denied(denial) => denial::annotate(denial, &mut response),

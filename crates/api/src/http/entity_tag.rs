@@ -43,15 +43,22 @@ impl EntityTag {
             hash.update(part.as_bytes());
             hash.update([0]);
         }
-        let digest = hash.finalize();
-        let short = digest.iter().take(8).fold(0_u64, |all, byte| all << 8 | u64::from(*byte));
-        Self(format!("{version}-{short:016x}"))
+        Self(format!("{version}-{:016x}", first_64_bits(hash)))
+    }
+
+    /// The tag of content that has no version.
+    pub(crate) fn of_content(content: &[u8]) -> Self {
+        Self(format!("{:016x}", first_64_bits(Sha256::new_with_prefix(content))))
     }
 
     /// Its header; `None` if the text does not fit in one.
     pub(crate) fn header(&self) -> Option<HeaderValue> {
         HeaderValue::try_from(format!("W/\"{}\"", self.0)).ok()
     }
+}
+
+fn first_64_bits(hash: Sha256) -> u64 {
+    hash.finalize().iter().take(8).fold(0, |all, byte| all << 8 | u64::from(*byte))
 }
 
 /// What a request's `If-None-Match` says; whether its tags are weak or strong makes no difference (RFC 9110, section

@@ -14,7 +14,7 @@ use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::registry::Registry;
 
 use crate::access::auth::Grant;
-use crate::access::keys::{self, KeyState};
+use crate::access::keys::KeyState;
 use crate::state::Server;
 
 const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -55,7 +55,7 @@ impl Collector for GaugeCollector {
             let (first, latest) = (begins(window.first()), begins(window.latest()));
             gauge("lake_first_day_seconds", "When the first closed day begins, Unix time", first as f64)?;
             gauge("lake_latest_day_seconds", "When the latest closed day begins, Unix time", latest as f64)?;
-            let lag = keys::now() - (latest + SECONDS_OF_DAY);
+            let lag = shared.config.clock.unix_seconds() - (latest + SECONDS_OF_DAY);
             gauge("lake_lag_seconds", "Time since the latest closed day ended", lag as f64)?;
             let whole = lag.div_euclid(SECONDS_OF_DAY).max(0);
             gauge("lake_lag_days", "Days that are over and not closed", whole as f64)?;
@@ -76,7 +76,7 @@ impl Collector for GaugeCollector {
             shared.response_memory.used() as f64,
         )?;
         let key_set = shared.authenticator.key_set.load();
-        let now = keys::now();
+        let now = shared.config.clock.unix_seconds();
         let good = key_set.iter().filter(|key| key.state(now) == KeyState::Active).count();
         let asked_for = u8::from(!shared.authenticator.allows_anonymous());
         gauge("keys_asked_for", "1 if data need a key", f64::from(asked_for))?;

@@ -24,7 +24,7 @@ use tower_service::Service as _;
 
 use crate::access::auth::Caller;
 use crate::access::denial::DenialKind;
-use crate::access::keys::{self, Key};
+use crate::access::keys::Key;
 use crate::access::rate_headers;
 use crate::errors::v2_error::V2Error;
 use crate::gate::ClientAddress;
@@ -67,7 +67,8 @@ impl Application {
         let (mut head, body) = request.into_parts();
         let (method, uri) = (head.method.clone(), head.uri.clone());
         let client_request_id = client_request_id(&head.headers);
-        let caller = server.shared.authenticator.caller(&head.headers);
+        let now = server.shared.config.clock.unix_seconds();
+        let caller = server.shared.authenticator.caller(&head.headers, now);
         let key = caller.key().cloned();
         let coding = ContentCoding::negotiate(&head.headers);
         let allowed_origin = server.shared.config.origin_for(matches!(caller, Caller::Anonymous)).cloned();
@@ -222,7 +223,7 @@ impl ResponseLog {
     fn end(self, bytes: u64) {
         let time = self.started.elapsed();
         if let Some(key) = &self.key {
-            key.counters.record_request(keys::now());
+            key.counters.record_request(self.server.shared.config.clock.unix_seconds());
             key.counters.record_bytes(bytes);
             if self.denied.is_some() {
                 key.counters.record_denial();

@@ -11,7 +11,6 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{Interval, MissedTickBehavior, interval, timeout};
 
-use crate::access::keys;
 use crate::http::coding::ContentCoding;
 use crate::rendered::RenderError;
 use crate::state::Server;
@@ -91,7 +90,7 @@ async fn sync_keys(server: &Server) {
     let step = tokio::task::spawn_blocking(move || {
         if let Some(key_sync) = &shared.key_sync {
             let mut key_sync = key_sync.lock().unwrap_or_else(PoisonError::into_inner);
-            key_sync.sync_and_log(&shared.authenticator.key_set, keys::now());
+            key_sync.sync_and_log(&shared.authenticator.key_set, shared.config.clock.unix_seconds());
         }
     });
     if let Err(error) = step.await {
@@ -201,7 +200,7 @@ async fn render_ahead(server: Server, mut ticks: Ticks) {
 /// Renders a day in all codings, while it is the latest.
 async fn render_latest(server: &Server, edition: DayVersion) -> Result<(), RenderError> {
     // The plain ones first: the others are made of them.
-    for coding in ContentCoding::ALL.into_iter().rev() {
+    for coding in ContentCoding::ALL.iter().copied().rev() {
         for endpoint in Endpoint::ALL {
             if server.latest() != Some(edition) {
                 return Ok(());

@@ -2,6 +2,7 @@
 
 mod app;
 mod background;
+mod connection;
 pub(crate) mod open_files;
 pub(crate) mod routes;
 
@@ -9,34 +10,24 @@ use std::convert::Infallible;
 use std::io;
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use axum::http::StatusCode;
-use hyper::body::Incoming;
-use hyper::server::conn::http1;
-use hyper::service::service_fn;
-use hyper_util::rt::TokioIo;
 use lake::Reader;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
-use crate::access::connection_limits::{Admission, ConnectionPermit, TOO_MANY_CONNECTIONS};
+use crate::access::connection_limits::{Admission, TOO_MANY_CONNECTIONS};
 use crate::config::Config;
-use crate::errors::v2_error::V2Error;
-use crate::http::timeout_stream::{Activity, ErrorResponse, TimeoutStream, Timeouts};
-use crate::serve::app::Application;
 use crate::serve::background::Background;
+use crate::serve::connection::{Signal, serve_connection};
 use crate::state::Server;
 
 /// How long to wait after a connection could not be accepted, most likely for want of file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_secs(1);
 /// How often idle connections are looked for while others wait for a place.
 const CROWDED_PAUSE: Duration = Duration::from_millis(200);
-/// Least limit on the size of a head that hyper accepts.
-const MIN_HEAD_LIMIT: usize = 8 << 10;
 
 /// Why a server ended before it was asked to.
 #[derive(Debug, thiserror::Error)]
@@ -90,15 +81,6 @@ impl Server {
         background.end(self.shared.config.drain_timeout).await;
         outcome
     }
-}
-
-/// What is signalled to connections.
-#[derive(Clone, Copy, Debug, Default)]
-struct Signal {
-    /// The server stops: end what is open, and begin nothing.
-    stopped: bool,
-    /// Counts how often others had to wait for a place.
-    crowded: u64,
 }
 
 /// Accepts until the shutdown; each connection is a task.
@@ -187,114 +169,6 @@ async fn accept(
 fn hung_up(kind: io::ErrorKind) -> bool {
     use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset};
     matches!(kind, ConnectionAborted | ConnectionRefused | ConnectionReset)
-}
-
-/// One more open connection, for as long as this lives.
-struct OpenConnection(Server);
-
-impl OpenConnection {
-    fn new(server: Server) -> Self {
-        server.shared.metrics.connections.inc();
-        server.shared.metrics.open.fetch_add(1, Ordering::Relaxed);
-        Self(server)
-    }
-}
-
-impl Drop for OpenConnection {
-    fn drop(&mut self) {
-        self.0.shared.metrics.open.fetch_sub(1, Ordering::Relaxed);
-    }
-}
-
-/// Serves one connection until it ends, or, once the server stops, until its open request is answered.
-async fn serve_connection(
-    server: Server,
-    application: Application,
-    (stream, peer): (TcpStream, IpAddr),
-    mut signals: watch::Receiver<Signal>,
-    _permits: (Option<OwnedSemaphorePermit>, ConnectionPermit),
-) {
-    let _open = OpenConnection::new(server.clone());
-    // Answers are written whole; waiting to fill packets would only delay their ends.
-    if let Err(error) = stream.set_nodelay(true) {
-        tracing::debug!(%error, "TCP_NODELAY could not be set");
-    }
-    let config = &server.shared.config;
-    let (head, idle, max_head) = (config.header_timeout, config.idle_timeout, config.max_head);
-    let timeouts = Timeouts { head, write: config.write_timeout };
-    let activity = Activity::new();
-    let format_error = Box::new(move |status| format_malformed(&server, status));
-    let stream = TimeoutStream::new(stream, timeouts, Arc::clone(&activity), format_error);
-    let asked = Arc::clone(&activity);
-    let service = service_fn(move |request: hyper::Request<Incoming>| {
-        asked.request_received();
-        let (application, asked) = (application.clone(), Arc::clone(&asked));
-        async move {
-            let response = application.answer(request, Some(peer)).await;
-            asked.response_ready();
-            Ok::<_, Infallible>(response)
-        }
-    });
-    let max_head = max_head.max(MIN_HEAD_LIMIT);
-    let served = http1::Builder::new()
-        .max_buf_size(max_head)
-        .max_header_size(max_head)
-        .serve_connection(TokioIo::new(stream), service);
-    let mut served = std::pin::pin!(served);
-    let mut wake = idle;
-    let outcome = loop {
-        tokio::select! {
-            outcome = &mut served => break outcome,
-            changed = signals.changed() => {
-                if changed.is_err() || signals.borrow_and_update().stopped {
-                    // One that has asked for nothing yet, and is not about to, has nothing to end.
-                    if activity.idle_for().is_some() {
-                        return;
-                    }
-                    served.as_mut().graceful_shutdown();
-                    break served.await;
-                }
-                // Others wait: who idles for long must go.
-                if activity.idle_for().is_some_and(|time| time >= head) {
-                    return;
-                }
-            }
-            () = sleep(wake) => {
-                match activity.idle_for() {
-                    Some(time) if time >= idle => return,
-                    Some(time) => wake = idle - time,
-                    None => wake = idle,
-                }
-            }
-        }
-    };
-    if let Err(error) = outcome {
-        tracing::debug!(%error, "a connection ended early");
-    }
-}
-
-/// Explains what hyper answers by itself, and counts and logs it as an answer.
-fn format_malformed(server: &Server, status: u16) -> Option<ErrorResponse> {
-    let limit = server.shared.config.max_head.max(MIN_HEAD_LIMIT);
-    let message = match status {
-        400 => {
-            "This is not a well-formed HTTP/1.1 request: its first line or one of its headers cannot be read."
-                .to_owned()
-        }
-        414 => "The address is far too long.".to_owned(),
-        431 => format!(
-            "The request's head is too large: expected at most {limit} bytes and 100 headers; or it announces too long a body."
-        ),
-        _ => return None,
-    };
-    let id = server.shared.request_ids.next();
-    tracing::info!(request_id = %id, status, "answered something malformed");
-    let of = StatusCode::from_u16(status).unwrap_or_default();
-    let body = V2Error::malformed_body(&id, status, &message);
-    let bytes = body.len() as u64;
-    server.shared.metrics.record_response(Default::default(), of, status, None, bytes, Duration::ZERO);
-    let allowed_origin = server.shared.config.origin_for(server.shared.authenticator.allows_anonymous());
-    Some(ErrorResponse { body, allowed_origin: allowed_origin.cloned() })
 }
 
 /// A connection's task does not panic, since the application catches panics; if it does all the same, it is said.

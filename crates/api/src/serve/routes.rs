@@ -10,7 +10,7 @@ use axum::{Extension, Router, middleware};
 
 use super::app;
 use crate::config::Config;
-use crate::docs::page;
+use crate::docs;
 use crate::errors::v2_error::V2Error;
 use crate::http::request_id::RequestId;
 use crate::ops::{health, metrics};
@@ -43,7 +43,7 @@ impl Server {
             .route(HEALTHZ, get(health::healthz))
             .route(READYZ, get(health::readyz))
             .merge(v1::routes(self))
-            .merge(page::routes())
+            .merge(docs::routes::routes())
             .route_layer(middleware::from_fn(app::attach_route))
             .method_not_allowed_fallback(wrong_method)
             .fallback(unknown_path)

@@ -133,33 +133,12 @@ impl DailyQuery<'_> {
             Some(_) => return Err(Problem::StaleCursor),
         };
         let skip = usize::try_from(skipped).unwrap_or(usize::MAX);
-        let mut keys: Vec<(Value, RowPosition)> = Vec::new();
-        let mut rows: HashMap<(Day, MinerId), Vec<Cell>> = HashMap::new();
         let of_days = self.miners.is_empty() || day_count(self.days) == 1;
-        if of_days {
-            if day_count(self.days) > MAX_DAYS_SORTED {
-                return Err(Problem::TooMuch(format!(
-                    "Sorting all storage providers by a column takes at most {MAX_DAYS_SORTED} days at once."
-                )));
-            }
-            let mut read = stream::iter(iter_days(self.days, false))
-                .map(|day| self.read(day))
-                .buffered(CONCURRENT_QUERIES);
-            while let Some(of_day) = read.try_next().await? {
-                keys.extend(
-                    self.positions(&of_day).map(|position| (of_day.value(position.row, by), position)),
-                );
-                if keys.len() as u64 > MAX_SORTED {
-                    return Err(Problem::TooMuch(format!(
-                        "Sorting by a column takes at most {MAX_SORTED} rows at once."
-                    )));
-                }
-            }
-        }
         let histories = if of_days { Vec::new() } else { self.histories().await? };
-        keys.extend(histories.iter().flat_map(|of_miner| {
-            positions_of(of_miner).map(|(position, _)| (of_miner.value(position.row, by), position))
-        }));
+        let mut keys = match of_days {
+            true => self.keys_of_days(by).await?,
+            false => keys_of_histories(&histories, by),
+        };
         keys.sort_by(|(one, position), (other, other_position)| {
             let values = compare(*one, *other);
             let values = if down { values.reverse() } else { values };
@@ -168,31 +147,58 @@ impl DailyQuery<'_> {
         let total = keys.len();
         let page: Vec<RowPosition> =
             keys.into_iter().skip(skip).take(self.most).map(|(_, position)| position).collect();
-        let mut wanted: HashMap<Day, Vec<RowPosition>> = HashMap::new();
-        for position in &page {
-            wanted.entry(position.day).or_default().push(*position);
-        }
-        for of_miner in &histories {
-            for position in page.iter().filter(|position| position.miner == of_miner.miner()) {
-                let row = cells(*position, columns, |column| of_miner.value(position.row, column));
-                rows.insert((position.day, position.miner), row);
-            }
-        }
-        for (day, positions) in wanted.into_iter().filter(|_| of_days) {
-            let of_day = self.read(day).await?;
-            for position in positions {
-                // The day may have been closed again meanwhile.
-                let Some(row) = of_day.find(position.miner) else { continue };
-                rows.insert(
-                    (day, position.miner),
-                    cells(position, columns, |column| of_day.value(row, column)),
-                );
-            }
-        }
+        let mut rows = match of_days {
+            true => self.rows_of_days(&page, columns).await?,
+            false => rows_of_histories(&histories, &page, columns),
+        };
         let given = skip.saturating_add(page.len());
         let next = (given < total).then_some(Cursor::Offset { version, rows: given as u64 });
         let rows = page.iter().filter_map(|position| rows.remove(&(position.day, position.miner)));
         Ok((RowSet::new(daily_columns(columns), rows)?, next))
+    }
+
+    /// The wanted rows of whole days, each with the value that it is ordered by.
+    async fn keys_of_days(&self, by: &'static Column) -> Result<Vec<(Value, RowPosition)>, Problem> {
+        if day_count(self.days) > MAX_DAYS_SORTED {
+            return Err(Problem::TooMuch(format!(
+                "Sorting all storage providers by a column takes at most {MAX_DAYS_SORTED} days at once."
+            )));
+        }
+        let mut keys = Vec::new();
+        let mut read =
+            stream::iter(iter_days(self.days, false)).map(|day| self.read(day)).buffered(CONCURRENT_QUERIES);
+        while let Some(of_day) = read.try_next().await? {
+            keys.extend(self.positions(&of_day).map(|position| (of_day.value(position.row, by), position)));
+            if keys.len() as u64 > MAX_SORTED {
+                return Err(Problem::TooMuch(format!(
+                    "Sorting by a column takes at most {MAX_SORTED} rows at once."
+                )));
+            }
+        }
+        Ok(keys)
+    }
+
+    /// The cells of a page's rows, read from whole days.
+    async fn rows_of_days(
+        &self,
+        page: &[RowPosition],
+        columns: &[&'static Column],
+    ) -> Result<HashMap<(Day, MinerId), Vec<Cell>>, Problem> {
+        let mut wanted: HashMap<Day, Vec<RowPosition>> = HashMap::new();
+        for position in page {
+            wanted.entry(position.day).or_default().push(*position);
+        }
+        let mut rows = HashMap::new();
+        for (day, positions) in wanted {
+            let of_day = self.read(day).await?;
+            for position in positions {
+                // The day may have been closed again meanwhile.
+                let Some(row) = of_day.find(position.miner) else { continue };
+                let of_row = cells(position, columns, |column| of_day.value(row, column));
+                rows.insert((day, position.miner), of_row);
+            }
+        }
+        Ok(rows)
     }
 
     async fn read(&self, day: Day) -> Result<Arc<DayRows>, Problem> {
@@ -228,6 +234,28 @@ fn positions_of<'r>(rows: &'r MinerRows) -> impl Iterator<Item = (RowPosition, &
     let position =
         move |(row, day): (usize, &'r Day)| (RowPosition { day: *day, miner: rows.miner(), row }, rows);
     rows.days().iter().enumerate().map(position)
+}
+
+/// All rows of histories, each with the value that it is ordered by.
+fn keys_of_histories(histories: &[MinerRows], by: &'static Column) -> Vec<(Value, RowPosition)> {
+    let positions = histories.iter().flat_map(positions_of);
+    positions.map(|(position, of_miner)| (of_miner.value(position.row, by), position)).collect()
+}
+
+/// The cells of a page's rows, from histories.
+fn rows_of_histories(
+    histories: &[MinerRows],
+    page: &[RowPosition],
+    columns: &[&'static Column],
+) -> HashMap<(Day, MinerId), Vec<Cell>> {
+    let mut rows = HashMap::new();
+    for of_miner in histories {
+        for position in page.iter().filter(|position| position.miner == of_miner.miner()) {
+            let of_row = cells(*position, columns, |column| of_miner.value(position.row, column));
+            rows.insert((position.day, position.miner), of_row);
+        }
+    }
+    rows
 }
 
 fn cells(

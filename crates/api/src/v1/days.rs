@@ -2,7 +2,7 @@
 
 use std::ops::RangeInclusive;
 
-use chain::{Clock, Day};
+use chain::{Clock, Day, DayRange};
 use serde_json::{Value, json};
 
 use crate::access::history_window::HistoryWindow;
@@ -39,13 +39,12 @@ pub(super) fn day_range_json(days: &RangeInclusive<Day>) -> Value {
 
 /// How many days there are.
 pub(super) fn day_count(days: &RangeInclusive<Day>) -> u64 {
-    let days = i64::from(days.end().unix_days()) - i64::from(days.start().unix_days()) + 1;
-    u64::try_from(days).unwrap_or_default()
+    DayRange::new(*days.start(), *days.end()).map_or(0, DayRange::len)
 }
 
 /// The days, the latest first if `down`.
 pub(super) fn iter_days(days: &RangeInclusive<Day>, down: bool) -> impl Iterator<Item = Day> + use<> {
-    let numbers = days.start().unix_days()..=days.end().unix_days();
-    let (mut up, mut downwards) = (numbers.clone(), numbers.rev());
-    std::iter::from_fn(move || if down { downwards.next() } else { up.next() }).map(Day::from_unix_days)
+    let days = DayRange::new(*days.start(), *days.end()).into_iter().flat_map(DayRange::iter);
+    let (mut up, mut downwards) = (days.clone(), days.rev());
+    std::iter::from_fn(move || if down { downwards.next() } else { up.next() })
 }

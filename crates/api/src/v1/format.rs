@@ -1,10 +1,11 @@
 //! Content negotiation: the format of a response by `?format=`, else by the header `Accept`.
 
-use axum::http::HeaderMap;
 use axum::http::header::ACCEPT;
+use axum::http::{HeaderMap, HeaderValue};
 use lake::OutputFormat;
 
 use crate::errors::problem::Problem;
+use crate::http::quality::{self, Choice};
 
 /// A format of rows: its name, its media type, what writes it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,12 +49,12 @@ pub(crate) fn choose(
     }
     let not_acceptable =
         || Problem::NotAcceptable { formats: offered.iter().map(|format| format.media_type).collect() };
-    let accept: Vec<&str> = headers.get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok()).collect();
-    let accept = accept.join(",");
-    if accept.trim().is_empty() {
+    let is_blank = |value: &HeaderValue| value.to_str().is_ok_and(|text| text.trim().is_empty());
+    if headers.get_all(ACCEPT).iter().all(is_blank) {
         return offered.first().copied().ok_or_else(not_acceptable);
     }
-    let ranges: Vec<MediaRange<'_>> = accept.split(',').filter_map(MediaRange::parse).collect();
+    let ranges: Vec<MediaRange<'_>> =
+        quality::choices(headers, ACCEPT).filter_map(MediaRange::parse).collect();
     let quality_of = |format: &Format| {
         let fitting = ranges.iter().filter(|range| range.accepts(format.media_type));
         fitting.max_by_key(|range| range.specificity()).map_or(0, |range| range.quality)
@@ -68,17 +69,13 @@ pub(crate) fn choose(
 struct MediaRange<'h> {
     kind: &'h str,
     subtype: &'h str,
-    quality: u32,
+    quality: u16,
 }
 
 impl<'h> MediaRange<'h> {
-    fn parse(text: &'h str) -> Option<Self> {
-        let mut parts = text.split(';').map(str::trim);
-        let (kind, subtype) = parts.next()?.split_once('/')?;
-        let quality = parts.find_map(|part| part.strip_prefix("q=").or_else(|| part.strip_prefix("Q=")));
-        let quality = quality.map_or(Some(1.0), |quality| quality.trim().parse::<f64>().ok())?;
-        let quality = (quality.clamp(0.0, 1.0) * 1000.0) as u32;
-        Some(Self { kind, subtype, quality })
+    fn parse(choice: Choice<'h>) -> Option<Self> {
+        let (kind, subtype) = choice.value.split_once('/')?;
+        Some(Self { kind, subtype, quality: choice.weight })
     }
 
     fn accepts(&self, media_type: &str) -> bool {
@@ -95,8 +92,6 @@ impl<'h> MediaRange<'h> {
 
 #[cfg(test)]
 mod tests {
-    use axum::http::HeaderValue;
-
     use super::*;
 
     fn chosen(accept: &'static str, named: Option<&str>) -> Option<&'static str> {

@@ -1,11 +1,9 @@
 //! `/v1/status`: closed days, gaps, sources and versions.
 
-use std::time::{SystemTime, UNIX_EPOCH};
-
 use axum::http::HeaderValue;
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, VARY};
 use axum::response::Response;
-use chain::{Clock, Day, EPOCHS_PER_DAY};
+use chain::{Clock, Day, EPOCHS_PER_DAY, UnixTime};
 use lake::{PublishedVersion, SourceStatus};
 use serde_json::{Value, json};
 
@@ -36,15 +34,16 @@ pub(super) async fn answer(
     // A day is closed once the chain has gone beyond it, so the day before lies a day and more behind the head.
     const { assert!(EPOCHS_PER_DAY > FINALITY) };
     let last_final = window.and_then(|window| window.visible(window.latest().previous()));
+    let now = context.server.shared.config.clock.unix_seconds();
     let text = |day: Option<Day>| day.map(|day| day.to_string());
     let body = json!({
         "network": status.sources.last().map(|source| source.network.clone()),
-        "genesis": clock.map(|clock| moment(clock.genesis())),
+        "genesis": clock.map(|clock| UnixTime(clock.genesis()).to_string()),
         "closed": seen.as_ref().map(day_range_json),
         "latest_day": text(latest),
         "final_day": text(last_final),
         "finality_epochs": FINALITY,
-        "lag_seconds": latest.zip(now()).map(|(latest, now)| now - i64::from(latest.next().unix_days()) * 86_400),
+        "lag_seconds": latest.map(|latest| now - i64::from(latest.next().unix_days()) * 86_400),
         // Totals stand on it, so it is told whatever may be seen.
         "history_since": text(status.history_since),
         "receipts": seen.as_ref().map_or(status.receipts, |days| published.receipt_summary(days)),
@@ -82,20 +81,6 @@ fn source(
         "state_root": source.state_root,
         "version": source.version,
         "receipts": if whole { source.receipts } else { published.receipt_summary(&days) },
-        "closed_at": source.closed_at.map(moment),
+        "closed_at": source.closed_at.map(|at| UnixTime(at).to_string()),
     }))
-}
-
-/// Seconds since 1970 by this machine's clock.
-fn now() -> Option<i64> {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).ok()?;
-    i64::try_from(since.as_secs()).ok()
-}
-
-/// A moment as RFC 3339 has it, from Unix seconds.
-fn moment(seconds: i64) -> String {
-    let day = i32::try_from(seconds.div_euclid(86_400)).map(Day::from_unix_days);
-    let of_day = seconds.rem_euclid(86_400);
-    let (hours, minutes, seconds) = (of_day / 3600, of_day / 60 % 60, of_day % 60);
-    day.map(|day| format!("{day}T{hours:02}:{minutes:02}:{seconds:02}Z")).unwrap_or_default()
 }

@@ -1,10 +1,11 @@
 //! What the contract says of ETag, If-None-Match, Cache-Control and Vary.
 
 use api::Config;
+use api::keys::{KeyStore, Terms, digest, new_token};
 use ledger::columns::Endpoint;
 
 use crate::client::Answer;
-use crate::server::{BASE, Server, quick};
+use crate::server::{BASE, DAYS, Server, now, quick, wait};
 
 const FOR_EVER: &str = "public, max-age=31536000, immutable";
 
@@ -167,4 +168,44 @@ fn answers_vary_by_coding_alone() {
     for path in [format!("{BASE}/total"), format!("{BASE}/total?miner_id=x"), "/nowhere".to_owned()] {
         assert_eq!(server.get(&path).header("vary").as_deref(), Some("accept-encoding"), "{path}");
     }
+}
+
+#[test]
+fn no_tag_is_compared_before_the_day_the_provider_and_the_keys_window_are_checked() {
+    let server = Server::new();
+    let any = |server: &Server, head: &str| server.send(&format!("GET {head}\r\nif-none-match: *")).status;
+    for (address, status) in [
+        ("/v1/sectors/daily?to=9999-12-31", 404),
+        ("/v1/sectors/daily?from=2022-10-03&to=2022-10-02", 404),
+        ("/v1/sectors/daily?nothing=1", 400),
+        ("/v1/network/daily?to=9999-12-31", 404),
+        ("/v1/miners/f07", 404),
+        ("/v1/miners/f07/expirations", 404),
+        ("/v1/miners/f01000/events?day=9999-12-31", 404),
+        ("/v1/miners/f01000/sectors/2", 404),
+        ("/v1/network/expirations?day=9999-12-31", 404),
+        ("/v1/explain?column=total_num_sector&miner=f07", 404),
+        ("/v1/reconciliation?to=9999-12-31", 404),
+        ("/v1/nowhere", 404),
+        // What is there is the same for whoever has anything of it.
+        ("/v1/sectors/daily", 304),
+        ("/v1/miners/f01000", 304),
+    ] {
+        assert_eq!(any(&server, &format!("{address} HTTP/1.1")), status, "{address}");
+    }
+    // Nor before the days that a key sees.
+    let data = tempfile::tempdir().expect("a directory");
+    let path = KeyStore::path(data.path());
+    let token = new_token().expect("randomness");
+    let terms = Terms { history_days: std::num::NonZeroU32::new(1), ..Terms::default() };
+    let store = KeyStore::open_or_create(&path).expect("a file of keys");
+    store.create("narrow", &digest(&token), &terms, now()).expect("a key");
+    let guarded = Server::start(3, Config { keys: Some(path), ..quick() });
+    let ask = |address: &str| {
+        let head = format!("{address} HTTP/1.1\r\nauthorization: Bearer {token}");
+        any(&guarded, &head)
+    };
+    wait(|| ask("/v1/sectors/daily") == 304);
+    assert_eq!(ask(&format!("/v1/sectors/daily?from={}", DAYS[0])), 403);
+    assert_eq!(any(&guarded, "/v1/sectors/daily HTTP/1.1"), 401);
 }

@@ -207,7 +207,7 @@ fn an_internal_error_is_30003_without_details() {
 #[test]
 fn an_unknown_path_is_404_with_the_list_of_endpoints() {
     let server = Server::new();
-    for path in ["/", "/v2", BASE, &format!("{BASE}/totals"), &format!("{BASE}/total/x"), "/v3/%ff?a=b"] {
+    for path in ["/x", "/v2", BASE, &format!("{BASE}/totals"), &format!("{BASE}/total/x"), "/v3/%ff?a=b"] {
         let answer = server.get(path);
         let body = answer.json();
         assert_eq!((answer.status, &body["code"]), (404, &json!(404)), "{path}");
@@ -215,6 +215,9 @@ fn an_unknown_path_is_404_with_the_list_of_endpoints() {
         let listed = body["endpoints"].as_array().expect("a list");
         for endpoint in Endpoint::ALL {
             assert!(listed.contains(&json!(format!("{BASE}/{}", endpoint.name()))), "{body}");
+        }
+        for guide in ["/docs", "/openapi.json", "/v1/status"] {
+            assert!(listed.contains(&json!(guide)), "{body}");
         }
     }
 }

@@ -5,11 +5,11 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use api::Config;
-use api::keys::{KeyStore, Terms, digest, new_token, now};
+use api::keys::{KeyStore, Terms, digest, new_token};
 use tempfile::TempDir;
 
 use crate::client::Answer;
-use crate::server::{BASE, DAYS, Server, quick, wait};
+use crate::server::{BASE, DAYS, Server, now, quick, wait};
 
 /// A server, and the file of keys beside its lake.
 struct Guarded {

@@ -5,10 +5,11 @@ use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
 use api::Config;
+use chain::{Day, WallClock};
 use serde_json::json;
 
 use crate::client::{connect, finish};
-use crate::server::{BASE, Server, quick, wait};
+use crate::server::{BASE, DAYS, Server, quick, wait};
 
 #[test]
 fn health_names_the_latest_closed_day() {
@@ -63,6 +64,19 @@ fn an_idle_connection_does_not_hold_the_shutdown_up() {
     server.ended();
     assert!(started.elapsed() < Duration::from_secs(5), "{:?}", started.elapsed());
     drop(idle);
+}
+
+#[test]
+fn the_datas_lag_is_told_by_the_servers_clock() {
+    let day: Day = DAYS[2].parse().expect("a date");
+    let ended = i64::from(day.next().unix_days()) * 86_400;
+    let clock = WallClock::stopped_at(ended + 7);
+    let server = Server::start(3, Config { clock: clock.clone(), ..quick() });
+    assert_eq!(server.get("/v1/status").json()["lag_seconds"], 7);
+    assert_eq!(server.figure("sectorscope_lake_lag_seconds"), Some(7.0));
+    // A chain that is ahead of the machine's clock.
+    clock.set(ended - 1);
+    assert_eq!(server.get("/v1/status").json()["lag_seconds"], -1);
 }
 
 #[test]

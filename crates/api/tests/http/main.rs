@@ -10,6 +10,7 @@ mod keys;
 mod life;
 mod limits;
 mod malformed;
+mod pages;
 mod replaced;
 mod server;
 mod token;

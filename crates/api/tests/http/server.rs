@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use api::Config;
-use chain::{AttoFil, Bytes, Clock, Day, MAINNET_GENESIS, MinerId, SectorNumber};
+use chain::{AttoFil, Bytes, Clock, Day, MAINNET_GENESIS, MinerId, SectorNumber, WallClock};
 use lake::{DaySource, Disk, FinishedDay, Lake, Reader};
 use ledger::{Backing, Cause, Content, Event, Kind, ReceiptCounts, Status};
 use tempfile::TempDir;
@@ -214,6 +214,11 @@ pub(crate) fn finished_day(day: Day, events: Vec<Event>) -> FinishedDay {
             receipts: ReceiptCounts::default(),
         },
     }
+}
+
+/// Now, in Unix seconds.
+pub(crate) fn now() -> i64 {
+    WallClock::default().unix_seconds()
 }
 
 /// Waits until something is so.

@@ -6,7 +6,7 @@ use std::num::NonZeroU32;
 use std::path::Path;
 
 use api::Config;
-use api::keys::{KeyStore, Terms, digest, new_token, now};
+use api::keys::{KeyStore, Terms, digest, new_token};
 use chain::{Clock, Day, MAINNET_GENESIS, MinerId, SectorNumber};
 use lake::Lake;
 use ledger::{Cause, Event, Kind, Status};
@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::client::Answer;
-use crate::server::{FIRST, SECOND, Server, finished_day, onboarded, quick, wait};
+use crate::server::{FIRST, SECOND, Server, finished_day, now, onboarded, quick, wait};
 
 /// The closed days.
 const CLOSED: i32 = 10;

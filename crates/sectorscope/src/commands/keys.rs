@@ -1,8 +1,8 @@
 //! `sectorscope keys`
 
 use anyhow::{Context, bail};
-use api::keys::{DailyUsage, KeyStore, KeyUsage, StoredKey, Terms, UnreadableKey, digest, new_token, now};
-use chain::Day;
+use api::keys::{DailyUsage, KeyStore, KeyUsage, StoredKey, Terms, UnreadableKey, digest, new_token};
+use chain::{Day, WallClock};
 use serde::Serialize;
 
 use crate::cli::{DataDir, Keys, ReportFormat};
@@ -221,4 +221,9 @@ fn store(data: &DataDir) -> anyhow::Result<KeyStore> {
     KeyStore::open(&path)?.with_context(|| {
         format!("there are no keys in {}; make one with `sectorscope keys create NAME`", path.display())
     })
+}
+
+/// Now, in Unix seconds.
+fn now() -> i64 {
+    WallClock::default().unix_seconds()
 }

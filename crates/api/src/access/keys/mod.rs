@@ -25,12 +25,3 @@ pub(crate) use sync::KeySync;
 pub use terms::{Quota, Scope, Span, TermError, Terms, valid_name};
 pub use token::{Digest, digest, new_token};
 pub use usage_store::{DailyUsage, KeyUsage, UsageStore};
-
-use std::time::{SystemTime, UNIX_EPOCH};
-
-/// Now, in Unix seconds.
-#[must_use]
-pub fn now() -> i64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since.as_secs()).unwrap_or(i64::MAX)
-}

@@ -76,7 +76,7 @@ impl FromStr for Quota {
         let read = || {
             let (requests, per) = text.split_once('/')?;
             // A quota by the second would be a rate limit, which is the server's to set.
-            let per = Period::parse(per).filter(|per| *per != Period::Second)?;
+            let per = per.parse().ok().filter(|per| *per != Period::Second)?;
             Some(Self { requests: requests.parse().ok()?, per })
         };
         read().ok_or_else(|| TermError::Quota(text.to_owned()))

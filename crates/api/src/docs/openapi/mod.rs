@@ -55,7 +55,21 @@ pub(crate) const FIXED_PATHS: &[FixedPath] = &[
     FixedPath {
         path: paths::DOCS,
         name: "docs",
-        summary: "The reference, to be read in a browser.",
+        summary: "This document, to read and to try in a browser.",
+        media_type: "text/html; charset=utf-8",
+        schema: || json!({ "type": "string" }),
+    },
+    FixedPath {
+        path: paths::DOCS_REFERENCE,
+        name: "reference",
+        summary: "The reference in plain HTML, without scripts.",
+        media_type: "text/html; charset=utf-8",
+        schema: || json!({ "type": "string" }),
+    },
+    FixedPath {
+        path: paths::HOME,
+        name: "home",
+        summary: "What this server is, and where to go on.",
         media_type: "text/html; charset=utf-8",
         schema: || json!({ "type": "string" }),
     },

@@ -16,27 +16,21 @@ use crate::v1::parameters::Parameter;
 
 /// A path of `/v1`.
 pub(super) fn path_item(operation: &Operation) -> Value {
-    let mut responses = Map::new();
-    let rows = |headings: &[ColumnSpec], always: usize| {
-        let json_rows = json!({
-            "type": "object",
-            "properties": {
-                "data": { "type": "array", "items": row(headings, always) },
-                "meta": meta(),
-            },
-            "required": ["data", "meta"],
-            "additionalProperties": false,
-        });
-        let content = FORMATS.iter().map(|format| {
-            let schema = match format.name {
-                "json" => json_rows.clone(),
-                "csv" | "ndjson" => json!({ "type": "string" }),
-                _ => json!({ "type": "string", "contentEncoding": "binary" }),
-            };
-            (format.media_type.to_owned(), json!({ "schema": schema }))
-        });
-        content.collect::<Map<_, _>>()
-    };
+    let mut responses = errors();
+    responses.insert("200".to_owned(), success(operation));
+    responses.insert("304".to_owned(), json!({ "description": "The same as under the tag." }));
+    json!({
+        "operationId": operation.name,
+        "tags": ["v1"],
+        "summary": operation.summary,
+        "description": operation.doc,
+        "parameters": operation.parameters.iter().map(parameter).collect::<Vec<_>>(),
+        "responses": responses,
+    })
+}
+
+/// The response of a request that succeeds.
+fn success(operation: &Operation) -> Value {
     let mut content = match operation.response {
         ResponseType::Rows(headings) => {
             let headings = headings();
@@ -55,43 +49,62 @@ pub(super) fn path_item(operation: &Operation) -> Value {
             json!({ "sample": { "summary": format!("GET {}", operation.example), "value": example } }),
         );
     }
-    let text = json!({ "schema": { "type": "string" } });
-    let headers = json!({
+    let mut response = Map::new();
+    response.insert("description".to_owned(), operation.summary.into());
+    response.insert("content".to_owned(), content.into());
+    if matches!(operation.response, ResponseType::Rows(_) | ResponseType::SomeRows(..)) {
+        response.insert("headers".to_owned(), headers());
+    }
+    response.into()
+}
+
+/// The headers of rows.
+fn headers() -> Value {
+    json!({
         "etag": { "description": "Changes with the data: send it as `If-None-Match`.", "schema": { "type": "string" } },
         "link": { "description": "Where there is a next page, its address.", "schema": { "type": "string" } },
         "x-receipts": receipts_header(),
+    })
+}
+
+/// Rows under these headings in each format; the first headings are always there.
+fn rows(headings: &[ColumnSpec], always: usize) -> Map<String, Value> {
+    let json_rows = json!({
+        "type": "object",
+        "properties": {
+            "data": { "type": "array", "items": row(headings, always) },
+            "meta": meta(),
+        },
+        "required": ["data", "meta"],
+        "additionalProperties": false,
     });
-    let mut given = Map::new();
-    given.insert("description".to_owned(), operation.summary.into());
-    given.insert("content".to_owned(), content.into());
-    if matches!(operation.response, ResponseType::Rows(_) | ResponseType::SomeRows(..)) {
-        given.insert("headers".to_owned(), headers);
-    }
-    responses.insert("200".to_owned(), given.into());
-    responses.insert("304".to_owned(), json!({ "description": "The same as under the tag." }));
+    let content = FORMATS.iter().map(|format| {
+        let schema = match format.name {
+            "json" => json_rows.clone(),
+            "csv" | "ndjson" => json!({ "type": "string" }),
+            _ => json!({ "type": "string", "contentEncoding": "binary" }),
+        };
+        (format.media_type.to_owned(), json!({ "schema": schema }))
+    });
+    content.collect()
+}
+
+/// The responses of requests that fail, by their status.
+fn errors() -> Map<String, Value> {
     let mut kinds: BTreeMap<u16, Vec<String>> = BTreeMap::new();
     for kind in PROBLEM_TYPES {
         kinds.entry(kind.status).or_default().push(format!("`{}`: {}", kind.name, kind.title));
     }
-    for (status, kinds) in kinds {
+    let of_problems = kinds.into_iter().map(|(status, kinds)| {
         let content = json!({ PROBLEM_JSON: { "schema": { "$ref": "#/components/schemas/Problem" } } });
-        let answer = json!({ "description": kinds.join("; "), "content": content });
-        responses.insert(status.to_string(), answer);
-    }
-    // By the door, before the path is known.
-    for status in ["413", "414"] {
-        let answer =
-            json!({ "description": "The request is too large.", "content": { "application/json": text } });
-        responses.insert(status.to_owned(), answer);
-    }
-    json!({
-        "operationId": operation.name,
-        "tags": ["v1"],
-        "summary": operation.summary,
-        "description": operation.doc,
-        "parameters": operation.parameters.iter().map(parameter).collect::<Vec<_>>(),
-        "responses": responses,
-    })
+        (status.to_string(), json!({ "description": kinds.join("; "), "content": content }))
+    });
+    // Of requests that are too large, before their path is known.
+    let text = json!({ "application/json": { "schema": { "type": "string" } } });
+    let too_large = ["413", "414"].map(|status| {
+        (status.to_owned(), json!({ "description": "The request is too large.", "content": text }))
+    });
+    of_problems.chain(too_large).collect()
 }
 
 fn parameter(of: &Parameter) -> Value {

@@ -2,63 +2,46 @@
 
 use axum::http::header::{ACCEPT_ENCODING, CONTENT_ENCODING};
 use axum::http::{HeaderMap, HeaderValue};
+use strum::{IntoStaticStr, VariantArray};
 
-/// How an answer's bytes are written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+use crate::http::quality;
+
+/// How an answer's bytes are written. Of those that a request takes equally gladly, the first is given: zstd and brotli make
+/// day answers about equally small, and zstd is the cheapest to undo.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, IntoStaticStr, VariantArray)]
+#[strum(serialize_all = "lowercase", const_into_str)]
 pub(crate) enum ContentCoding {
-    Identity,
-    Gzip,
-    Brotli,
     Zstd,
+    #[strum(serialize = "br")]
+    Brotli,
+    Gzip,
+    Identity,
 }
 
 impl ContentCoding {
-    /// All of them; of those that a request takes equally gladly, the first is given. zstd and brotli make day answers
-    /// about equally small, and zstd is the cheapest to undo.
-    pub(crate) const ALL: [Self; 4] = [Self::Zstd, Self::Brotli, Self::Gzip, Self::Identity];
+    /// All of them, in that order.
+    pub(crate) const ALL: &'static [Self] = Self::VARIANTS;
 
     /// Its name in headers.
     pub(crate) const fn name(self) -> &'static str {
-        match self {
-            Self::Identity => "identity",
-            Self::Gzip => "gzip",
-            Self::Brotli => "br",
-            Self::Zstd => "zstd",
-        }
+        self.into_str()
     }
 
     /// The coding for a request with these headers, by RFC 9110, section 12.5.3. Who takes none that there is gets
     /// the plain answer.
     pub(crate) fn negotiate(headers: &HeaderMap) -> Self {
-        // The weight of each of `ALL`, in thousandths, where it is named, and that of those that are not.
-        let mut named = [None; Self::ALL.len()];
-        let mut others = None;
-        for value in headers.get_all(ACCEPT_ENCODING) {
-            let Ok(value) = value.to_str() else { continue };
-            for item in value.split(',') {
-                let (name, parameters) = item.split_once(';').unwrap_or((item, ""));
-                let (name, Some(weight)) = (name.trim(), weight(parameters)) else { continue };
-                let is = |coding: &Self| {
-                    name.eq_ignore_ascii_case(coding.name())
-                        || *coding == Self::Gzip && name.eq_ignore_ascii_case("x-gzip")
-                };
-                match Self::ALL.iter().position(is) {
-                    Some(at) => named[at] = Some(weight),
-                    None if name == "*" => others = Some(weight),
-                    None => {}
-                }
-            }
-        }
         let mut best = (Self::Identity, 0);
-        for (coding, named) in Self::ALL.into_iter().zip(named) {
-            // Identity is always there, only less gladly taken than what is named.
-            let unnamed = if coding == Self::Identity { 0 } else { others.unwrap_or(0) };
-            let weight = named.unwrap_or(unnamed);
+        for (coding, weight) in Self::ALL.iter().copied().zip(weights(headers)) {
             if weight > best.1 {
                 best = (coding, weight);
             }
         }
         best.0
+    }
+
+    /// Whether a request with these headers accepts this coding, preferred or not.
+    pub(crate) fn is_accepted(self, headers: &HeaderMap) -> bool {
+        Self::ALL.iter().zip(weights(headers)).any(|(coding, weight)| *coding == self && weight > 0)
     }
 
     /// Bytes of memory that compressing takes as long as it goes on, about.
@@ -78,24 +61,29 @@ impl ContentCoding {
     }
 }
 
-/// The weight among a coding's parameters, in thousandths; 1000 without one, `None` for one that is malformed.
-fn weight(parameters: &str) -> Option<u16> {
-    let Some(parameter) = parameters.split(';').map(str::trim).find(|parameter| !parameter.is_empty()) else {
-        return Some(1000);
-    };
-    let (name, value) = parameter.split_once('=')?;
-    let (whole, part) = value.split_once('.').unwrap_or((value, ""));
-    let digits = part.len() <= 3 && part.bytes().all(|byte| byte.is_ascii_digit());
-    if !name.eq_ignore_ascii_case("q") || !digits {
-        return None;
+/// The weight of each of [`ContentCoding::ALL`] in a request with these headers, in thousandths.
+fn weights(headers: &HeaderMap) -> [u16; ContentCoding::ALL.len()] {
+    let mut named = [None; ContentCoding::ALL.len()];
+    let mut others = 0;
+    // A coding has no parameters, so what has some is another one.
+    for choice in quality::choices(headers, ACCEPT_ENCODING).filter(|choice| !choice.has_parameters) {
+        let is = |coding: &ContentCoding| {
+            choice.value.eq_ignore_ascii_case(coding.name())
+                || *coding == ContentCoding::Gzip && choice.value.eq_ignore_ascii_case("x-gzip")
+        };
+        match ContentCoding::ALL.iter().position(is) {
+            Some(at) => named[at] = Some(choice.weight),
+            None if choice.value == "*" => others = choice.weight,
+            None => {}
+        }
     }
-    let thousandths = part.bytes().chain(std::iter::repeat(b'0')).take(3);
-    let part = thousandths.fold(0, |sum, digit| sum * 10 + u16::from(digit - b'0'));
-    match (whole, part) {
-        ("0", part) => Some(part),
-        ("1", 0) => Some(1000),
-        _ => None,
+    let mut weights = [0; ContentCoding::ALL.len()];
+    for ((weight, coding), named) in weights.iter_mut().zip(ContentCoding::ALL).zip(named) {
+        // Identity is always there, only less gladly taken than what is named.
+        let unnamed = if *coding == ContentCoding::Identity { 0 } else { others };
+        *weight = named.unwrap_or(unnamed);
     }
+    weights
 }
 
 #[cfg(test)]
@@ -136,12 +124,22 @@ mod tests {
             (&["zstd;q=0, *"], ContentCoding::Brotli),
             (&["gzip;q=0.2, *;q=0.1"], ContentCoding::Gzip),
             (&["gzip;q=x, br"], ContentCoding::Brotli),
-            (&["gzip;q=1.5"], ContentCoding::Identity),
+            (&["gzip;q=1.5"], ContentCoding::Gzip),
             (&["gzip;q=0.0001"], ContentCoding::Identity),
             (&["gzip;level=9"], ContentCoding::Identity),
             (&[",,gzip,"], ContentCoding::Gzip),
         ] {
             assert_eq!(asked(values), coding, "{values:?}");
         }
+    }
+
+    #[test]
+    fn a_coding_is_accepted_though_another_is_preferred() {
+        let accepted = |value| {
+            let headers = HeaderMap::from_iter([(ACCEPT_ENCODING, HeaderValue::from_static(value))]);
+            ContentCoding::Gzip.is_accepted(&headers)
+        };
+        assert!(accepted("gzip, deflate, br, zstd") && accepted("*") && accepted("br, gzip;q=0.1"));
+        assert!(!accepted("br") && !accepted("gzip;q=0, *") && !accepted(""));
     }
 }

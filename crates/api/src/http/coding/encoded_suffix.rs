@@ -283,7 +283,7 @@ mod tests {
     async fn an_ending_follows_any_beginning_as_one_stream() {
         let long = "beginning of the answer ".repeat(9_000);
         for plain in suffixes().into_iter().map(Bytes::from) {
-            for coding in ContentCoding::ALL {
+            for coding in ContentCoding::ALL.iter().copied() {
                 let suffix = EncodedSuffix::new(coding, &plain).expect("an ending");
                 for prefix in ["{", "{\"request_id\":\"x#1\",\"data\":[", &long] {
                     let parts = suffix.with_prefix(prefix);

@@ -1,27 +1,20 @@
-//! `/docs`: the interface to be read in a browser. It is made from the same declarations as OpenAPI, holds no script, and
-//! loads nothing but a stylesheet of this server.
+//! `/docs/reference`: the interface in plain HTML, with every column and the example answers. It is made from the same
+//! declarations as OpenAPI, has no script, and loads nothing but a stylesheet of this server.
 
 use std::fmt::Write as _;
-use std::sync::LazyLock;
 
-use axum::Router;
-use axum::body::Body;
-use axum::http::HeaderValue;
-use axum::http::header::{CONTENT_SECURITY_POLICY, CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS};
-use axum::response::Response;
-use axum::routing::get;
 use lake::ColumnSpec;
 use ledger::columns::Endpoint;
 
-use crate::docs::examples;
-use crate::docs::openapi::columns::column_description;
-use crate::docs::openapi::{FIXED_PATHS, openapi};
-use crate::errors::problem::PROBLEM_TYPES;
+use super::examples;
+use super::html::{coded, escaped, head};
+use super::openapi::FIXED_PATHS;
+use super::openapi::columns::column_description;
 use crate::paths::{self, DOCS, DOCS_STYLE, OPENAPI};
-use crate::state::Server;
 use crate::v1::operations::{OPERATIONS, Operation, ResponseType};
 
-const STYLE: &str = "\
+/// The stylesheet of the plain pages.
+pub(super) const STYLE: &str = "\
 :root{color-scheme:light dark}\
 body{font:16px/1.5 system-ui,sans-serif;max-width:64rem;margin:0 auto;padding:1rem}\
 code,pre{font:14px/1.45 ui-monospace,monospace}\
@@ -32,45 +25,16 @@ section{margin:2.5rem 0}\
 summary{cursor:pointer}\
 nav li{margin:.15rem 0}";
 
-/// Nothing from elsewhere, and no script at all.
-const POLICY: &str =
-    "default-src 'none'; style-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
-
-/// The paths for those who want to know what there is.
-pub(crate) fn routes() -> Router<Server> {
-    Router::new().route(OPENAPI, get(openapi)).route(DOCS, get(page)).route(DOCS_STYLE, get(style))
-}
-
 /// The page.
-async fn page() -> Response {
-    static PAGE: LazyLock<String> = LazyLock::new(write);
-    answer(PAGE.as_str(), "text/html; charset=utf-8")
-}
-
-/// Its stylesheet.
-async fn style() -> Response {
-    answer(STYLE, "text/css; charset=utf-8")
-}
-
-fn answer(text: &'static str, media_type: &'static str) -> Response {
-    let mut response = Response::new(Body::from(text));
-    let headers = response.headers_mut();
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static(media_type));
-    headers.insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY));
-    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    response
-}
-
-fn write() -> String {
-    let mut page = String::new();
+pub(super) fn page() -> String {
+    let mut page = head("Sectorscope API reference", &[DOCS_STYLE]);
     // Writing to a String cannot fail.
     let _ = write!(
         page,
-        "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\"><title>Sectorscope</title>\
-         <meta name=\"viewport\" content=\"width=device-width\"><link rel=\"stylesheet\" href=\"{DOCS_STYLE}\"></head>\
-         <body><h1>Sectorscope</h1><p>Statistics of Filecoin storage providers' sectors. For programs: \
-         <a href=\"/openapi.json\">OpenAPI</a>. Integers are exact and of any length: sums of bytes pass 2<sup>63</sup>, so \
-         read JSON with a parser that keeps integers, or take CSV, Parquet or Arrow.</p><nav><ul>"
+        "<body><h1>Sectorscope API reference</h1><p>Statistics of Filecoin storage providers' sectors. For programs: \
+         <a href=\"{OPENAPI}\">OpenAPI</a>. To try requests: <a href=\"{DOCS}\">the viewer</a>. Integers are exact and of \
+         any length: sums of bytes pass 2<sup>63</sup>, so read JSON with a parser that keeps integers, or take CSV, \
+         Parquet or Arrow.</p><nav><ul>"
     );
     for operation in OPERATIONS {
         let _ = write!(
@@ -98,27 +62,14 @@ fn write() -> String {
             escaped(plain.summary)
         );
     }
-    page += "<li><a href=\"#problems\">Problems</a></li></ul></nav>";
+    let _ = write!(page, "<li><a href=\"{DOCS}#problems\">Problems</a></li></ul></nav>");
     for operation in OPERATIONS {
         of_v1(&mut page, operation);
     }
     for endpoint in Endpoint::ALL {
         of_v2(&mut page, *endpoint);
     }
-    page += "<section id=\"problems\"><h2>Problems</h2><p>What <code>/v1</code> cannot give it says as \
-             <code>application/problem+json</code> (RFC 9457).</p><table><tr><th>type</th><th>status</th><th></th></tr>";
-    for kind in PROBLEM_TYPES {
-        let _ = write!(
-            page,
-            "<tr id=\"{0}\"><td><code>/docs#{0}</code></td><td>{1}</td><td>{2}. {3}</td></tr>",
-            kind.name,
-            kind.status,
-            escaped(kind.title),
-            coded(kind.doc)
-        );
-    }
-    page += "</table></section></body></html>";
-    page
+    page + "</body></html>"
 }
 
 fn of_v1(page: &mut String, operation: &Operation) {
@@ -202,31 +153,17 @@ fn shortened(text: &str) -> String {
     }
 }
 
-/// Text for HTML.
-fn escaped(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
-}
-
-/// Text for HTML, with code where the text has backquotes.
-fn coded(text: &str) -> String {
-    let parts = text.split('`').enumerate().map(|(at, part)| match at % 2 {
-        0 => escaped(part),
-        _ => format!("<code>{}</code>", escaped(part)),
-    });
-    parts.collect()
-}
-
 #[cfg(test)]
 mod tests {
-    use super::{STYLE, write};
+    use super::{STYLE, page};
 
     #[test]
     fn the_page_holds_no_script_and_names_no_other_host() {
-        let page = write();
+        let page = page();
         for from_elsewhere in ["<script", "http:", "https:", "src=", "@import", "url(", "javascript:"] {
             assert!(!page.contains(from_elsewhere) && !STYLE.contains(from_elsewhere), "{from_elsewhere}");
         }
-        // The one thing it loads.
-        assert_eq!(page.matches("<link").count(), 1);
+        // The one thing it loads; the other link keeps the browser from asking for an icon.
+        assert_eq!(page.matches("<link").count(), 2);
     }
 }
