@@ -6,8 +6,9 @@ mod common;
 use std::collections::BTreeMap;
 
 use common::http::{Answer, get, get_with};
+use common::outside::shared;
 use common::server::up;
-use common::{lines, repository, run_in, sample, shared};
+use common::{lines, repository, run_in, sample};
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 

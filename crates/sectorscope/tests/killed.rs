@@ -4,7 +4,6 @@
 mod common;
 
 use std::collections::BTreeMap;
-use std::io::Write as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
@@ -13,6 +12,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use common::http::{SECTOR, get};
+use common::outside::{Kind, skip};
 use common::server::Serve;
 use common::{program, run_in, sample};
 use lake::{Lake, Reader};
@@ -167,7 +167,7 @@ fn an_ingest_killed_at_two_hundred_instants_ends_as_an_undisturbed_one() {
     assert!(ends > 0 && asked > 100, "{ends} ingests came to their end, {asked} requests were answered");
 }
 
-/// A file system in memory of a size of one's own; `None` with a printed reason where one may not be mounted.
+/// A file system in memory of a chosen size; `None` where one may not be mounted.
 struct SmallDisk(tempfile::TempDir);
 
 impl SmallDisk {
@@ -177,7 +177,7 @@ impl SmallDisk {
         if small.mount(&format!("size={size}")) {
             return Some(small);
         }
-        let _ = writeln!(std::io::stderr(), "skipped: a small file system cannot be mounted here");
+        skip(Kind::Mounts, "a small file system cannot be mounted here");
         None
     }
 

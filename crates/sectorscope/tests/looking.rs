@@ -6,7 +6,8 @@ mod common;
 use std::path::Path;
 
 use common::car::Car;
-use common::{run_in, sample, shared};
+use common::outside::shared;
+use common::{run_in, sample};
 use serde_json::Value;
 
 fn json(data: &Path, arguments: &[&str]) -> Value {

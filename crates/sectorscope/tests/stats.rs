@@ -10,9 +10,10 @@ use std::sync::OnceLock;
 use chain::Day;
 use common::http::Object;
 use common::ledger::Ledger;
+use common::outside::shared;
 use common::server::up;
 use common::truth::{day, is_event, moved, number, text};
-use common::{Ran, endpoints, lines, run_in, shared};
+use common::{Ran, endpoints, lines, run_in};
 
 fn stats(arguments: &[&str]) -> Ran {
     let mut all = vec!["stats"];
