@@ -30,6 +30,7 @@ mod testing;
 mod tipset;
 mod units;
 mod walk;
+mod wall_clock;
 pub mod work;
 
 pub use address::{Address, Protocol};
@@ -55,3 +56,4 @@ pub use units::{
     SectorNumber,
 };
 pub use walk::WalkOptions;
+pub use wall_clock::{UnixTime, WallClock};

@@ -10,7 +10,8 @@ use chrono::{Datelike, NaiveDate};
 pub const EPOCHS_PER_DAY: i64 = 2880;
 /// Seconds of an epoch.
 pub(crate) const EPOCH_SECONDS: i64 = 30;
-const DAY_SECONDS: i64 = 86_400;
+/// Seconds of a day.
+pub(crate) const DAY_SECONDS: i64 = 86_400;
 
 /// A chain epoch: a height of 30 seconds' length, counted from genesis.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -118,7 +119,7 @@ impl DayRange {
     }
 
     /// The days in order.
-    pub fn iter(self) -> impl DoubleEndedIterator<Item = Day> {
+    pub fn iter(self) -> impl DoubleEndedIterator<Item = Day> + Clone {
         (self.first.0..=self.last.0).map(Day)
     }
 
@@ -126,6 +127,18 @@ impl DayRange {
     #[must_use]
     pub fn contains(self, day: Day) -> bool {
         self.first <= day && day <= self.last
+    }
+
+    /// Whether all days of another range are in this one.
+    #[must_use]
+    pub fn covers(self, other: Self) -> bool {
+        self.contains(other.first) && self.contains(other.last)
+    }
+
+    /// The days that are in both ranges; `None` if there are none.
+    #[must_use]
+    pub fn intersect(self, other: Self) -> Option<Self> {
+        Self::new(self.first.max(other.first), self.last.min(other.last))
     }
 
     /// The smallest range that holds this one and a day.
@@ -139,6 +152,13 @@ impl From<Day> for DayRange {
     /// The range of one day.
     fn from(day: Day) -> Self {
         Self { first: day, last: day }
+    }
+}
+
+impl fmt::Display for DayRange {
+    /// `2022-10-01 to 2022-10-31`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} to {}", self.first, self.last)
     }
 }
 
@@ -308,6 +328,11 @@ mod tests {
         assert!(!days.contains(day(6)) && !days.contains(day(10)));
         assert_eq!(DayRange::new(day(7), day(6)), None);
         assert_eq!(DayRange::from(day(7)).including(day(9)), days);
+        assert!(days.covers(days) && days.covers(day(8).into()) && !DayRange::from(day(8)).covers(days));
+        assert_eq!(days.intersect(days.including(day(20))), Some(days));
+        assert_eq!(days.intersect(day(9).into()), Some(day(9).into()));
+        assert_eq!(days.intersect(day(10).into()), None);
+        assert_eq!(days.to_string(), "1970-01-08 to 1970-01-10");
         let all = DayRange::new(day(i32::MIN), day(i32::MAX)).expect("a range");
         assert_eq!(all.len(), 1 << 32);
     }
