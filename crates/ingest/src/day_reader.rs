@@ -1,9 +1,8 @@
 //! Reading a chain day by day.
 
 use std::collections::BTreeSet;
-use std::time::{SystemTime, UNIX_EPOCH};
 
-use chain::{Chain, Day, Epoch, MinerId, SectorNumber, Tipset, network_of, work};
+use chain::{Chain, Day, Epoch, MinerId, SectorNumber, Tipset, WallClock, network_of, work};
 use lake::{FinishedDay, Gap};
 use ledger::{ChainPowers, Event, EventReader, Opening, ReceiptCounts};
 
@@ -128,7 +127,7 @@ impl<'a, 's> DayReader<'a, 's> {
             state_root: child.parent_state_root.to_string(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
             history_since: self.since,
-            closed_at: now(),
+            closed_at: Some(WallClock::default().unix_seconds()),
             receipts: std::mem::take(&mut self.receipts),
         };
         Ok(FinishedDay {
@@ -138,10 +137,4 @@ impl<'a, 's> DayReader<'a, 's> {
             source,
         })
     }
-}
-
-/// Unix seconds.
-fn now() -> Option<i64> {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).ok()?;
-    i64::try_from(now.as_secs()).ok()
 }

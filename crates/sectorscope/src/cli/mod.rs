@@ -7,7 +7,7 @@ mod serve;
 
 use std::path::PathBuf;
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use api::keys::KeyStore;
 use chain::Epoch;
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -230,9 +230,13 @@ impl DataDir {
         }
     }
 
-    /// The lake's tables.
+    /// The lake's tables. Delta writes paths as addresses, which have no place for bytes that are not UTF-8.
     pub(crate) fn lake(&self) -> anyhow::Result<PathBuf> {
-        Ok(self.root()?.join("lake"))
+        let lake = self.root()?.join("lake");
+        if lake.to_str().is_none() {
+            bail!("the path of {} is not UTF-8; put the lake into another directory", lake.display());
+        }
+        Ok(lake)
     }
 
     /// The file of keys.
