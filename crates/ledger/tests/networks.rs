@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 
 use chain::state::{ActorCodes, ActorKind, Layout, Miner, StateTree};
 use chain::{CarStore, Chain, Cid, Epoch, Network, NoProgress, network_of};
-use common::shared;
+use common::{outside, shared};
 use serde_json::Value;
 
 #[test]

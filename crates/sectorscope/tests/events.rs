@@ -104,7 +104,7 @@ fn number_of(event: &Value, key: &str) -> Option<i128> {
     text(event, key)?.parse().ok()
 }
 
-/// Stands for a pledge and for a daily fee in lines of the truth, which does not tell them of events.
+/// Stands for a pledge and for a daily fee in lines of the truth, which does not have them for events.
 const UNTOLD: &str = "untold";
 
 /// The least pledge in attoFIL.
@@ -216,14 +216,14 @@ fn printed_as_they_happened(name: &str) {
 
     let data = tempfile::tempdir().unwrap();
     let printed = events(&car, data.path(), &["--format", "ndjson"]);
-    // Where the truth does not tell what stood in the first state, that is not compared.
+    // Where the truth does not say what was in the first state, that is not compared.
     let printed: String =
         printed.split_inclusive('\n').filter(|line| start.exists() || !line.contains("genesis")).collect();
     for (at, (found, expected)) in printed.lines().zip(&expected).enumerate() {
-        // Of the sectors that stand in the first state, the truth tells what is pledged.
-        let told = expected.contains("genesis");
+        // Of the sectors in the first state, the truth has the pledge.
+        let recorded = expected.contains("genesis");
         let found = without(FEES, found);
-        let found = if told { found } else { without(PLEDGES, &found) };
+        let found = if recorded { found } else { without(PLEDGES, &found) };
         assert_eq!(&found, expected, "{name}: line {at}");
     }
     assert_eq!(printed.lines().count(), expected.len(), "{name}: number of lines");

@@ -82,8 +82,8 @@ impl Asked {
     fn begin(data: &Path, whole: &Arc<Shown>) -> Self {
         let server = Serve::start(data, &[], &[]);
         let stop = Arc::new(AtomicBool::new(false));
-        let (whole, told) = (Arc::clone(whole), Arc::clone(&stop));
-        let asking = std::thread::spawn(move || ask_on(&server, &whole, &told));
+        let (whole, stopped) = (Arc::clone(whole), Arc::clone(&stop));
+        let asking = std::thread::spawn(move || ask_on(&server, &whole, &stopped));
         Self { stop, asking }
     }
 
@@ -101,7 +101,7 @@ impl Asked {
     }
 }
 
-/// Asks for days until told to stop.
+/// Asks for days until asked to stop.
 fn ask_on(server: &Serve, whole: &Shown, stop: &AtomicBool) -> usize {
     let total = Endpoint::ALL.iter().position(|endpoint| endpoint.name() == "total").unwrap();
     let (mut dice, mut asked) = (Dice(0x0a5c), 0);

@@ -1,4 +1,4 @@
-//! The page on reading the lake with other programs, run: each piece of Python prints the number that `stats` tells.
+//! The page on reading the lake with other programs, run: each piece of Python prints the number that `stats` prints.
 #![allow(clippy::unwrap_used)]
 
 mod common;
