@@ -59,7 +59,7 @@ async fn has_days(data: &DataDir) -> anyhow::Result<bool> {
     }
 }
 
-/// Takes in the bundled chain. If another process does so at this moment, its days are waited for.
+/// Ingests the bundled chain. If another process does so at this moment, waits for its days.
 async fn ingest_sample(data: &DataDir) -> anyhow::Result<()> {
     let sample = sample(data)?;
     loop {
