@@ -4,16 +4,15 @@
 #   checks/schemathesis.sh [CASES]      cases per operation, 2000 by default
 #
 # SECTORSCOPE names the program (by default the release build), SCHEMATHESIS the command `st`, DATA a data directory with a
-# lake in the place of the sample's, RESULT a file for the report. Where schemathesis is not installed it says so and does
-# nothing.
+# lake in the place of the sample's, RESULT a file for the report. `checks/tools.sh` installs schemathesis.
 set -euo pipefail
 here=$(cd "$(dirname "$0")/.." && pwd)
 program=${SECTORSCOPE:-${CARGO_TARGET_DIR:-$here/target}/release/sectorscope}
 st=${SCHEMATHESIS:-st}
 cases=${1:-2000}
 if ! command -v "$st" >/dev/null; then
-    echo "skipped: schemathesis is not here; pip install schemathesis, or set SCHEMATHESIS to its command"
-    exit 0
+    echo "schemathesis is not here: run eval \"\$(checks/tools.sh)\" first, or set SCHEMATHESIS to its command" >&2
+    exit 1
 fi
 scratch=$(mktemp -d)
 server=

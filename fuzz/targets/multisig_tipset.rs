@@ -8,7 +8,7 @@ mod state;
 use chain::{Address, ExecutedMessage, Receipt};
 use ledger::{Differ, Kind};
 use libfuzzer_sys::fuzz_target;
-use state::{MINER, Sector, State, bytes, message, told, uint};
+use state::{MINER, Sector, State, bytes, derived, message, uint};
 
 fuzz_target!(|input: &[u8]| {
     if let Some((actors, rest)) = input.split_first() {
@@ -97,7 +97,7 @@ fn tipset(actors: u8, input: &[u8]) {
         sent.push(ExecutedMessage { message, receipt: with_receipts.then_some(receipt) });
     }
     let messages: Vec<_> = sent.iter().map(|executed| executed.message.cid).collect();
-    let events = told(&mut Differ::new(), &before, &after, PERIOD + 999, sent);
+    let events = derived(&mut Differ::new(), &before, &after, PERIOD + 999, sent);
     let [event] = &events[..] else { panic!("{events:?}") };
     assert_eq!((event.kind, event.sector.0), (Kind::Fault, SECTOR));
     if let Some(message) = &event.message {

@@ -18,7 +18,7 @@ pub(crate) struct DayReader<'a, 's> {
     /// The events with which the first day begins, where the ledger opens with any.
     pub(crate) opening: Option<Opening<'s>>,
     powers: ChainPowers,
-    /// Whom the lake has rows of by now, as far as the tipsets and powers read here tell.
+    /// The providers that the lake has rows of by now, as far as the tipsets and powers read here show.
     miners: BTreeSet<MinerId>,
     /// The tipset to execute next.
     pub(crate) next: usize,

@@ -20,12 +20,12 @@ const HELD_FOR_A_COMMIT: usize = 20_000;
 /// may have to read again.
 const DAYS_AT_ONCE: usize = 90;
 
-/// How to take in a source.
+/// How to ingest a source.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Options {
     /// Close days again from this one on, instead of going on after the last closed day.
     pub from: Option<Day>,
-    /// With `from`: give up closed days after the source's last one if what they stand on has changed.
+    /// With `from`: drop closed days after the source's last one if the state that they start from has changed.
     pub drop_later: bool,
 }
 
@@ -73,7 +73,7 @@ impl<'s> Source<'s> {
     }
 }
 
-/// Takes in the finished days of a source that the lake does not have yet, or closes days again. Where something is missing
+/// Ingests the finished days of a source that the lake does not have yet, or closes days again. Where something is missing
 /// between, the days below that, or above it if the lake is closed so far.
 ///
 /// # Errors
@@ -149,7 +149,7 @@ fn incomplete(lake: &mut Lake, source: String, clock: Clock, missing: chain::Err
     Err(Error::IncompleteSource { missing: Box::new(missing), closed })
 }
 
-/// Takes in a segment of a chain.
+/// Ingests a segment of a chain.
 async fn ingest_segment(
     lake: &mut Lake,
     chain: &Chain<'_>,
@@ -254,7 +254,7 @@ fn source_name(files: &[PathBuf]) -> String {
     files.iter().map(name).collect::<Vec<_>>().join(" + ")
 }
 
-/// The day from which on the lake has events once this is taken in; `None` if from epoch 0's.
+/// The day from which on the lake has events once this is ingested; `None` if from epoch 0's.
 async fn history_since(lake: &Lake, chain: &Chain<'_>, start: StartPoint) -> Result<Option<Day>> {
     match start {
         StartPoint::Open(index) => {

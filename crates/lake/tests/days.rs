@@ -1,13 +1,14 @@
 //! What a user of the lake sees: days closed, read back, closed again after a crash, and as JSON.
 
 mod common;
+#[path = "../../ledger/tests/common/outside.rs"]
+mod outside;
 
 use chain::{Epoch, MinerId, SectorNumber};
 use common::{SIZE, claim, day, fault, finished, onboard, shown};
 use lake::{Error, FinishedDay, Lake, Reader};
 use ledger::columns::{COLUMNS, Endpoint, column};
 use ledger::{Event, Kind, Status, Value};
-use std::io::Write as _;
 use tempfile::TempDir;
 
 async fn closed(days: &[FinishedDay]) -> (TempDir, Reader) {
@@ -345,15 +346,8 @@ async fn rows_are_written_as_compact_json_in_the_endpoints_order() {
 
 #[tokio::test]
 async fn keys_are_those_of_the_specifications_examples_in_their_order() {
-    let shared = std::env::var_os("SECTORSCOPE_SHARED").map_or_else(
-        || std::path::PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../../shared"),
-        std::path::PathBuf::from,
-    );
-    let path = shared.join("spec/sectors.md");
-    let Ok(spec) = std::fs::read_to_string(&path) else {
-        let _ = writeln!(std::io::stderr(), "skipped: {} is not here", path.display());
-        return;
-    };
+    let Some(path) = outside::shared("spec/sectors.md") else { return };
+    let spec = std::fs::read_to_string(path).expect("the specification");
     let (_dir, reader) = closed(&[finished(0, vec![onboard(1000, 1, 1)], vec![])]).await;
     let rows = reader.day(day(0)).await.expect("a readable day").expect("a closed day");
     let keys = |json: &str| -> Vec<String> {

@@ -1,7 +1,7 @@
 //! How fast state is read: a walk over every sector of a chain's head, the events of one tipset, and those of a chain.
 //!
 //! `cargo bench -p sectorscope-ledger` reads `large` of the chains with known truth (1.3 million sectors) where it
-//! lies beside the project, or else the bundled sample; the chain is always the sample. Everything runs on one core,
+//! is beside the project, or else the bundled sample; the chain is always the sample. Everything runs on one core,
 //! but for the chain on all of them. The last lines say what one tipset costs in parts of the walk, what more cores
 //! gain, and what it costs to do without receipts.
 #![allow(clippy::unwrap_used)]
@@ -25,11 +25,11 @@ use withheld::Withheld;
 fn main() {
     println!("reading {}", path().file_name().unwrap().to_string_lossy());
     divan::main();
-    let (walked, told) = (best(walk_all), best(tell));
+    let (walked, derived) = (best(walk_all), best(derive_events));
     println!(
         "{:.2} million sectors per second; one tipset takes {:.3} % of a full walk",
         walk_all() as f64 / walked.as_secs_f64() / 1e6,
-        told.as_secs_f64() / walked.as_secs_f64() * 100.0
+        derived.as_secs_f64() / walked.as_secs_f64() * 100.0
     );
     let (one, all) = (best(|| read_chain(&ONE_CORE)), best(|| read_chain(&ALL_CORES)));
     let (with, without) = best_of_both(|| read_chain(&ONE_CORE), || read_from(&*WITHHELD, &ONE_CORE));
@@ -55,7 +55,7 @@ fn full_walk(bencher: Bencher<'_, '_>) {
 #[divan::bench]
 fn one_tipset_with_few_changes(bencher: Bencher<'_, '_>) {
     LazyLock::force(&QUIET);
-    bencher.bench(tell);
+    bencher.bench(derive_events);
 }
 
 #[divan::bench]
@@ -137,7 +137,7 @@ fn walk_all() -> u64 {
     sectors
 }
 
-fn tell() -> usize {
+fn derive_events() -> usize {
     ONE_CORE.install(|| Differ::new().events(&*CARS, &QUIET).unwrap().len())
 }
 

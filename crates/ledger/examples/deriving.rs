@@ -78,9 +78,9 @@ fn derive(chain: &Chain<'_>) -> chain::Result<(u32, Kinds)> {
 
 /// What all threads of this process have used, where the system says so.
 fn processor_time() -> Duration {
-    let told = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
+    let text = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
     // The program's name, in parentheses, may hold spaces; user and system time are the 12th and 13th after it.
-    let fields = told.rsplit_once(')').map_or("", |(_, fields)| fields).split_whitespace();
+    let fields = text.rsplit_once(')').map_or("", |(_, fields)| fields).split_whitespace();
     let ticks: u64 = fields.skip(11).take(2).filter_map(|ticks| ticks.parse::<u64>().ok()).sum();
     Duration::from_millis(ticks * 10)
 }

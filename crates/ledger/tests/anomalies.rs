@@ -1,4 +1,4 @@
-//! Where the chain itself does not close: each anomaly is told from what the ledger cannot explain.
+//! Where the chain itself does not close: each anomaly is distinguished from what the ledger cannot explain.
 #![allow(clippy::unwrap_used)]
 
 use std::sync::Arc;
@@ -85,11 +85,12 @@ impl Days {
         let opening = seen.openings.contains(&MINER);
         let day = MinerDay { previous: self.row.as_ref(), row: &row, power: chain, opening };
         let mut broken: Vec<_> = day.violations().map(|(identity, _)| identity.name).collect();
-        let told = if broken.is_empty() { None } else { self.carried.explain(&day, &seen, events) };
-        broken.retain(|name| told.is_none_or(|told| !told.anomaly.explains().contains(name)));
-        self.carried = AnomalyHistory::from(told.map(|told| (MINER, told)).into_iter().collect(), seen);
+        let derived = if broken.is_empty() { None } else { self.carried.explain(&day, &seen, events) };
+        broken.retain(|name| derived.is_none_or(|derived| !derived.anomaly.explains().contains(name)));
+        self.carried =
+            AnomalyHistory::from(derived.map(|derived| (MINER, derived)).into_iter().collect(), seen);
         self.row = Some(row);
-        (told, broken)
+        (derived, broken)
     }
 }
 
@@ -117,13 +118,13 @@ fn what_a_snap_added_stays_in_the_claim_when_a_proof_from_before_it_is_disputed(
         // Faults are recorded with the power that the proof's snapshot has: one size of ten.
         let stays = power(0, 9);
         let faulty = chain(power(1, 10), power(2, 11), power(1, 1));
-        let told = off(Anomaly::DisputedBeforeSnap, stays);
-        assert_eq!(days.close(&events, faulty), (told, vec![]));
+        let derived = off(Anomaly::DisputedBeforeSnap, stays);
+        assert_eq!(days.close(&events, faulty), (derived, vec![]));
         // It recovers, and its partition's faulty power goes below nothing.
         let minus = Power { rbp: Bytes(0), qap: Bytes(-9 * SIZE) };
         let recovered = [recovered(1, 10)];
-        assert_eq!(days.close(&recovered, chain(power(2, 20), power(2, 11), minus)), (told, vec![]));
-        assert_eq!(days.close(&[], chain(power(2, 20), power(2, 11), minus)), (told, vec![]));
+        assert_eq!(days.close(&recovered, chain(power(2, 20), power(2, 11), minus)), (derived, vec![]));
+        assert_eq!(days.close(&[], chain(power(2, 20), power(2, 11), minus)), (derived, vec![]));
         // A missed proof puts it right, and the same figures afterwards are not explained by it.
         assert_eq!(days.close(&[], chain(power(2, 11), power(2, 11), Power::default())), (None, vec![]));
         let again = days.close(&[], chain(power(2, 20), power(2, 11), minus));
@@ -156,11 +157,11 @@ fn a_claim_that_a_failed_cron_took_away_is_told_as_long_as_it_is_away() {
     let mut days = Days::default();
     let (whole, none) = (power(3, 3), Power::default());
     days.close(&[opening(1), opening(2), opening(3)], chain(whole, whole, none));
-    let told = off(Anomaly::DroppedByFailedCron, whole);
-    assert_eq!(days.close(&[], chain(none, whole, none)), (told, vec![]));
+    let derived = off(Anomaly::DroppedByFailedCron, whole);
+    assert_eq!(days.close(&[], chain(none, whole, none)), (derived, vec![]));
     // What becomes active afterwards is claimed, the rest is not.
     let proven = event(Kind::Onboard, Cause::NonInteractive, 4, (Status::None, 0), (Status::Active, 1));
-    assert_eq!(days.close(&[proven], chain(power(1, 1), power(4, 4), none)), (told, vec![]));
+    assert_eq!(days.close(&[proven], chain(power(1, 1), power(4, 4), none)), (derived, vec![]));
     assert_eq!(days.close(&[], chain(power(4, 4), power(4, 4), none)), (None, vec![]));
 }
 
@@ -172,13 +173,13 @@ fn a_claim_taken_away_in_the_middle_of_a_day_is_what_became_active_since() {
     let proven =
         |sector| event(Kind::Onboard, Cause::NonInteractive, sector, (Status::None, 0), (Status::Active, 1));
     let events = [proven(3), proven(4)];
-    let told = off(Anomaly::DroppedByFailedCron, power(3, 3));
-    assert_eq!(days.close(&events, chain(power(1, 1), power(4, 4), none)), (told, vec![]));
+    let derived = off(Anomaly::DroppedByFailedCron, power(3, 3));
+    assert_eq!(days.close(&events, chain(power(1, 1), power(4, 4), none)), (derived, vec![]));
     // Half of it is no claim that any moment could have left.
     let mut days = Days::default();
     days.close(&[opening(1), opening(2)], chain(power(2, 2), power(2, 2), none));
-    let (told, broken) = days.close(&[], chain(power(1, 1), power(2, 2), none));
-    assert_eq!((told, broken), (None, vec!["claim_rbp", "claim_qap", "chain_rbp", "chain_qap"]));
+    let (derived, broken) = days.close(&[], chain(power(1, 1), power(2, 2), none));
+    assert_eq!((derived, broken), (None, vec!["claim_rbp", "claim_qap", "chain_rbp", "chain_qap"]));
     // Nor is a claim that is gone explained where the partitions are not the ledger's either.
     let mut days = Days::default();
     days.close(&[opening(1), opening(2)], chain(power(2, 2), power(2, 2), none));
@@ -195,9 +196,9 @@ fn a_sector_of_actors_v1_that_was_replaced_and_then_faulty_leaves_the_claim_twic
     let gone = event(Kind::Expire, Cause::Replaced, 1, (Status::Faulty, 1), (Status::None, 0));
     // Of the sector that is left nothing is claimed, and the one that is gone stays faulty by its partition.
     let twice = chain(none, power(1, 1), power(1, 1));
-    let told = off(Anomaly::LeftTwice, power(1, 1));
-    assert_eq!(days.close(&[gone], twice), (told, vec![]));
-    assert_eq!(days.close(&[], twice), (told, vec![]));
+    let derived = off(Anomaly::LeftTwice, power(1, 1));
+    assert_eq!(days.close(&[gone], twice), (derived, vec![]));
+    assert_eq!(days.close(&[], twice), (derived, vec![]));
     // The migration to actors v2 puts it right.
     assert_eq!(days.close(&[], chain(power(1, 1), power(1, 1), none)), (None, vec![]));
     let broken = vec!["claim_rbp", "claim_qap", "partitions_faulty_rbp", "partitions_faulty_qap"];

@@ -1,5 +1,5 @@
 //! Actors whose code no publication has, and states written in the form of another version: what the manifest, the
-//! network and the state's own form tell of them, on states written by hand.
+//! network and the state's own form show, on states written by hand.
 #![allow(clippy::unwrap_used)]
 
 #[path = "common/state.rs"]

@@ -18,7 +18,7 @@ fn sample() -> Vec<u8> {
     zstd::decode_all(std::fs::File::open(path).unwrap()).unwrap()
 }
 
-/// The first events of a chain, enough to tell whether it is read.
+/// The first events of a chain, enough to show whether it is read.
 fn read(files: &[PathBuf], cache: &Path) -> Vec<Event> {
     let cars = CarStore::open(files, cache, &NoProgress).unwrap();
     let chain = Chain::open(&cars, cars.roots()).unwrap();
@@ -250,7 +250,7 @@ fn a_file_is_read_through_once_until_it_or_its_index_changes() {
     let bytes = std::fs::read(&index).unwrap();
     // Half a megabyte for 66 thousand blocks: no more than nine bytes each.
     assert!(bytes.len() < 66_079 * 9 + 1_000);
-    // The magic of an older form, what tells the file, the first page, the length.
+    // The magic of an older form, what identifies the file, the first page, the length.
     for at in [7, 9, 17, 25, 33, 100] {
         let mut bytes = bytes.clone();
         bytes[at] ^= 1;

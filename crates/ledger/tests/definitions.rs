@@ -36,7 +36,7 @@ fn lives(events: &[Event]) -> BTreeMap<(MinerId, SectorNumber), Vec<&Event>> {
 }
 
 /// What happened to one sector in one tipset, as kinds and causes.
-fn told(events: &[Event], height: i64, miner: u64, sector: u64) -> Vec<String> {
+fn derived(events: &[Event], height: i64, miner: u64, sector: u64) -> Vec<String> {
     let here = |event: &&Event| {
         (event.epoch, event.miner, event.sector) == (Epoch(height), MinerId(miner), SectorNumber(sector))
     };
@@ -62,7 +62,7 @@ fn what_a_tipset_executed_happens_at_its_epoch_in_the_day_it_stands_in() {
 fn crons_of_null_rounds_happen_at_the_epoch_of_the_tipset_after_them() {
     let Some(edge) = &*EDGE else { return };
     // The truth saw this fault nine epochs before the tipset.
-    assert_eq!(told(edge, 6_188_440, 107, 99), ["fault missed"]);
+    assert_eq!(derived(edge, 6_188_440, 107, 99), ["fault missed"]);
 }
 
 #[test]
@@ -180,11 +180,11 @@ fn an_extension_moves_the_expiration_up_and_one_that_changes_neither_date_nor_po
     let idle: Vec<_> = lines.iter().filter(is_idle).collect();
     assert_eq!(idle.len(), 4);
     for line in idle {
-        let told = edge.iter().filter(|event| {
+        let derived = edge.iter().filter(|event| {
             event.message.as_ref().is_some_and(|message| line["msg_cid"] == message.cid.to_string())
                 && line["sector"] == event.sector.0
         });
-        assert_eq!(told.count(), 0, "{line}");
+        assert_eq!(derived.count(), 0, "{line}");
     }
 }
 
@@ -212,7 +212,7 @@ fn declaring_a_recovery_is_not_yet_a_recovery() {
     let Some(edge) = &*EDGE else { return };
     assert!(of(edge, Kind::Recover).all(|event| event.message.as_ref().unwrap().method == 5));
     // Declared faulty and declared to recover in one tipset: only the fault has happened.
-    assert_eq!(told(edge, 6_184_000, 107, 130), ["fault declared"]);
+    assert_eq!(derived(edge, 6_184_000, 107, 130), ["fault declared"]);
 }
 
 #[test]
@@ -256,7 +256,7 @@ fn compaction_is_no_event() {
     for line in removed {
         let (height, sector) = (line["tipset_height"].as_i64().unwrap(), line["sector"].as_u64().unwrap());
         let miner: MinerId = line["miner"].as_str().unwrap().parse().unwrap();
-        assert!(told(&small.events, height, miner.0, sector).is_empty());
+        assert!(derived(&small.events, height, miner.0, sector).is_empty());
     }
 }
 
@@ -264,14 +264,14 @@ fn compaction_is_no_event() {
 fn several_changes_of_one_sector_in_one_tipset_are_several_events_in_order() {
     let Some(edge) = &*EDGE else { return };
     let events = edge;
-    assert_eq!(told(events, 6_183_900, 107, 112), ["snap", "extend"]);
-    assert_eq!(told(events, 6_183_900, 107, 114), ["extend", "extend"]);
-    assert_eq!(told(events, 6_184_000, 107, 132), ["fault declared", "terminate active"]);
-    assert_eq!(told(events, 6_184_100, 107, 169), ["onboard non_interactive", "terminate active"]);
-    assert_eq!(told(events, 6_187_231, 107, 144), ["recover", "expire on_time"]);
-    assert_eq!(told(events, 6_188_440, 107, 97), ["fault missed", "terminate active"]);
+    assert_eq!(derived(events, 6_183_900, 107, 112), ["snap", "extend"]);
+    assert_eq!(derived(events, 6_183_900, 107, 114), ["extend", "extend"]);
+    assert_eq!(derived(events, 6_184_000, 107, 132), ["fault declared", "terminate active"]);
+    assert_eq!(derived(events, 6_184_100, 107, 169), ["onboard non_interactive", "terminate active"]);
+    assert_eq!(derived(events, 6_187_231, 107, 144), ["recover", "expire on_time"]);
+    assert_eq!(derived(events, 6_188_440, 107, 97), ["fault missed", "terminate active"]);
     // Terminated and compacted away: the sector is simply gone.
-    assert_eq!(told(events, 6_188_230, 107, 130), ["terminate active"]);
+    assert_eq!(derived(events, 6_188_230, 107, 130), ["terminate active"]);
 }
 
 #[test]

@@ -1,11 +1,11 @@
 //! Made-up messages that failed, one at a time among the real ones of a tipset whose receipts are missing: whatever it
-//! asks for, the events are those that there are without it, but for kinds that the outcome cannot tell, and these are
+//! asks for, the events are those that there are without it, but for kinds that the outcome cannot show, and these are
 //! marked.
 #![allow(clippy::unwrap_used)]
 
-#[path = "common/asking.rs"]
-mod asking;
 mod common;
+#[path = "common/miner_calls.rs"]
+mod miner_calls;
 #[path = "common/state.rs"]
 mod state;
 #[path = "common/withheld.rs"]
@@ -13,7 +13,6 @@ mod withheld;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use asking::{Asked, Seat};
 use chain::state::{ActorCodes, Miner, StateTree};
 use chain::{
     AttoFil, BlockStore, CarStore, Chain, ExecutedMessage, Message, MinerId, NoProgress, Receipt,
@@ -21,6 +20,7 @@ use chain::{
 };
 use common::shared;
 use ledger::{Backing, Differ, Event, Kind, MessageRef, Status};
+use miner_calls::{Call, Location};
 use rayon::prelude::*;
 use withheld::Withheld;
 
@@ -100,11 +100,11 @@ fn of_tipset(
     one_in: usize,
 ) -> Outcome {
     let mut outcome = Outcome::default();
-    let told = events(store, without);
-    if told.is_empty() {
+    let derived = events(store, without);
+    if derived.is_empty() {
         return outcome;
     }
-    let asked = Asking::about(store, without, &told).all();
+    let asked = Asking::about(store, without, &derived).all();
     let doubles = without.messages.iter().map(|message| message.message.clone());
     let made_up: Vec<_> = (1_000_000..)
         .zip(&asked)
@@ -127,16 +127,16 @@ fn of_tipset(
             };
             outcome.trials += 1;
             let taken = among(with, Some(Receipt { exit_code: 0, returned: Vec::new() }));
-            outcome.taken_changed += usize::from(!alike(&taken, &told, bare));
+            outcome.taken_changed += usize::from(!alike(&taken, &derived, bare));
             let found = among(without, None);
             let where_it_is =
                 || format!("{name} at {}, method {}, front: {front}", without.height, message.method);
-            if !alike(&found, &told, bare) {
+            if !alike(&found, &derived, bare) {
                 outcome.changed += 1;
-                *outcome.asked.entry(changed(&message, &found, &told)).or_default() += 1;
+                *outcome.asked.entry(changed(&message, &found, &derived)).or_default() += 1;
             }
-            outcome.renamed += usize::from(alike(&found, &told, bare) && !alike(&found, &told, named));
-            compare(&found, &told, &mut outcome, where_it_is);
+            outcome.renamed += usize::from(alike(&found, &derived, bare) && !alike(&found, &derived, named));
+            compare(&found, &derived, &mut outcome, where_it_is);
         }
     }
     outcome
@@ -175,7 +175,7 @@ fn after(event: &Event) -> Event {
     }
 }
 
-/// The same, but for what was pledged and paid after it, too: of a change that another follows, that is reckoned from where
+/// The same, but for what was pledged and paid after it, too: of a change that another follows, that is computed from where
 /// the other begins.
 fn content_after(event: &Event) -> Event {
     let content = |backing: Backing| Backing { pledge: AttoFil::default(), daily_fee: None, ..backing };
@@ -193,14 +193,14 @@ fn by_sector(events: &[Event]) -> BTreeMap<(MinerId, SectorNumber), Vec<&Event>>
 }
 
 /// Whether the sectors' events are the same.
-fn alike(found: &[Event], told: &[Event], by: By) -> bool {
+fn alike(found: &[Event], derived: &[Event], by: By) -> bool {
     let of = |events| -> BTreeMap<_, Vec<Event>> {
         by_sector(events)
             .into_iter()
             .map(|(sector, events)| (sector, events.into_iter().map(by).collect()))
             .collect()
     };
-    found.len() == told.len() && of(found) == of(told)
+    found.len() == derived.len() && of(found) == of(derived)
 }
 
 /// An event in few words.
@@ -212,18 +212,18 @@ fn brief(event: &Event) -> String {
 }
 
 /// What a message made of which events, in few words.
-fn changed(message: &Message, found: &[Event], told: &[Event]) -> String {
+fn changed(message: &Message, found: &[Event], derived: &[Event]) -> String {
     let only = |these: &[Event], those: &[Event]| {
         let known: Vec<_> = those.iter().map(bare).collect();
         let new: BTreeSet<_> = these.iter().filter(|one| !known.contains(&bare(one))).map(brief).collect();
         new.into_iter().collect::<Vec<_>>().join(", ")
     };
-    format!("{}: {}, not {}", message.method, only(found, told), only(told, found))
+    format!("{}: {}, not {}", message.method, only(found, derived), only(derived, found))
 }
 
 /// Notes the events that the made-up message changed, by kind, and those that it changed without a mark.
-fn compare(found: &[Event], told: &[Event], outcome: &mut Outcome, place: impl Fn() -> String) {
-    let (ours, theirs) = (by_sector(found), by_sector(told));
+fn compare(found: &[Event], derived: &[Event], outcome: &mut Outcome, place: impl Fn() -> String) {
+    let (ours, theirs) = (by_sector(found), by_sector(derived));
     let sectors: BTreeSet<_> = ours.keys().chain(theirs.keys()).collect();
     for sector in sectors {
         let [ours, theirs] = [&ours, &theirs].map(|of| of.get(sector).cloned().unwrap_or_default());
@@ -248,7 +248,7 @@ fn compare(found: &[Event], told: &[Event], outcome: &mut Outcome, place: impl F
 
 /// What a message may have asked about the sectors with events.
 struct Asking {
-    of: Vec<(MinerId, Option<Seat>, Vec<About>)>,
+    of: Vec<(MinerId, Option<Location>, Vec<About>)>,
 }
 
 /// A sector with events.
@@ -260,24 +260,24 @@ struct About {
 }
 
 impl Asking {
-    fn about(store: &dyn BlockStore, transition: &Transition, told: &[Event]) -> Self {
+    fn about(store: &dyn BlockStore, transition: &Transition, derived: &[Event]) -> Self {
         let codes = ActorCodes::new();
         let miner = |root, id: MinerId| {
             let tree = StateTree::open(store, root).unwrap();
             codes.add_manifest(&tree).unwrap();
             tree.actor(id.0).unwrap().and_then(|actor| Miner::of(store, &actor, &codes).unwrap())
         };
-        let mut of: BTreeMap<(MinerId, Option<Seat>), Vec<About>> = BTreeMap::new();
-        let ids: BTreeSet<_> = told.iter().map(|event| event.miner).collect();
+        let mut of: BTreeMap<(MinerId, Option<Location>), Vec<About>> = BTreeMap::new();
+        let ids: BTreeSet<_> = derived.iter().map(|event| event.miner).collect();
         for id in ids {
             let sides = [&transition.before, &transition.after].map(|root| miner(root, id));
-            let mut seats = BTreeMap::new();
+            let mut locations = BTreeMap::new();
             let numbers: BTreeSet<_> =
-                told.iter().filter(|event| event.miner == id).map(|event| event.sector.0).collect();
+                derived.iter().filter(|event| event.miner == id).map(|event| event.sector.0).collect();
             for side in sides.iter().flatten() {
                 side.for_each_partition(&mut |deadline, partition, found| {
                     for number in numbers.iter().filter(|number| found.sectors.contains(**number)) {
-                        seats.entry(*number).or_insert((deadline, partition));
+                        locations.entry(*number).or_insert((deadline, partition));
                     }
                     Ok(())
                 })
@@ -294,18 +294,18 @@ impl Asking {
                 let sealed = found[1].as_ref().or(found[0].as_ref()).map(|(_, sealed)| sealed.clone());
                 let expirations = found.map(|found| found.map(|(expiration, _)| expiration));
                 let sealed = sealed.unwrap_or_else(|| chain::dag_cbor_cid(b"sealed").to_bytes());
-                let seat = seats.get(number).copied();
-                of.entry((id, seat)).or_default().push(About { sector: *number, expirations, sealed });
+                let location = locations.get(number).copied();
+                of.entry((id, location)).or_default().push(About { sector: *number, expirations, sealed });
             }
         }
-        Self { of: of.into_iter().map(|((miner, seat), about)| (miner, seat, about)).collect() }
+        Self { of: of.into_iter().map(|((miner, location), about)| (miner, location, about)).collect() }
     }
 
-    fn all(&self) -> Vec<(MinerId, Asked)> {
-        let of = |(miner, seat, about): &(MinerId, Option<Seat>, Vec<About>)| {
-            let asked = match seat {
-                Some(seat) => seated(*seat, about),
-                None => about.iter().flat_map(|one| unseated(one.sector)).collect(),
+    fn all(&self) -> Vec<(MinerId, Call)> {
+        let of = |(miner, location, about): &(MinerId, Option<Location>, Vec<About>)| {
+            let asked = match location {
+                Some(location) => located(*location, about),
+                None => about.iter().flat_map(|one| unlocated(one.sector)).collect(),
             };
             asked.into_iter().map(|asked| (*miner, asked)).collect::<Vec<_>>()
         };
@@ -314,41 +314,41 @@ impl Asking {
 }
 
 /// What may be asked of sectors of a partition: of all with events, and of the first and the last alone.
-fn seated(seat: Seat, about: &[About]) -> Vec<Asked> {
+fn located(location: Location, about: &[About]) -> Vec<Call> {
     let all: Vec<_> = about.iter().map(|one| one.sector).collect();
     let mut groups = vec![all.clone(), vec![all[0]], vec![all[all.len() - 1]]];
     groups.dedup();
-    let mut asked = vec![asking::prove(seat, &[]), asking::dispute(seat.0)];
+    let mut asked = vec![miner_calls::prove(location, &[]), miner_calls::dispute(location.0)];
     for group in groups {
         let one = about.iter().find(|one| one.sector == group[0]).unwrap();
         asked.extend([
-            asking::terminate(seat, &group),
-            asking::declare_faults(seat, &group),
-            asking::declare_recoveries(seat, &group),
-            asking::prove(seat, &group),
-            asking::onboard(34, &group),
-            asking::onboard(36, &group),
-            asking::precommit(28, &group),
-            asking::snap(35, seat, group[0], &one.sealed),
-            asking::snap(35, seat, group[0], &chain::dag_cbor_cid(b"another").to_bytes()),
+            miner_calls::terminate(location, &group),
+            miner_calls::declare_faults(location, &group),
+            miner_calls::declare_recoveries(location, &group),
+            miner_calls::prove(location, &group),
+            miner_calls::onboard(34, &group),
+            miner_calls::onboard(36, &group),
+            miner_calls::precommit(28, &group),
+            miner_calls::snap(35, location, group[0], &one.sealed),
+            miner_calls::snap(35, location, group[0], &chain::dag_cbor_cid(b"another").to_bytes()),
         ]);
         let dates: BTreeSet<_> = match one.expirations {
             [Some(before), Some(after)] => [before, before.midpoint(after), after, after + 30 * DAY].into(),
             [Some(one), None] | [None, Some(one)] => [one - DAY, one, one + 30 * DAY].into(),
             [None, None] => BTreeSet::new(),
         };
-        asked.extend(dates.into_iter().map(|date| asking::extend(seat, &group, date)));
+        asked.extend(dates.into_iter().map(|date| miner_calls::extend(location, &group, date)));
     }
     asked
 }
 
 /// What may be asked of a sector that is in no partition.
-fn unseated(sector: u64) -> Vec<Asked> {
+fn unlocated(sector: u64) -> Vec<Call> {
     vec![
-        asking::onboard(34, &[sector]),
-        asking::onboard(36, &[sector]),
-        asking::precommit(28, &[sector]),
-        asking::terminate((0, 0), &[sector]),
+        miner_calls::onboard(34, &[sector]),
+        miner_calls::onboard(36, &[sector]),
+        miner_calls::precommit(28, &[sector]),
+        miner_calls::terminate((0, 0), &[sector]),
     ]
 }
 

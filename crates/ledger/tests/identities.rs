@@ -31,7 +31,7 @@ fn every_identity_and_check_holds_and_every_number_is_explained_over_made_up_his
         assert_eq!(held.failures, [""; 0], "{name}");
         seen.extend(held.identities);
     }
-    // Each was held against something other than zeros.
+    // Each was checked on something other than zeros.
     assert_eq!(seen, IDENTITIES.iter().map(|identity| identity.name).collect());
 }
 

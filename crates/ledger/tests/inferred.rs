@@ -1,4 +1,4 @@
-//! Chains with known truth, read without their receipts: the events are the truth's, and where the outcome cannot tell,
+//! Chains with known truth, read without their receipts: the events are the truth's, and where the outcome cannot show them,
 //! the event says so.
 #![allow(clippy::unwrap_used)]
 
@@ -110,9 +110,9 @@ fn what_ran_inside_multisigs_is_inferred_as_it_is_read() {
             Event { message: event.message.as_ref().map(unnumbered), uncertain: false, ..event.clone() }
         };
         assert_eq!(with.events.len(), without.events.len(), "{name}");
-        let told: Vec<Event> = with.events.iter().map(unnumbered).collect();
+        let derived: Vec<Event> = with.events.iter().map(unnumbered).collect();
         for event in without.events.iter().filter(|event| !event.uncertain) {
-            assert!(told.contains(&unnumbered(event)), "{name}: {event:#?}");
+            assert!(derived.contains(&unnumbered(event)), "{name}: {event:#?}");
         }
     }
 }

@@ -16,7 +16,7 @@ use common::truth::{holds, truth};
 use common::{lines, shared};
 use ledger::columns::column;
 use ledger::{Cause, Differ, Event, EventReader, Kind, Row, Value};
-use state::{MINER, Multisig, Sector, State, bytes, int, list, message, set, told, uint};
+use state::{MINER, Multisig, Sector, State, bytes, derived, int, list, message, set, uint};
 
 const DAY: i64 = 2880;
 const PERIOD: i64 = 700 * DAY;
@@ -114,7 +114,7 @@ const NOTHING: Option<(i64, Vec<u8>)> = Some((0, vec![]));
 /// A message: who sends it, its call, and what it answers.
 type Sent = (u64, Call, Vec<u8>);
 
-/// What is told of a tipset with receipts.
+/// The events derived for a tipset with receipts.
 fn read(before: &State, after: &State, sent: &[Sent]) -> Vec<Event> {
     events(before, after, sent, |returned| Some(Receipt { exit_code: 0, returned }))
 }
@@ -134,12 +134,12 @@ fn events(
         message: message((*from, nonce), *to, *method, params),
         receipt: receipt(returned.clone()),
     };
-    told(&mut Differ::new(), before, after, NOW, (0..).zip(sent).map(executed).collect())
+    derived(&mut Differ::new(), before, after, NOW, (0..).zip(sent).map(executed).collect())
 }
 
 /// By which of the messages, counted from zero, the sector was declared faulty.
-fn by(told: &[Event], sent: &[Sent]) -> Option<usize> {
-    let [event] = told else { panic!("one event") };
+fn by(derived: &[Event], sent: &[Sent]) -> Option<usize> {
+    let [event] = derived else { panic!("one event") };
     assert_eq!((event.kind, event.cause), (Kind::Fault, Some(Cause::Declared)));
     let cause = event.message.as_ref()?;
     assert_eq!((cause.method, cause.sectors), (DECLARE_FAULTS, 1), "the miner's method");
@@ -149,7 +149,7 @@ fn by(told: &[Event], sent: &[Sent]) -> Option<usize> {
     (0..).zip(sent).map(cid).position(|top| top == cause.cid)
 }
 
-/// Asserts by which message it is told to have been declared, with receipts and without.
+/// Asserts which message the declaration is attributed to, with receipts and without.
 fn declared_by(expected: Option<usize>, before: &State, after: &State, sent: &[Sent], at: &str) {
     let after = &faulty(after);
     assert_eq!(by(&read(before, after, sent), sent), expected, "{at}, with receipts");
@@ -244,15 +244,15 @@ fn without_receipts_an_approval_counts_by_who_signs_it_and_what_it_names() {
     let waiting = (0, transaction(&declare()), vec![ANNE]);
     let state = with(&before(18, 2), OUTER, 1, &[waiting]);
     let after = faulty(&with(&state, OUTER, 1, &[]));
-    let told = |sent: &[Sent]| by(&inferred(&state, &after, sent), sent);
+    let derived = |sent: &[Sent]| by(&inferred(&state, &after, sent), sent);
     let of = |from, id| (from, approve(OUTER, id), vec![]);
     let hashed = |hash: &[u8]| (BERT, (OUTER, APPROVE, list(&[int(0), bytes(hash)])), vec![]);
-    assert_eq!(told(&[of(STRANGER, 0), of(ANNE, 0), of(BERT, 1), of(BERT, 0)]), Some(3));
-    assert_eq!(told(&[hashed(&[7; 32]), of(CLEO, 0)]), Some(1), "not what waits");
+    assert_eq!(derived(&[of(STRANGER, 0), of(ANNE, 0), of(BERT, 1), of(BERT, 0)]), Some(3));
+    assert_eq!(derived(&[hashed(&[7; 32]), of(CLEO, 0)]), Some(1), "not what waits");
     // Of the proposer and what was proposed.
     let proposal = [vec![bytes(Address::id(ANNE).as_bytes())], transaction(&declare())].concat();
     let hash = chain::dag_cbor_cid(&list(&proposal)).hash().digest().to_vec();
-    assert_eq!(told(&[hashed(&hash), of(CLEO, 0)]), Some(0));
+    assert_eq!(derived(&[hashed(&hash), of(CLEO, 0)]), Some(0));
     // It still waits after, so no approval ran it.
     let waits = faulty(&state);
     let sent = [of(BERT, 0)];
@@ -329,8 +329,8 @@ fn without_receipts_signers_and_thresholds_count_as_earlier_messages_left_them()
         let state = with(&before(18, 2), OUTER, 2, &pending);
         let after = faulty(&with(&state, OUTER, 2, &[]));
         let sent = [(BERT, approve(OUTER, 1), vec![]), (approver, approve(OUTER, 0), vec![])];
-        let told = inferred(&state, &after, &sent);
-        assert_eq!(by(&told, &sent), expected, "method {method}, then {approver}");
+        let derived = inferred(&state, &after, &sent);
+        assert_eq!(by(&derived, &sent), expected, "method {method}, then {approver}");
     }
 }
 
@@ -405,8 +405,8 @@ fn calls_from_inside_and_senders_are_inferred_without_receipts_as_they_are_read_
 #[test]
 fn all_that_was_asked_from_inside_names_the_message_at_the_top() {
     for name in ["sub", "dispute", "vanish", "claims"] {
-        let Some(told) = replayed(&format!("scenarios/{name}"), false) else { return };
-        let messages = told.iter().filter_map(|event| event.message.as_ref());
+        let Some(derived) = replayed(&format!("scenarios/{name}"), false) else { return };
+        let messages = derived.iter().filter_map(|event| event.message.as_ref());
         let named: BTreeMap<_, _> =
             messages.map(|message| (message.cid.to_string(), message.method)).collect();
         let mut inside = 0;

@@ -19,7 +19,7 @@ fn a_made_chain_does_what_it_says_with_receipts_and_without() {
     for with_receipts in [true, false] {
         let file = folder.path().join("made.forest.car.zst");
         let plain = folder.path().join("made.car");
-        let told = make(&file, &plain, Options { with_receipts, ..SMALL }).unwrap();
+        let derived = make(&file, &plain, Options { with_receipts, ..SMALL }).unwrap();
         let cars = CarStore::open(&[file], folder.path(), &NoProgress).unwrap();
         let chain = Chain::open(&cars, cars.roots()).unwrap();
         let first = chain.tipsets().first().unwrap().height;
@@ -40,19 +40,19 @@ fn a_made_chain_does_what_it_says_with_receipts_and_without() {
             count(Kind::Terminate),
         ];
         let said = [
-            told.precommitted,
-            told.onboarded,
-            told.proven,
-            told.faults,
-            told.recovered,
-            told.extended,
-            told.snapped,
-            told.expired,
-            told.terminated,
+            derived.precommitted,
+            derived.onboarded,
+            derived.proven,
+            derived.faults,
+            derived.recovered,
+            derived.extended,
+            derived.snapped,
+            derived.expired,
+            derived.terminated,
         ];
         assert_eq!(found, said);
         assert_eq!(events.len(), said.iter().sum::<usize>(), "and nothing else");
-        assert!(said.iter().all(|count| *count > 0), "{told:?}");
+        assert!(said.iter().all(|count| *count > 0), "{derived:?}");
         assert_eq!(check_day(&events, first..chain.tipsets().last().unwrap().height), []);
     }
 }

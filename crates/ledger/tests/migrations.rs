@@ -1,27 +1,28 @@
 //! What state migrations move and what they take away, on states written by hand.
 #![allow(clippy::unwrap_used)]
 
+#[path = "common/one_miner.rs"]
+mod one_miner;
 #[path = "common/state.rs"]
 mod state;
-#[path = "common/told.rs"]
-mod told;
 
 use chain::Bytes;
 use ledger::columns::column;
 use ledger::identities::{IDENTITIES, MinerDay};
 use ledger::{Cause, ChainPower, Differ, Kind, Power, Row, Status, Value};
+use one_miner::{CLOSING, PERIOD, STALE, closed, derived, miner, naming, precommit, sector};
 use state::{MINER, SIZE, Sector, State, events, open};
-use told::{CLOSING, PERIOD, STALE, closed, miner, naming, precommit, sector, told};
 
 #[test]
 fn the_migration_to_actors_v2_moves_frozen_miners_on_without_ending_their_deadlines() {
     for deadline in [3, 4, 20] {
-        let before = State { period_start: STALE, open_deadline: 3, seat: (deadline, 0), ..miner(1, &[8]) };
+        let before =
+            State { period_start: STALE, open_deadline: 3, location: (deadline, 0), ..miner(1, &[8]) };
         let after = State { actors: 2, period_start: PERIOD, open_deadline: 5, ..before.clone() };
         let height = PERIOD + 5 * 60 + 7;
-        assert_eq!(told(&before, &after, height, &[]), [""; 0]);
+        assert_eq!(derived(&before, &after, height, &[]), [""; 0]);
         let faulty = State { faults: vec![8], ..after };
-        let seen = told(&before, &faulty, height, &[naming(10, deadline, &[8])]);
+        let seen = derived(&before, &faulty, height, &[naming(10, deadline, &[8])]);
         assert_eq!(seen, ["fault declared 8 by 10"], "deadline {deadline}");
     }
 }
@@ -68,7 +69,7 @@ fn what_a_migration_takes_away_is_adjusted_and_not_terminated() {
         let without = State { without_miner: true, ..next.clone() };
         let dropped = ["adjust migration 1", "adjust migration 2", "adjust migration 3"];
         // Its sectors alone; those and a deadline that ends by then; its sectors by a termination; the miner itself.
-        let at = |after: &State, height| told(&before, after, height, &[]);
+        let at = |after: &State, height| derived(&before, after, height, &[]);
         assert_eq!(at(&emptied, PERIOD + 5), dropped, "from v{actors}");
         assert_eq!(at(&closed(&emptied), CLOSING), dropped, "from v{actors}");
         let seen = events(&mut Differ::new(), &before, &emptied, PERIOD + 5, &[]);
@@ -83,10 +84,10 @@ fn what_a_migration_takes_away_is_adjusted_and_not_terminated() {
         assert_eq!(all[..3], dropped, "from v{actors}");
         assert_eq!(all[3..], ["precommit_expired 9"], "from v{actors}");
         // What a message or the queue explains is what it is.
-        let by_message = told(&before, &emptied, PERIOD + 5, &[naming(9, 0, &[1, 2, 3])]);
+        let by_message = derived(&before, &emptied, PERIOD + 5, &[naming(9, 0, &[1, 2, 3])]);
         assert_eq!(by_message[0], "terminate active 1 by 9", "from v{actors}");
         let due = State { queue: vec![(CLOSING as u64, vec![1, 2, 3], vec![])], ..before.clone() };
-        let by_queue = told(&due, &closed(&emptied), CLOSING, &[]);
+        let by_queue = derived(&due, &closed(&emptied), CLOSING, &[]);
         assert!(by_queue[0].starts_with("expire"), "from v{actors}: {by_queue:?}");
     }
 }

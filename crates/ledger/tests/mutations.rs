@@ -133,7 +133,7 @@ const DAMAGES: &[Damage] = &[
     damage("a first proof dropped", |h| drop_one(h, is(Proven, None)), "claim_rbp"),
     damage("a snap dropped that changes the QAP", |h| drop_one(h, |e| e.kind == Snap && qap_change(e) != 0), "partitions_live_qap"),
     damage("a snap dropped that changes no QAP", |h| drop_one(h, |e| e.kind == Snap && qap_change(e) == 0 && companions(e) > 1), "messages"),
-    // Of an upgrade that extends, the upgrade still tells of the sector.
+    // Of an upgrade that extends, the upgrade still names the sector.
     damage("an extension dropped", |h| drop_one(h, |e| e.kind == Extend && companions(e) > 1 && e.message.as_ref().is_none_or(|m| m.method != 37)), "messages"),
     damage("an extension dropped of a sector to which more happens", |h| { let last = Last::of(h); drop_one(h, |e| e.kind == Extend && last.goes_on(e)) }, "continuity across days"),
     damage("a declared fault dropped", |h| drop_one(h, is(Fault, Declared)), "partitions_faulty_rbp"),
@@ -159,8 +159,8 @@ const DAMAGES: &[Damage] = &[
     damage("a termination doubled", |h| double_one(h, is(Terminate, None)), "continuity"),
     damage("an expiration doubled", |h| double_one(h, is(Expire, None)), "continuity"),
     damage("an event put into the next day", |h| shift_one(h, |_| true, false), "epochs"),
-    damage("a first proof told a day late", |h| shift_one(h, is(Proven, None), true), "claim_rbp"),
-    damage("an expiration told a day late", |h| shift_one(h, is(Expire, OnTime), true), "partitions_live_rbp"),
+    damage("a first proof dated a day late", |h| shift_one(h, is(Proven, None), true), "claim_rbp"),
+    damage("an expiration dated a day late", |h| shift_one(h, is(Expire, OnTime), true), "partitions_live_rbp"),
     damage("two events of one sector on a day swapped", swap_two, "continuity"),
     damage("a batch pre-commit called single", |h| change(h, is(Precommit, Batch), |e| e.cause = Some(Single)), "transitions"),
     damage("a batch onboard called single", |h| change(h, is(Onboard, Batch), |e| e.cause = Some(Single)), "transitions"),
@@ -187,7 +187,7 @@ const DAMAGES: &[Damage] = &[
     damage("an event before its day", |h| change(h, |_| true, |e| e.epoch = Epoch(-10_000)), "epochs"),
 ];
 
-/// Swaps two events of one sector that stand on one day.
+/// Swaps two events of one sector that are of one day.
 fn swap_two(history: &mut History) -> bool {
     for day in history.days.iter_mut().rev() {
         for first in 0..day.events.len() {
@@ -325,14 +325,14 @@ fn with(
     Row::new(values).unwrap()
 }
 
-/// What no check sees, since nothing else tells of it.
+/// What no check sees, because no other data shows it.
 #[rustfmt::skip]
 const UNSEEN: &[(&str, fn(&mut History) -> bool)] = &[
     // Until it is onboarded or expires, which takes weeks at most.
     ("a pre-commit dropped that was its message's only one and of which nothing came yet", |h| { let last = Last::of(h); drop_one(h, |e| e.kind == Precommit && companions(e) == 1 && last.is_last(e)) }),
     // In no column.
     ("an expired pre-commit dropped", |h| drop_one(h, is(PrecommitExpired, None))),
-    // Its deals tell, and they are the market's; what it weighs once it is onboarded is seen.
+    // Its deals would show it, and they are the market's; its weight once it is onboarded is seen.
     ("a pre-commit of another QAP from 1 to 10 times its size", |h| change(h, |e| e.kind == Precommit && e.qap_after == Some(e.sector_size), |e| double(&mut e.qap_after))),
     // It leaves no power and no date changed, or a date that nothing has come back to yet.
     ("a snap dropped that was its message's only one and changed no QAP", |h| drop_one(h, |e| e.kind == Snap && qap_change(e) == 0 && companions(e) == 1)),
@@ -389,7 +389,7 @@ fn each_damage_to_the_adding_up_is_seen() {
     for (name, history) in &*HISTORIES {
         for (damage, add, seen_by) in TALLIES {
             let seen = Held::adding(history, *add, false).names;
-            // `small` has no passive termination of its own on every day; what a chain lacks cannot be told wrongly.
+            // `small` has no passive termination of its own on every day; what a chain lacks cannot be derived wrongly.
             let harmless = seen.is_empty() && same_rows(history, *add);
             assert!(harmless || seen.contains(seen_by), "{name}: {damage}: seen by {seen:?}");
             assert!(!(harmless && name.starts_with("made up")), "{name}: {damage} does nothing");

@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 
 use chain::state::{ActorCodes, ActorKind, Layout, Miner, StateTree};
 use chain::{CarStore, Chain, Cid, Epoch, Network, NoProgress, network_of};
-use common::shared;
+use common::{outside, shared};
 use serde_json::Value;
 
 #[test]
@@ -91,7 +91,7 @@ fn every_actors_version_of_every_upgrade_has_a_layout() {
 
 #[test]
 fn every_published_code_is_known_by_its_actor_and_version() {
-    let Some(path) = shared("../spec/actor-code-cids.json") else { return };
+    let Some(path) = outside::shared("spec/actor-code-cids.json") else { return };
     let published: Value = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
     let codes = ActorCodes::new();
     let mut lines = BTreeSet::new();
@@ -114,7 +114,7 @@ fn every_published_code_is_known_by_its_actor_and_version() {
         }
     }
     // Of the newest bundle, and of calibnet's release candidate for v12, a list of lines.
-    let Some(path) = shared("../spec/actor-codes-v19.txt") else { return };
+    let Some(path) = outside::shared("spec/actor-codes-v19.txt") else { return };
     let text = std::fs::read_to_string(path).unwrap();
     for line in text.lines().filter(|line| !line.starts_with('#')) {
         let [name, version, cid, _] = line.split(' ').collect::<Vec<_>>()[..] else { panic!("{line}") };

@@ -3,18 +3,18 @@
 //! (`src/differ`).
 #![allow(clippy::unwrap_used)]
 
+#[path = "common/one_miner.rs"]
+mod one_miner;
 #[path = "common/state.rs"]
 mod state;
-#[path = "common/told.rs"]
-mod told;
 
 use chain::Epoch;
 use ledger::{Differ, Status};
-use state::{Precommit, SIZE, Sector, Sent, State, bytes, events, events_since, list};
-use told::{
-    CLOSING, LATER, PERIOD, closed, extend, miner, naming, post, precommit, prove_aggregate, prove_one,
-    sector, terminated, told, word,
+use one_miner::{
+    CLOSING, LATER, PERIOD, closed, derived, extend, miner, naming, post, precommit, prove_aggregate,
+    prove_one, sector, terminated, word,
 };
+use state::{Precommit, SIZE, Sector, Sent, State, bytes, events, events_since, list};
 
 #[test]
 fn in_actors_v1_a_reported_consensus_fault_deletes_the_miner_and_terminates_its_sectors() {
@@ -46,7 +46,7 @@ fn from_actors_v2_a_reported_consensus_fault_leaves_the_sectors_where_they_are()
         let before = miner(actors, &[1]);
         let after = State { faults: vec![1], ..before.clone() };
         let sent = [(15, list(&[bytes(&[]), bytes(&[]), bytes(&[])]), vec![]), naming(10, 0, &[1])];
-        assert_eq!(told(&before, &after, PERIOD + 5, &sent), ["fault declared 1 by 10"], "v{actors}");
+        assert_eq!(derived(&before, &after, PERIOD + 5, &sent), ["fault declared 1 by 10"], "v{actors}");
     }
 }
 
@@ -86,13 +86,13 @@ fn a_sector_leaves_as_replaced_only_if_its_replacement_came_and_its_deadline_end
         // An epoch earlier no deadline ends: what took it was a message from inside.
         let (before, after, prove) = replacement(actors, CLOSING - 1);
         let open = State { open_deadline: 0, ..after };
-        let seen = told(&before, &open, CLOSING - 1, std::slice::from_ref(&prove));
+        let seen = derived(&before, &open, CLOSING - 1, std::slice::from_ref(&prove));
         assert!(seen.contains(&"terminate active 8".to_owned()), "v{actors}: {seen:?}");
         // A pre-commit that replaces nothing, and from v7 one that says it does.
         let replaces = if actors == 7 { Some(8) } else { None };
         let (before, after, _) = replacement(actors, CLOSING);
         let plain = State { precommits: vec![Precommit { replaces, ..precommit(9) }], ..before };
-        let seen = told(&plain, &after, CLOSING, &[post(0, &[]), prove]);
+        let seen = derived(&plain, &after, CLOSING, &[post(0, &[]), prove]);
         assert!(seen.contains(&"terminate active 8".to_owned()), "v{actors}: {seen:?}");
     }
 }
@@ -105,15 +105,15 @@ fn a_pre_commit_that_an_aggregate_passes_over_and_that_is_cleared_away_expires()
         let after = State { precommits: vec![], posted: false, ..closed(&before) };
         let before = State { posted: true, ..before };
         for sent in [vec![aggregate.clone()], vec![]] {
-            assert_eq!(told(&before, &after, CLOSING, &sent), ["precommit_expired 9"], "v{actors}");
+            assert_eq!(derived(&before, &after, CLOSING, &sent), ["precommit_expired 9"], "v{actors}");
         }
         // What was onboarded, terminated and compacted away did not expire.
         let sent = [aggregate.clone(), naming(9, 3, &[9])];
-        let seen = told(&before, &after, CLOSING, &sent);
+        let seen = derived(&before, &after, CLOSING, &sent);
         assert!(!seen.contains(&"precommit_expired 9".to_owned()), "v{actors}: {seen:?}");
         // A termination before the proof is none of it.
         let sent = [naming(9, 3, &[9]), aggregate.clone()];
-        assert_eq!(told(&before, &after, CLOSING, &sent), ["precommit_expired 9"], "v{actors}");
+        assert_eq!(derived(&before, &after, CLOSING, &sent), ["precommit_expired 9"], "v{actors}");
     }
 }
 
@@ -125,7 +125,7 @@ fn in_actors_v5_to_v13_an_aggregate_onboards_before_the_proof_that_a_single_one_
         let after =
             State { sectors: vec![sector(1), new], unproven: vec![9], precommits: vec![], ..before.clone() };
         let (one, many) = (prove_one(9), prove_aggregate(&[9, 10, 11, 12]));
-        let by = |sent: &[Sent]| told(&before, &after, PERIOD + 5, sent);
+        let by = |sent: &[Sent]| derived(&before, &after, PERIOD + 5, sent);
         assert_eq!(by(&[one.clone(), many]), ["onboard batch 9 by 26"], "v{actors}");
         assert_eq!(by(&[one.clone(), one.clone()]), ["onboard single 9 by 7"], "v{actors}");
         assert_eq!(by(&[one, prove_aggregate(&[10, 11, 12, 13])]), ["onboard single 9 by 7"], "v{actors}");
@@ -137,18 +137,22 @@ fn an_extension_that_changes_neither_date_nor_power_is_no_event() {
     for actors in [12, 16, 18] {
         let moved = Sector { power_base: PERIOD + 5, ..sector(8) };
         let after = State { sectors: vec![moved], ..miner(actors, &[8]) };
-        let seen = told(&miner(actors, &[8]), &after, PERIOD + 5, &[extend(LATER, &[8])]);
+        let seen = derived(&miner(actors, &[8]), &after, PERIOD + 5, &[extend(LATER, &[8])]);
         assert_eq!(seen, [""; 0], "v{actors}");
     }
     for actors in [2, 7, 11] {
         let before = State { faults: vec![8], recoveries: vec![8], ..miner(actors, &[8]) };
         let sent = [post(0, &[]), extend(LATER, &[8])];
-        assert_eq!(told(&before, &miner(actors, &[8]), PERIOD + 5, &sent), ["recover 8 by 5"], "v{actors}");
+        assert_eq!(
+            derived(&before, &miner(actors, &[8]), PERIOD + 5, &sent),
+            ["recover 8 by 5"],
+            "v{actors}"
+        );
     }
     // With deals, from v6, the spent part of their weight is lost by it.
     let with =
         |verified_weight| State { sectors: vec![Sector { verified_weight, ..sector(8) }], ..miner(6, &[8]) };
     let sent = [extend(LATER, &[8])];
-    let seen = told(&with(SIZE * 1000), &with(SIZE * 500), PERIOD + 5, &sent);
+    let seen = derived(&with(SIZE * 1000), &with(SIZE * 500), PERIOD + 5, &sent);
     assert_eq!(seen, ["adjust extension 8 by 8"]);
 }

@@ -112,12 +112,12 @@ fn damaged_copies_of(sources: &[PathBuf], which: usize, copies: usize) -> usize 
     for copy in 0..copies {
         std::fs::write(&files[which], damage(&file, copy, &mut dice)).unwrap();
         match read(&files) {
-            Ok(told) => assert!(
-                told == whole,
+            Ok(derived) => assert!(
+                derived == whole,
                 "{names:?}: copy {copy} read otherwise: {} to {}, {} events, where the whole has {} to {}, {}",
-                told.0,
-                told.1,
-                told.2.len(),
+                derived.0,
+                derived.1,
+                derived.2.len(),
                 whole.0,
                 whole.1,
                 whole.2.len()
@@ -194,7 +194,7 @@ fn no_block_can_be_lost_that_changes_what_is_read() {
         for section in sections.iter().step_by(sections.len().div_ceil(most)) {
             std::fs::write(&file, [&car[..section.begin], &car[section.end..]].concat()).unwrap();
             match read(std::slice::from_ref(&file)) {
-                Ok(told) => assert!(told == whole, "{name} without {} reads otherwise", section.cid),
+                Ok(derived) => assert!(derived == whole, "{name} without {} reads otherwise", section.cid),
                 Err(error) => {
                     assert!(names_a_place(&error, &["lost.car".to_owned()]), "{name}: {error}");
                     refused += 1;

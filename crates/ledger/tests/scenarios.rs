@@ -1,4 +1,4 @@
-//! What happens inside a tipset, where the outcome alone does not tell: chains of real actor state made for it, against the
+//! What happens inside a tipset, where the outcome alone does not show it: chains of real actor state made for it, against the
 //! truth recorded when they were made.
 #![allow(clippy::unwrap_used)]
 

@@ -48,7 +48,7 @@ fn snap_with_deals(sealed: u8, deals: &[u64]) -> Sent {
 }
 
 /// Each event's name with the QAP after it.
-fn told(events: &[Event]) -> Vec<(String, i128)> {
+fn derived(events: &[Event]) -> Vec<(String, i128)> {
     let name =
         |event: &Event| event.cause.map_or(event.kind.to_string(), |cause| format!("{} {cause}", event.kind));
     events.iter().map(|event| (name(event), event.qap_after.unwrap_or_default().0)).collect()
@@ -59,7 +59,7 @@ fn seen(before: &State, after: &State, sent: &[Sent]) -> Vec<(String, i128)> {
     for pair in events.windows(2) {
         assert_eq!((pair[0].qap_after, pair[0].backing_after), (pair[1].qap_before, pair[1].backing_before));
     }
-    told(&events)
+    derived(&events)
 }
 
 fn named<const N: usize>(events: [(&str, i128); N]) -> Vec<(String, i128)> {
@@ -228,7 +228,7 @@ fn snapped_with_claims_then_dropped_and_snapped_again_are_three_events_each_with
             ("extend", SIZE),
             ("snap", qap(NOW, FIRST, after.verified_weight).0),
         ]);
-        assert_eq!(told(&found), expected, "v{actors}");
+        assert_eq!(derived(&found), expected, "v{actors}");
         let methods: Vec<_> = found.iter().map(|event| event.message.as_ref().unwrap().method).collect();
         assert_eq!(methods, [35, 32, 35]);
         let content: Vec<_> = found.iter().map(|event| event.backing_after.unwrap().content).collect();
@@ -317,8 +317,8 @@ fn without_receipts_an_upgrade_is_certain_where_the_flag_shows_it() {
         receipt: None,
     });
     let (before, after) = (one(19, verified()), one(19, after));
-    let found = state::told(&mut Differ::new(), &before, &after, NOW, inferred.collect());
-    assert_eq!(told(&found), named([("upgrade", 10 * SIZE), ("extend", 10 * SIZE)]));
+    let found = state::derived(&mut Differ::new(), &before, &after, NOW, inferred.collect());
+    assert_eq!(derived(&found), named([("upgrade", 10 * SIZE), ("extend", 10 * SIZE)]));
     assert!(found.iter().all(|event| !event.uncertain));
 }
 
@@ -334,7 +334,7 @@ fn several_declarations_of_a_sector_in_one_message_are_one_extension() {
             NOW,
             &[(32, twice, vec![])],
         );
-        assert_eq!(told(&found), named([("extend", SIZE)]), "v{actors}");
+        assert_eq!(derived(&found), named([("extend", SIZE)]), "v{actors}");
         assert_eq!(found[0].message.as_ref().unwrap().sectors, 1);
     }
 }

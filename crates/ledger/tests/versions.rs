@@ -44,7 +44,7 @@ fn terminated(state: &State) -> State {
     }
 }
 
-fn told(events: &[Event]) -> Vec<String> {
+fn derived(events: &[Event]) -> Vec<String> {
     let name =
         |event: &Event| event.cause.map_or(event.kind.to_string(), |cause| format!("{} {cause}", event.kind));
     events.iter().map(name).collect()
@@ -83,7 +83,7 @@ fn a_migration_that_rewrites_everything_with_the_same_meaning_is_no_event() {
         // That it was looked at: with one sector less in the set of the faulty, it is an event.
         let healed = State { faults: vec![5], ..after };
         let healed = events(&mut Differ::new(), &before, &healed, PERIOD + 5, &[]);
-        assert_eq!(told(&healed), ["recover"], "from v{actors}");
+        assert_eq!(derived(&healed), ["recover"], "from v{actors}");
     }
 }
 
@@ -118,7 +118,7 @@ fn from_actors_v19_an_upgraded_sector_weighs_ten_times_its_size_whatever_it_hold
         (upgraded, vec![upgrade_only.clone(), upgrade_only.clone()], &["upgrade"]),
     ] {
         let seen = events(&mut Differ::new(), &one(19, verified), &one(19, after), CLOSING, &sent);
-        assert_eq!(told(&seen), names);
+        assert_eq!(derived(&seen), names);
         let (upgrade, last) = (&seen[0], seen.last().unwrap());
         assert!(upgrade.qap_before > Some(Bytes(SIZE)) && upgrade.qap_before < upgrade.qap_after);
         assert_eq!(upgrade.backing_before.unwrap().content, Content::Verified);
@@ -133,7 +133,7 @@ fn from_actors_v19_an_upgraded_sector_weighs_ten_times_its_size_whatever_it_hold
     }
     // A sector that has full quality is left as it is, but for its date.
     let again = |after, sent| {
-        told(&events(&mut Differ::new(), &one(19, upgraded), &one(19, after), CLOSING, &[sent]))
+        derived(&events(&mut Differ::new(), &one(19, upgraded), &one(19, after), CLOSING, &[sent]))
     };
     assert_eq!(again(upgraded, upgrade_only), [""; 0]);
     assert_eq!(again(Sector { power_base: CLOSING, ..upgraded }, to(int(LATER))), [""; 0]);
@@ -158,16 +158,16 @@ fn a_sector_faulty_for_14_days_up_to_actors_v5_and_42_days_from_v6_is_terminated
             CLOSING - days * DAY,
             &[],
         );
-        assert_eq!(told(&fallen), ["fault missed"], "v{actors}");
+        assert_eq!(derived(&fallen), ["fault missed"], "v{actors}");
         let before = State { period_start: PERIOD, ..faulty.clone() };
         let after = closed(&terminated(&before));
         let gone = events(&mut Differ::new(), &before, &after, CLOSING, &[]);
-        assert_eq!(told(&gone), ["terminate passive"], "v{actors}");
+        assert_eq!(derived(&gone), ["terminate passive"], "v{actors}");
         assert_eq!(gone[0].status_before, Status::Faulty);
         // Not yet due: something else took it.
         let before = State { queue: early(CLOSING + DAY), ..before };
         let after = closed(&terminated(&before));
-        assert_eq!(told(&events(&mut Differ::new(), &before, &after, CLOSING, &[])), ["terminate active"]);
+        assert_eq!(derived(&events(&mut Differ::new(), &before, &after, CLOSING, &[])), ["terminate active"]);
     }
 }
 
@@ -202,8 +202,8 @@ fn in_actors_v1_a_sector_is_proven_together_with_its_onboarding() {
         )
     };
     let (first, second) = (onboarded(1), onboarded(2));
-    assert_eq!(told(&first), ["onboard single", "proven"]);
-    assert_eq!(told(&second), ["onboard single"]);
+    assert_eq!(derived(&first), ["onboard single", "proven"]);
+    assert_eq!(derived(&second), ["onboard single"]);
     assert_eq!(first[1].status_after, Status::Active);
     assert_eq!(second[0].status_after, Status::Unproven);
     for event in [&first[0], &first[1], &second[0]] {
@@ -217,7 +217,7 @@ fn in_actors_v1_a_declared_recovery_recovers_by_the_next_post() {
     let after = State { faults: vec![], recoveries: vec![], ..before.clone() };
     let post = list(&[uint(0), list(&[list(&[uint(0), set(&[])])]), list(&[]), int(0), bytes(&[])]);
     let recovered = events(&mut Differ::new(), &before, &after, PERIOD + 5, &[(5, post, vec![])]);
-    assert_eq!(told(&recovered), ["recover"]);
+    assert_eq!(derived(&recovered), ["recover"]);
     assert_eq!(recovered[0].message.as_ref().unwrap().method, 5);
 }
 
@@ -232,10 +232,10 @@ fn in_actors_v1_and_v2_a_termination_wins_over_the_cron_that_closes_the_deadline
             let before = State { faults, queue: vec![queue], ..one(actors, due) };
             let after = closed(&terminated(&before));
             let cron = events(&mut Differ::new(), &before, &after, CLOSING, &[]);
-            assert_eq!(told(&cron), [by_cron], "v{actors}");
+            assert_eq!(derived(&cron), [by_cron], "v{actors}");
             let sent = [(9, places(&[NUMBER]), vec![0x81, 0xf5])];
             let message = events(&mut Differ::new(), &before, &after, CLOSING, &sent);
-            assert_eq!(told(&message), ["terminate active"], "v{actors}");
+            assert_eq!(derived(&message), ["terminate active"], "v{actors}");
             assert_eq!(message[0].message.as_ref().unwrap().sectors, 1);
         }
     }
@@ -314,7 +314,7 @@ fn a_second_snap_of_a_sector_counts_again() {
     let sent = [(29, list(&[list(&[list(&[uint(NUMBER), uint(0), uint(0)])])]), set(&[NUMBER]))];
     for pair in states.windows(2) {
         let snap = events(differ, &pair[0], &pair[1], CLOSING, &sent);
-        assert_eq!(told(&snap), ["snap"]);
+        assert_eq!(derived(&snap), ["snap"]);
         assert_eq!(snap[0].message.as_ref().unwrap().method, 29);
     }
 }
@@ -327,12 +327,12 @@ fn a_partition_that_is_renumbered_or_moves_to_another_deadline_is_no_event() {
         faults: vec![3],
         ..one(16, sector(1))
     };
-    for seat in [(0, 1), (5, 0), (47, 9)] {
-        let after = State { seat, ..before.clone() };
+    for location in [(0, 1), (5, 0), (47, 9)] {
+        let after = State { location, ..before.clone() };
         assert_eq!(events(&mut Differ::new(), &before, &after, PERIOD + 5, &[]), []);
         let fallen = State { faults: vec![1, 3], ..after };
         let fallen = events(&mut Differ::new(), &before, &fallen, PERIOD + 5, &[]);
-        assert_eq!(told(&fallen), ["fault declared"]);
+        assert_eq!(derived(&fallen), ["fault declared"]);
     }
 }
 
@@ -364,10 +364,10 @@ fn a_sector_keeps_the_activation_first_seen_through_a_snap_and_a_migration() {
         let differ = &mut Differ::new();
         let states = [one(actors, plain), one(actors, snapped), one(actors + 1, snapped)];
         let snap = events(differ, &states[0], &states[1], CLOSING, &[]);
-        assert_eq!(told(&snap), ["snap"]);
+        assert_eq!(derived(&snap), ["snap"]);
         assert_eq!(events(differ, &states[1], &states[2], CLOSING + 60, &[]), [], "v{actors}");
         let gone = events(differ, &states[2], &terminated(&states[2]), CLOSING + 120, &[]);
-        assert_eq!(told(&gone), ["terminate active"]);
+        assert_eq!(derived(&gone), ["terminate active"]);
         for event in [&snap[0], &gone[0]] {
             assert_eq!(event.activation, Some(Epoch(plain.activation)), "v{actors}: {}", event.kind);
         }
@@ -381,7 +381,7 @@ fn a_sector_that_opens_the_ledger_snapped_keeps_the_activation_its_state_showed(
     let (old, new) = (one(11, snapped), one(12, snapped));
     let differ = &mut Differ::new();
     let opening = open(differ, &old, PERIOD);
-    assert_eq!(told(&opening), ["opening"]);
+    assert_eq!(derived(&opening), ["opening"]);
     assert_eq!(opening[0].activation, Some(Epoch(PERIOD - 100 * DAY)));
     assert_eq!(events(differ, &old, &new, PERIOD + 5, &[]), []);
     let gone = events(differ, &new, &terminated(&new), CLOSING, &[]);

@@ -57,14 +57,6 @@ pub(crate) fn receipts(of: Receipts, counts: &ReceiptCounts) -> Option<String> {
     })
 }
 
-/// A timestamp as people read it, from Unix seconds: `2026-11-22 17:36:10 UTC`.
-pub(crate) fn timestamp(seconds: i64) -> String {
-    let day = i32::try_from(seconds.div_euclid(86_400)).map(Day::from_unix_days);
-    let of_day = seconds.rem_euclid(86_400);
-    let (hours, minutes, seconds) = (of_day / 3600, of_day / 60 % 60, of_day % 60);
-    day.map(|day| format!("{day} {hours:02}:{minutes:02}:{seconds:02} UTC")).unwrap_or_default()
-}
-
 /// What happened: `terminate (passive)`, `extend, uncertain`.
 pub(crate) fn event_label(event: &Event) -> String {
     let uncertain = if event.uncertain { ", uncertain" } else { "" };
@@ -86,7 +78,7 @@ pub(crate) fn value(value: Value, unit: Unit) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{bytes, fil, timestamp};
+    use super::{bytes, fil};
 
     #[test]
     fn pledges_are_shown_in_fil_or_as_they_are_where_they_are_tiny() {
@@ -111,11 +103,5 @@ mod tests {
         assert_eq!(bytes((5 << 50) / 4), "1.25 PiB");
         assert_eq!(bytes(-(3 << 40)), "-3 TiB");
         assert_eq!(bytes(1 << 75), "32768 EiB");
-    }
-
-    #[test]
-    fn moments_are_shown_in_utc() {
-        assert_eq!(timestamp(1_598_306_400), "2020-08-24 22:00:00 UTC");
-        assert_eq!(timestamp(-1), "1969-12-31 23:59:59 UTC");
     }
 }

@@ -1,9 +1,12 @@
 //! Tables on stdout: aligned, coloured on a terminal and plain in a pipe.
 
+use std::ffi::OsString;
 use std::fmt::Display;
-use std::io::{BufWriter, IsTerminal, StdoutLock, Write, stderr, stdout};
+use std::io::{self, BufWriter, IsTerminal, StdoutLock, Write, stderr, stdout};
+use std::path::Path;
 
 use comfy_table::{Attribute, Cell, CellAlignment, Color, ContentArrangement, Table, presets};
+use tempfile::NamedTempFile;
 
 use crate::sanitize::sanitize;
 
@@ -32,6 +35,24 @@ pub(crate) fn json(value: &impl serde::Serialize) -> anyhow::Result<()> {
     writeln!(out)?;
     out.flush()?;
     Ok(())
+}
+
+/// The directory of a file.
+pub(crate) fn directory_of(path: &Path) -> &Path {
+    path.parent().filter(|parent| *parent != Path::new("")).unwrap_or(Path::new("."))
+}
+
+/// A file beside `path` that takes its place when it is whole, with a name of its own; it goes when it is dropped.
+pub(crate) fn partial_file(path: &Path) -> io::Result<NamedTempFile> {
+    let mut prefix = OsString::from(".");
+    prefix.push(path.file_name().unwrap_or_default());
+    prefix.push(".");
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(&prefix).suffix(".partial");
+    // As any file that is made: what the user's mask leaves.
+    #[cfg(unix)]
+    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+    builder.tempfile_in(directory_of(path))
 }
 
 /// Which way a column's cells are aligned.

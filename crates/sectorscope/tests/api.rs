@@ -6,8 +6,9 @@ mod common;
 use std::collections::BTreeMap;
 
 use common::http::{Answer, get, get_with};
+use common::outside::shared;
 use common::server::up;
-use common::{lines, repository, run_in, sample, shared};
+use common::{lines, repository, run_in, sample};
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
@@ -157,9 +158,13 @@ fn the_calendar_of_expirations_is_that_of_the_chains_own_state() {
                 })
                 .collect();
             pledged |= of_state.iter().any(|of| of[PLEDGE] != "0" && of.last().is_some_and(|fee| fee != "0"));
-            let told = ask(&format!("/v1/miners/{id}/expirations?day={day}&format=csv"));
-            let of_ledger: Vec<Vec<String>> =
-                told.body.lines().skip(1).map(|line| line.split(',').map(str::to_owned).collect()).collect();
+            let served = ask(&format!("/v1/miners/{id}/expirations?day={day}&format=csv"));
+            let of_ledger: Vec<Vec<String>> = served
+                .body
+                .lines()
+                .skip(1)
+                .map(|line| line.split(',').map(str::to_owned).collect())
+                .collect();
             assert_eq!(of_ledger, of_state, "{id} at the end of {day}, before height {height}");
         }
     }
@@ -218,7 +223,7 @@ fn sectors_are_told_apart_by_the_deals_that_weigh_in_them() {
                 seen[held + at] += value;
             }
         }
-        let told: BTreeMap<String, [i64; 12]> = rows(&format!("/v1/network/expirations?by=day&day={day}"))
+        let served: BTreeMap<String, [i64; 12]> = rows(&format!("/v1/network/expirations?by=day&day={day}"))
             .iter()
             .map(|row| {
                 let mut sums = [0; 12];
@@ -230,7 +235,7 @@ fn sectors_are_told_apart_by_the_deals_that_weigh_in_them() {
                 (row["period"].as_str().unwrap().to_owned(), sums)
             })
             .collect();
-        assert_eq!(told, wanted, "{day}");
+        assert_eq!(served, wanted, "{day}");
     }
     assert!([VERIFIED, CC, DEALS].iter().all(|held| seen[*held] > 0), "each sort: {seen:?}");
 }
@@ -347,7 +352,7 @@ fn every_format_holds_the_same_rows() {
     let mut csv = csv.body.lines();
     let names: Vec<&str> = csv.next().unwrap().split(',').collect();
     for (line, row) in csv.zip(ndjson.body.lines().map(common::http::Object::parse)) {
-        let told: Vec<&str> = names.iter().map(|name| row.get(name).trim_matches('"')).collect();
-        assert_eq!(line.split(',').collect::<Vec<_>>(), told);
+        let served: Vec<&str> = names.iter().map(|name| row.get(name).trim_matches('"')).collect();
+        assert_eq!(line.split(',').collect::<Vec<_>>(), served);
     }
 }

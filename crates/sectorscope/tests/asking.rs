@@ -30,13 +30,13 @@ fn the_tables_add_up_to_what_the_endpoints_show() {
     let total =
         csv(&format!("SELECT miner_id, total_sector_qap FROM sp_sector_daily WHERE {day} ORDER BY 1"));
     let stats = run_in(data(), &["stats", "total", "--format", "csv"]).printed();
-    let told: Vec<String> = stats
+    let expected: Vec<String> = stats
         .lines()
         .skip(1)
         .map(|line| line.split(',').collect::<Vec<_>>())
         .map(|cells| format!("{},{}", cells[1].trim_start_matches("f0"), cells[7]))
         .collect();
-    assert_eq!(total.lines().skip(1).collect::<Vec<_>>(), told);
+    assert_eq!(total.lines().skip(1).collect::<Vec<_>>(), expected);
     let differing =
         "SELECT count(*) AS n FROM reconciliation WHERE difference_rbp <> 0 OR difference_qap <> 0";
     assert_eq!(csv(differing), "n\n0\n");
@@ -118,7 +118,7 @@ fn a_table_shows_so_many_rows_and_says_that_there_are_more() {
 
 #[test]
 fn a_mistake_is_named_with_what_could_have_been_meant() {
-    for (statement, told) in [
+    for (statement, expected) in [
         ("SELECT foo FROM progress", "No field named foo. Valid fields are progress.stat_date"),
         ("SELECT miner FROM reconciliation", "No field named miner."),
         ("SELECT miner_idd FROM reconciliation", "Did you mean 'reconciliation.miner_id'?"),
@@ -130,7 +130,7 @@ fn a_mistake_is_named_with_what_could_have_been_meant() {
         ("SELECT uper(source) FROM progress", "Did you mean 'upper'?"),
     ] {
         let ran = ask(statement, &[]);
-        assert!(ran.error().contains(told), "{statement}: {}", ran.stderr);
+        assert!(ran.error().contains(expected), "{statement}: {}", ran.stderr);
     }
     let nowhere = tempfile::tempdir().unwrap();
     let ran = run_in(nowhere.path(), &["sql", "SELECT 1"]);
@@ -198,7 +198,7 @@ fn attempts(secret: &str, target: &str) -> Vec<(String, &'static str)> {
         ("SELECT 1 -- \n; DELETE FROM progress", "single SQL statement"),
     ];
     let fill = |text: &str| text.replace("{secret}", secret).replace("{target}", target);
-    attempts.iter().map(|(statement, told)| (fill(statement), *told)).collect()
+    attempts.iter().map(|(statement, expected)| (fill(statement), *expected)).collect()
 }
 
 #[test]
@@ -208,9 +208,9 @@ fn nothing_but_reading_the_lake_can_be_asked() {
     std::fs::write(&secret, "a,b\n1,hidden\n").unwrap();
     let target = outside.path().join("out.parquet");
     let before = files(&data().join("lake"));
-    for (statement, told) in attempts(secret.to_str().unwrap(), target.to_str().unwrap()) {
+    for (statement, expected) in attempts(secret.to_str().unwrap(), target.to_str().unwrap()) {
         let ran = ask(&statement, &["--format", "csv"]);
-        assert!(ran.error().contains(told), "{statement}: {}", ran.stderr);
+        assert!(ran.error().contains(expected), "{statement}: {}", ran.stderr);
         assert!(!ran.stderr.contains("hidden"), "{statement}: {}", ran.stderr);
     }
     assert_eq!(files(outside.path()).len(), 1, "nothing was written beside the lake");
@@ -251,8 +251,8 @@ fn a_question_ends_at_its_time() {
         "SELECT a.message, b.sector FROM sector_events a, sector_events b ORDER BY b.message, a.qap_after",
     ] {
         let (ran, took) = ask_spilling(statement, &["--time", "1"]);
-        let told = "took longer than 1 s; ask for less, or allow it more with --time SECONDS";
-        assert!(ran.error().contains(told), "{statement}: {}", ran.stderr);
+        let expected = "took longer than 1 s; ask for less, or allow it more with --time SECONDS";
+        assert!(ran.error().contains(expected), "{statement}: {}", ran.stderr);
         assert!(took < Duration::from_secs(15), "{statement}: {took:?}");
     }
 }
@@ -263,7 +263,7 @@ fn a_question_ends_at_its_memory_and_its_temporary_files() {
     let sorted =
         "SELECT a.message, b.sector FROM sector_events a, sector_events b ORDER BY a.message, b.qap_after";
     let held = "SELECT length(repeat('x', 2000000000)) + length(repeat('y', 2000000000))";
-    for (statement, limit, told) in [
+    for (statement, limit, expected) in [
         (grouped, ["--memory", "1"], "allow it more with --memory MIB or --spill MIB"),
         (sorted, ["--spill", "1"], "allow it more with --memory MIB or --spill MIB"),
         (held, ["--memory", "64"], "allow it more with --memory MIB"),
@@ -272,7 +272,7 @@ fn a_question_ends_at_its_memory_and_its_temporary_files() {
             statement,
             &[&limit[..], &["--memory", "16"][..usize::from(limit[0] == "--spill") * 2]].concat(),
         );
-        assert!(ran.error().contains(told), "{statement}: {}", ran.stderr);
+        assert!(ran.error().contains(expected), "{statement}: {}", ran.stderr);
     }
     let long = format!("SELECT {}", "1+".repeat(70_000));
     let mut child = start(&["sql", "-"]);
@@ -360,12 +360,12 @@ fn files_are_those_of_the_published_version() {
         !some.is_empty() && some.iter().all(|file| days(file) == (json!("progress"), true, true)),
         "{some:?}"
     );
-    for (arguments, told) in [
+    for (arguments, expected) in [
         (["--table", "nope"], "there is no table nope; there are sector_events"),
         (["--from", "2026-06-11"], "2026-06-11 is not closed; the closed days are 2026-06-12 to 2027-01-19"),
     ] {
         let ran = run_in(data(), &[&["files"], &arguments[..]].concat());
-        assert!(ran.error().contains(told), "{}", ran.stderr);
+        assert!(ran.error().contains(expected), "{}", ran.stderr);
     }
     // Whoever asks for days gets the same answer about which there are.
     let backwards = ["--from", "2026-09-21", "--to", "2026-09-20"];

@@ -4,14 +4,14 @@
 mod common;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::Write as _;
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::path::Path;
 use std::process::{Command, Stdio};
 
 use common::http::Object;
+use common::outside::{has_program, shared};
 use common::truth::{day_of, is_event, moved, number, text};
-use common::{LOGGED, PROGRAM, lines, program, run_in, sample, shared};
+use common::{LOGGED, PROGRAM, lines, program, run_in, sample};
 use serde_json::Value;
 
 /// The keys of a line, and the columns of CSV.
@@ -104,7 +104,7 @@ fn number_of(event: &Value, key: &str) -> Option<i128> {
     text(event, key)?.parse().ok()
 }
 
-/// Stands for a pledge and for a daily fee in lines of the truth, which does not tell them of events.
+/// Stands for a pledge and for a daily fee in lines of the truth, which does not have them for events.
 const UNTOLD: &str = "untold";
 
 /// The least pledge in attoFIL.
@@ -216,14 +216,14 @@ fn printed_as_they_happened(name: &str) {
 
     let data = tempfile::tempdir().unwrap();
     let printed = events(&car, data.path(), &["--format", "ndjson"]);
-    // Where the truth does not tell what stood in the first state, that is not compared.
+    // Where the truth does not say what was in the first state, that is not compared.
     let printed: String =
         printed.split_inclusive('\n').filter(|line| start.exists() || !line.contains("genesis")).collect();
     for (at, (found, expected)) in printed.lines().zip(&expected).enumerate() {
-        // Of the sectors that stand in the first state, the truth tells what is pledged.
-        let told = expected.contains("genesis");
+        // Of the sectors in the first state, the truth has the pledge.
+        let recorded = expected.contains("genesis");
         let found = without(FEES, found);
-        let found = if told { found } else { without(PLEDGES, &found) };
+        let found = if recorded { found } else { without(PLEDGES, &found) };
         assert_eq!(&found, expected, "{name}: line {at}");
     }
     assert_eq!(printed.lines().count(), expected.len(), "{name}: number of lines");
@@ -337,10 +337,9 @@ fn fields(table: &str) -> usize {
 #[test]
 fn a_pipe_that_closes_early_ends_it_quietly() {
     let data = tempfile::tempdir().unwrap();
-    let Ok(_) = Command::new("bash").arg("--version").stdout(Stdio::null()).status() else {
-        let _ = writeln!(std::io::stderr(), "skipped: there is no bash here");
+    if !has_program("bash") {
         return;
-    };
+    }
     for format in ["ndjson", "csv", "table"] {
         let script = r#"set -o pipefail; "$0" events --car "$1" --data "$2" --format "$3" | head -1"#;
         let output = Command::new("bash")

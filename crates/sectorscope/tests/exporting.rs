@@ -94,7 +94,7 @@ fn what_cannot_be_exported_is_refused_with_what_can() {
     let file = file.to_str().unwrap();
     let absent = there.path().join("no/file.csv");
     let closed = "is not closed; the closed days are 2026-06-12 to 2027-01-19";
-    for (arguments, told) in [
+    for (arguments, expected) in [
         (&["--from", "2026-06-11"][..], closed),
         (&["--to", "2027-01-20"], closed),
         (&["--from", "2027-01-20", "--to", "2027-01-21"], closed),
@@ -105,7 +105,7 @@ fn what_cannot_be_exported_is_refused_with_what_can() {
         (&["--out", absent.to_str().unwrap()], "check that its directory is there"),
     ] {
         let ran = export(&[&["rows", "--format", "csv"], arguments].concat());
-        assert!(ran.error().contains(told), "{arguments:?}: {}", ran.stderr);
+        assert!(ran.error().contains(expected), "{arguments:?}: {}", ran.stderr);
     }
     let ran = export(&["events", "--format", "csv", "--columns", "total"]);
     assert!(

@@ -9,7 +9,8 @@ use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 
 use common::car::{Car, Section};
-use common::{Ran, run, run_in, sample, shared};
+use common::outside::shared;
+use common::{Ran, run, run_in, sample};
 use tempfile::TempDir;
 
 /// A folder for one test.

@@ -11,7 +11,8 @@ use std::path::{Path, PathBuf};
 use chain::state::StateTree;
 use chain::{CarStore, Chain, Cid, NoProgress};
 use common::car::Car;
-use common::{Ran, run, run_in, sample, shared};
+use common::outside::shared;
+use common::{Ran, run, run_in, sample};
 use serde_json::Value;
 use tempfile::TempDir;
 

@@ -4,7 +4,6 @@
 mod common;
 
 use std::collections::BTreeMap;
-use std::io::Write as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
@@ -13,6 +12,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use common::http::{SECTOR, get};
+use common::outside::{Kind, skip};
 use common::server::Serve;
 use common::{program, run_in, sample};
 use lake::{Lake, Reader};
@@ -82,8 +82,8 @@ impl Asked {
     fn begin(data: &Path, whole: &Arc<Shown>) -> Self {
         let server = Serve::start(data, &[], &[]);
         let stop = Arc::new(AtomicBool::new(false));
-        let (whole, told) = (Arc::clone(whole), Arc::clone(&stop));
-        let asking = std::thread::spawn(move || ask_on(&server, &whole, &told));
+        let (whole, stopped) = (Arc::clone(whole), Arc::clone(&stop));
+        let asking = std::thread::spawn(move || ask_on(&server, &whole, &stopped));
         Self { stop, asking }
     }
 
@@ -101,7 +101,7 @@ impl Asked {
     }
 }
 
-/// Asks for days until told to stop.
+/// Asks for days until asked to stop.
 fn ask_on(server: &Serve, whole: &Shown, stop: &AtomicBool) -> usize {
     let total = Endpoint::ALL.iter().position(|endpoint| endpoint.name() == "total").unwrap();
     let (mut dice, mut asked) = (Dice(0x0a5c), 0);
@@ -167,7 +167,7 @@ fn an_ingest_killed_at_two_hundred_instants_ends_as_an_undisturbed_one() {
     assert!(ends > 0 && asked > 100, "{ends} ingests came to their end, {asked} requests were answered");
 }
 
-/// A file system in memory of a size of one's own; `None` with a printed reason where one may not be mounted.
+/// A file system in memory of a chosen size; `None` where one may not be mounted.
 struct SmallDisk(tempfile::TempDir);
 
 impl SmallDisk {
@@ -177,7 +177,7 @@ impl SmallDisk {
         if small.mount(&format!("size={size}")) {
             return Some(small);
         }
-        let _ = writeln!(std::io::stderr(), "skipped: a small file system cannot be mounted here");
+        skip(Kind::Mounts, "a small file system cannot be mounted here");
         None
     }
 

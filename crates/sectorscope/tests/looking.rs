@@ -6,7 +6,8 @@ mod common;
 use std::path::Path;
 
 use common::car::Car;
-use common::{run_in, sample, shared};
+use common::outside::shared;
+use common::{run_in, sample};
 use serde_json::Value;
 
 fn json(data: &Path, arguments: &[&str]) -> Value {
@@ -56,21 +57,21 @@ fn miner_tells_one_provider_at_the_head_and_at_any_height() {
     let info = json(data.path(), &["car", "info", car]);
     for miner in info["miners"].as_array().unwrap() {
         let name = miner["miner"].as_str().unwrap();
-        let told = json(data.path(), &["miner", name, "--car", car]);
-        assert_eq!(told["reconciles"], true, "{name}");
-        assert_eq!((&told["claim"]["rbp"], &told["claim"]["qap"]), (&miner["rbp"], &miner["qap"]));
+        let report = json(data.path(), &["miner", name, "--car", car]);
+        assert_eq!(report["reconciles"], true, "{name}");
+        assert_eq!((&report["claim"]["rbp"], &report["claim"]["qap"]), (&miner["rbp"], &miner["qap"]));
         let sum = |list: &str, key: &str| -> u64 {
-            told[list].as_array().unwrap().iter().map(|of| of[key].as_u64().unwrap()).sum()
+            report[list].as_array().unwrap().iter().map(|of| of[key].as_u64().unwrap()).sum()
         };
         let live = miner["live"].as_u64().unwrap();
         assert_eq!((sum("deadlines", "live"), sum("expirations", "sectors")), (live, live), "{name}");
-        assert!((1..=48).contains(&told["deadlines"].as_array().unwrap().len()));
+        assert!((1..=48).contains(&report["deadlines"].as_array().unwrap().len()));
     }
     let middle = info["states"]["head"]["height"].as_i64().unwrap() - 300_000;
     let name = info["miners"][0]["miner"].as_str().unwrap();
-    let told = json(data.path(), &["miner", name, "--car", car, "--head", &middle.to_string()]);
-    let height = told["height"].as_i64().unwrap();
-    assert!(height <= middle && height > middle - 10_000 && told["reconciles"] == true, "{height}");
+    let report = json(data.path(), &["miner", name, "--car", car, "--head", &middle.to_string()]);
+    let height = report["height"].as_i64().unwrap();
+    assert!(height <= middle && height > middle - 10_000 && report["reconciles"] == true, "{height}");
 
     let error = run_in(data.path(), &["miner", "f099", "--car", car]);
     assert!(error.error().contains("f099 is no storage provider at height"), "{}", error.stderr);
@@ -86,8 +87,8 @@ fn a_bare_state_is_looked_into_by_its_root() {
     assert_eq!(info["committed"]["qap"], "843256699027456");
     assert_eq!((info["providers"].as_u64(), info["miners"].as_array().unwrap().len()), (Some(161), 39));
     let root = info["state_root"].as_str().unwrap();
-    let told = json(data.path(), &["miner", "f01000", "--car", car, "--state-root", root]);
-    assert_eq!((told["active"]["sectors"].as_u64(), told["height"].as_i64()), (Some(768), None));
+    let report = json(data.path(), &["miner", "f01000", "--car", car, "--state-root", root]);
+    assert_eq!((report["active"]["sectors"].as_u64(), report["height"].as_i64()), (Some(768), None));
     let verified = run_in(data.path(), &["car", "verify", car, "--state-root", root]).printed();
     assert_eq!(verified, "4030 blocks, every hash good; every link of the state there\n");
     let error = run_in(data.path(), &["miner", "f01000", "--car", car]);
@@ -134,8 +135,8 @@ fn car_verify_lists_what_is_missing_and_fails() {
     std::fs::write(&cut, [&car.bytes[..from], &car.bytes[to..]].concat()).unwrap();
     let ran = verify(&cut);
     assert_eq!(ran.code, Some(1), "{} {}", ran.stdout, ran.stderr);
-    let told = format!("{}{}", ran.stdout, ran.stderr);
-    assert!(told.contains("is in none of the files given"), "{told}");
+    let report = format!("{}{}", ran.stdout, ran.stderr);
+    assert!(report.contains("is in none of the files given"), "{report}");
 
     // A flipped bit is met while the hashes are checked.
     let mut bytes = car.bytes.clone();

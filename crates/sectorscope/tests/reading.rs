@@ -1,14 +1,14 @@
-//! The page on reading the lake with other programs, run: each piece of Python prints the number that `stats` tells.
+//! The page on reading the lake with other programs, run: each piece of Python prints the number that `stats` prints.
 #![allow(clippy::unwrap_used)]
 
 mod common;
 
-use std::ffi::{OsStr, OsString};
-use std::io::Write as _;
+use std::ffi::OsStr;
 use std::path::Path;
 use std::process::Command;
 
 use common::data::data;
+use common::outside::{Kind, python, skip};
 use common::{PROGRAM, repository, run_in};
 
 const DAY: &str = "2026-09-20";
@@ -22,14 +22,13 @@ fn pieces() -> (String, Vec<String>) {
     (first, pieces.collect())
 }
 
-/// A Python, another one than the system's if `$SECTORSCOPE_PYTHON` names it, that finds the program.
-fn python(code: &str) -> Command {
-    let python = std::env::var_os("SECTORSCOPE_PYTHON").unwrap_or_else(|| OsString::from("python3"));
+/// A run of Python that finds the program.
+fn run_python(code: &str) -> Command {
     let program = Path::new(PROGRAM).parent().unwrap();
     let path = std::env::var_os("PATH").unwrap_or_default();
     let path = std::env::join_paths(std::iter::once(program.to_owned()).chain(std::env::split_paths(&path)))
         .unwrap();
-    let mut command = Command::new(python);
+    let mut command = Command::new(python());
     command.args([OsStr::new("-c"), OsStr::new(code)]).env("PATH", path).env("SECTORSCOPE_DATA", data());
     command
 }
@@ -49,15 +48,15 @@ fn every_piece_of_the_page_prints_what_stats_tells() {
     assert_eq!(pieces.len(), 7);
     for piece in pieces {
         let imports = imports(&piece);
-        let importable = python(&imports).output().is_ok_and(|output| output.status.success());
+        let importable = run_python(&imports).output().is_ok_and(|output| output.status.success());
         if !importable {
-            let _ = writeln!(
-                std::io::stderr(),
-                "skipped: this Python cannot do this ($SECTORSCOPE_PYTHON names another):\n{imports}"
+            skip(
+                Kind::Programs,
+                format_args!("this Python cannot do this ($SECTORSCOPE_PYTHON names another):\n{imports}"),
             );
             continue;
         }
-        let output = python(&format!("{list}{piece}")).output().unwrap();
+        let output = run_python(&format!("{list}{piece}")).output().unwrap();
         let (stdout, stderr) =
             (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
         assert!(output.status.success(), "{piece}\n{stderr}");

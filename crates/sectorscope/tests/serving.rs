@@ -3,9 +3,10 @@
 
 mod common;
 
-use std::io::Write as _;
+use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::TcpListener;
 use std::path::PathBuf;
+use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
 use common::http::{Answer, SECTOR, connect, data, finish, get, get_with};
@@ -220,4 +221,47 @@ fn the_help_of_every_command_shows_examples() {
 fn the_version_is_the_packages() {
     let version = format!("sectorscope {}\n", env!("CARGO_PKG_VERSION"));
     assert_eq!(run(["--version"]).printed(), version);
+}
+
+#[test]
+fn two_first_ups_of_one_data_directory_at_once_both_serve_the_sample() {
+    let data = tempfile::tempdir().unwrap();
+    let start = || {
+        let mut up = program();
+        up.args(["up", "--listen", "127.0.0.1:0", "--data"]).arg(data.path());
+        up.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+    };
+    let newest = |mut up: Child| {
+        let mut stdout = BufReader::new(up.stdout.take().unwrap());
+        let mut line = String::new();
+        let address = loop {
+            line.clear();
+            if stdout.read_line(&mut line).unwrap() == 0 {
+                let output = up.wait_with_output().unwrap();
+                panic!("up ended: {}", String::from_utf8_lossy(&output.stderr));
+            }
+            if let Some(address) = line.trim().strip_prefix("serving http://") {
+                break address.parse().unwrap();
+            }
+        };
+        // Days may still be closed when it begins to serve: the last one comes.
+        let started = Instant::now();
+        loop {
+            let answer = get(address, &format!("{SECTOR}/total?state_date=2027-01-19"));
+            if answer.status == 200 && answer.data() != "[]" {
+                break;
+            }
+            assert!(started.elapsed() < Duration::from_secs(60), "{}", answer.body);
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        up.kill().unwrap();
+        up.wait().unwrap();
+    };
+    let both = [start(), start()];
+    both.into_iter().for_each(newest);
+    let unpacked: Vec<_> = std::fs::read_dir(data.path().join("samples"))
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name())
+        .collect();
+    assert_eq!(unpacked, ["long.car.zst"], "no partial file is left");
 }

@@ -3,15 +3,13 @@
 
 mod common;
 
-use std::io::Write as _;
-use std::path::{Path, PathBuf};
+use std::ffi::OsStr;
 use std::process::{Command, Output, Stdio};
-use std::sync::OnceLock;
-use std::time::{Duration, Instant};
 
+use common::endpoints;
 use common::http::{Object, data};
+use common::outside::{Kind, has_program, python, shared, skip};
 use common::server::up;
-use common::{endpoints, shared};
 
 /// The base address in the specification; nothing else in a snippet needs to change.
 const BASE: &str = "https://api.spacescope.io";
@@ -29,7 +27,7 @@ struct Section {
     example: Object,
 }
 
-/// The specification's sections; `None` with a printed reason where it is absent.
+/// The specification's sections; `None` where it is absent.
 fn specification() -> Option<Vec<Section>> {
     let text = std::fs::read_to_string(shared("spec/sectors.md")?).unwrap();
     let sections: Vec<Section> = text.split("\n### ").skip(1).map(section).collect();
@@ -119,91 +117,51 @@ fn alike(row: &Object, example: &Object, endpoint: &str) {
 }
 
 /// A command that speaks to loopback directly, whatever proxies are set.
-fn direct(name: &str) -> Command {
+fn direct(name: impl AsRef<OsStr>) -> Command {
     let mut command = Command::new(name);
     command.env("no_proxy", "127.0.0.1").env("NO_PROXY", "127.0.0.1").stdin(Stdio::null());
     command
 }
 
-/// Whether a command succeeds, and within a minute.
-fn works(command: &mut Command) -> bool {
-    let quiet = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-    let Ok(mut child) = quiet.spawn() else { return false };
-    let started = Instant::now();
-    while started.elapsed() < Duration::from_secs(60) {
-        if let Ok(Some(status)) = child.try_wait() {
-            return status.success();
-        }
-        std::thread::sleep(Duration::from_millis(20));
+/// Whether a package can be loaded by that command; the test is skipped where it cannot.
+fn loads(command: &mut Command, package: &str) -> bool {
+    let loads = command.output().is_ok_and(|output| output.status.success());
+    if !loads {
+        skip(Kind::Programs, format_args!("{package} is not installed; checks/tools.sh installs it"));
     }
-    let _ = child.kill();
-    let _ = child.wait();
-    false
-}
-
-/// A folder for what the snippets need and the system lacks, kept between runs.
-fn kept(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_TARGET_TMPDIR")).join(name)
-}
-
-/// Where Python finds `requests`, fetched once if need be; `None` with a printed reason.
-fn requests() -> Option<&'static Path> {
-    static FOUND: OnceLock<Option<PathBuf>> = OnceLock::new();
-    let found = FOUND.get_or_init(|| {
-        let folder = kept("snippets-python");
-        let there = || works(direct("python3").args(["-c", "import requests"]).env("PYTHONPATH", &folder));
-        let fetch = || {
-            let mut pip = Command::new("python3");
-            works(pip.args(["-m", "pip", "install", "--quiet", "--target"]).arg(&folder).arg("requests"))
-        };
-        (there() || (fetch() && there())).then_some(folder)
-    });
-    if found.is_none() {
-        let _ =
-            writeln!(std::io::stderr(), "skipped: python3 has no requests here, and pip could not fetch it");
-    }
-    found.as_deref()
-}
-
-/// A folder in which Node.js finds `request`, fetched once if need be; `None` with a printed reason.
-fn request() -> Option<PathBuf> {
-    let folder = kept("snippets-node");
-    let there = || works(direct("node").args(["-e", "require('request')"]).current_dir(&folder));
-    let fetch = || {
-        let mut npm = Command::new("npm");
-        npm.args(["install", "--ignore-scripts", "--no-audit", "--no-fund", "request@2", "--prefix"]);
-        works(npm.arg(&folder))
-    };
-    if std::fs::create_dir_all(&folder).is_ok() && (there() || (fetch() && there())) {
-        return Some(folder);
-    }
-    let _ = writeln!(std::io::stderr(), "skipped: node has no request here, and npm could not fetch it");
-    None
+    loads
 }
 
 #[test]
 fn the_python_snippets_run_with_only_the_address_changed() {
-    let Some(folder) = requests() else { return };
-    let python =
-        |code: &str| direct("python3").args(["-c", code]).env("PYTHONPATH", folder).output().unwrap();
-    answers(|section| &section.python, python);
+    let python = |code: &str| {
+        let mut command = direct(python());
+        command.args(["-c", code]);
+        command
+    };
+    if loads(&mut python("import requests"), "Python's requests") {
+        answers(|section| &section.python, |code| python(code).output().unwrap());
+    }
 }
 
 #[test]
 fn the_curl_snippets_run_with_only_the_address_changed() {
-    if !works(direct("curl").arg("--version")) {
-        let _ = writeln!(std::io::stderr(), "skipped: there is no curl here");
-        return;
+    if has_program("curl") && has_program("bash") {
+        // curl shows its progress on stderr, the body on stdout.
+        answers(|section| &section.curl, |code| direct("bash").args(["-c", code]).output().unwrap());
     }
-    // curl shows its progress on stderr, the body on stdout.
-    answers(|section| &section.curl, |code| direct("bash").args(["-c", code]).output().unwrap());
 }
 
 #[test]
 fn the_node_snippets_run_with_only_the_address_changed() {
-    let Some(folder) = request() else { return };
-    let node = |code: &str| direct("node").args(["-e", code]).current_dir(&folder).output().unwrap();
-    answers(|section| &section.node, node);
+    let node = |code: &str| {
+        let mut command = direct("node");
+        command.args(["-e", code]);
+        command
+    };
+    if loads(&mut node("require('request')"), "Node's request") {
+        answers(|section| &section.node, |code| node(code).output().unwrap());
+    }
 }
 
 #[test]

@@ -10,9 +10,10 @@ use std::sync::OnceLock;
 use chain::Day;
 use common::http::Object;
 use common::ledger::Ledger;
+use common::outside::shared;
 use common::server::up;
 use common::truth::{day, is_event, moved, number, text};
-use common::{Ran, endpoints, lines, run_in, shared};
+use common::{Ran, endpoints, lines, run_in};
 
 fn stats(arguments: &[&str]) -> Ran {
     let mut all = vec!["stats"];
@@ -167,12 +168,12 @@ fn balances_and_durations_equal_the_truth_for_every_miner_and_day() {
         if !up().days.contains(&day) {
             continue;
         }
-        for told in line["miners"].as_array().unwrap() {
-            let miner = text(told, "miner").unwrap().to_owned();
+        for recorded in line["miners"].as_array().unwrap() {
+            let miner = text(recorded, "miner").unwrap().to_owned();
             let at = format!("{miner} on {day}");
-            let told_of = |key| number(told, key).unwrap();
+            let value_of = |key| number(recorded, key).unwrap();
             let Some(row) = history().get(&(day, miner.clone())) else {
-                assert_eq!((told_of("live"), told_of("precommits")), (0, 0), "{at}: a row is missing");
+                assert_eq!((value_of("live"), value_of("precommits")), (0, 0), "{at}: a row is missing");
                 continue;
             };
             compared += 1;
@@ -182,31 +183,34 @@ fn balances_and_durations_equal_the_truth_for_every_miner_and_day() {
                     - exact(row, &format!("total_terminate_{power}"))
                     - exact(row, &format!("total_expire_{power}"))
             };
-            assert_eq!(left("rbp"), told_of("live_rbp"), "{at}: live raw bytes");
-            assert_eq!(left("qap") + ledger.requalified, told_of("live_qap"), "{at}: live QAP");
+            assert_eq!(left("rbp"), value_of("live_rbp"), "{at}: live raw bytes");
+            assert_eq!(left("qap") + ledger.requalified, value_of("live_qap"), "{at}: live QAP");
 
-            let size = told_of("sector_size");
-            assert_eq!(exact(row, "active_fault_rbp"), told_of("faulty") * size, "{at}: faulty raw bytes");
+            let size = value_of("sector_size");
+            assert_eq!(exact(row, "active_fault_rbp"), value_of("faulty") * size, "{at}: faulty raw bytes");
             let faulty: Vec<i128> =
                 ledger.live.values().filter(|(_, faulty)| *faulty).map(|(qap, _)| *qap).collect();
-            assert_eq!(i128::try_from(faulty.len()).unwrap(), told_of("faulty"), "{at}: faulty sectors");
+            assert_eq!(i128::try_from(faulty.len()).unwrap(), value_of("faulty"), "{at}: faulty sectors");
             assert_eq!(exact(row, "active_fault_qap"), faulty.iter().sum::<i128>(), "{at}: faulty QAP");
-            if told_of("unproven") == 0 {
-                let active = told_of("live_qap") - exact(row, "active_fault_qap");
-                assert_eq!(active, told_of("active_qap"), "{at}: active QAP");
+            if value_of("unproven") == 0 {
+                let active = value_of("live_qap") - exact(row, "active_fault_qap");
+                assert_eq!(active, value_of("active_qap"), "{at}: active QAP");
             }
 
-            let (n, sum) = (told_of("active"), told_of("lifetime_epochs_sum"));
-            let (mean, deviation) = durations(n, sum, told_of("lifetime_epochs_sumsq"));
+            let (n, sum) = (value_of("active"), value_of("lifetime_epochs_sum"));
+            let (mean, deviation) = durations(n, sum, value_of("lifetime_epochs_sumsq"));
             for (at_most, column, from_sums, key) in [
                 (&mut furthest.0, "avg_active_sector_duration_days", mean, "lifetime_days_mean"),
                 (&mut furthest.1, "std_active_sector_duration_days", deviation, "lifetime_days_std_sample"),
             ] {
-                let (ours, told) = (double(row, column), told[key].as_f64().unwrap_or_default());
+                let (ours, recorded) = (double(row, column), recorded[key].as_f64().unwrap_or_default());
                 assert_eq!(ours, from_sums, "{at}: {column} from the truth's exact sums");
                 // The truth's own figure was added up in doubles, one sector after the other.
-                *at_most = ulps(ours, told).max(*at_most);
-                assert!((ours - told).abs() <= 1e-12 * told.abs(), "{at}: {column} is {ours}, told {told}");
+                *at_most = ulps(ours, recorded).max(*at_most);
+                assert!(
+                    (ours - recorded).abs() <= 1e-12 * recorded.abs(),
+                    "{at}: {column} is {ours}, recorded {recorded}"
+                );
             }
         }
     }
@@ -264,13 +268,13 @@ fn daily_flows_and_running_totals_equal_the_truth_for_every_miner_and_day() {
         assert!(history().contains_key(&(*day, miner.clone())), "{miner} has no row on {day}");
     }
     let mut totals: BTreeMap<(String, &str), [i128; 3]> = BTreeMap::new();
-    let mut told = 0;
+    let mut counted = 0;
     for ((day, miner), row) in history() {
         let at = format!("{miner} on {day}");
         let mut of_day: BTreeMap<&str, [i128; 3]> = BTreeMap::new();
         for (event, column) in FLOWS {
             let sum = sums.get(&(*day, miner.clone(), event)).copied().unwrap_or_default();
-            told += sum[0];
+            counted += sum[0];
             of_day.insert(event, sum);
             let total = totals.entry((miner.clone(), event)).or_default();
             (0..3).for_each(|measure| total[measure] += sum[measure]);
@@ -299,7 +303,7 @@ fn daily_flows_and_running_totals_equal_the_truth_for_every_miner_and_day() {
     }
     let expected: i128 =
         sums.iter().filter(|((day, ..), _)| up().days.contains(day)).map(|(_, sum)| sum[0]).sum();
-    assert_eq!(told, expected, "every event of a closed day is in a row");
+    assert_eq!(counted, expected, "every event of a closed day is in a row");
     assert!(expected > 4000, "{expected} events compared");
 }
 

@@ -9,6 +9,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use common::http::{SECTOR, get_with};
+use common::outside::has_program;
 use common::repository;
 use common::server::{Serve, up};
 use serde_json::Value;
@@ -21,10 +22,9 @@ struct Prometheus {
 }
 
 impl Prometheus {
-    /// Runs it with that configuration; `None` with a printed reason where it is not installed.
+    /// Runs it with that configuration; `None` where it is not installed.
     fn start(configuration: &str) -> Option<Self> {
-        if Command::new("prometheus").arg("--version").output().is_err() {
-            let _ = writeln!(std::io::stderr(), "skipped: there is no prometheus here");
+        if !has_program("prometheus") {
             return None;
         }
         let data = tempfile::tempdir().unwrap();

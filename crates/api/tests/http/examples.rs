@@ -13,6 +13,7 @@ use lake::Lake;
 use ledger::columns::Endpoint;
 use serde_json::{Map, Value};
 
+use crate::outside;
 use crate::server::{Server, finished_day, onboarded, quick};
 
 /// The answers as the specification has them, each after a line with its endpoint's name.
@@ -132,12 +133,8 @@ fn the_documented_example_answers_come_back_byte_for_byte_but_for_the_request_id
 
 #[test]
 fn the_examples_are_the_specifications() {
-    let Some(shared) = std::env::var_os("SECTORSCOPE_SHARED") else {
-        println!("skipped: SECTORSCOPE_SHARED does not say where the specification is");
-        return;
-    };
-    let specification =
-        fs::read_to_string(Path::new(&shared).join("spec/sectors.md")).expect("the specification");
+    let Some(path) = outside::shared("spec/sectors.md") else { return };
+    let specification = fs::read_to_string(path).expect("the specification");
     for section in EXAMPLES.split("### ").skip(1) {
         let (name, text) = section.split_once('\n').expect("a name and an answer");
         assert!(specification.contains(text), "{name}");

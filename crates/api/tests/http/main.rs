@@ -10,6 +10,8 @@ mod keys;
 mod life;
 mod limits;
 mod malformed;
+#[path = "../../../ledger/tests/common/outside.rs"]
+mod outside;
 mod pages;
 mod replaced;
 mod server;

@@ -27,9 +27,9 @@ mod miner;
 mod network;
 mod pack;
 mod partition;
+mod recorded;
 mod sectors;
 mod tipsets;
-mod told;
 mod traffic;
 
 use std::io;
@@ -38,7 +38,7 @@ use std::time::Instant;
 
 use car::Car;
 use network::Network;
-use told::Told;
+use recorded::Recorded;
 
 /// How large it is.
 #[derive(Clone, Copy)]
@@ -82,21 +82,21 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let folder = tempfile::tempdir_in(file.parent().filter(|of| of.exists()).unwrap_or(".".as_ref()))?;
     let kept = plain.unwrap_or_else(|| folder.path().join("plain.car"));
 
-    let told = make(&file, &kept, options)?;
-    println!("{told:?}");
+    let recorded = make(&file, &kept, options)?;
+    println!("{recorded:?}");
     Ok(())
 }
 
 /// Makes a chain, first at `plain` and then packed at `file`; returns what it did.
-pub fn make(file: &Path, plain: &Path, options: Options) -> io::Result<Told> {
+pub fn make(file: &Path, plain: &Path, options: Options) -> io::Result<Recorded> {
     let begin = Instant::now();
     let mut car = Car::create(plain, tipsets::BLOCKS)?;
-    let (head, told) = Network::run(&mut car, options)?;
+    let (head, recorded) = Network::run(&mut car, options)?;
     println!("{} blocks made in {:.0?}", car.blocks, begin.elapsed());
     car.finish(&head)?;
     let begin = Instant::now();
     let cache = tempfile::tempdir_in(plain.parent().unwrap_or(".".as_ref()))?;
     pack::pack(plain, cache.path(), file, options.with_receipts)?;
     println!("{} bytes packed in {:.0?}", std::fs::metadata(file)?.len(), begin.elapsed());
-    Ok(told)
+    Ok(recorded)
 }

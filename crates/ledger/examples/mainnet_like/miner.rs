@@ -1,4 +1,4 @@
-//! A miner: what its messages and crons do to it, and its state as it stands on chain.
+//! A miner: what its messages and crons do to it, and its state as it is on chain.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
@@ -8,8 +8,8 @@ use super::car::Car;
 use super::encode::{Digest, NULL, below, big, bitfield, int, link_to, list, mix, uint};
 use super::maps::Map;
 use super::partition::{Partition, Power, Sums, nothing};
+use super::recorded::Recorded;
 use super::sectors::{DEADLINES, PERIOD, Sector, Stock, precommit};
-use super::told::Told;
 
 /// Days after which a faulty sector leaves.
 const FAULTY_FOR: i64 = 42 * PERIOD;
@@ -139,7 +139,13 @@ impl Miner {
     }
 
     /// A window `PoSt` of some partitions, of which it skips some sectors.
-    pub fn post(&mut self, deadline: u64, partitions: &[(u64, Vec<u64>)], epoch: i64, told: &mut Told) {
+    pub fn post(
+        &mut self,
+        deadline: u64,
+        partitions: &[(u64, Vec<u64>)],
+        epoch: i64,
+        recorded: &mut Recorded,
+    ) {
         let until = self.stock.leaves(deadline, epoch + FAULTY_FOR);
         for (at, skipped) in partitions {
             let changes = {
@@ -156,11 +162,11 @@ impl Miner {
                 partition.unproven.remove(number);
                 partition.faults.insert(*number, until);
             }
-            told.faults += skipped.len();
-            told.proven += std::mem::take(&mut partition.unproven).len();
+            recorded.faults += skipped.len();
+            recorded.proven += std::mem::take(&mut partition.unproven).len();
             for number in std::mem::take(&mut partition.recoveries) {
                 partition.faults.remove(&number);
-                told.recovered += 1;
+                recorded.recovered += 1;
             }
         }
     }
@@ -200,7 +206,7 @@ impl Miner {
     }
 
     /// The cron at an epoch at which a deadline of it ends.
-    pub fn close(&mut self, epoch: i64, told: &mut Told) {
+    pub fn close(&mut self, epoch: i64, recorded: &mut Recorded) {
         let (_, deadline) = self.stock.calendar(epoch);
         let posted = self.posted.remove(&deadline).unwrap_or_default();
         self.dirty.insert(deadline);
@@ -221,9 +227,9 @@ impl Miner {
             if gone.is_empty() && missed.is_empty() && partition.recoveries.is_empty() {
                 continue;
             }
-            told.expired += due.iter().filter(|(_, early)| !early).count();
-            told.terminated += due.iter().filter(|(_, early)| *early).count();
-            told.faults += missed.iter().filter(|number| !gone.contains(number)).count();
+            recorded.expired += due.iter().filter(|(_, early)| !early).count();
+            recorded.terminated += due.iter().filter(|(_, early)| *early).count();
+            recorded.faults += missed.iter().filter(|number| !gone.contains(number)).count();
             let until = self.stock.leaves(deadline, epoch + FAULTY_FOR);
             let partition = self.partition_mut(deadline, at);
             partition.recoveries.clear();

@@ -11,9 +11,9 @@ use super::maps::Map;
 use super::messages::Sent;
 use super::miner::Miner;
 use super::partition::Power;
+use super::recorded::Recorded;
 use super::sectors::{PERIOD, Stock, WINDOW};
 use super::tipsets::{self, After, Signed};
-use super::told::Told;
 use super::traffic::Traffic;
 
 /// The height at which a chain begins: of actors v18 on mainnet.
@@ -38,7 +38,7 @@ pub struct Network {
     /// The epoch up to which crons are in the queue.
     enqueued: i64,
     codes: BTreeMap<String, Vec<u8>>,
-    pub told: Told,
+    pub recorded: Recorded,
 }
 
 /// Number of an account.
@@ -74,7 +74,7 @@ fn stocks(options: &Options) -> Vec<Stock> {
 
 impl Network {
     /// Writes the state at the beginning, and the tipsets after it; returns the head's blocks.
-    pub fn run(car: &mut Car, options: Options) -> io::Result<(Vec<Digest>, Told)> {
+    pub fn run(car: &mut Car, options: Options) -> io::Result<(Vec<Digest>, Recorded)> {
         let mut network = Self::begin(options);
         let mut state = network.write_first(car)?;
         let mut parents = tipsets::write_below(car, BEGINNING)?;
@@ -94,7 +94,7 @@ impl Network {
         }
         // The head's own messages have no outcome yet.
         let head = After { parents: &parents, height, state, receipts };
-        Ok((tipsets::write(car, head, &[])?.0, network.told))
+        Ok((tipsets::write(car, head, &[])?.0, network.recorded))
     }
 
     fn begin(options: Options) -> Self {
@@ -115,7 +115,7 @@ impl Network {
             stirred: BTreeSet::new(),
             enqueued: BEGINNING - 1,
             codes: CODES.lines().filter_map(code).collect(),
-            told: Told::default(),
+            recorded: Recorded::default(),
         }
     }
 
@@ -187,9 +187,9 @@ impl Network {
 
     /// The crons of an epoch.
     fn close(&mut self, epoch: i64) {
-        let told = &mut self.told;
+        let recorded = &mut self.recorded;
         self.miners.iter_mut().filter(|miner| ends(miner, epoch)).for_each(|miner| {
-            miner.close(epoch, told);
+            miner.close(epoch, recorded);
             miner.stirred = true;
         });
         self.crons.remove(&id_address(epoch.cast_unsigned())[1..]);
@@ -197,7 +197,7 @@ impl Network {
 
     fn messages(&mut self, height: i64) -> Vec<Signed> {
         let mut traffic = Traffic::new(height, self.options);
-        let sent = traffic.sent(&mut self.miners, &mut self.told);
+        let sent = traffic.sent(&mut self.miners, &mut self.recorded);
         self.stirred.extend(traffic.paid);
         let sign = |sent: Sent| {
             let nonce = self.nonces[sent.from];

@@ -9,8 +9,8 @@ use super::messages::Sent;
 use super::miner::{Miner, snapped};
 use super::network::address;
 use super::partition::Partition;
+use super::recorded::Recorded;
 use super::sectors::{DEADLINES, PERIOD, WINDOW};
-use super::told::Told;
 
 /// Partitions of a window `PoSt`.
 const IN_POST: usize = 3;
@@ -43,9 +43,9 @@ impl Traffic {
     }
 
     /// All of them, as they run; the miners are as they leave them.
-    pub fn sent(&mut self, miners: &mut [Miner], told: &mut Told) -> Vec<Sent> {
+    pub fn sent(&mut self, miners: &mut [Miner], recorded: &mut Recorded) -> Vec<Sent> {
         for (at, miner) in miners.iter_mut().enumerate() {
-            self.posts(at, miner, told);
+            self.posts(at, miner, recorded);
         }
         let mut tries = 0;
         while self.sent.len() < self.options.messages && tries < 4 * self.options.messages {
@@ -60,9 +60,9 @@ impl Traffic {
             let at = self.below(bound) as usize;
             let Some(miner) = miners.get_mut(at) else { continue };
             let sent = match kind {
-                0..24 => self.precommit(at, miner, told),
-                24..48 => self.prove(at, miner, told),
-                _ => self.about_partition(kind, at, miner, told),
+                0..24 => self.precommit(at, miner, recorded),
+                24..48 => self.prove(at, miner, recorded),
+                _ => self.about_partition(kind, at, miner, recorded),
             };
             if let Some(sent) = sent {
                 miner.stirred = true;
@@ -73,7 +73,7 @@ impl Traffic {
     }
 
     /// The window `PoSts` of a miner, at an epoch of its own within the open deadline. Few miss it, some skip sectors.
-    fn posts(&mut self, at: usize, miner: &mut Miner, told: &mut Told) {
+    fn posts(&mut self, at: usize, miner: &mut Miner, recorded: &mut Recorded) {
         let (start, deadline) = miner.stock.calendar(self.height);
         let begin = start + deadline.cast_signed() * WINDOW;
         let when = mix(miner.stock.miner, begin.cast_unsigned());
@@ -90,22 +90,22 @@ impl Traffic {
                 false => Vec::new(),
             };
             let posted: Vec<_> = partitions.iter().map(|at| (*at, skipped(at))).collect();
-            miner.post(deadline, &posted, self.height, told);
+            miner.post(deadline, &posted, self.height, recorded);
             miner.stirred = true;
             self.sent.push(Sent::post(at, miner.stock.miner, deadline, &posted, self.height));
         }
     }
 
-    fn precommit(&mut self, at: usize, miner: &mut Miner, told: &mut Told) -> Option<Sent> {
+    fn precommit(&mut self, at: usize, miner: &mut Miner, recorded: &mut Recorded) -> Option<Sent> {
         let first = miner.next_number;
         let sectors: Vec<_> = (first..first + 1 + self.below(12))
             .map(|number| (number, miner.precommit(number, self.height)))
             .collect();
-        told.precommitted += sectors.len();
+        recorded.precommitted += sectors.len();
         Some(Sent::precommit(at, miner.stock.miner, &sectors, self.height))
     }
 
-    fn prove(&mut self, at: usize, miner: &mut Miner, told: &mut Told) -> Option<Sent> {
+    fn prove(&mut self, at: usize, miner: &mut Miner, recorded: &mut Recorded) -> Option<Sent> {
         let ripe = self.height - CHALLENGE_DELAY;
         let most = 1 + self.below(10) as usize;
         let ready = miner.precommitted.iter().filter(|(_, (epoch, _))| *epoch < ripe);
@@ -115,7 +115,7 @@ impl Traffic {
             return None;
         }
         miner.prove(&numbers, deadline, self.height);
-        told.onboarded += numbers.len();
+        recorded.onboarded += numbers.len();
         Some(Sent::prove(at, miner.stock.miner, &numbers))
     }
 
@@ -126,7 +126,13 @@ impl Traffic {
         self.busy.insert((at, deadline)).then_some(deadline)
     }
 
-    fn about_partition(&mut self, kind: u64, at: usize, miner: &mut Miner, told: &mut Told) -> Option<Sent> {
+    fn about_partition(
+        &mut self,
+        kind: u64,
+        at: usize,
+        miner: &mut Miner,
+        recorded: &mut Recorded,
+    ) -> Option<Sent> {
         let deadline = self.deadline(at, miner)?;
         let place = (deadline, self.below(miner.partition_count(deadline)));
         let partition = miner.partition(place.0, place.1);
@@ -134,23 +140,23 @@ impl Traffic {
         let some: Vec<u64> = partition.active().take(most).collect();
         let (id, height) = (miner.stock.miner, self.height);
         match kind {
-            48..52 => self.snap(at, miner, place, &partition, told),
+            48..52 => self.snap(at, miner, place, &partition, recorded),
             52..55 => {
                 let leaves =
                     some.iter().filter_map(|number| miner.sector(*number)).map(|of| of.expiration).max()?;
                 let to = leaves + PERIOD * (1 + self.below(300)).cast_signed();
                 miner.extend(place.0, place.1, &some, (height, to));
-                told.extended += some.len();
+                recorded.extended += some.len();
                 Some(Sent::extend(at, id, place, &some, to))
             }
             55 => {
                 (!some.is_empty()).then(|| miner.terminate(place.0, place.1, &some))?;
-                told.terminated += some.len();
+                recorded.terminated += some.len();
                 Some(Sent::places(at, id, 9, place, &some))
             }
             56 => {
                 (!some.is_empty()).then(|| miner.declare(place.0, place.1, &some, height))?;
-                told.faults += some.len();
+                recorded.faults += some.len();
                 Some(Sent::places(at, id, 10, place, &some))
             }
             _ => {
@@ -167,13 +173,13 @@ impl Traffic {
         miner: &mut Miner,
         place: (u64, u64),
         partition: &Partition,
-        told: &mut Told,
+        recorded: &mut Recorded,
     ) -> Option<Sent> {
         let empty = |number: &u64| miner.sector(*number).is_some_and(|sector| !sector.verified);
         let number = partition.active().find(empty)?;
         let sealed = snapped(&miner.sector(number)?);
         miner.snap(place.0, place.1, number, self.height);
-        told.snapped += 1;
+        recorded.snapped += 1;
         Some(Sent::snap(at, miner.stock.miner, place, (number, sealed)))
     }
 

@@ -1,30 +1,21 @@
-//! Chains with known truth, replayed. They lie outside the project; without them the tests that need them are
-//! skipped and say so.
+//! Chains with known truth, replayed. They are outside the repository; `outside` says what happens without them.
 #![allow(dead_code, unreachable_pub, clippy::unwrap_used)]
 
 pub mod days;
 pub mod forest;
+pub mod outside;
 pub mod truth;
 
 use std::collections::BTreeMap;
-use std::io::Write as _;
 use std::path::PathBuf;
 
 use chain::{Bytes, CarStore, Chain, Day, Epoch, MinerId, NoProgress};
 use ledger::{ChainPower, ChainPowers, Event, EventReader, MinerSummary, Power, Status};
 use serde_json::Value;
 
-/// A file of the chains with known truth; `None` with a printed reason where they are absent (on stderr itself: what
-/// passing tests print, the test runner keeps to itself).
+/// A file of the chains with known truth; `None` where it is absent.
 pub fn shared(name: &str) -> Option<PathBuf> {
-    let folder = std::env::var_os("SECTORSCOPE_SHARED")
-        .map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../../shared"), PathBuf::from);
-    let path = folder.join("data").join(name);
-    if path.exists() {
-        return Some(path);
-    }
-    let _ = writeln!(std::io::stderr(), "skipped: {} is not here", path.display());
-    None
+    outside::shared(&format!("data/{name}"))
 }
 
 /// The lines of a truth file.

@@ -95,7 +95,7 @@ pub struct State {
     pub period_start: i64,
     pub open_deadline: u64,
     /// Deadline and index of the partition.
-    pub seat: (u64, u64),
+    pub location: (u64, u64),
     /// Whether the partition's proof is in.
     pub posted: bool,
     pub sectors: Vec<Sector>,
@@ -136,7 +136,7 @@ pub struct Multisig {
 /// A message to the miner: method, parameters, what it returned.
 pub type Sent = (u64, Vec<u8>, Vec<u8>);
 
-/// Tells `differ` of a tipset at `height` that led from one state to the other. What it tells passes every check.
+/// The events that `differ` derives for a tipset at `height` between two states. They pass every check.
 pub fn events(differ: &mut Differ, before: &State, after: &State, height: i64, sent: &[Sent]) -> Vec<Event> {
     events_since(differ, before, after, (height - 1, height), sent)
 }
@@ -153,22 +153,22 @@ pub fn events_since(
         message: message((100, nonce), MINER.0, *method, params),
         receipt: Some(Receipt { exit_code: 0, returned: returned.clone() }),
     };
-    told_since(differ, before, after, heights, (0..).zip(sent).map(executed).collect())
+    derived_since(differ, before, after, heights, (0..).zip(sent).map(executed).collect())
 }
 
 /// As [`events`], of any messages.
-pub fn told(
+pub fn derived(
     differ: &mut Differ,
     before: &State,
     after: &State,
     height: i64,
     messages: Vec<ExecutedMessage>,
 ) -> Vec<Event> {
-    told_since(differ, before, after, (height - 1, height), messages)
+    derived_since(differ, before, after, (height - 1, height), messages)
 }
 
-/// As [`told`], of a tipset whose parent's height is the first of the two.
-pub fn told_since(
+/// As [`derived`], of a tipset whose parent's height is the first of the two.
+pub fn derived_since(
     differ: &mut Differ,
     before: &State,
     after: &State,
@@ -210,7 +210,7 @@ pub fn open(differ: &mut Differ, state: &State, height: i64) -> Vec<Event> {
     differ.open(&blocks, &root, Epoch(height)).unwrap()
 }
 
-/// A differ that goes on from a state, told the first activation of one sector.
+/// A differ that resumes at a state and knows the first activation of one sector.
 pub fn gone_on(state: &State, sector: u64, first: i64) -> Differ {
     let mut blocks = Blocks::default();
     let root = state.put(&mut blocks);
@@ -262,7 +262,7 @@ impl State {
         Cid::try_from(chain::Reader::new(&root).link().unwrap()).unwrap()
     }
 
-    /// An actor's code. It is told by the name that the CID spells, which works for every version, or by nothing.
+    /// An actor's code. It is recognised by the name that the CID spells, which works for every version, or not at all.
     fn code(&self, name: &str) -> Vec<u8> {
         let name = format!("fil/{}/{name}", self.actors);
         match self.unpublished {
@@ -323,11 +323,11 @@ impl State {
         let sectors = self.sectors.iter().map(|sector| (sector.number, self.sector(sector))).collect();
         let sectors = blocks.amt(self.actors, 5, &sectors);
         let partition = self.partition(blocks);
-        let posted: &[u64] = if self.posted { &[self.seat.1] } else { &[] };
-        let deadline = self.deadline(blocks, &BTreeMap::from([(self.seat.1, partition)]), posted);
+        let posted: &[u64] = if self.posted { &[self.location.1] } else { &[] };
+        let deadline = self.deadline(blocks, &BTreeMap::from([(self.location.1, partition)]), posted);
         let empty = self.deadline(blocks, &BTreeMap::new(), &[]);
         let deadlines: Vec<_> =
-            (0..48).map(|at| if at == self.seat.0 { deadline.clone() } else { empty.clone() }).collect();
+            (0..48).map(|at| if at == self.location.0 { deadline.clone() } else { empty.clone() }).collect();
         let deadlines = blocks.put(list(&[list(&deadlines)]));
         let (zero, early_terminations) = (bytes(&[]), set(&[]));
         let vesting = if self.actors >= 16 { NULL.to_vec() } else { none.clone() };
@@ -377,7 +377,7 @@ impl State {
             ..Self::default()
         };
         let partition = partition.partition(blocks);
-        blocks.amt(self.actors, 3, &BTreeMap::from([(self.seat.1, partition)]))
+        blocks.amt(self.actors, 3, &BTreeMap::from([(self.location.1, partition)]))
     }
 
     fn partition(&self, blocks: &mut Blocks) -> Vec<u8> {

@@ -1,4 +1,4 @@
-//! What was recorded when a chain was made, and how what is read from it is held against that.
+//! The truth recorded when a chain was made, and its comparison with what is read from the chain.
 
 use std::collections::BTreeMap;
 
@@ -51,7 +51,7 @@ fn day_sums_equal_the_truth(name: &str, events: &[Event], clock: Clock) {
             continue;
         }
         for (event, count) in line["counts"].as_object().unwrap() {
-            // `extended` also counts extensions that move no date, and the two ways to pre-commit are told apart
+            // `extended` also counts extensions that move no date, and the two ways to pre-commit are distinguished
             // by number there: what compares is compared.
             let kind = match event.as_str() {
                 "activated" => "onboard",

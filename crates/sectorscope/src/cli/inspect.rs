@@ -9,7 +9,7 @@ use super::{DataDir, epoch, rounds};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Car {
-    /// Tell form, roots, heights with state, network, actors version, and who is in the newest state
+    /// Show format, roots, heights with state, network, actors version, and the providers of the newest state
     #[command(after_help = "\
 Examples:
   sectorscope car info snapshot.car.zst

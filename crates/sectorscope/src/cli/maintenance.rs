@@ -31,10 +31,10 @@ Examples:
         #[command(flatten)]
         rounds: EmptyRounds,
         /// Close days again from this one on, YYYY-MM-DD, in the place of what is closed; days after the source's last
-        /// one are made anew from their own events
+        /// one are recomputed from their own events
         #[arg(long, value_name = "DAY")]
         from: Option<Day>,
-        /// With --from: give up closed days after the source's last one if the state they stand on has changed
+        /// With --from: drop closed days after the source's last one if the state that they start from has changed
         #[arg(long, requires = "from")]
         drop_later: bool,
         /// Leave a file for each day; `sectorscope compact` brings finished months together later
@@ -68,7 +68,7 @@ pub(crate) struct Reconcile {
     /// Only these providers, such as f01000
     #[arg(long = "miner", num_args = 1.., value_name = "MINER")]
     pub(crate) miners: Vec<MinerId>,
-    /// Reckon every day anew from its stored events, and follow every sector from event to event
+    /// Recompute every day from its stored events, and follow every sector from event to event
     #[arg(long)]
     pub(crate) deep: bool,
     /// How to print what does not close

@@ -7,7 +7,7 @@ mod serve;
 
 use std::path::PathBuf;
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use api::keys::KeyStore;
 use chain::Epoch;
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -28,7 +28,7 @@ pub(crate) use serve::{Keys, ListenOptions, RateLimit, Serve, Up};
 const EXAMPLES: &str = "\
 Examples:
   sectorscope up                                     read the bundled chain and serve it
-  sectorscope ingest car snapshot.car.zst            take in a snapshot
+  sectorscope ingest car snapshot.car.zst            ingest a snapshot
   sectorscope stats total --miner f01000             one provider's newest day
   sectorscope events --car snapshot.car.zst          what happened, straight from a chain
 
@@ -67,7 +67,7 @@ Examples:
   sectorscope up
   sectorscope up --data ./lake --listen 127.0.0.1:9000")]
     Up(Up),
-    /// Take in the finished days of a source
+    /// Ingest the finished days of a source
     #[command(after_help = "\
 Examples:
   sectorscope ingest car snapshot.car.zst
@@ -81,7 +81,7 @@ Examples:
   sectorscope keys create alice && sectorscope serve --listen 0.0.0.0:8470 -v --log-format json
   sectorscope serve --listen 0.0.0.0:8470 --public --address-rate 20/s")]
     Serve(Serve),
-    /// Say who may ask a server, for what, how often and until when
+    /// Manage API keys: scope, quota, expiry, usage
     #[command(
         subcommand,
         after_help = "\
@@ -150,7 +150,7 @@ Examples:
   sectorscope files
   sectorscope files --table sector_events --from 2026-09-01 --format json | jq -r '.files[].path'")]
     Files(Files),
-    /// Tell what is in the lake: closed days, gaps, sources, tables and their sizes, who is writing
+    /// Show what is in the lake: closed days, gaps, sources, tables and their sizes, the current writer
     #[command(after_help = "\
 Examples:
   sectorscope status
@@ -163,27 +163,28 @@ Examples:
   sectorscope explain total_sector_qap --miner f0110 --format json | jq -r '.contributions[].message'
   sectorscope columns                                        the columns there are")]
     Explain(Explain),
-    /// Say which numbers of the lake do not close; exits with 2 if any
+    /// Show which numbers of the lake do not reconcile; exits with 2 if any
     #[command(after_help = "\
-Every miner's day is held against the chain's own power and against the identities of docs/DEFINITIONS.md when it is closed.
-This prints what did not hold; --deep reckons every day anew from its events first, and follows each sector's story.
+When a day closes, each provider's row is compared with the chain's own power and with the identities of
+docs/DEFINITIONS.md. This prints the checks that failed; --deep first recomputes every day from its events, and follows
+each sector from event to event.
 
 Examples:
   sectorscope reconcile
   sectorscope reconcile --from 2026-09-01 --miner f0110 --format json
   sectorscope reconcile --deep")]
     Reconcile(Reconcile),
-    /// Bring the days of finished months into one file each, in both orders
+    /// Merge the days of finished months into one file each, in both orders
     #[command(after_help = "\
-Ingesting does so by itself. Readers notice nothing but that more days take less time.
+Ingesting does so by itself. Reading many days then takes less time; nothing else changes for readers.
 
 Examples:
   sectorscope compact --data ./lake")]
     Compact(Compact),
-    /// Remove files that the lake has no more
+    /// Delete files that the lake does not reference any more
     #[command(after_help = "\
-Closing days again and compaction take files out of the tables; they are kept for a while for those who still read an
-older version. Ingesting removes those older than a week by itself.
+Re-closing days and compaction replace files of the tables. Replaced files are kept for a while, for programs that still
+read an older version. Ingesting deletes those older than a week by itself.
 
 Examples:
   sectorscope vacuum
@@ -230,9 +231,13 @@ impl DataDir {
         }
     }
 
-    /// The lake's tables.
+    /// The lake's tables. Delta writes paths as addresses, which have no place for bytes that are not UTF-8.
     pub(crate) fn lake(&self) -> anyhow::Result<PathBuf> {
-        Ok(self.root()?.join("lake"))
+        let lake = self.root()?.join("lake");
+        if lake.to_str().is_none() {
+            bail!("the path of {} is not UTF-8; put the lake into another directory", lake.display());
+        }
+        Ok(lake)
     }
 
     /// The file of keys.

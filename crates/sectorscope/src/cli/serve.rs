@@ -122,7 +122,7 @@ Examples:
         #[command(flatten)]
         data: DataDir,
     },
-    /// Tell what a key was used for, by day
+    /// Show the usage of a key, by day
     #[command(after_help = "\
 Servers write their counts down every second.
 

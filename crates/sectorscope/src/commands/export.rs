@@ -91,23 +91,9 @@ impl OutputTarget {
         Ok(Self { path, shown, force })
     }
 
-    fn directory(&self) -> &Path {
-        match self.path.parent() {
-            Some(parent) if parent != Path::new("") => parent,
-            _ => Path::new("."),
-        }
-    }
-
     /// A file beside it that goes when it is dropped.
     fn begin(&self) -> anyhow::Result<NamedTempFile> {
-        let name = self.path.file_name().unwrap_or_default().to_string_lossy();
-        let mut builder = tempfile::Builder::new();
-        let prefix = format!(".{name}.");
-        builder.prefix(&prefix).suffix(".partial");
-        #[cfg(unix)]
-        builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
-        builder
-            .tempfile_in(self.directory())
+        output::partial_file(&self.path)
             .with_context(|| format!("{}: check that its directory is there and may be written", self.shown))
     }
 
@@ -121,7 +107,7 @@ impl OutputTarget {
                 partial.persist_noclobber(&self.path)?
             };
             // Only Unix has directories that can be opened and flushed.
-            if cfg!(unix) { File::open(self.directory())?.sync_all() } else { Ok(()) }
+            if cfg!(unix) { File::open(output::directory_of(&self.path))?.sync_all() } else { Ok(()) }
         };
         put().with_context(|| self.shown.clone())
     }

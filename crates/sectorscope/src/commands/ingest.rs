@@ -36,7 +36,7 @@ pub(crate) async fn run(arguments: Ingest) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Takes in snapshot files that came with the program and says in a sentence what that did.
+/// Ingests snapshot files that came with the program; a sentence that reports it.
 pub(crate) async fn cars(
     data: &DataDir,
     files: &[PathBuf],
@@ -48,7 +48,7 @@ pub(crate) async fn cars(
     Ok(summary(&report, last_closed))
 }
 
-/// Takes in snapshot files; what that did, and the last closed day. The chain is opened before the lake is, so that bad
+/// Ingests snapshot files; the report, and the last closed day. The chain is opened before the lake is, so that bad
 /// files leave no trace; `opened` is called with it.
 async fn ingest_cars(
     data: &DataDir,
@@ -87,7 +87,7 @@ struct IngestReport {
     closed: Option<[String; 2]>,
     events: u64,
     unfinished: String,
-    /// Days after those closed again whose rows were made anew, and those that were given up.
+    /// Days after those closed again whose rows were recomputed, and those that were dropped.
     later_kept: u64,
     later_dropped: u64,
     /// What closing days again has changed.

@@ -2,7 +2,7 @@
 
 use anyhow::{Context, bail};
 use api::keys::{DailyUsage, KeyStore, KeyUsage, StoredKey, Terms, UnreadableKey, digest, new_token};
-use chain::{Day, WallClock};
+use chain::{Day, UnixTime, WallClock};
 use serde::Serialize;
 
 use crate::cli::{DataDir, Keys, ReportFormat};
@@ -145,7 +145,8 @@ fn list(format: ReportFormat, data: &DataDir) -> anyhow::Result<()> {
         ("history", Align::Left),
         ("scope", Align::Left),
     ];
-    let timestamp = |at: Option<i64>, none: &str| at.map_or_else(|| none.to_owned(), human::timestamp);
+    let timestamp =
+        |at: Option<i64>| at.map_or_else(|| "never".to_owned(), |at| format!("{:#}", UnixTime(at)));
     output::table(
         &header,
         reports.iter().map(|key| {
@@ -153,8 +154,8 @@ fn list(format: ReportFormat, data: &DataDir) -> anyhow::Result<()> {
                 key.name.clone(),
                 key.state.to_owned(),
                 key.requests.to_string(),
-                timestamp(key.last_used_at, "never"),
-                timestamp(key.expires_at, "never"),
+                timestamp(key.last_used_at),
+                timestamp(key.expires_at),
                 key.quota(),
                 key.history(),
                 key.scope.clone().unwrap_or_else(|| "everything".to_owned()),
@@ -196,8 +197,7 @@ fn usage(name: &str, format: ReportFormat, data: &DataDir) -> anyhow::Result<()>
     if format == ReportFormat::Json {
         return output::json(&serde_json::json!({ "key": key, "days": days }));
     }
-    let resets =
-        key.quota_resets_at.map(|at| format!(", resets {}", human::timestamp(at))).unwrap_or_default();
+    let resets = key.quota_resets_at.map(|at| format!(", resets {:#}", UnixTime(at))).unwrap_or_default();
     output::print_line(format_args!("{name}: {}; quota {}{resets}\n", key.state, key.quota()));
     let header = [
         ("day", Align::Left),

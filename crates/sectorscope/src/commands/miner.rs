@@ -16,7 +16,7 @@ use crate::progress_bar::ProgressBars;
 
 /// Lines of expirations shown.
 const MAX_LINES: usize = 36;
-/// Epochs that are one line of expirations where no clock tells months.
+/// Epochs that are one line of expirations where no clock gives months.
 const EPOCHS_PER_LINE: i64 = 30 * chain::EPOCHS_PER_DAY;
 
 /// The report of a miner.
@@ -157,7 +157,7 @@ fn build_report(state: &StateAt<'_>, id: MinerId) -> chain::Result<Option<MinerR
     }))
 }
 
-/// Expirations by month, or by spans of epochs where no clock tells months.
+/// Expirations by month, or by spans of epochs where no clock gives months.
 fn expirations(portrait: &MinerSummary, clock: Option<Clock>) -> Vec<ExpirationReport> {
     let mut periods: BTreeMap<i64, (String, BTreeMap<Content, SectorTotals>)> = BTreeMap::new();
     for (epoch, by_content) in &portrait.expirations {

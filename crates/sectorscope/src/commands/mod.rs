@@ -20,10 +20,9 @@ pub(crate) mod up;
 
 use std::io::IsTerminal;
 use std::path::PathBuf;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, bail};
-use chain::Chain;
+use chain::{Chain, WallClock};
 
 /// Adds to an error the files that a chain was read from: errors within it name only blocks and heights.
 fn with_file_context<T, E>(result: Result<T, E>, files: &[PathBuf]) -> anyhow::Result<T>
@@ -35,8 +34,7 @@ where
 
 /// Says so if a chain's head is ahead of this machine's clock: either may be wrong.
 fn warn_if_ahead(chain: &Chain<'_>) {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).ok();
-    let ahead = now.and_then(|now| chain.seconds_ahead_of(i64::try_from(now.as_secs()).ok()?));
+    let ahead = chain.seconds_ahead_of(WallClock::default().unix_seconds());
     if let (Some(seconds), Some(head)) = (ahead, chain.tipsets().last()) {
         tracing::warn!(
             target: "sectorscope::clock",

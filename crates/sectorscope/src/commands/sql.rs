@@ -63,7 +63,7 @@ fn table(answer: &ResultPreview, most: usize) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// A row as it is shown. A plan, which the engine tells in many lines, has a row for each.
+/// A row as it is shown. A plan, which the engine prints in many lines, has a row for each.
 fn lines(answer: &ResultPreview, row: &[String]) -> Vec<Vec<String>> {
     let names: Vec<&str> = answer.columns.iter().map(|(name, _)| name.as_str()).collect();
     match (&names[..], row) {

@@ -63,7 +63,7 @@ impl<'s> StateAt<'s> {
         Some(self.chain.as_ref()?.tipsets().last()?.height)
     }
 
-    /// The chain's clock; a bare state tells no time.
+    /// The chain's clock; a bare state has no time.
     pub(crate) fn clock(&self) -> Option<Clock> {
         self.chain.as_ref().map(Chain::clock)
     }

@@ -1,6 +1,6 @@
 //! `sectorscope status`
 
-use chain::{Clock, Day};
+use chain::{Clock, Day, DayRange, UnixTime};
 use lake::{Gap, ReceiptSummary, SourceStatus, TableStatus};
 use ledger::Receipts;
 use serde::Serialize;
@@ -25,7 +25,7 @@ struct StatusReport {
     version: u64,
     layout: u64,
     program: &'static str,
-    closed: Option<DayRange>,
+    closed: Option<DaySpan>,
     history_since: Option<String>,
     receipts: ReceiptSummary,
     gaps: Vec<GapReport>,
@@ -35,11 +35,12 @@ struct StatusReport {
     bytes: u64,
 }
 
+/// A range of days as programs read it.
 #[derive(Serialize)]
-struct DayRange {
+struct DaySpan {
     first: String,
     last: String,
-    days: i64,
+    days: u64,
 }
 
 #[derive(Serialize)]
@@ -47,7 +48,7 @@ struct GapReport {
     first_epoch: i64,
     last_epoch: i64,
     /// First and last day; absent as long as the lake does not know its network.
-    days: Option<DayRange>,
+    days: Option<DaySpan>,
     source: String,
     reason: String,
     fill_by: String,
@@ -57,7 +58,7 @@ struct GapReport {
 struct SourceReport {
     source: String,
     network: String,
-    closed: DayRange,
+    closed: DaySpan,
     first_epoch: i64,
     last_epoch: i64,
     tipset_key: String,
@@ -76,10 +77,15 @@ struct TableReport {
     bytes: u64,
 }
 
-impl DayRange {
+impl DaySpan {
     fn of(first: Day, last: Day) -> Self {
-        let days = i64::from(last.unix_days()) - i64::from(first.unix_days()) + 1;
+        let days = DayRange::new(first, last).map_or(0, DayRange::len);
         Self { first: first.to_string(), last: last.to_string(), days }
+    }
+
+    /// `2022-10-01 to 2022-10-31`.
+    fn bounds(&self) -> String {
+        format!("{} to {}", self.first, self.last)
     }
 }
 
@@ -91,7 +97,7 @@ impl StatusReport {
             version: status.version,
             layout: status.layout,
             program: env!("CARGO_PKG_VERSION"),
-            closed: status.days.as_ref().map(|days| DayRange::of(*days.start(), *days.end())),
+            closed: status.days.as_ref().map(|days| DaySpan::of(*days.start(), *days.end())),
             history_since: status.history_since.map(|since| since.to_string()),
             receipts: status.receipts,
             gaps: status.gaps.iter().map(|gap| GapReport::of(gap, clock)).collect(),
@@ -109,7 +115,7 @@ impl GapReport {
         Self {
             first_epoch: first.0,
             last_epoch: last.0,
-            days: clock.map(|clock| DayRange::of(clock.day_of(first), clock.day_of(last))),
+            days: clock.map(|clock| DaySpan::of(clock.day_of(first), clock.day_of(last))),
             source: gap.source.clone(),
             reason: gap.reason.clone(),
             fill_by: format!(
@@ -124,14 +130,14 @@ impl SourceReport {
         Self {
             source: source.source.clone(),
             network: source.network.clone(),
-            closed: DayRange::of(*source.days.start(), *source.days.end()),
+            closed: DaySpan::of(*source.days.start(), *source.days.end()),
             first_epoch: source.epochs.start().0,
             last_epoch: source.epochs.end().0,
             tipset_key: source.tipset_key.clone(),
             state_root: source.state_root.clone(),
             version: source.version.clone(),
             receipts: source.receipts,
-            closed_at: source.closed_at.map(human::timestamp),
+            closed_at: source.closed_at.map(|at| format!("{:#}", UnixTime(at))),
         }
     }
 }
@@ -172,19 +178,26 @@ fn receipts(of: &ReceiptSummary) -> String {
 }
 
 fn table(report: &StatusReport) -> anyhow::Result<()> {
-    let span = |days: &DayRange| format!("{} to {} ({} days)", days.first, days.last, days.days);
+    output::table(&[("", Align::Left), ("", Align::Left)], overview(report))?;
+    output::print_line("");
+    print_sources(&report.sources)?;
+    output::print_line("");
+    print_tables(&report.tables)
+}
+
+/// What is known of the lake as a whole, and its gaps: lines of a name and a value.
+fn overview(report: &StatusReport) -> Vec<Vec<String>> {
+    let span = |days: &DaySpan| format!("{} ({} days)", days.bounds(), days.days);
     let line = |name: &str, value: String| vec![name.to_owned(), value];
+    let history = match (&report.history_since, &report.closed) {
+        (Some(since), _) => format!("since {since}"),
+        (None, Some(_)) => "since epoch 0".to_owned(),
+        (None, None) => String::new(),
+    };
     let mut lines = vec![
         line("lake", report.directory.clone()),
         line("closed", report.closed.as_ref().map_or_else(|| "no day yet".to_owned(), span)),
-        line(
-            "history",
-            match (&report.history_since, &report.closed) {
-                (Some(since), _) => format!("since {since}"),
-                (None, Some(_)) => "since epoch 0".to_owned(),
-                (None, None) => String::new(),
-            },
-        ),
+        line("history", history),
         line("receipts", report.closed.as_ref().map_or_else(String::new, |_| receipts(&report.receipts))),
         line("version", format!("{}, layout {}", report.version, report.layout)),
         line("size", human::bytes(report.bytes.into())),
@@ -198,34 +211,29 @@ fn table(report: &StatusReport) -> anyhow::Result<()> {
         lines.push(line("  shown by", format!("{}: {}", gap.source, gap.reason)));
         lines.push(line("  to fill", gap.fill_by.clone()));
     }
-    output::table(&[("", Align::Left), ("", Align::Left)], lines)?;
-    output::print_line("");
-    let header = [
-        ("source", Align::Left),
-        ("network", Align::Left),
-        ("days", Align::Left),
-        ("epochs", Align::Left),
-        ("by", Align::Left),
-        ("closed", Align::Left),
-        ("receipts", Align::Left),
-        ("last tipset", Align::Left),
-    ];
-    output::table(
-        &header,
-        report.sources.iter().map(|source| {
-            vec![
-                source.source.clone(),
-                source.network.clone(),
-                format!("{} to {}", source.closed.first, source.closed.last),
-                format!("{} to {}", source.first_epoch, source.last_epoch),
-                source.version.clone(),
-                source.closed_at.clone().unwrap_or_default(),
-                days(&source.receipts),
-                source.tipset_key.clone(),
-            ]
-        }),
-    )?;
-    output::print_line("");
+    lines
+}
+
+fn print_sources(sources: &[SourceReport]) -> anyhow::Result<()> {
+    let header = ["source", "network", "days", "epochs", "by", "closed", "receipts", "last tipset"]
+        .map(|name| (name, Align::Left));
+    let line = |source: &SourceReport| {
+        vec![
+            source.source.clone(),
+            source.network.clone(),
+            source.closed.bounds(),
+            format!("{} to {}", source.first_epoch, source.last_epoch),
+            source.version.clone(),
+            source.closed_at.clone().unwrap_or_default(),
+            days(&source.receipts),
+            source.tipset_key.clone(),
+        ]
+    };
+    output::table(&header, sources.iter().map(line))?;
+    Ok(())
+}
+
+fn print_tables(tables: &[TableReport]) -> anyhow::Result<()> {
     let header = [
         ("table", Align::Left),
         ("version", Align::Right),
@@ -233,17 +241,12 @@ fn table(report: &StatusReport) -> anyhow::Result<()> {
         ("rows", Align::Right),
         ("size", Align::Right),
     ];
-    output::table(
-        &header,
-        report.tables.iter().map(|table| {
-            vec![
-                table.table.to_owned(),
-                table.version.to_string(),
-                table.files.to_string(),
-                table.rows.to_string(),
-                human::bytes(table.bytes.into()),
-            ]
-        }),
-    )?;
+    let line = |table: &TableReport| {
+        let mut line = vec![table.table.to_owned()];
+        line.extend([table.version, table.files, table.rows].map(|number| number.to_string()));
+        line.push(human::bytes(table.bytes.into()));
+        line
+    };
+    output::table(&header, tables.iter().map(line))?;
     Ok(())
 }

@@ -1,10 +1,13 @@
 //! `sectorscope up`
 
-use std::fs;
+use std::io::{self, Write as _};
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
+use std::{fs, slice};
 
 use anyhow::Context;
+use chain::DayRange;
 use ingest::Options;
 use lake::{DayRows, Reader};
 use ledger::columns::column;
@@ -18,6 +21,9 @@ use crate::output::{self, Align};
 /// The bundled chain: see `samples/README.md`.
 const SAMPLE: &[u8] = include_bytes!("../../../../samples/long.car.zst");
 const SAMPLE_NAME: &str = "long.car.zst";
+
+/// While another process writes the lake, it is looked at again after this time.
+const RETRY_AFTER: Duration = Duration::from_millis(200);
 
 /// Columns of the table of the newest day, and their headings.
 const TABLE_COLUMNS: [(&str, &str); 7] = [
@@ -38,9 +44,7 @@ pub(crate) async fn run(arguments: Up) -> anyhow::Result<()> {
             "no lake in {} yet: reading the bundled sample chain",
             directory.display()
         ));
-        let sample = sample(&arguments.data)?;
-        let summary = cars(&arguments.data, &[sample], Options::default(), false).await?;
-        output::print_line(format_args!("{summary}"));
+        ingest_sample(&arguments.data).await?;
     }
     let reader = Arc::new(Reader::open(&directory).await?);
     print_greeting(&reader, &server).await?;
@@ -55,7 +59,30 @@ async fn has_days(data: &DataDir) -> anyhow::Result<bool> {
     }
 }
 
-/// Unpacks the bundled chain into the data directory.
+/// Ingests the bundled chain. If another process does so at this moment, waits for its days.
+async fn ingest_sample(data: &DataDir) -> anyhow::Result<()> {
+    let sample = sample(data)?;
+    loop {
+        match cars(data, slice::from_ref(&sample), Options::default(), false).await {
+            Ok(summary) => {
+                output::print_line(format_args!("{summary}"));
+                return Ok(());
+            }
+            Err(error) if is_other_writer(&error) => tokio::time::sleep(RETRY_AFTER).await,
+            Err(error) => return Err(error),
+        }
+        if has_days(data).await? {
+            return Ok(());
+        }
+    }
+}
+
+fn is_other_writer(error: &anyhow::Error) -> bool {
+    matches!(error.downcast_ref(), Some(lake::Error::OtherWriter { .. }))
+}
+
+/// Unpacks the bundled chain into the data directory. Each process unpacks into a file of its own and then renames it, so
+/// that several may do so at once.
 fn sample(data: &DataDir) -> anyhow::Result<PathBuf> {
     let directory = data.samples()?;
     let path = directory.join(SAMPLE_NAME);
@@ -63,9 +90,10 @@ fn sample(data: &DataDir) -> anyhow::Result<PathBuf> {
     if !there {
         let write = || {
             fs::create_dir_all(&directory)?;
-            let partial = path.with_extension("partial");
-            fs::write(&partial, SAMPLE)?;
-            fs::rename(&partial, &path)
+            let mut partial = output::partial_file(&path)?;
+            partial.write_all(SAMPLE)?;
+            partial.persist(&path)?;
+            Ok::<_, io::Error>(())
         };
         write().with_context(|| format!("cannot unpack the sample chain to {}", path.display()))?;
     }
@@ -87,7 +115,7 @@ async fn print_greeting(reader: &Reader, server: &BoundServer) -> anyhow::Result
     output::print_line(format_args!("  {base}/sector_duration?state_date={}", days.start()));
     output::print_line(format_args!(
         "\n{} closed days, {} to {newest}; the newest:\n",
-        i64::from(newest.unix_days()) - i64::from(days.start().unix_days()) + 1,
+        DayRange::new(*days.start(), newest).map_or(0, DayRange::len),
         days.start()
     ));
     print_day(&rows)?;

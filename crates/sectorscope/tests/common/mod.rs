@@ -5,11 +5,12 @@ pub(crate) mod car;
 pub(crate) mod data;
 pub(crate) mod http;
 pub(crate) mod ledger;
+#[path = "../../../ledger/tests/common/outside.rs"]
+pub(crate) mod outside;
 pub(crate) mod server;
 pub(crate) mod truth;
 
 use std::ffi::OsStr;
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
@@ -88,18 +89,6 @@ pub(crate) fn sample() -> PathBuf {
 /// Where the project's files lie.
 pub(crate) fn repository() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../..")
-}
-
-/// A file of the chains with known truth or of the specification; `None` with a printed reason where it is absent.
-pub(crate) fn shared(name: &str) -> Option<PathBuf> {
-    let folder =
-        std::env::var_os("SECTORSCOPE_SHARED").map_or_else(|| repository().join("../shared"), PathBuf::from);
-    let path = folder.join(name);
-    if path.exists() {
-        return Some(path);
-    }
-    let _ = writeln!(std::io::stderr(), "skipped: {} is not here", path.display());
-    None
 }
 
 /// The lines of a truth file.

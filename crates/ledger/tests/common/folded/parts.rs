@@ -332,7 +332,7 @@ pub fn message(
     ]))
 }
 
-/// A tipset's blocks: how they are told apart, and what they all say.
+/// A tipset's blocks: how they differ, and what they all say.
 pub struct Header<'a> {
     pub height: i64,
     /// Seconds by which its time is off.

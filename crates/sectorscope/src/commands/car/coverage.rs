@@ -39,7 +39,7 @@ struct MissingHeights {
 }
 
 impl StretchCoverage {
-    /// What a stretch has to tell; `None` if it has no tipset.
+    /// The coverage of a stretch; `None` if it has no tipset.
     pub(super) fn of(stretch: &ChainSegment<'_>) -> chain::Result<Option<Self>> {
         let ChainSegment { chain, missing: hole } = stretch;
         let clock = chain.clock();

@@ -254,6 +254,34 @@ impl UpgradeInfo {
 }
 
 fn print(info: &Info) -> anyhow::Result<()> {
+    print_files(&info.files)?;
+    print_chain(info);
+    print_actors(info);
+    let power = |text: &str| human::bytes(text.parse().unwrap_or_default());
+    output::print_line(format_args!(
+        "power    {} raw, {} quality-adjusted, committed by all of the network\n",
+        power(&info.committed.rbp),
+        power(&info.committed.qap)
+    ));
+    output::print_line(format_args!(
+        "{} storage providers, {} with sectors; in the newest whole state:\n",
+        info.providers,
+        info.miners.len()
+    ));
+    let header = ["miner", "in state", "live", "faulty", "unproven", "RBP", "QAP"]
+        .map(|name| (name, if name == "miner" { Align::Left } else { Align::Right }));
+    let lines = info.miners.iter().map(|miner| {
+        let mut line = vec![miner.miner.clone()];
+        line.extend([miner.in_state, miner.live, miner.faulty, miner.unproven].map(|n| n.to_string()));
+        line.extend([power(&miner.rbp), power(&miner.qap)]);
+        line
+    });
+    output::table(&header, lines)?;
+    Ok(())
+}
+
+/// The files, and the first of their roots.
+fn print_files(files: &[FileInfo]) -> anyhow::Result<()> {
     let header = [
         ("file", Align::Left),
         ("form", Align::Left),
@@ -261,20 +289,25 @@ fn print(info: &Info) -> anyhow::Result<()> {
         ("blocks", Align::Right),
         ("roots", Align::Right),
     ];
-    let lines = info.files.iter().map(|file| {
+    let lines = files.iter().map(|file| {
         let name = file.path.rsplit(std::path::MAIN_SEPARATOR).next().unwrap_or_default();
         let size = human::bytes(i128::from(file.bytes));
         vec![name.to_owned(), file.form.clone(), size, file.blocks.to_string(), file.roots.len().to_string()]
     });
     output::table(&header, lines)?;
     output::print_line("");
-    for (at, root) in info.files.iter().flat_map(|file| &file.roots).take(MAX_ROOTS).enumerate() {
+    for (at, root) in files.iter().flat_map(|file| &file.roots).take(MAX_ROOTS).enumerate() {
         output::print_line(format_args!("{:<8} {root}", if at == 0 { "roots" } else { "" }));
     }
-    let roots: usize = info.files.iter().map(|file| file.roots.len()).sum();
+    let roots: usize = files.iter().map(|file| file.roots.len()).sum();
     if roots > MAX_ROOTS {
         output::print_line(format_args!("{:<8} … and {} more", "", roots - MAX_ROOTS));
     }
+    Ok(())
+}
+
+/// The network, its upgrade, and the stretches of the chain.
+fn print_chain(info: &Info) {
     if let (Some(network), Some(genesis)) = (info.network, info.genesis) {
         output::print_line(format_args!("network  {network} (epoch 0 at unix time {genesis})"));
     }
@@ -293,6 +326,10 @@ fn print(info: &Info) -> anyhow::Result<()> {
     if let Some(height) = info.head_without_state {
         output::print_line(format_args!("head     height {height}, whose state is not in the files"));
     }
+}
+
+/// The actors version, beside the one that the network's table expects if they differ.
+fn print_actors(info: &Info) {
     let version =
         info.actors_version.map_or("no storage provider".to_owned(), |version| format!("v{version}"));
     let expected = info.upgrade.as_ref().and_then(|upgrade| upgrade.actors_version);
@@ -302,25 +339,4 @@ fn print(info: &Info) -> anyhow::Result<()> {
         )),
         None => output::print_line(format_args!("actors   {version}")),
     }
-    let bytes = |text: &str| human::bytes(text.parse().unwrap_or_default());
-    output::print_line(format_args!(
-        "power    {} raw, {} quality-adjusted, committed by all of the network\n",
-        bytes(&info.committed.rbp),
-        bytes(&info.committed.qap)
-    ));
-    output::print_line(format_args!(
-        "{} storage providers, {} with sectors; in the newest whole state:\n",
-        info.providers,
-        info.miners.len()
-    ));
-    let header = ["miner", "in state", "live", "faulty", "unproven", "RBP", "QAP"]
-        .map(|name| (name, if name == "miner" { Align::Left } else { Align::Right }));
-    let lines = info.miners.iter().map(|miner| {
-        let mut line = vec![miner.miner.clone()];
-        line.extend([miner.in_state, miner.live, miner.faulty, miner.unproven].map(|n| n.to_string()));
-        line.extend([bytes(&miner.rbp), bytes(&miner.qap)]);
-        line
-    });
-    output::table(&header, lines)?;
-    Ok(())
 }

@@ -1,8 +1,8 @@
-//! What a made chain did, for whoever reads it to be held against.
+//! What a made chain did, for comparison with what is read from it.
 
 /// Events by kind.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Told {
+pub struct Recorded {
     pub precommitted: usize,
     pub onboarded: usize,
     pub proven: usize,

@@ -1,4 +1,4 @@
-//! A miner with some sectors in deadline 0, written by hand, and in words what the differ makes of it.
+//! A miner with some sectors in deadline 0, written by hand, and the events that the differ derives, as text.
 #![allow(dead_code, unreachable_pub, clippy::unwrap_used)]
 
 use ledger::{Differ, Event};
@@ -48,19 +48,20 @@ pub fn terminated(state: &State, numbers: &[u64]) -> State {
     }
 }
 
-/// An event in words: what happened to which sector, and by which method, if a message did it.
+/// An event as text: what happened to which sector, and by which method, if a message did it.
 pub fn word(event: &Event) -> String {
     let cause = event.cause.map_or(String::new(), |cause| format!(" {cause}"));
     let method = event.message.as_ref().map_or(String::new(), |message| format!(" by {}", message.method));
     format!("{}{cause} {}{method}", event.kind, event.sector)
 }
 
-pub fn told(before: &State, after: &State, height: i64, sent: &[Sent]) -> Vec<String> {
+/// The events of a tipset at `height`, as text.
+pub fn derived(before: &State, after: &State, height: i64, sent: &[Sent]) -> Vec<String> {
     events(&mut Differ::new(), before, after, height, sent).iter().map(word).collect()
 }
 
 /// Over null rounds: heights of the parent and of the tipset.
-pub fn told_since(before: &State, after: &State, heights: (i64, i64), sent: &[Sent]) -> Vec<String> {
+pub fn derived_since(before: &State, after: &State, heights: (i64, i64), sent: &[Sent]) -> Vec<String> {
     events_since(&mut Differ::new(), before, after, heights, sent).iter().map(word).collect()
 }
 
