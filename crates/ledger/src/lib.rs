@@ -2,7 +2,8 @@
 //!
 //! [`Differ`] turns two states of the chain and the messages between them into [`Event`]s, [`EventReader`] does so for
 //! all tipsets of a chain on all cores, [`ChainPowers`] follows what the chain itself says of each miner's power, and the
-//! [`columns`] registry declares what each published number is, once. [`Row`] adds a miner's numbers up from its
+//! [`columns`] registry declares what each published number is, once, and [`fields`] each field of an event and of a
+//! reconciliation row. [`Row`] adds a miner's numbers up from its
 //! events, [`explain()`] takes one apart again, and [`identities`] and [`checks`] say what always holds.
 //! Everything here is pure: no I/O of its own, no clock, no async.
 
@@ -15,6 +16,7 @@ mod differ;
 mod event;
 mod event_reader;
 mod explain;
+pub mod fields;
 pub mod identities;
 mod miner_summary;
 mod opening;

@@ -17,7 +17,7 @@ use crate::delta::table::Table;
 use crate::delta::table_provider;
 use crate::error::{Error, Result};
 use crate::records::decoder;
-use crate::schema::{MINER_ID, STAT_DATE};
+use crate::schema::{MINER_ID, POSITION, STAT_DATE};
 use crate::storage::temp_dir;
 
 const ACTION: &str = "putting events in order by miner";
@@ -41,7 +41,7 @@ pub(crate) async fn each(
         .map_err(Error::query(ACTION))?;
     let table = table_provider::data_frame(events, files, SessionConfig::new(), runtime)?;
     let rows = async {
-        let order = [MINER_ID, STAT_DATE, "position"].map(|name| col(name).sort(true, false));
+        let order = [MINER_ID, STAT_DATE, POSITION].map(|name| col(name).sort(true, false));
         table.sort(order.to_vec())?.execute_stream().await
     };
     let mut rows = rows.await.map_err(Error::query(ACTION))?;

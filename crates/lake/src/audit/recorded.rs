@@ -2,13 +2,15 @@
 
 use std::path::Path;
 
-use chain::{ProgressSink, ProgressUnit};
+use chain::{Day, ProgressSink, ProgressUnit};
 use ledger::Anomaly;
+use ledger::fields::ReconciliationRow;
 
-use crate::audit::reconciliation_rows::ReconciliationRows;
+use crate::audit::reconciliation_rows;
 use crate::audit::report::{AuditReport, AuditScope, Finding, OnFinding};
 use crate::catalog::snapshot::Snapshot;
 use crate::error::Result;
+use crate::records::{decoder, field_decoder};
 use crate::schema::TableName;
 
 /// Looks through what was found when the days were closed.
@@ -27,32 +29,12 @@ pub async fn audit(
     let mut report = AuditReport::default();
     progress.begin("reconciling".to_owned(), days.len(), ProgressUnit::Days);
     for day in days.iter() {
-        let rows = table.day(day).await?;
-        let reconciled = ReconciliationRows::of(day, &rows)?;
-        for row in 0..rows.num_rows() {
-            let miner = reconciled.miner(row)?;
-            if !scope.has(miner) {
+        for row in &decoder::reconciliation(day, &table.day(day).await?)? {
+            if !scope.has(row.miner) {
                 continue;
             }
             report.miner_days += 1;
-            let failed = match reconciled.failed(row) {
-                Some(failed) => failed,
-                None => {
-                    report.by_claim_alone += 1;
-                    reconciled.failed_claims(row)
-                }
-            };
-            for name in failed {
-                let detail = reconciled.detail(&name, row);
-                let finding = Finding { day, miner, name, detail, anomaly: false };
-                report.note(&finding);
-                on_finding(finding);
-            }
-            for name in reconciled.anomalies(row) {
-                let Some(anomaly) = Anomaly::from_name(&name) else {
-                    return Err(reconciled.columns.damaged(format!("there is no anomaly {name}")));
-                };
-                let finding = reconciled.anomaly(miner, anomaly, row);
+            for finding in findings(day, row, &mut report)? {
                 report.note(&finding);
                 on_finding(finding);
             }
@@ -62,4 +44,25 @@ pub async fn audit(
     }
     progress.end();
     Ok(report)
+}
+
+/// What was found of a storage provider's day.
+fn findings(day: Day, row: &ReconciliationRow, report: &mut AuditReport) -> Result<Vec<Finding>> {
+    let failed = row.failed.clone().unwrap_or_else(|| {
+        report.by_claim_alone += 1;
+        reconciliation_rows::failed_claims(row)
+    });
+    let failing = |name: String| {
+        let detail = reconciliation_rows::detail(row, &name);
+        Finding { day, miner: row.miner, name, detail, anomaly: false }
+    };
+    let mut findings: Vec<Finding> = failed.into_iter().map(failing).collect();
+    for name in row.anomalies.iter().flatten() {
+        let Some(anomaly) = Anomaly::from_name(name) else {
+            let problem = format!("there is no anomaly {name}");
+            return Err(field_decoder::damaged(TableName::Reconciliation, day, &problem));
+        };
+        findings.push(reconciliation_rows::anomaly_finding(day, row, anomaly));
+    }
+    Ok(findings)
 }

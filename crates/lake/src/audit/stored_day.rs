@@ -6,12 +6,13 @@ use chain::{Day, MinerId};
 use datafusion::arrow::array::RecordBatch;
 use ledger::checks::{Failure, check_day};
 use ledger::columns::COLUMNS;
+use ledger::fields::ReconciliationRow;
 use ledger::{Anomaly, AnomalyHistory, AnomalySignals, Row, Tally, Value};
 
-use crate::audit::reconciliation_rows::ReconciliationRows;
+use crate::audit::reconciliation_rows;
 use crate::audit::report::Finding;
 use crate::catalog::snapshot::Snapshot;
-use crate::close::failures::{self, CheckInput};
+use crate::close::failures::{self, CheckInput, DayFindings};
 use crate::delta::table::Table;
 use crate::error::{Error, Result};
 use crate::records::decoder;
@@ -25,7 +26,7 @@ pub(crate) struct StoredDay {
     pub(crate) finished: FinishedDay,
     has_powers: bool,
     pub(crate) rows: DayRows,
-    reconciliation: RecordBatch,
+    reconciliation: Vec<ReconciliationRow>,
 }
 
 impl StoredDay {
@@ -34,7 +35,7 @@ impl StoredDay {
             let table: &Table = snapshot.require(name)?;
             table.day(day).await
         };
-        let reconciliation = rows(TableName::Reconciliation).await?;
+        let reconciliation = decoder::reconciliation(day, &rows(TableName::Reconciliation).await?)?;
         let powers = match decoder::powers(day, &reconciliation) {
             Ok(powers) => Some(powers),
             Err(Error::NoPartitionPower { .. }) => None,
@@ -65,7 +66,8 @@ impl StoredDay {
         tallies.into_iter().map(|(miner, tally)| Ok((miner, tally.close().map_err(too_large)?))).collect()
     }
 
-    /// Where stored rows differ from computed ones.
+    /// Where stored rows and findings differ from those that the events make, and what does not hold of either; and what
+    /// the day hands on to the next one.
     pub(crate) fn differences(
         &self,
         before: &BTreeMap<MinerId, Row>,
@@ -73,82 +75,98 @@ impl StoredDay {
         miners: &BTreeSet<MinerId>,
         carried: &AnomalyHistory,
     ) -> Result<(Vec<Finding>, AnomalyHistory)> {
-        let day = self.finished.day;
         let mut findings = Vec::new();
-        let mut note = |miner: MinerId, name: &str, detail: String| {
-            findings.push(Finding { day, miner, name: name.to_owned(), detail, anomaly: false });
-        };
         for miner in miners {
-            let stored = self.rows.find(*miner).and_then(|at| self.rows.row(at));
-            match (stored, computed.get(miner)) {
-                (Some(stored), Some(computed)) => {
-                    for ((column, stored), computed) in
-                        COLUMNS.iter().zip(stored.values()).zip(computed.values())
-                    {
-                        if !same(stored, computed) {
-                            note(*miner, column.name, format!("stored {stored}, from the events {computed}"));
-                        }
-                    }
-                }
-                (None, Some(_)) => note(*miner, "row", "there is no row, and events make one".to_owned()),
-                (Some(_), None) => note(*miner, "row", "there is a row, and no event makes one".to_owned()),
-                (None, None) => {}
-            }
+            self.row_differences(*miner, computed.get(miner), &mut findings);
         }
-        let mut anomalies = Vec::new();
-        let reconciled = ReconciliationRows::of(day, &self.reconciliation)?;
-        let failed = check_day(&self.finished.events, self.finished.epochs());
         let seen = AnomalySignals::of(&self.finished.events);
-        let input = CheckInput { finished: &self.finished, seen: &seen, carried };
-        let now = if self.has_powers {
-            input.findings_of_rows(failed, before, computed)
-        } else {
-            failures::DayFindings {
-                failures: failures::event_failures(failed),
-                ..failures::DayFindings::default()
-            }
-        };
-        for row in 0..self.reconciliation.num_rows() {
-            let miner = reconciled.miner(row)?;
-            if !miners.contains(&miner) {
-                continue;
-            }
-            let kept = reconciled.failed(row);
-            let stored: BTreeSet<String> = kept.iter().flatten().cloned().collect();
-            let failing: BTreeMap<String, &Option<Failure>> = now
-                .failures
-                .get(&miner)
-                .into_iter()
-                .flatten()
-                .map(|(name, how)| ((*name).to_owned(), how))
-                .collect();
-            for name in stored.iter().chain(failing.keys().filter(|name| !stored.contains(*name))) {
-                let said = match (stored.contains(name), failing.contains_key(name)) {
-                    (true, false) => " (stored as failing; from the events it holds)",
-                    (false, true) if kept.is_some() => " (stored as holding; from the events it fails)",
-                    _ => "",
-                };
-                let detail = match failing.get(name) {
-                    Some(Some(failure)) => failure.to_string(),
-                    _ => reconciled.detail(name, row),
-                };
-                note(miner, name, format!("{detail}{said}"));
-            }
-            let stored = reconciled.anomalies(row);
-            let now = now.anomalous.get(&miner).map(|of| of.anomaly);
-            match (&stored[..], now) {
+        let now = self.computed_findings(before, computed, &seen, carried);
+        let mut anomalies = Vec::new();
+        for row in self.reconciliation.iter().filter(|row| miners.contains(&row.miner)) {
+            self.failure_differences(row, now.failures.get(&row.miner), &mut findings);
+            let anomaly = now.anomalous.get(&row.miner).map(|of| of.anomaly);
+            let stored = row.anomalies.as_deref().unwrap_or_default();
+            match (stored, anomaly) {
                 ([], None) => {}
                 ([stored], Some(now)) if stored == now.name() => {
-                    anomalies.push(reconciled.anomaly(miner, now, row));
+                    anomalies.push(reconciliation_rows::anomaly_finding(self.finished.day, row, now));
                 }
                 (stored, now) => {
                     let (stored, now) = (stored.join(","), now.map_or("none", Anomaly::name));
-                    note(miner, ANOMALIES, format!("stored {stored:?}, from the events {now}"));
+                    let detail = format!("stored {stored:?}, from the events {now}");
+                    findings.push(self.finding(row.miner, ANOMALIES, detail));
                 }
             }
         }
         findings.extend(anomalies);
         Ok((findings, AnomalyHistory::from(now.anomalous, seen)))
+    }
+
+    /// Where a storage provider's stored row differs from the computed one.
+    fn row_differences(&self, miner: MinerId, computed: Option<&Row>, findings: &mut Vec<Finding>) {
+        let stored = self.rows.find(miner).and_then(|at| self.rows.row(at));
+        let detail = match (stored, computed) {
+            (Some(stored), Some(computed)) => {
+                for ((column, stored), computed) in COLUMNS.iter().zip(stored.values()).zip(computed.values())
+                {
+                    if !same(stored, computed) {
+                        let detail = format!("stored {stored}, from the events {computed}");
+                        findings.push(self.finding(miner, column.name, detail));
+                    }
+                }
+                return;
+            }
+            (None, Some(_)) => "there is no row, and events make one",
+            (Some(_), None) => "there is a row, and no event makes one",
+            (None, None) => return,
+        };
+        findings.push(self.finding(miner, "row", detail.to_owned()));
+    }
+
+    /// What does not hold of the day, by its events and the computed rows.
+    fn computed_findings(
+        &self,
+        before: &BTreeMap<MinerId, Row>,
+        computed: &BTreeMap<MinerId, Row>,
+        seen: &AnomalySignals,
+        carried: &AnomalyHistory,
+    ) -> DayFindings {
+        let failed = check_day(&self.finished.events, self.finished.epochs());
+        if self.has_powers {
+            CheckInput { finished: &self.finished, seen, carried }.findings_of_rows(failed, before, computed)
+        } else {
+            DayFindings { failures: failures::event_failures(failed), ..DayFindings::default() }
+        }
+    }
+
+    /// What does not hold of a storage provider's day, by its stored row of the reconciliation or by what fails `now`.
+    fn failure_differences(
+        &self,
+        row: &ReconciliationRow,
+        now: Option<&BTreeMap<&'static str, Option<Failure>>>,
+        findings: &mut Vec<Finding>,
+    ) {
+        let stored: BTreeSet<&str> = row.failed.iter().flatten().map(String::as_str).collect();
+        let failing: BTreeMap<&str, &Option<Failure>> =
+            now.into_iter().flatten().map(|(name, how)| (*name, how)).collect();
+        let only_failing = failing.keys().filter(|name| !stored.contains(*name));
+        for name in stored.iter().chain(only_failing) {
+            let said = match (stored.contains(name), failing.contains_key(name)) {
+                (true, false) => " (stored as failing; from the events it holds)",
+                (false, true) if row.failed.is_some() => " (stored as holding; from the events it fails)",
+                _ => "",
+            };
+            let detail = match failing.get(name) {
+                Some(Some(failure)) => failure.to_string(),
+                _ => reconciliation_rows::detail(row, name),
+            };
+            findings.push(self.finding(row.miner, name, format!("{detail}{said}")));
+        }
+    }
+
+    /// Something of a storage provider's day that does not hold.
+    fn finding(&self, miner: MinerId, name: &str, detail: String) -> Finding {
+        Finding { day: self.finished.day, miner, name: name.to_owned(), detail, anomaly: false }
     }
 }
 

@@ -10,10 +10,11 @@ use datafusion::parquet::arrow::ArrowWriter;
 use datafusion::parquet::basic::{Compression, Encoding, ZstdLevel};
 use datafusion::parquet::errors::ParquetError;
 use datafusion::parquet::file::properties::{EnabledStatistics, WriterProperties, WriterPropertiesBuilder};
+use ledger::fields::{EVENT_FIELDS, FieldValue};
 
 use crate::data_files::data_file::DataFile;
 use crate::error::{Error, Result};
-use crate::schema::{MINER_ID, STAT_DATE, TableName};
+use crate::schema::{MINER_ID, POSITION, STAT_DATE, TableName};
 use crate::storage::disk::{Disk, NewFile};
 use crate::storage::file_names::FileName;
 
@@ -193,14 +194,16 @@ fn paged(of: WriterPropertiesBuilder, rows_in_page: usize) -> WriterPropertiesBu
 
 /// How a large file of events is written.
 fn events(mut of: WriterPropertiesBuilder) -> WriterPropertiesBuilder {
-    // Nearly every value differs from all others, and less from its neighbours.
-    for column in ["position", "epoch", "sector", "activation", "expiration_before", "expiration_after"] {
-        of = of
-            .set_column_dictionary_enabled(column.into(), false)
-            .set_column_encoding(column.into(), Encoding::DELTA_BINARY_PACKED);
+    // Nearly every position, sector and epoch differs from all others, and less from its neighbours.
+    for field in EVENT_FIELDS {
+        if let FieldValue::Position | FieldValue::Sector(_) | FieldValue::Epoch(_) = field.value {
+            of = of
+                .set_column_dictionary_enabled(field.name.into(), false)
+                .set_column_encoding(field.name.into(), Encoding::DELTA_BINARY_PACKED);
+        }
     }
     // Bounds of what rows are looked up by. Rows lie by miner and sector, so a page has nearly any value of the others.
-    [STAT_DATE, MINER_ID, "sector", "epoch", "position"]
+    [STAT_DATE, MINER_ID, "sector", "epoch", POSITION]
         .into_iter()
         .fold(of.set_statistics_enabled(EnabledStatistics::None), |of, column| {
             of.set_column_statistics_enabled(column.into(), EnabledStatistics::Page)

@@ -111,7 +111,8 @@ impl Iterator for EncodedChunks {
 mod tests {
     use std::sync::Arc;
 
-    use crate::formats::row_set::{Cell, ColumnSpec, ColumnType};
+    use crate::formats::column_spec::{ColumnSpec, ColumnType};
+    use crate::formats::row_set::Cell;
 
     use super::*;
 

@@ -15,6 +15,7 @@ use datafusion::logical_expr::{ColumnarValue, ScalarUDF, Volatility, create_udf}
 use datafusion::prelude::{DataFrame, SessionConfig, coalesce, ident, lit};
 use datafusion::scalar::ScalarValue;
 use ledger::columns::Endpoint;
+use ledger::fields::{EVENT_FIELDS, FieldValue};
 use strum::IntoStaticStr;
 
 use crate::catalog::manifest::Manifest;
@@ -22,7 +23,7 @@ use crate::catalog::receipts::ReceiptIndex;
 use crate::delta::table_provider;
 use crate::error::{Error, Result};
 use crate::formats::format::{self, OutputFormat};
-use crate::schema::{MINER_ID, STAT_DATE, TableName, UNCERTAIN};
+use crate::schema::{MINER_ID, STAT_DATE, TableName};
 
 /// The column that every export can have beside those of its table: how the outcomes of the day's messages are known.
 const RECEIPTS: &str = "receipts";
@@ -147,13 +148,18 @@ impl Export {
             }
             RECEIPTS => self.receipts.call(vec![ident(STAT_DATE)]).alias(RECEIPTS),
             // A number in the lake, whose tables hold nothing that is true or false.
-            UNCERTAIN if !format.is_binary() => {
-                coalesce(vec![ident(UNCERTAIN), lit(0_i64)]).not_eq(lit(0_i64)).alias(UNCERTAIN)
+            name if is_flag(name) && !format.is_binary() => {
+                coalesce(vec![ident(name), lit(0_i64)]).not_eq(lit(0_i64)).alias(name)
             }
             name => ident(name),
         };
         self.frame.select(self.columns.iter().map(spelled).collect::<Vec<_>>())?.execute_stream().await
     }
+}
+
+/// Whether it is the name of an event's flag.
+fn is_flag(name: &str) -> bool {
+    EVENT_FIELDS.iter().any(|field| field.name == name && matches!(field.value, FieldValue::Flag(_)))
 }
 
 fn export_error(error: DataFusionError) -> Error {

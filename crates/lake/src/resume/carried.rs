@@ -4,17 +4,18 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use chain::{Bytes, Day, MinerId};
-use datafusion::arrow::array::{Array, RecordBatch};
+use datafusion::arrow::array::RecordBatch;
 use datafusion::common::ScalarValue;
 use datafusion::prelude::{Expr, SessionConfig, col, lit};
+use ledger::fields::ReconciliationRow;
 use ledger::{Anomaly, AnomalyHistory, AnomalySignals, Kind, MinerAnomaly, Power};
 
 use crate::data_files::reader::conform_to_table;
 use crate::delta::table::Table;
 use crate::delta::table_provider;
 use crate::error::{Error, Result};
-use crate::records::decoder::{self, TypedColumns};
-use crate::schema::{ANOMALIES, MINER_ID, STAT_DATE, TableName};
+use crate::records::decoder;
+use crate::schema::{STAT_DATE, TableName};
 
 const ACTION: &str = "looking up what was snapped";
 
@@ -25,16 +26,14 @@ pub(crate) async fn read(day: Day, reconciled: &RecordBatch, events: &Table) -> 
 
 /// The anomalies in a day's rows of `reconciliation`, with how far the claims are off.
 pub(crate) fn anomalous(day: Day, reconciled: &RecordBatch) -> Result<BTreeMap<MinerId, MinerAnomaly>> {
-    let of = TypedColumns { table: TableName::Reconciliation, day, rows: reconciled };
-    let (miner, names) = (of.integers(MINER_ID)?, of.texts(ANOMALIES)?);
-    let (rbp, qap) = (of.wides("difference_rbp")?, of.wides("difference_qap")?);
-    let read = |row: usize| {
-        let anomaly = names.is_valid(row).then(|| Anomaly::from_name(names.value(row)))??;
-        let off = |difference: i128| Bytes(difference.saturating_abs());
-        let off = Power { rbp: off(rbp.value(row)), qap: off(qap.value(row)) };
-        Some((MinerId(u64::try_from(miner.value(row)).ok()?), MinerAnomaly { anomaly, off }))
+    let anomalous = |row: ReconciliationRow| {
+        let [name]: [String; 1] = row.anomalies?.try_into().ok()?;
+        let off = |difference: Bytes| Bytes(difference.0.saturating_abs());
+        let difference = row.difference.power()?;
+        let off = Power { rbp: off(difference.rbp), qap: off(difference.qap) };
+        Some((row.miner, MinerAnomaly { anomaly: Anomaly::from_name(&name)?, off }))
     };
-    Ok((0..reconciled.num_rows()).filter_map(read).collect())
+    Ok(decoder::reconciliation(day, reconciled)?.into_iter().filter_map(anomalous).collect())
 }
 
 /// The day's snaps.

@@ -11,17 +11,19 @@ use crate::schema::MAX_DECIMAL;
 pub(crate) struct RangeCheck(pub(crate) Day);
 
 impl RangeCheck {
-    /// A 64-bit integer.
-    pub(crate) fn integer(self, what: &str, value: u64) -> Result<i64> {
-        i64::try_from(value).map_err(|_| self.too_large(what, value, "a 64-bit integer"))
+    /// 64-bit integers, of which `what` says what they are.
+    pub(crate) fn integers(self, what: impl Fn() -> String, values: Vec<u64>) -> Result<Vec<i64>> {
+        let integer =
+            |value| i64::try_from(value).map_err(|_| self.too_large(&what(), value, "a 64-bit integer"));
+        values.into_iter().map(integer).collect()
     }
 
-    /// An integer of 38 decimal digits.
-    pub(crate) fn wide(self, what: &str, value: i128) -> Result<i128> {
-        if (-MAX_DECIMAL..=MAX_DECIMAL).contains(&value) {
-            Ok(value)
-        } else {
-            Err(self.too_large(what, value, "38 decimal digits"))
+    /// Integers of 38 decimal digits, of which `what` says what they are.
+    pub(crate) fn wides(self, what: impl FnOnce() -> String, values: &[i128]) -> Result<()> {
+        let too_large = |value: &&i128| !(-MAX_DECIMAL..=MAX_DECIMAL).contains(*value);
+        match values.iter().find(too_large) {
+            None => Ok(()),
+            Some(value) => Err(self.too_large(&what(), value, "38 decimal digits")),
         }
     }
 

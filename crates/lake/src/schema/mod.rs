@@ -1,5 +1,6 @@
 //! The tables and their columns. Delta has no unsigned types and other programs read the files as they are,
-//! so there are only five types; rows' columns come from the column registry.
+//! so there are only five types. Rows' columns come from the column registry, those of events and of the reconciliation
+//! from their declared fields.
 
 pub(crate) mod checked;
 
@@ -9,6 +10,7 @@ use datafusion::arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use datafusion::common::ScalarValue;
 use deltalake::kernel::{DataType as DeltaType, StructField};
 use ledger::columns::{COLUMNS, Storage};
+use ledger::fields::{self, EVENT_FIELDS, FieldValue, RECONCILIATION_FIELDS, Record, in_table_order};
 use strum::{EnumString, IntoStaticStr};
 
 /// Name of the day's column in every table.
@@ -17,10 +19,8 @@ pub(crate) const STAT_DATE: &str = "stat_date";
 pub(crate) const MINER_ID: &str = "miner_id";
 /// Name of the column of `progress` with the day from which on events are known.
 pub(crate) const HISTORY_SINCE: &str = "history_since";
-/// Name of the events' column with the mark of the uncertain ones: 1 or 0.
-pub(crate) const UNCERTAIN: &str = "uncertain";
-/// Name of the reconciliation's column that names the identities and checks that do not hold, joined by commas.
-pub(crate) const FAILED: &str = "failed";
+/// Name of the events' column with their places among those of their day, in the order of execution.
+pub(crate) const POSITION: &str = "position";
 /// Name of the reconciliation's column that names the chain's own anomalies, joined by commas.
 pub(crate) const ANOMALIES: &str = "anomalies";
 /// Decimal digits of wide integers.
@@ -78,9 +78,9 @@ impl TableName {
 
     /// The table's columns.
     pub(crate) fn schema(self) -> SchemaRef {
-        static EVENTS: LazyLock<SchemaRef> = LazyLock::new(|| arrow(&events()));
+        static EVENTS: LazyLock<SchemaRef> = LazyLock::new(|| arrow(&fields(EVENT_FIELDS)));
         static ROWS: LazyLock<SchemaRef> = LazyLock::new(|| arrow(&rows()));
-        static RECONCILIATION: LazyLock<SchemaRef> = LazyLock::new(|| arrow(&reconciliation()));
+        static RECONCILIATION: LazyLock<SchemaRef> = LazyLock::new(|| arrow(&fields(RECONCILIATION_FIELDS)));
         static PROGRESS: LazyLock<SchemaRef> = LazyLock::new(|| arrow(&progress()));
         let schema = match self {
             Self::Events => &EVENTS,
@@ -112,37 +112,24 @@ fn arrow(fields: &[Field]) -> SchemaRef {
     Arc::new(Schema::new(fields.to_vec()))
 }
 
-/// In the order in which `events::Columns` fills them.
-fn events() -> Vec<Field> {
-    vec![
-        date(),
-        integer("position"),
-        integer("epoch"),
-        integer(MINER_ID),
-        integer("sector"),
-        text("kind"),
-        text("cause").with_nullable(true),
-        wide("sector_size"),
-        wide("qap_before").with_nullable(true),
-        wide("qap_after").with_nullable(true),
-        integer("activation").with_nullable(true),
-        integer("expiration_before").with_nullable(true),
-        integer("expiration_after").with_nullable(true),
-        text("status_before"),
-        text("status_after"),
-        text("message").with_nullable(true),
-        integer("method").with_nullable(true),
-        integer("message_sectors").with_nullable(true),
-        // Since layout 3.
-        text("content_before").with_nullable(true),
-        text("content_after").with_nullable(true),
-        wide("pledge_before").with_nullable(true),
-        wide("pledge_after").with_nullable(true),
-        // Since layout 4.
-        integer(UNCERTAIN).with_nullable(true),
-        wide("daily_fee_before").with_nullable(true),
-        wide("daily_fee_after").with_nullable(true),
-    ]
+/// The columns of declared fields.
+fn fields<R: Record>(fields: &'static [fields::Field<R>]) -> Vec<Field> {
+    let column = |field: &fields::Field<R>| {
+        let column = match field.value {
+            FieldValue::Day => date(),
+            FieldValue::Position
+            | FieldValue::Miner(_)
+            | FieldValue::Sector(_)
+            | FieldValue::Number(_)
+            | FieldValue::Sectors(_)
+            | FieldValue::Epoch(_)
+            | FieldValue::Flag(_) => integer(field.name),
+            FieldValue::Bytes(_) | FieldValue::AttoFil(_) => wide(field.name),
+            FieldValue::Name(_) | FieldValue::Names(_) | FieldValue::Message(_) => text(field.name),
+        };
+        column.with_nullable(field.nullable)
+    };
+    in_table_order(fields).into_iter().map(column).collect()
 }
 
 /// Columns of the registry that lakes of layout 3 lack. A column can be added to a table only
@@ -177,32 +164,6 @@ pub(crate) fn default_value(field: &Field) -> Option<ScalarValue> {
         DataType::Int64 => ScalarValue::Int64(Some(0)),
         _ => ScalarValue::Decimal128(Some(0), DIGITS, 0),
     })
-}
-
-/// Columns of both powers, `{of}_rbp` and `{of}_qap`.
-fn powers(of: &[&str]) -> impl Iterator<Item = Field> {
-    of.iter().flat_map(|of| ["rbp", "qap"].map(|power| wide(&format!("{of}_{power}"))))
-}
-
-/// In the order in which `reconciliation::batch` fills them. Lakes of layout 1 had the claims alone, so that the rest
-/// of their rows is unknown.
-fn reconciliation() -> Vec<Field> {
-    let since_layout_2 = powers(&[
-        "ledger_live",
-        "chain_live",
-        "ledger_faulty",
-        "chain_faulty",
-        "ledger_unproven",
-        "chain_unproven",
-    ]);
-    [date(), integer(MINER_ID)]
-        .into_iter()
-        .chain(powers(&["ledger_active", "claim", "difference"]))
-        .chain(since_layout_2.map(|field| field.with_nullable(true)))
-        .chain([text(FAILED).with_nullable(true)])
-        // Since layout 4.
-        .chain([text(ANOMALIES).with_nullable(true)])
-        .collect()
 }
 
 /// In the order in which `progress::batch` fills them.
@@ -258,6 +219,70 @@ mod tests {
             assert_eq!(fields.first().map(|field| field.name().as_str()), Some(STAT_DATE));
             assert_eq!(fields.len(), table.schema().fields().len());
         }
+    }
+
+    /// A table's columns, a line each: name, type, and whether values may be absent.
+    fn rendered(table: TableName) -> Vec<String> {
+        let schema = table.schema();
+        let line = |field: &Arc<Field>| {
+            let null = if field.is_nullable() { " or null" } else { "" };
+            format!("{}: {}{null}", field.name(), field.data_type())
+        };
+        schema.fields().iter().map(line).collect()
+    }
+
+    #[test]
+    fn the_columns_of_events_are_those_that_lakes_have() {
+        let columns = [
+            "stat_date: Date32",
+            "position: Int64",
+            "epoch: Int64",
+            "miner_id: Int64",
+            "sector: Int64",
+            "kind: Utf8",
+            "cause: Utf8 or null",
+            "sector_size: Decimal128(38, 0)",
+            "qap_before: Decimal128(38, 0) or null",
+            "qap_after: Decimal128(38, 0) or null",
+            "activation: Int64 or null",
+            "expiration_before: Int64 or null",
+            "expiration_after: Int64 or null",
+            "status_before: Utf8",
+            "status_after: Utf8",
+            "message: Utf8 or null",
+            "method: Int64 or null",
+            "message_sectors: Int64 or null",
+            "content_before: Utf8 or null",
+            "content_after: Utf8 or null",
+            "pledge_before: Decimal128(38, 0) or null",
+            "pledge_after: Decimal128(38, 0) or null",
+            "uncertain: Int64 or null",
+            "daily_fee_before: Decimal128(38, 0) or null",
+            "daily_fee_after: Decimal128(38, 0) or null",
+        ];
+        assert_eq!(rendered(TableName::Events), columns);
+        assert!(TableName::Events.schema().metadata().is_empty());
+    }
+
+    #[test]
+    fn the_columns_of_the_reconciliation_are_those_that_lakes_have() {
+        let power = |of: &str, null: &str| {
+            ["rbp", "qap"].map(|power| format!("{of}_{power}: Decimal128(38, 0){null}"))
+        };
+        let mut columns = vec!["stat_date: Date32".to_owned(), "miner_id: Int64".to_owned()];
+        columns.extend(["ledger_active", "claim", "difference"].iter().flat_map(|of| power(of, "")));
+        let since_layout_2 = [
+            "ledger_live",
+            "chain_live",
+            "ledger_faulty",
+            "chain_faulty",
+            "ledger_unproven",
+            "chain_unproven",
+        ];
+        columns.extend(since_layout_2.iter().flat_map(|of| power(of, " or null")));
+        columns.extend(["failed: Utf8 or null".to_owned(), "anomalies: Utf8 or null".to_owned()]);
+        assert_eq!(rendered(TableName::Reconciliation), columns);
+        assert!(TableName::Reconciliation.schema().metadata().is_empty());
     }
 
     #[test]

@@ -131,37 +131,50 @@ fn full_quality(event: &Event) -> Option<Bytes> {
 
 /// Why the kind does not fit the rest of the event.
 pub(super) fn misfit(event: &Event) -> Option<&'static str> {
-    use Cause::{Active, Batch, Declared, Disputed, Extension, Genesis, Migration, Missed, NonInteractive};
-    use Cause::{OnTime, Other, Passive, Replaced, Single, Skipped};
-    let (before, after) = (event.status_before, event.status_after);
-    let (was, is) = (before != Status::None, after != Status::None);
-    let same_dates = event.expiration_before == event.expiration_after;
-    let same_terms = same_dates && event.qap_before == event.qap_after;
-    let method = event.message.as_ref().map(|message| message.method);
-    // A call that no message explains shows none.
-    let by = |methods: &[u64]| method.is_none_or(|method| methods.contains(&method));
-    let sent_by = |of: u64| method == Some(of);
-    let cron = method.is_none();
+    if !has_terms(event) {
+        return Some("terms without a sector, or a sector without terms");
+    }
+    if !fits_statuses(event) {
+        return Some("where it stood and stands, and its terms, do not fit the kind");
+    }
+    (!fits_cause(event)).then_some("its cause does not fit the kind, or its method the cause")
+}
 
+/// Whether the sector was and is live.
+fn lives(event: &Event) -> (bool, bool) {
+    (event.status_before != Status::None, event.status_after != Status::None)
+}
+
+fn keeps_dates(event: &Event) -> bool {
+    event.expiration_before == event.expiration_after
+}
+
+/// Whether the event has QAP and expiration exactly where there is a sector or a pre-commit, and an activation of a sector
+/// alone.
+fn has_terms(event: &Event) -> bool {
     let committed = matches!(event.kind, Kind::Precommit | Kind::PrecommitExpired);
     let (knew, knows) = match event.kind {
         Kind::Precommit => (false, true),
         Kind::PrecommitExpired => (true, false),
-        _ => (was, is),
+        _ => lives(event),
     };
     let terms = |known, qap: Option<Bytes>, expiration: Option<Epoch>| {
         (qap.is_some(), expiration.is_some()) == (known, known)
     };
-    if !terms(knew, event.qap_before, event.expiration_before)
-        || !terms(knows, event.qap_after, event.expiration_after)
-        || event.activation.is_none() != committed
-    {
-        return Some("terms without a sector, or a sector without terms");
-    }
+    terms(knew, event.qap_before, event.expiration_before)
+        && terms(knows, event.qap_after, event.expiration_after)
+        && event.activation.is_none() == committed
+}
 
-    let stands = match event.kind {
+/// Whether the kind fits where the sector stood and stands, and what changed in its terms.
+fn fits_statuses(event: &Event) -> bool {
+    let (before, after) = (event.status_before, event.status_after);
+    let (was, is) = lives(event);
+    let same_dates = keeps_dates(event);
+    let same_terms = same_dates && event.qap_before == event.qap_after;
+    match event.kind {
         Kind::Precommit | Kind::PrecommitExpired => !was && !is,
-        Kind::Onboard if event.cause == Some(Genesis) => !was && is,
+        Kind::Onboard if event.cause == Some(Cause::Genesis) => !was && is,
         Kind::Onboard => !was && after == Status::Unproven && event.activation == Some(event.epoch),
         Kind::Opening => !was && is,
         Kind::Proven => (before, after) == (Status::Unproven, Status::Active) && same_terms,
@@ -173,14 +186,22 @@ pub(super) fn misfit(event: &Event) -> Option<&'static str> {
         Kind::Upgrade => was && before == after && same_dates && event.qap_after == full_quality(event),
         Kind::Extend => was && before == after && event.expiration_after > event.expiration_before,
         // A migration may take sectors away.
-        Kind::Adjust => was && (is || event.cause == Some(Migration)),
+        Kind::Adjust => was && (is || event.cause == Some(Cause::Migration)),
         Kind::Terminate | Kind::Expire => was && !is,
-    };
-    if !stands {
-        return Some("where it stood and stands, and its terms, do not fit the kind");
     }
+}
 
-    let caused = match (event.kind, event.cause) {
+/// Whether the kind has the cause, and the cause the method.
+fn fits_cause(event: &Event) -> bool {
+    use Cause::{Active, Batch, Declared, Disputed, Extension, Genesis, Migration, Missed, NonInteractive};
+    use Cause::{OnTime, Other, Passive, Replaced, Single, Skipped};
+    let (before, after) = (event.status_before, event.status_after);
+    let method = event.message.as_ref().map(|message| message.method);
+    // A call that no message explains shows none.
+    let by = |methods: &[u64]| method.is_none_or(|method| methods.contains(&method));
+    let sent_by = |of: u64| method == Some(of);
+    let cron = method.is_none();
+    match (event.kind, event.cause) {
         (Kind::Precommit, Some(Single)) => by(&[6]),
         (Kind::Precommit, Some(Batch)) => by(&[25, 28]),
         (Kind::Onboard, Some(Single)) => by(&[7]),
@@ -192,7 +213,7 @@ pub(super) fn misfit(event: &Event) -> Option<&'static str> {
         (Kind::Snap, None) => by(&[27, 29, 35]),
         (Kind::Extend, None) => by(&[8, 32, 37]),
         (Kind::Upgrade, None) => by(&[37]),
-        (Kind::Adjust, Some(Extension)) => by(&[8, 32]) && same_dates && before == after,
+        (Kind::Adjust, Some(Extension)) => by(&[8, 32]) && keeps_dates(event) && before == after,
         (Kind::Fault, Some(Declared)) => by(&[10]),
         (Kind::Fault, Some(Skipped)) => sent_by(5),
         (Kind::Fault, Some(Disputed)) => sent_by(24),
@@ -206,6 +227,5 @@ pub(super) fn misfit(event: &Event) -> Option<&'static str> {
         | (Kind::Adjust, Some(Migration | Other))
         | (Kind::Opening | Kind::PrecommitExpired, None) => cron,
         _ => false,
-    };
-    (!caused).then_some("its cause does not fit the kind, or its method the cause")
+    }
 }

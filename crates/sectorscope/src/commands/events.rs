@@ -4,8 +4,9 @@ use std::io::Write;
 use std::path::PathBuf;
 
 use chain::{CarStore, Chain, Clock};
-use ledger::{Backing, Event, EventReader};
-use serde::Serialize;
+use ledger::fields::{EVENT_FIELDS, Field, Scalar};
+use ledger::{Event, EventReader};
+use serde::{Serialize, Serializer};
 
 use super::{warn_if_ahead, with_file_context};
 use crate::cli::{EventFormat, Events};
@@ -27,9 +28,10 @@ pub(crate) fn run(arguments: Events) -> anyhow::Result<()> {
     match arguments.format {
         EventFormat::Ndjson => {
             let mut out = output::out();
+            let fields = line_fields();
             for_each_event(&chain, files, &mut |event| {
                 if is_selected(event) {
-                    serde_json::to_writer(&mut out, &EventRecord::of(event))?;
+                    serde_json::to_writer(&mut out, &EventLine { fields: &fields, event })?;
                     out.write_all(b"\n")?;
                 }
                 Ok(())
@@ -37,12 +39,12 @@ pub(crate) fn run(arguments: Events) -> anyhow::Result<()> {
             out.flush()?;
         }
         EventFormat::Csv => {
-            let mut out = output::out();
-            out.write_all(&csv_header()?)?;
-            let mut out = csv::WriterBuilder::new().has_headers(false).from_writer(out);
+            let mut out = csv::Writer::from_writer(output::out());
+            let fields = line_fields();
+            out.write_record(fields.iter().map(|(key, _)| key))?;
             for_each_event(&chain, files, &mut |event| {
                 if is_selected(event) {
-                    out.serialize(EventRecord::of(event))?;
+                    out.write_record(EventLine { fields: &fields, event }.cells())?;
                 }
                 Ok(())
             })?;
@@ -78,71 +80,54 @@ fn for_each_event(
     Ok(())
 }
 
-/// An event as programs read it: bytes as decimal strings, what is absent as null.
-#[derive(Default, Serialize)]
-struct EventRecord {
-    epoch: i64,
-    miner: String,
-    sector: u64,
-    kind: &'static str,
-    cause: Option<&'static str>,
-    sector_size: String,
-    qap_before: Option<String>,
-    qap_after: Option<String>,
-    activation: Option<i64>,
-    expiration_before: Option<i64>,
-    expiration_after: Option<i64>,
-    content_before: Option<&'static str>,
-    content_after: Option<&'static str>,
-    pledge_before: Option<String>,
-    pledge_after: Option<String>,
-    message: Option<String>,
-    method: Option<u64>,
-    message_sectors: Option<u32>,
-    daily_fee_before: Option<String>,
-    daily_fee_after: Option<String>,
-    uncertain: bool,
-}
-
-impl EventRecord {
-    fn of(event: &Event) -> Self {
-        let message = event.message.as_deref();
-        let content = |backing: Option<Backing>| backing.map(|backing| backing.content.name());
-        let pledge = |backing: Option<Backing>| backing.map(|backing| backing.pledge.to_string());
-        let daily_fee = |backing: Option<Backing>| backing?.daily_fee.map(|fee| fee.to_string());
-        Self {
-            epoch: event.epoch.0,
-            miner: event.miner.to_string(),
-            sector: event.sector.0,
-            kind: event.kind.name(),
-            cause: event.cause.map(ledger::Cause::name),
-            sector_size: event.sector_size.to_string(),
-            qap_before: event.qap_before.map(|qap| qap.to_string()),
-            qap_after: event.qap_after.map(|qap| qap.to_string()),
-            activation: event.activation.map(|epoch| epoch.0),
-            expiration_before: event.expiration_before.map(|epoch| epoch.0),
-            expiration_after: event.expiration_after.map(|epoch| epoch.0),
-            content_before: content(event.backing_before),
-            content_after: content(event.backing_after),
-            pledge_before: pledge(event.backing_before),
-            pledge_after: pledge(event.backing_after),
-            message: message.map(|message| message.cid.to_string()),
-            method: message.map(|message| message.method),
-            message_sectors: message.map(|message| message.sectors),
-            daily_fee_before: daily_fee(event.backing_before),
-            daily_fee_after: daily_fee(event.backing_after),
-            uncertain: event.uncertain,
-        }
+/// The key of a field in lines: that of the declaration, but for the storage provider's. `None` of what only a lake has,
+/// and of statuses, which lines do not have.
+fn line_key(field: &Field<Event>) -> Option<&'static str> {
+    match field.name {
+        "miner_id" => Some("miner"),
+        "stat_date" | "position" | "status_before" | "status_after" => None,
+        name => Some(name),
     }
 }
 
-/// The header line. The writer makes one from its first record only, which need not come.
-fn csv_header() -> anyhow::Result<Vec<u8>> {
-    let mut scratch = csv::Writer::from_writer(Vec::new());
-    scratch.serialize(EventRecord::default())?;
-    let mut text = scratch.into_inner()?;
-    text.truncate(text.iter().position(|byte| *byte == b'\n').map_or(0, |end| end + 1));
-    Ok(text)
+/// The keys of lines and the columns of CSV, with their fields.
+fn line_fields() -> Vec<(&'static str, &'static Field<Event>)> {
+    EVENT_FIELDS.iter().filter_map(|field| Some((line_key(field)?, field))).collect()
+}
+
+/// An event as programs read it: bytes and attoFIL as decimal strings, what is absent as null.
+struct EventLine<'e> {
+    fields: &'e [(&'static str, &'static Field<Event>)],
+    event: &'e Event,
+}
+
+impl Serialize for EventLine<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let values = self.fields.iter().map(|(key, field)| (key, field.scalar(self.event).map(LineValue)));
+        serializer.collect_map(values)
+    }
+}
+
+impl EventLine<'_> {
+    /// The values as CSV has them: what is absent is empty.
+    fn cells(&self) -> impl Iterator<Item = String> {
+        let values = self.fields.iter().map(|(_, field)| field.scalar(self.event));
+        values.map(|value| value.map_or_else(String::new, |value| value.to_string()))
+    }
+}
+
+/// A value in JSON.
+struct LineValue<'e>(Scalar<'e>);
+
+impl Serialize for LineValue<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match &self.0 {
+            Scalar::Integer(value) => serializer.serialize_i64(*value),
+            Scalar::Unsigned(value) => serializer.serialize_u64(*value),
+            Scalar::Flag(value) => serializer.serialize_bool(*value),
+            text @ (Scalar::Miner(_) | Scalar::Wide(_) | Scalar::Text(_)) => serializer.collect_str(text),
+        }
+    }
 }
 
 const HEADER: [(&str, Align); 9] = [
@@ -180,4 +165,50 @@ fn line(event: &Event, clock: Clock) -> Vec<String> {
         expiration,
         event.message.as_ref().map(|message| message.cid.to_string()).unwrap_or_default(),
     ]
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fmt::Write as _;
+
+    use ledger::fields::FieldValue;
+
+    use super::*;
+
+    /// The head of the table of keys in `docs/COMMANDS.md`.
+    const HEAD: &str = "| key | value | unit | content |\n|---|---|---|---|\n";
+
+    /// The table of keys, as the declaration has it.
+    fn key_table() -> String {
+        let mut table = HEAD.to_owned();
+        for (key, field) in line_fields() {
+            let value = match field.value {
+                FieldValue::Epoch(_)
+                | FieldValue::Sector(_)
+                | FieldValue::Number(_)
+                | FieldValue::Sectors(_) => "number",
+                FieldValue::Flag(_) => "true or false",
+                FieldValue::Bytes(_) | FieldValue::AttoFil(_) => "decimal string",
+                _ => "string",
+            };
+            let null = if field.nullable && value != "true or false" { ", null" } else { "" };
+            // Writing to a String cannot fail.
+            let _ = writeln!(table, "| `{key}` | {value}{null} | {} | {} |", field.unit(), field.doc);
+        }
+        table
+    }
+
+    #[test]
+    fn the_keys_of_lines_are_documented_as_the_fields_of_events_are_declared() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/COMMANDS.md");
+        let page = std::fs::read_to_string(path).expect("the page");
+        let (before, rest) = page.split_once(HEAD).expect("the table of keys");
+        let (rows, after) = rest.split_once("\n\n").expect("the end of the table");
+        if std::env::var_os("SECTORSCOPE_BLESS").is_some() {
+            std::fs::write(path, format!("{before}{}\n{after}", key_table())).expect("the page is written");
+            return;
+        }
+        let documented = format!("{HEAD}{rows}\n");
+        assert_eq!(documented, key_table(), "run this test with SECTORSCOPE_BLESS=1 to write the table anew");
+    }
 }

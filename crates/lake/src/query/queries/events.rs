@@ -5,13 +5,15 @@ use std::ops::RangeInclusive;
 use std::sync::{Arc, LazyLock};
 
 use chain::{Day, MinerId, SectorNumber};
+use ledger::fields::EVENT_FIELDS;
 use ledger::{Cause, Kind};
 
 use crate::error::Result;
-use crate::formats::row_set::{ColumnSpec, ColumnType, RowSet};
+use crate::formats::column_spec::{ColumnSpec, ColumnType};
+use crate::formats::row_set::RowSet;
 use crate::query::queries::rows::{between, day, empty_page, integer, one_of, page, select};
 use crate::query::queries::{Page, Queries};
-use crate::schema::{MINER_ID, STAT_DATE, TableName, UNCERTAIN};
+use crate::schema::{MINER_ID, POSITION, STAT_DATE, TableName};
 
 /// Selects events.
 #[derive(Clone, Debug)]
@@ -43,48 +45,8 @@ pub struct EventCursor {
 
 /// The columns of events.
 pub fn event_columns() -> Arc<[ColumnSpec]> {
-    static COLUMNS: LazyLock<Arc<[ColumnSpec]>> = LazyLock::new(|| {
-        let integer = |name, unit, doc| ColumnSpec::new(name, ColumnType::Integer, unit, doc);
-        let wide = |name, doc| ColumnSpec::new(name, ColumnType::Wide, "bytes", doc);
-        let text = |name, doc| ColumnSpec::new(name, ColumnType::Text, "", doc);
-        [
-            ColumnSpec::new(STAT_DATE, ColumnType::Day, "", "UTC day of the event."),
-            integer("position", "", "Place among all events of the day, in the order of execution."),
-            integer("epoch", "epoch", "Height of the tipset that executed it."),
-            ColumnSpec::new(MINER_ID, ColumnType::Miner, "", "The storage provider."),
-            integer("sector", "", "Number of the sector."),
-            text("kind", "What happened."),
-            text("cause", "Why, or by which way; absent for the kinds that have no causes.").or_null(),
-            wide("sector_size", "Raw bytes of the sector."),
-            wide("qap_before", "Quality-adjusted power before; absent if there was none.").or_null(),
-            wide("qap_after", "Quality-adjusted power after; absent if the sector is gone.").or_null(),
-            integer("activation", "epoch", "Activation as first seen; absent for pre-commits.").or_null(),
-            integer("expiration_before", "epoch", "Expiration before.").or_null(),
-            integer("expiration_after", "epoch", "Expiration after.").or_null(),
-            text("content_before", "What the sector held before: `cc`, `deals`, `verified` or `full_quality`; absent if it was not live, and of days closed under a layout before 3.").or_null(),
-            text("content_after", "What it holds after.").or_null(),
-            ColumnSpec::new("pledge_before", ColumnType::Wide, "attoFIL", "Its initial pledge before.").or_null(),
-            ColumnSpec::new("pledge_after", ColumnType::Wide, "attoFIL", "Its initial pledge after.").or_null(),
-            text("status_before", "Where the sector stood before."),
-            text("status_after", "Where it stands after."),
-            text(
-                "message",
-                "CID of the message that caused it; absent where cron or a call from another actor did.",
-            )
-            .or_null(),
-            integer("method", "", "The message's method number of the miner actor.").or_null(),
-            integer("message_sectors", "sectors", "How many sectors the message changed.").or_null(),
-            ColumnSpec::new("daily_fee_before", ColumnType::Wide, "attoFIL", "What it paid a day before; absent if it was not live, and of days closed under a layout before 4.").or_null(),
-            ColumnSpec::new("daily_fee_after", ColumnType::Wide, "attoFIL", "What it pays a day after.").or_null(),
-            ColumnSpec::new(
-                UNCERTAIN,
-                ColumnType::Boolean,
-                "",
-                "Whether it was inferred without receipts and is of a kind that the outcome cannot tell for sure.",
-            ),
-        ]
-        .into()
-    });
+    static COLUMNS: LazyLock<Arc<[ColumnSpec]>> =
+        LazyLock::new(|| EVENT_FIELDS.iter().map(ColumnSpec::from).collect());
     Arc::clone(&COLUMNS)
 }
 
@@ -107,18 +69,59 @@ impl Queries {
         condition += &one_of("kind", filter.kinds.iter().map(|kind| kind.name()));
         condition += &one_of("cause", filter.causes.iter().map(|cause| cause.name()));
         if let Some(EventCursor { day, position }) = filter.after {
-            let _ = write!(condition, " AND ({STAT_DATE} > DATE '{day}' OR position > {position})");
+            let _ = write!(condition, " AND ({STAT_DATE} > DATE '{day}' OR {POSITION} > {position})");
         }
-        let expression = |name: &str| match name {
-            UNCERTAIN => format!("coalesce({UNCERTAIN}, 0) <> 0 AS {UNCERTAIN}"),
-            name => name.to_owned(),
+        let expression = |spec: &ColumnSpec| match (spec.column_type, &spec.name) {
+            (ColumnType::Boolean, name) => format!("coalesce({name}, 0) <> 0 AS {name}"),
+            (_, name) => name.to_string(),
         };
         let statement = select(&event_columns(), TableName::Events, expression)
-            + &format!(" WHERE {condition} ORDER BY {STAT_DATE}, position LIMIT {}", filter.limit + 1);
+            + &format!(" WHERE {condition} ORDER BY {STAT_DATE}, {POSITION} LIMIT {}", filter.limit + 1);
         let rows = RowSet::of(event_columns(), &self.session(version).await?.collect(&statement).await?)?;
         let cursor = |row: usize| {
-            Some(EventCursor { day: day(&rows, row)?, position: integer(&rows, "position", row)? })
+            Some(EventCursor { day: day(&rows, row)?, position: integer(&rows, POSITION, row)? })
         };
         Ok(page(&rows, filter.limit, cursor))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn answers_have_the_columns_of_events_in_their_order() {
+        let line = |spec: &ColumnSpec| {
+            let null = if spec.nullable { "?" } else { "" };
+            format!("{} {:?}{null} {}", spec.name, spec.column_type, spec.unit).trim_end().to_owned()
+        };
+        let columns = [
+            "stat_date Day",
+            "position Integer",
+            "epoch Integer epoch",
+            "miner_id Miner",
+            "sector Integer",
+            "kind Text",
+            "cause Text?",
+            "sector_size Wide bytes",
+            "qap_before Wide? bytes",
+            "qap_after Wide? bytes",
+            "activation Integer? epoch",
+            "expiration_before Integer? epoch",
+            "expiration_after Integer? epoch",
+            "content_before Text?",
+            "content_after Text?",
+            "pledge_before Wide? attoFIL",
+            "pledge_after Wide? attoFIL",
+            "status_before Text",
+            "status_after Text",
+            "message Text?",
+            "method Integer?",
+            "message_sectors Integer? sectors",
+            "daily_fee_before Wide? attoFIL",
+            "daily_fee_after Wide? attoFIL",
+            "uncertain Boolean",
+        ];
+        assert_eq!(event_columns().iter().map(line).collect::<Vec<_>>(), columns);
     }
 }

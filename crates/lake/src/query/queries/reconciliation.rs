@@ -5,12 +5,14 @@ use std::ops::RangeInclusive;
 use std::sync::{Arc, LazyLock};
 
 use chain::{Day, MinerId};
+use ledger::fields::RECONCILIATION_FIELDS;
 
 use crate::error::Result;
-use crate::formats::row_set::{ColumnSpec, ColumnType, RowSet};
+use crate::formats::column_spec::{ColumnSpec, ColumnType};
+use crate::formats::row_set::RowSet;
 use crate::query::queries::rows::{between, day, empty_page, integer, page, select};
 use crate::query::queries::{Page, Queries};
-use crate::schema::{ANOMALIES, FAILED, MINER_ID, STAT_DATE, TableName};
+use crate::schema::{MINER_ID, STAT_DATE, TableName};
 
 /// Selects rows of the reconciliation.
 #[derive(Clone, Debug)]
@@ -27,55 +29,20 @@ pub struct ReconciliationFilter {
     pub limit: usize,
 }
 
-/// The columns of the reconciliation.
+/// The column that no table has: whether a row's identities hold.
+const STATUS: ColumnSpec = ColumnSpec::new(
+    "status",
+    ColumnType::Text,
+    "",
+    "`holds`; `fails` if anything does not hold; `anomaly` if all that does not is an anomaly of the chain's own.",
+);
+
+/// The columns of the reconciliation: those of the table, and the status after the day and the storage provider.
 pub fn reconciliation_columns() -> Arc<[ColumnSpec]> {
     static COLUMNS: LazyLock<Arc<[ColumnSpec]>> = LazyLock::new(|| {
-        let wide = |name, doc| ColumnSpec::new(name, ColumnType::Wide, "bytes", doc);
-        [
-            ColumnSpec::new(STAT_DATE, ColumnType::Day, "", "The UTC day at whose end both stand."),
-            ColumnSpec::new(MINER_ID, ColumnType::Miner, "", "The storage provider."),
-            ColumnSpec::new(
-                "status",
-                ColumnType::Text,
-                "",
-                "`holds`; `fails` if anything does not hold; `anomaly` if all that does not is an anomaly of the chain's own.",
-            ),
-            ColumnSpec::new(
-                FAILED,
-                ColumnType::Text,
-                "",
-                "Names of the identities and checks that do not hold, joined by commas; without those that an anomaly explains.",
-            )
-            .or_null(),
-            ColumnSpec::new(
-                ANOMALIES,
-                ColumnType::Text,
-                "",
-                "Name of the chain's own anomaly, if there is one: the ledger is right, and the claim is not the sum of active sectors.",
-            )
-            .or_null(),
-            wide("ledger_active_rbp", "Raw bytes of the active sectors, by the ledger."),
-            wide("ledger_active_qap", "Their quality-adjusted power, by the ledger."),
-            wide("claim_rbp", "Raw power by the power actor's claim."),
-            wide("claim_qap", "Quality-adjusted power by the power actor's claim."),
-            wide("difference_rbp", "Ledger less claim, raw."),
-            wide("difference_qap", "Ledger less claim, quality-adjusted."),
-            wide("ledger_live_rbp", "Raw bytes of the live sectors, by the ledger.").or_null(),
-            wide("ledger_live_qap", "Their quality-adjusted power, by the ledger.").or_null(),
-            wide("chain_live_rbp", "Live raw power, by the provider's partitions.").or_null(),
-            wide("chain_live_qap", "Live quality-adjusted power, by the provider's partitions.").or_null(),
-            wide("ledger_faulty_rbp", "Raw bytes of the faulty sectors, by the ledger.").or_null(),
-            wide("ledger_faulty_qap", "Their quality-adjusted power, by the ledger.").or_null(),
-            wide("chain_faulty_rbp", "Faulty raw power, by the provider's partitions.").or_null(),
-            wide("chain_faulty_qap", "Faulty quality-adjusted power, by the provider's partitions.")
-                .or_null(),
-            wide("ledger_unproven_rbp", "Raw bytes of the unproven sectors, by the ledger.").or_null(),
-            wide("ledger_unproven_qap", "Their quality-adjusted power, by the ledger.").or_null(),
-            wide("chain_unproven_rbp", "Unproven raw power, by the provider's partitions.").or_null(),
-            wide("chain_unproven_qap", "Unproven quality-adjusted power, by the provider's partitions.")
-                .or_null(),
-        ]
-        .into()
+        let (keys, others) = RECONCILIATION_FIELDS.split_at(2);
+        let [keys, others] = [keys, others].map(|fields| fields.iter().map(ColumnSpec::from));
+        keys.chain([STATUS]).chain(others).collect()
     });
     Arc::clone(&COLUMNS)
 }
@@ -112,9 +79,9 @@ impl Queries {
         if let Some((day, MinerId(miner))) = filter.after {
             let _ = write!(condition, " AND ({STAT_DATE} > DATE '{day}' OR {MINER_ID} > {miner})");
         }
-        let expression = |name: &str| match name {
-            "status" => format!("{RECONCILED} AS status"),
-            name => name.to_owned(),
+        let expression = |spec: &ColumnSpec| match &spec.name {
+            name if *name == STATUS.name => format!("{RECONCILED} AS {name}"),
+            name => name.to_string(),
         };
         let statement = select(&reconciliation_columns(), TableName::Reconciliation, expression)
             + &format!(" WHERE {condition} ORDER BY {STAT_DATE}, {MINER_ID} LIMIT {}", filter.limit + 1);
@@ -124,5 +91,29 @@ impl Queries {
             Some((day(&rows, row)?, MinerId(u64::try_from(integer(&rows, MINER_ID, row)?).ok()?)))
         };
         Ok(page(&rows, filter.limit, cursor))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn answers_have_the_columns_of_the_reconciliation_in_their_order() {
+        let names = "stat_date miner_id status failed anomalies ledger_active_rbp ledger_active_qap claim_rbp claim_qap \
+                     difference_rbp difference_qap ledger_live_rbp ledger_live_qap chain_live_rbp chain_live_qap \
+                     ledger_faulty_rbp ledger_faulty_qap chain_faulty_rbp chain_faulty_qap ledger_unproven_rbp \
+                     ledger_unproven_qap chain_unproven_rbp chain_unproven_qap";
+        let columns = reconciliation_columns();
+        assert_eq!(
+            columns.iter().map(|spec| &*spec.name).collect::<Vec<_>>(),
+            names.split(' ').collect::<Vec<_>>()
+        );
+        let wide = columns.iter().filter(|spec| spec.column_type == ColumnType::Wide);
+        assert!(wide.clone().all(|spec| spec.unit == "bytes") && wide.count() == 18);
+        let nullable = columns.iter().filter(|spec| spec.nullable).map(|spec| &*spec.name);
+        let of_layout_1 = ["stat_date", "miner_id", "status", "ledger_active", "claim", "difference"];
+        assert!(nullable.clone().all(|name| of_layout_1.iter().all(|known| !name.starts_with(known))));
+        assert_eq!(nullable.count(), 14);
     }
 }

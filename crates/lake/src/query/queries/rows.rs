@@ -7,7 +7,8 @@ use datafusion::arrow::array::AsArray;
 use datafusion::arrow::datatypes::{Date32Type, Int64Type};
 
 use crate::error::Result;
-use crate::formats::row_set::{ColumnSpec, RowSet};
+use crate::formats::column_spec::ColumnSpec;
+use crate::formats::row_set::RowSet;
 use crate::query::queries::Page;
 use crate::schema::{STAT_DATE, TableName};
 
@@ -15,9 +16,9 @@ use crate::schema::{STAT_DATE, TableName};
 pub(super) fn select(
     columns: &[ColumnSpec],
     table: TableName,
-    expression: impl Fn(&str) -> String,
+    expression: impl Fn(&ColumnSpec) -> String,
 ) -> String {
-    let columns: Vec<String> = columns.iter().map(|spec| expression(&spec.name)).collect();
+    let columns: Vec<String> = columns.iter().map(expression).collect();
     format!("SELECT {} FROM {}", columns.join(", "), table.name())
 }
 
