@@ -74,7 +74,7 @@ impl StoredDay {
         computed: &BTreeMap<MinerId, Row>,
         miners: &BTreeSet<MinerId>,
         carried: &AnomalyHistory,
-    ) -> Result<(Vec<Finding>, AnomalyHistory)> {
+    ) -> (Vec<Finding>, AnomalyHistory) {
         let mut findings = Vec::new();
         for miner in miners {
             self.row_differences(*miner, computed.get(miner), &mut findings);
@@ -99,7 +99,7 @@ impl StoredDay {
             }
         }
         findings.extend(anomalies);
-        Ok((findings, AnomalyHistory::from(now.anomalous, seen)))
+        (findings, AnomalyHistory::from(now.anomalous, seen))
     }
 
     /// Where a storage provider's stored row differs from the computed one.
