@@ -128,10 +128,13 @@ where
 
 /// Counts and logs what hyper answers by itself, because it was no request: a status line without a body.
 fn record_malformed(server: &Server, error: &hyper::Error) {
-    let status = match () {
-        () if error.is_parse_too_large() => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
-        () if error.is_parse() => StatusCode::BAD_REQUEST,
-        () => return,
+    // An HTTP/2 preface is not answered at all.
+    if !error.is_parse() || error.is_parse_version_h2() {
+        return;
+    }
+    let status = match error.is_parse_too_large() {
+        true => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
+        false => StatusCode::BAD_REQUEST,
     };
     tracing::info!(status = status.as_u16(), "answered something malformed");
     let metrics = &server.shared.metrics;

@@ -62,6 +62,12 @@
 
   /** What differs from Swagger UI as it comes. */
   const plugin = (system) => ({
+    // The text of an example as it is. Swagger UI would parse it, as its schema is no string's.
+    afterLoad() {
+      const original = this.fn.getSampleSchema;
+      this.fn.getSampleSchema = (schema, contentType, config, example) =>
+        typeof example === 'string' ? example : original(schema, contentType, config, example);
+    },
     wrapComponents: {
       // The page itself has the title, the description and the links.
       InfoContainer: () => () => null,

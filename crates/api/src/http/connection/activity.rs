@@ -103,12 +103,18 @@ impl Activity {
     pub(crate) async fn outlasted(&self, patience: Patience) {
         let mut timer = pin!(sleep_until(self.born));
         poll_fn(|cx| {
-            let Some(deadline) = self.deadline(patience) else { return Poll::Pending };
-            if timer.deadline() != deadline {
+            loop {
+                let Some(deadline) = self.deadline(patience) else { return Poll::Pending };
+                // Each request puts the deadline off, so the timer is only set anew where it must end sooner, or has ended.
+                if deadline < timer.deadline() {
+                    timer.as_mut().reset(deadline);
+                }
+                ready!(timer.as_mut().poll(cx));
+                if deadline <= Instant::now() {
+                    return Poll::Ready(());
+                }
                 timer.as_mut().reset(deadline);
             }
-            ready!(timer.as_mut().poll(cx));
-            Poll::Ready(())
         })
         .await;
     }
