@@ -58,7 +58,7 @@ fn made_states_of_every_version_read_as_the_peers_read_them() {
     }
 }
 
-/// What a comparison of sectors tells: number, before and after.
+/// The result of a comparison of sectors: number, before and after.
 type Changes = BTreeMap<SectorNumber, (Option<(Sector, Vec<u8>)>, Option<(Sector, Vec<u8>)>)>;
 
 /// The difference of what the peers read on both sides.
@@ -91,7 +91,7 @@ fn made_changes_of_sectors_are_the_differences_of_what_the_peers_read() {
         let owned = |found: SectorRef<'_>| (found.sector, found.sealed_cid.to_vec());
         let mut found = Changes::new();
         new.diff_sectors(&old, &mut |number, before, after| {
-            // A sector rewritten in a longer form with the same content is told, too, and is no change.
+            // A sector rewritten in a longer form with the same content is reported, too, and is no change.
             if before != after {
                 found.insert(number, (before.map(owned), after.map(owned)));
             }

@@ -53,18 +53,18 @@ fn compare_vector(vector: &Value, found: &mut Found) {
         match codes.kind_of(&new.code).unwrap().map(|(kind, _)| kind) {
             Some(ActorKind::Miner) => compare_change(&cars, &before, &after, &codes, MinerId(id), found),
             Some(ActorKind::Power) => {
-                let mut told = BTreeMap::new();
+                let mut claims = BTreeMap::new();
                 let (old_claims, new_claims) =
                     (PowerClaims::open(&before, &codes).unwrap(), PowerClaims::open(&after, &codes).unwrap());
                 new_claims
                     .diff(&old_claims, &mut |miner, claim| {
-                        told.insert(miner, claim);
+                        claims.insert(miner, claim);
                         Ok(())
                     })
                     .unwrap();
                 assert_eq!(old.code, new.code);
                 let (_, peer) = peer_of(&codes, &new).unwrap();
-                for (miner, claim) in told {
+                for (miner, claim) in claims {
                     assert_eq!(peer.claim(Seen(&cars), &new.head, miner).unwrap(), claim, "{miner}");
                     found.claims += 1;
                 }

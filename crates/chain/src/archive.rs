@@ -1,4 +1,4 @@
-//! Which files of an archive are missing, told by the names of the others.
+//! Which files of an archive are missing, by the names of the others.
 //!
 //! ```text
 //! forest_snapshot_<network>_<date>_height_<height>.forest.car.zst         lite: states up to that height
@@ -9,7 +9,7 @@
 
 use crate::units::{Clock, Day, Epoch};
 
-/// Names told at most.
+/// Missing names that are reported at most.
 const MOST: i64 = 1000;
 
 /// What a name says.
@@ -75,7 +75,7 @@ pub(crate) fn missing(names: &[String], clock: Clock, below: Epoch, last: Epoch)
     (0..count).map(name).collect()
 }
 
-/// The name of the snapshot that the lowest diff builds on, if no file ends there. Its date is not told by the others'.
+/// The name of the snapshot that the lowest diff builds on, if no file ends there. The others' names do not contain its date.
 pub(crate) fn base(names: &[String]) -> Option<String> {
     let named: Vec<_> = names.iter().filter_map(|name| Named::of(name)).collect();
     let lowest = named.iter().filter(|file| file.heights.is_some()).min_by_key(|file| file.base)?;
@@ -137,7 +137,7 @@ mod tests {
         for name in ["small.car", "a_height_b+1.car", "x_2026-06-13_height_+5.car", "_height_1+0"] {
             assert!(missing(&[name.to_owned()], clock, Epoch(0), Epoch(10)).is_empty());
         }
-        // As many as a hostile name asks for are not told.
+        // A hostile name may ask for any number; they are not all reported.
         assert!(
             missing_of(&[("2026-06-11", "1"), ("2026-06-12", "9000000000000+1")], 0, i64::MAX).is_empty()
         );

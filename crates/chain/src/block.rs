@@ -58,7 +58,7 @@ pub trait BlockStore: Send + Sync {
         Ok(())
     }
 
-    /// Names of the files that the blocks are in, if they are in files: what is missing is told by them.
+    /// Names of the files that the blocks are in, if they are in files: they show what is missing.
     fn file_names(&self) -> Vec<String> {
         Vec::new()
     }

@@ -71,7 +71,7 @@ pub enum Error {
     MissingHeaders {
         /// A missing header of the tipset next below those that are here.
         cid: Box<Cid>,
-        /// Lowest height whose header is missing, as far as the files tell.
+        /// Lowest height whose header is missing, as far as the files show.
         first: Epoch,
         /// The height below the lowest header that is here.
         last: Epoch,

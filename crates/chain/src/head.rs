@@ -213,7 +213,7 @@ mod tests {
 
     const GENESIS: i64 = 1_598_306_400;
 
-    /// A block of a head: what tells it from others.
+    /// A block of a head: what distinguishes it from others.
     #[derive(Clone, Copy)]
     struct Block {
         height: u64,

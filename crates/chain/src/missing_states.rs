@@ -44,7 +44,7 @@ pub(crate) fn has_state(store: &dyn BlockStore, tipset: &Tipset) -> Result<bool>
     Ok(store.get(&tipset.parent_state_root)?.is_some())
 }
 
-/// What lies below a tipset without state.
+/// What is below a tipset without state.
 struct StatesBelow {
     /// Height of the first that has one.
     with_state: Option<Epoch>,

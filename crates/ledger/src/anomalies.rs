@@ -125,7 +125,7 @@ impl AnomalySignals {
 }
 
 /// What of the days before bears on a day: whose claims were off, and what was snapped on the last of them. A proof can be
-/// disputed for 1,800 epochs after its deadline, so a snap between the two lies on the day of the dispute or the one before.
+/// disputed for 1,800 epochs after its deadline, so a snap between the two is on the day of the dispute or the one before.
 #[derive(Clone, Debug, Default)]
 pub struct AnomalyHistory {
     anomalous: BTreeMap<MinerId, MinerAnomaly>,

@@ -44,7 +44,7 @@ impl ChainPowers {
         for (miner, stated) in stated {
             self.of.entry(miner).or_default().partitions = stated;
         }
-        self.of.retain(|_, told| *told != ReportedPower::default());
+        self.of.retain(|_, reported| *reported != ReportedPower::default());
         self.at = Some(*state);
         Ok(())
     }
@@ -93,7 +93,7 @@ impl ChainPowers {
 
     /// What the chain says of every miner that has any power, by miner.
     pub fn iter(&self) -> impl Iterator<Item = ChainPower> + '_ {
-        self.of.iter().map(|(miner, told)| told.of(*miner))
+        self.of.iter().map(|(miner, reported)| reported.of(*miner))
     }
 }
 

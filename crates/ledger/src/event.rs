@@ -115,7 +115,7 @@ spelled!(Kind, Cause, Status, Content);
 
 impl Content {
     /// By a sector's flag of full quality and its weights, in bytes × epochs of its unverified and of its verified deals.
-    /// From actors v19 weights no longer tell who holds verified deals, so the flag comes first.
+    /// From actors v19 weights no longer show who holds verified deals, so the flag comes first.
     pub(crate) const fn of(full_quality: bool, deal_weight: i128, verified_weight: i128) -> Self {
         match (full_quality, deal_weight, verified_weight) {
             (true, ..) => Self::FullQuality,

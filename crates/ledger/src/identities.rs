@@ -110,7 +110,7 @@ impl Identity {
     }
 }
 
-/// One miner's day with what it is held against.
+/// One miner's day with what it is compared with.
 #[derive(Clone, Copy, Debug)]
 pub struct MinerDay<'r> {
     /// The row of the day before; `None` on the miner's first.

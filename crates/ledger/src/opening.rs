@@ -138,7 +138,7 @@ impl Iterator for Sectors<'_> {
                 Ok(events) if events.is_empty() => {}
                 Ok(events) => return Some(Ok(events)),
                 Err(error) => {
-                    // What does not read is told once.
+                    // An error is reported once.
                     (self.miners, self.of) = (Vec::new().into_iter(), None);
                     return Some(Err(error));
                 }

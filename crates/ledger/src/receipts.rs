@@ -33,7 +33,7 @@ pub struct ReceiptCounts {
     pub messages_inferred: u64,
     /// Of these, those that the calendar or the outcome refutes: they failed.
     pub messages_refuted: u64,
-    /// Events of kinds that the outcome cannot tell for sure.
+    /// Events of kinds that the outcome does not determine.
     pub events_uncertain: u64,
 }
 

@@ -43,7 +43,7 @@ impl Amt<'_> {
             values: self.count.saturating_sub(place.visited),
             nodes: nodes.saturating_add(SPARE_NODES),
         };
-        // One more than is visited tells whether there is more.
+        // One more than is visited shows whether there is more.
         let (mut left, mut next) = (most, None);
         self.walk_from(&self.root[self.node..], self.height, 0, from, &mut budget, &mut |index, value| {
             if left == 0 {

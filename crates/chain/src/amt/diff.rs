@@ -5,7 +5,7 @@ use super::node::{Links, Node, is_set};
 use super::walk::WalkBudget;
 use crate::error::Result;
 
-/// Told of a changed index with the raw values before and after.
+/// Called with a changed index and the raw values before and after.
 pub type AmtChange<'v> = dyn FnMut(u64, Option<&[u8]>, Option<&[u8]>) -> Result<()> + 'v;
 
 impl Amt<'_> {

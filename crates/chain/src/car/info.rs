@@ -53,7 +53,7 @@ pub(super) fn task(verb: &str, path: &Path) -> String {
     format!("{verb} {}", name.to_string_lossy())
 }
 
-/// Enough of a hash to tell files apart by.
+/// Enough of a hash to distinguish files.
 pub(super) fn short_hash(bytes: &[u8]) -> String {
     HEXLOWER.encode(&blake2b(bytes)[..8])
 }

@@ -1,6 +1,6 @@
 //! Files mapped into memory, of which only a bounded part stays there.
 //!
-//! The system maps what lies around each byte that is read, and keeps it mapped: after some thousand lookups in the order
+//! The system maps what is around each byte that is read, and keeps it mapped: after some thousand lookups in the order
 //! of hashes, which is none, all of a file counts as memory of the process. So what was read is noted by regions, and
 //! when that is [`MAX_RESIDENT`] the mapping is emptied. What is read again comes from the system's cache.
 
@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use memmap2::{Advice, Mmap, UncheckedAdvice};
 
-/// What the system maps around a byte that is read, unless it was told otherwise (`fault_around_bytes`).
+/// What the system maps around a byte that is read, unless it is configured otherwise (`fault_around_bytes`).
 const REGION: usize = 64 << 10;
 /// How much of a file stays mapped.
 const MAX_RESIDENT: usize = 16 << 20;

@@ -39,8 +39,8 @@ pub(super) struct Readahead {
 /// The thread that decompresses, once there is one.
 #[derive(Debug)]
 struct Thread {
-    /// Where it is told to go on.
-    told: SyncSender<u64>,
+    /// Offsets from which it continues.
+    offsets: SyncSender<u64>,
     stop: Arc<AtomicBool>,
     handle: JoinHandle<()>,
 }
@@ -107,7 +107,7 @@ impl Readahead {
     /// Has the frames from an offset on decompressed, unless the thread has enough to do.
     fn go_on(&self, offset: u64) {
         if let Some(thread) = self.thread.get_or_init(|| start(&self.frames)) {
-            let _ = thread.told.try_send(offset);
+            let _ = thread.offsets.try_send(offset);
         }
     }
 }
@@ -115,17 +115,17 @@ impl Readahead {
 /// Starts the thread, where there is a core to spare for it.
 fn start(frames: &Arc<Frames>) -> Option<Thread> {
     std::thread::available_parallelism().ok().filter(|cores| cores.get() > 1)?;
-    let (told, receiver) = sync_channel(FOLLOWED);
+    let (offsets, receiver) = sync_channel(FOLLOWED);
     let stop = Arc::new(AtomicBool::new(false));
     let (frames, stopped) = (Arc::clone(frames), Arc::clone(&stop));
     let thread = std::thread::Builder::new().name("frames ahead".into());
     let handle = thread.spawn(move || run(&frames, &receiver, &stopped)).ok()?;
-    Some(Thread { told, stop, handle })
+    Some(Thread { offsets, stop, handle })
 }
 
-/// Decompresses what it is told to, until it is to stop.
-fn run(frames: &Frames, told: &Receiver<u64>, stop: &AtomicBool) {
-    while let Ok(mut offset) = told.recv() {
+/// Decompresses at the offsets that it receives, until it is to stop.
+fn run(frames: &Frames, offsets: &Receiver<u64>, stop: &AtomicBool) {
+    while let Ok(mut offset) = offsets.recv() {
         for _ in 0..FRAMES_AHEAD {
             if stop.load(Ordering::Relaxed) {
                 return;
@@ -139,9 +139,9 @@ fn run(frames: &Frames, told: &Receiver<u64>, stop: &AtomicBool) {
 impl Drop for Readahead {
     /// Waits for the thread: who lets go of a file may cut it off, and then nobody may read the mapping any more.
     fn drop(&mut self) {
-        if let Some(Thread { told, stop, handle }) = self.thread.take().flatten() {
+        if let Some(Thread { offsets, stop, handle }) = self.thread.take().flatten() {
             stop.store(true, Ordering::Relaxed);
-            drop(told);
+            drop(offsets);
             let _ = handle.join();
         }
     }

@@ -9,7 +9,7 @@ use super::node::{Entries, Path, Pointer, Pointers, SLOTS};
 use crate::block::cid_of;
 use crate::error::{Error, Result};
 
-/// Told of a key whose value differs, with the raw values before and after.
+/// Called with a key whose value differs, and the raw values before and after.
 pub type HamtChange<'v> = dyn FnMut(&[u8], Option<&[u8]>, Option<&[u8]>) -> Result<()> + 'v;
 
 impl Hamt<'_> {

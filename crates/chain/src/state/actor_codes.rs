@@ -159,7 +159,7 @@ impl ActorCodes {
 
     /// Adds the code CIDs that a state's own manifest names; `height` is that of the tipset that left the state.
     ///
-    /// A manifest tells names, not versions. A code that nobody published gets the version of the manifest's other codes,
+    /// A manifest contains names, not versions. A code that nobody published gets the version of the manifest's other codes,
     /// if those are published; else the one that the network runs at the height; else the newest.
     ///
     /// # Errors

@@ -25,7 +25,7 @@ const MOST_RUNS: usize = 1 << 26;
 const PARTITIONS: &str = "partitions";
 const DEADLINES_BLOCK: &str = "deadlines";
 
-/// Told of a partition that differs: its deadline, its index, and how it stands in its block before and after.
+/// Called with a partition that differs: its deadline, its index, and its block's bytes before and after.
 pub(super) type RawPartitionChange<'v> = dyn FnMut(u64, u64, Option<&[u8]>, Option<&[u8]>) -> Result<()> + 'v;
 
 /// The sectors of a partition and where they stand.

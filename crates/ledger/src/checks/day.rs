@@ -35,9 +35,9 @@ pub struct DayChecks {
 #[derive(Debug, Default)]
 struct Messages {
     changed: Vec<Changed>,
-    /// Where the last event's message lies in memory, and where it is here: often the next event is of the same.
+    /// The last event's message by its address in memory, and its index here: often the next event is of the same.
     last: (usize, usize),
-    /// Where each is: by where it lies in memory, since most events of a message share it and that is found fastest; and
+    /// The index of each: by its address in memory, because most events of a message share it and that is found fastest; and
     /// by what it is. Each is held as long as it is known by its place.
     by_address: HashMap<usize, (usize, Arc<MessageRef>)>,
     by_cid: HashMap<Cid, usize>,

@@ -14,13 +14,13 @@ use crate::spelled::spelled;
 )]
 #[strum(serialize_all = "snake_case")]
 pub enum Check {
-    /// A sector's event begins where its previous one ended and not before it, and no event is told twice.
+    /// A sector's event begins where its previous one ended and not before it, and no event is repeated.
     Continuity,
     /// A message changed as many sectors as it says, all of one miner, by one method, at one epoch.
     Messages,
     /// Where the sector stood and stands, its terms, the cause and the method fit the kind.
     Transitions,
-    /// An event lies in its day.
+    /// An event is in its day.
     Epochs,
     /// All of a miner's sectors are of one size, and of a quality from 1 to 10.
     Sizes,

@@ -4,7 +4,7 @@ use std::fmt;
 
 use crate::event::{Cause, Kind, Status};
 
-/// What the statistics of durations stand on.
+/// The sums from which the statistics of durations are computed.
 pub(super) const ACTIVE_COUNT: &str = "active_sector_count";
 pub(super) const ACTIVE_DURATION: &str = "active_duration_epochs";
 pub(super) const ACTIVE_DURATION_SQUARED: &str = "active_duration_epochs_squared";

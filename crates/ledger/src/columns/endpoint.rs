@@ -36,7 +36,7 @@ pub enum Endpoint {
 spelled!(Endpoint);
 
 impl Endpoint {
-    /// What the endpoint tells, in a sentence.
+    /// The content of the endpoint, in a sentence.
     #[must_use]
     pub const fn summary(self) -> &'static str {
         match self {

@@ -24,7 +24,7 @@ pub struct Column {
     pub definition: Definition,
     /// What it is measured in.
     pub unit: Unit,
-    /// What it tells, in a sentence or two.
+    /// Its meaning, in a sentence or two.
     pub doc: &'static str,
 }
 
@@ -182,7 +182,7 @@ pub const COLUMNS: &[Column] = &[
     kept("unproven_sector_qap", State(UNPROVEN, BalanceMeasure::Qap), Unit::Bytes, "Their quality-adjusted power."),
     kept(ACTIVE_DURATION, State(ACTIVE, BalanceMeasure::Duration), Unit::Epochs, "Sum over the active sectors of expiration less activation."),
     kept(ACTIVE_DURATION_SQUARED, State(ACTIVE, BalanceMeasure::DurationSquared), Unit::EpochsSquared, "Sum over the active sectors of the square of expiration less activation."),
-    // What came later stands last, so that tables made before it lack only their last columns.
+    // Newer columns are last, so that tables made before it lack only their last columns.
     kept("daily_new_upgrade_count", Flow(UPGRADE, Count), Unit::Sectors, "Sectors upgraded to full quality on the day (UpgradeSectorQuality, method 37, from actors v19)."),
     kept("daily_new_upgrade_rbp", Flow(UPGRADE, Rbp), Unit::Bytes, "Raw bytes of the sectors upgraded to full quality on the day."),
     kept("daily_new_upgrade_qap", Flow(UPGRADE, Qap), Unit::Bytes, "Quality-adjusted power those sectors have after."),

@@ -1,4 +1,4 @@
-//! How messages change a sector's terms, by actors version: what lies between two changes of one tipset is in no state.
+//! How messages change a sector's terms, by actors version: the terms between two changes of one tipset are in no state.
 //!
 //! Sources: `ExtendSectorExpiration` and `ProveReplicaUpdates` of specs-actors v0.9 to v7 (`miner_actor.go`);
 //! `extend_simple_qap_sector`, `extend_non_simple_qap_sector` and `update_existing_sector_info` of builtin-actors v8 to v18

@@ -21,7 +21,7 @@ const REPLACES_AT_ONCE: std::ops::RangeInclusive<u8> = 2..=6;
 /// More sectors than a miner ever changes in a tipset, far above `SECTORS_MAX` of one proving period's faults.
 const MOST_CHANGED: u64 = 1 << 26;
 
-/// What events tell of a sector: not how it will be extended.
+/// The fields of a sector that events contain: not how it will be extended.
 fn meant<'b>(found: &Option<SectorRef<'b>>) -> Option<SectorRef<'b>> {
     found.map(|found| SectorRef { sector: Sector { simple_qap: false, ..found.sector }, ..found })
 }
@@ -97,7 +97,7 @@ impl<'s> MinerChanges<'s> {
         self.partitions =
             changed.into_iter().map(|change| PartitionChange::of(change, Some(old.clone()))).collect();
         new.diff_sectors(old, &mut |number, old, new| {
-            // Migrations rewrite sectors with the same meaning: compare what is decoded, but for what no event tells.
+            // Migrations rewrite sectors with the same meaning: compare what is decoded, except for what no event contains.
             if meant(&old) != meant(&new) {
                 let old = old.as_ref().map(Terms::of).transpose()?;
                 let new = new.as_ref().map(Terms::of).transpose()?;

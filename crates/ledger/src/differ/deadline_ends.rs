@@ -45,7 +45,7 @@ impl DeadlineEnds {
 
     fn since(old: &Miner<'_>, transition: &Transition, last: Epoch) -> Self {
         let current = i64::try_from(old.current_deadline).unwrap_or(0);
-        // What cron has brought the miner to lies behind it, however far back the parent is said to be.
+        // What cron has brought the miner to is behind it, however far back the parent is said to be.
         let opened = old.proving_period_start + current * WINDOW;
         let first =
             if transition.parent < transition.height { opened.max(transition.parent + 1) } else { opened };

@@ -70,7 +70,7 @@ impl MinerContext<'_, '_> {
         {
             let end = self.changes.deadline_ends.first().filter(|end| *end < self.height);
             let stage = end.map_or(Stage::Cron, Stage::NullRound);
-            // The market drops the deals of a pre-commit that came to nothing: what it weighed, the state before tells.
+            // The market drops the deals of a pre-commit that came to nothing: its weight is in the state before.
             let qap = self.registries.before.precommitted_qap(old)?;
             let event = Event {
                 qap_before: Some(qap),

@@ -42,7 +42,7 @@ use registries::{Registries, RegistryPair};
 
 /// Turns the transitions of one chain, in order, into events; the miners of a transition are compared on all cores.
 ///
-/// It keeps what no single state tells: the activations that a snap overwrote in actors v7 to v11, and the code
+/// It keeps what no single state contains: the activations that a snap overwrote in actors v7 to v11, and the code
 /// CIDs of the chain's manifests.
 #[derive(Debug, Default)]
 pub struct Differ {
@@ -207,7 +207,7 @@ impl Differ {
                 break;
             }
         }
-        // A miner cannot tell of the migration that takes it away; the actors that there is one of each can.
+        // A miner that a migration removes cannot show the migration; the singleton actors can.
         let migration = actors.iter().any(|(id, old, new)| *id < FIRST_OF_MANY && has_other_code(old, new));
         let mut miners = BTreeMap::new();
         for (id, old, new) in actors {

@@ -125,7 +125,7 @@ impl<'a, 's> MultisigCalls<'a, 's> {
         Ok(None)
     }
 
-    /// By what the states and the messages so far tell.
+    /// By what the states and the messages so far show.
     fn by_replay(&mut self, message: &Message) -> Result<Option<InnerCall>> {
         let Some(mut call) = multisig_call(message.method, &message.params) else { return Ok(None) };
         let (Some(mut to), Some(mut caller)) = (self.resolve(&message.to)?, self.resolve(&message.from)?)

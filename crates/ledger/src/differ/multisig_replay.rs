@@ -82,7 +82,7 @@ impl<'s> MultisigReplay<'s> {
             MultisigCall::Propose(mut proposed) => {
                 let id = signing.next;
                 if signing.after.next <= id {
-                    // More were proposed than came about. Where any did, the miner's outcome tells which.
+                    // More were proposed than came about. Where any did, the miner's outcome shows which.
                     let may_be_it = signing.first < signing.after.next && signing.threshold <= 1;
                     return Ok(may_be_it.then_some(proposed));
                 }

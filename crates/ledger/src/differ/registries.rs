@@ -101,7 +101,7 @@ pub(super) struct RegistryPair<'s> {
 impl RegistryPair<'_> {
     /// What data weighs that fills a sector from `now` to its expiration: up to actors v8 each deal for its own duration
     /// (specs-actors v7.0.1 `market_actor.go`, `DealWeight`), since then its space for the sector's (builtin-actors v9
-    /// `actors/miner/src/lib.rs`, `update_existing_sector_info`). `None` if that cannot be told: no deal is named, or one
+    /// `actors/miner/src/lib.rs`, `update_existing_sector_info`). `None` if that cannot be known: no deal is named, or one
     /// that neither market has.
     pub(super) fn filling(
         &self,

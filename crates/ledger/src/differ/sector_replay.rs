@@ -211,7 +211,7 @@ impl<'a, 's> SectorReplay<'a, 's> {
     }
 
     fn expire(&mut self, at: (Stage, u64)) {
-        // Left by an on-time entry although its own expiration lies ahead: a CC sector that was replaced.
+        // Left by an on-time entry although its own expiration is later: a CC sector that was replaced.
         let replaced = self.terms.expiration > self.context.height;
         let cause = if replaced { Cause::Replaced } else { Cause::OnTime };
         self.add(at, Kind::Expire, Some(cause), Status::None, None, None);

@@ -37,7 +37,7 @@ pub(crate) struct ListenOptions {
     /// Connections that one address may have at once; those from this machine, and with --behind-proxy, are not counted
     #[arg(long, value_name = "N", default_value = "256")]
     pub(crate) max_connections_per_address: NonZeroUsize,
-    /// Pages that may read answers in a browser: those of an origin such as https://example.org, or `*` [default: *, and
+    /// Pages that may read answers in a browser: those of an origin such as `https://example.org`, or `*` [default: *, and
     /// none on loopback as long as there are no keys]
     #[arg(long, value_name = "ORIGIN")]
     pub(crate) cors: Option<AllowedOrigin>,

@@ -265,7 +265,7 @@ impl<'a, 's> CallConflicts<'a, 's> {
         Ok(false)
     }
 
-    /// Whether the sector was active when the call came. Of one that did not change at all, its terms tell enough.
+    /// Whether the sector was active when the call came. Of one that did not change at all, its terms show enough.
     fn was_active(&self, sector: SectorNumber) -> Result<bool> {
         let changes = self.outcome.changes;
         if changes.rewritten(sector).is_none() && !self.outcome.seen.contains(sector.0) {
@@ -299,8 +299,8 @@ impl<'a, 's> CallConflicts<'a, 's> {
         let changes = self.outcome.changes;
         let Some(place) = changes
             .location(sector)
-            .filter(|seat| seat.deadline == deadline)
-            .and_then(|seat| partitions.iter().find(|place| place.partition == seat.partition))
+            .filter(|location| location.deadline == deadline)
+            .and_then(|location| partitions.iter().find(|place| place.partition == location.partition))
         else {
             return status;
         };

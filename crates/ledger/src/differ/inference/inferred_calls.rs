@@ -12,7 +12,7 @@ use super::proving_schedule::ProvingSchedule;
 use super::state_evidence::{MOST_NAMED, StateEvidence};
 use crate::receipts::ReceiptCounts;
 
-/// How often calls are held against each other. Each round takes out some that stood in the way of others; more than two
+/// How often calls are checked against each other. Each round removes some that conflicted with others; more than two
 /// or three need a tipset full of calls about the same sectors.
 const MOST_ROUNDS: usize = 8;
 
@@ -24,7 +24,7 @@ pub(in super::super) struct InferredCalls<'c, 's> {
     candidates: u64,
     /// How many of these are refuted.
     refuted: u64,
-    /// What they were held against; `None` if all were certain.
+    /// What they were checked against; `None` if all were certain.
     pub(super) evidence: Option<StateEvidence<'c, 's>>,
 }
 

@@ -8,7 +8,7 @@ use super::super::deadline_ends::{DEADLINES, PERIOD, WINDOW};
 /// Epochs before a deadline opens from which on faults and recoveries are declared no more (`FaultDeclarationCutoff`).
 const DECLARATION_CUTOFF: i64 = 70;
 
-/// Where a height lies in a miner's proving period. Source: builtin-actors, `actors/miner/src/deadlines.rs`.
+/// The position of a height in a miner's proving period. Source: builtin-actors, `actors/miner/src/deadlines.rs`.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct ProvingSchedule {
     /// Epochs since a deadline 0 opened.

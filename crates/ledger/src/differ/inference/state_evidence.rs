@@ -13,7 +13,7 @@ use super::proving_schedule::ProvingSchedule;
 /// More sectors than any message may name (25,000 since actors v7, fewer before): one that names more failed.
 pub(super) const MOST_NAMED: u64 = 1 << 16;
 
-/// A miner before and after a tipset, as far as calls are held against it.
+/// A miner before and after a tipset, as far as calls are checked against it.
 pub(super) struct StateEvidence<'a, 's> {
     pub(super) changes: &'a MinerChanges<'s>,
     pub(super) height: Epoch,
@@ -242,7 +242,7 @@ impl<'a, 's> StateEvidence<'a, 's> {
     }
 
     /// The sector is new; or it was to leave later than is asked, or leaves before; or its power does not count from here
-    /// on; or it did not get full quality. A sector that is gone tells nothing of what came after.
+    /// on; or it did not get full quality. A sector that is gone shows nothing of what came after.
     fn refutes_change(
         &self,
         before: Option<&Terms>,

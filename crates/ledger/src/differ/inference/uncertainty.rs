@@ -1,4 +1,4 @@
-//! Which events the outcome cannot tell for sure.
+//! Which events the outcome does not determine.
 
 use std::cell::OnceCell;
 
@@ -45,7 +45,7 @@ impl Uncertainty<'_, '_> {
         let (call, sector) = (&self.calls[at], event.sector);
         let changes = self.outcome.changes;
         let in_doubt = match event.kind {
-            // The further of two tells nothing of the first, and a sector that is gone nothing at all.
+            // The further of two shows nothing of the first, and a sector that is gone nothing at all.
             Kind::Extend | Kind::Adjust => match changes.rewritten(sector) {
                 Some((_, Some(after))) => Some(after.expiration) > event.expiration_after,
                 _ => true,
@@ -103,8 +103,9 @@ impl Uncertainty<'_, '_> {
 
     /// Whether a window `PoSt` of that deadline is of the sector's partition.
     fn covers(&self, partitions: &[PartitionSectors], deadline: u64, sector: SectorNumber) -> bool {
-        self.outcome.changes.location(sector).is_some_and(|seat| {
-            seat.deadline == deadline && partitions.iter().any(|place| place.partition == seat.partition)
+        self.outcome.changes.location(sector).is_some_and(|location| {
+            location.deadline == deadline
+                && partitions.iter().any(|place| place.partition == location.partition)
         })
     }
 
@@ -126,7 +127,8 @@ impl Uncertainty<'_, '_> {
         if self.outcome.version > 2 {
             return Ok(false);
         }
-        let closed = changes.location(sector).is_some_and(|seat| changes.deadline_ends.ended(seat.deadline));
+        let closed =
+            changes.location(sector).is_some_and(|location| changes.deadline_ends.ended(location.deadline));
         Ok(closed && changes.queued_expiration(sector)?.is_some())
     }
 

@@ -1,6 +1,6 @@
 //! Changes of a sector's terms: snaps, extensions and upgrades of quality.
 //!
-//! What lies between two of them is computed from what the messages ask ([`ActorRules`]); the last one leaves what the state
+//! What is between two of them is computed from what the messages ask ([`ActorRules`]); the last one leaves what the state
 //! after has.
 
 use chain::state::{Extension, MinerCall, QualityUpgrade, ReplicaUpdate};
@@ -209,7 +209,7 @@ impl SectorReplay<'_, '_> {
         call: Option<&Call>,
     ) {
         if (terms.expiration, terms.qap) == (self.terms.expiration, self.terms.qap) {
-            // What is pledged and paid may have changed all the same: an event before it tells where that ends.
+            // What is pledged and paid may have changed all the same: an event before it shows where that ends.
             if let Some(step) = self.steps.last_mut() {
                 let (event, _) = step.caused();
                 event.backing_after = event.backing_after.map(|_| terms.backing);
