@@ -37,13 +37,11 @@ pub(crate) struct Tombstone {
     pub(crate) removed_at: i64,
 }
 
-/// The Delta library's handle on the table in `directory`, which is named from the root on; nothing is read yet.
-pub(super) fn handle(directory: &Path, name: TableName, store: &DurableStore) -> Result<DeltaTable> {
-    let url = Url::from_directory_path(directory).map_err(|()| Error::Table {
-        table: name.name(),
-        problem: format!("{} cannot be written as an address", directory.display()),
-        advice: "put the lake into another directory",
-    })?;
+/// The Delta library's handle on a table; nothing is read yet. Its address is made of the table's name alone, as the store
+/// has it. Of the address's kind the library knows no directory that it would look for by itself.
+pub(super) fn handle(name: TableName, store: &DurableStore) -> Result<DeltaTable> {
+    let address = format!("memory:///{}/", name.name());
+    let url = Url::parse(&address).map_err(|_| Error::Registry { what: address })?;
     let failed = || Error::delta(name.name(), "open it");
     let builder = DeltaTableBuilder::from_url(url.clone()).map_err(failed())?;
     builder.with_storage_backend(Arc::new(store.clone()), url).build().map_err(failed())

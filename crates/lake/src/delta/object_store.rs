@@ -20,6 +20,7 @@ use futures::stream::{self, BoxStream, StreamExt};
 use crate::delta::checkpoint;
 use crate::delta::recovery::{LOG_DIRECTORY, MAX_LOG_FILE_BYTES};
 use crate::error::integrity::IntegrityError;
+use crate::schema::TableName;
 use crate::storage::beneath;
 use crate::storage::disk::Disk;
 use crate::storage::file_names::LogName;
@@ -30,7 +31,8 @@ use crate::storage::object_reads::{self, NAME};
 pub(crate) struct DurableStore {
     /// The table's directory, from the root on.
     directory: Arc<Path>,
-    /// The log as the library calls it.
+    /// The log as the library calls it: by the table's name alone. A directory may have a name that means something else
+    /// in an address, such as `a%20b`.
     log: Location,
     disk: Disk,
     /// Names of files that are as good as absent: torn ones, to a reader that may not remove them.
@@ -39,12 +41,9 @@ pub(crate) struct DurableStore {
 
 impl DurableStore {
     /// The log of the table in `directory`, which is named from the root on.
-    ///
-    /// # Errors
-    /// If the directory cannot be written as an object's path.
-    pub(crate) fn new(directory: &Path, disk: Disk) -> Result<Self> {
-        let log = Location::from_absolute_path(directory.join(LOG_DIRECTORY))?;
-        Ok(Self { directory: directory.into(), log, disk, hidden: Arc::default() })
+    pub(crate) fn new(directory: &Path, table: TableName, disk: Disk) -> Self {
+        let log = Location::from_iter([table.name(), LOG_DIRECTORY]);
+        Self { directory: directory.into(), log, disk, hidden: Arc::default() }
     }
 
     /// From now on, these files and no others are passed over.
@@ -140,6 +139,8 @@ impl DurableStore {
                 version: None,
             });
         }
+        // The library wants them in their order.
+        listed.sort_unstable_by(|one, other| one.location.cmp(&other.location));
         Ok(listed)
     }
 }

@@ -53,7 +53,7 @@ impl Table {
     pub(crate) async fn open(lake: &Path, name: TableName, version: Option<u64>) -> Result<Self> {
         let opened = Self::begin(lake, name, &Disk::default())?;
         opened.store.hide(recovery::torn_files(&opened.directory)?);
-        let mut delta = log::handle(&opened.directory, name, &opened.store)?;
+        let mut delta = log::handle(name, &opened.store)?;
         let loaded = match version {
             None => delta.load().await,
             Some(version) => delta.load_version(version).await,
@@ -68,7 +68,7 @@ impl Table {
         beneath::create_directory(lake, &[name.name()]).map_err(Error::io(lake.join(name.name())))?;
         let opened = Self::begin(lake, name, disk)?;
         recovery::repair_log(disk, &opened.directory)?;
-        let mut delta = log::handle(&opened.directory, name, &opened.store)?;
+        let mut delta = log::handle(name, &opened.store)?;
         if Self::exists(lake, name)? {
             delta.load().await.map_err(Error::delta(name.name(), "open it"))?;
         } else {
@@ -82,8 +82,7 @@ impl Table {
         let directory = lake.join(name.name());
         // A link in the place of the table leads elsewhere.
         beneath::is_directory(&lake, &[name.name()]).map_err(Error::io(&directory))?;
-        let failed = |error: deltalake::ObjectStoreError| Error::delta(name.name(), "open it")(error.into());
-        let store = DurableStore::new(&directory, disk.clone()).map_err(failed)?;
+        let store = DurableStore::new(&directory, name, disk.clone());
         Ok(UnloadedTable { lake: lake.into(), directory, store })
     }
 
@@ -209,7 +208,7 @@ impl Table {
     pub(crate) async fn roll_back_last_commit(&mut self, why: &str) -> Result<()> {
         let failed = || Error::delta(self.name.name(), "read the version before the last");
         recovery::roll_back_last_commit(&self.disk, &self.directory, self.version(), why)?;
-        let mut delta = log::handle(&self.directory, self.name, &self.store)?;
+        let mut delta = log::handle(self.name, &self.store)?;
         delta.load().await.map_err(failed())?;
         self.files = log::files(&self.directory, self.name, &delta)?;
         self.delta = delta;
@@ -219,7 +218,7 @@ impl Table {
     /// Commits that the table has the files again that it had at an older version. Does nothing if it has them.
     pub(crate) async fn restore_version(&mut self, version: u64) -> Result<()> {
         let failed = || Error::delta(self.name.name(), "read an older version");
-        let mut old = log::handle(&self.directory, self.name, &self.store)?;
+        let mut old = log::handle(self.name, &self.store)?;
         old.load_version(version).await.map_err(failed())?;
         let old = log::files(&self.directory, self.name, &old)?;
         if old == self.files {
