@@ -101,7 +101,8 @@ fn describe(file: &mut File) -> io::Result<bool> {
     if !before.is_empty() && !before.starts_with(BEGINS.as_bytes()) {
         return Ok(false);
     }
-    let mut words = std::env::args().take(3);
+    // A path among them need not be text.
+    let mut words = std::env::args_os().map(|word| word.to_string_lossy().into_owned()).take(3);
     let program = words.next().unwrap_or_default();
     let program = Path::new(&program).file_name().unwrap_or_default().to_string_lossy().into_owned();
     let command: Vec<String> = std::iter::once(program).chain(words).collect();

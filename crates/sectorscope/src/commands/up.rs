@@ -78,7 +78,8 @@ async fn ingest_sample(data: &DataDir) -> anyhow::Result<()> {
 }
 
 fn is_other_writer(error: &anyhow::Error) -> bool {
-    matches!(error.downcast_ref(), Some(lake::Error::OtherWriter { .. }))
+    use lake::Error::{Locked, OtherWriter};
+    matches!(error.downcast_ref(), Some(ingest::Error::Lake(Locked { .. } | OtherWriter { .. })))
 }
 
 /// Unpacks the bundled chain into the data directory. Each process unpacks into a file of its own and then renames it, so
