@@ -79,7 +79,12 @@ async fn ingest_sample(data: &DataDir) -> anyhow::Result<()> {
 
 fn is_other_writer(error: &anyhow::Error) -> bool {
     use lake::Error::{Locked, OtherWriter};
-    matches!(error.downcast_ref(), Some(ingest::Error::Lake(Locked { .. } | OtherWriter { .. })))
+    // The lake's own while it is opened, and the ingest's later.
+    let error = match error.downcast_ref() {
+        Some(ingest::Error::Lake(error)) => Some(error),
+        _ => error.downcast_ref(),
+    };
+    matches!(error, Some(Locked { .. } | OtherWriter { .. }))
 }
 
 /// Unpacks the bundled chain into the data directory. Each process unpacks into a file of its own and then renames it, so
