@@ -202,6 +202,35 @@ pub struct Event {
 }
 
 impl Event {
+    /// An event of a sector of that size of which nothing else is known: no cause, no message, and no sector before or after.
+    pub(crate) const fn blank(
+        epoch: Epoch,
+        miner: MinerId,
+        sector: SectorNumber,
+        kind: Kind,
+        sector_size: Bytes,
+    ) -> Self {
+        Self {
+            epoch,
+            miner,
+            sector,
+            kind,
+            cause: None,
+            sector_size,
+            qap_before: None,
+            qap_after: None,
+            activation: None,
+            expiration_before: None,
+            expiration_after: None,
+            backing_before: None,
+            backing_after: None,
+            status_before: Status::None,
+            status_after: Status::None,
+            message: None,
+            uncertain: false,
+        }
+    }
+
     /// QAP the event counts for: before or after it, by its kind. Zero where the state has none.
     #[must_use]
     pub fn qap(&self) -> Bytes {

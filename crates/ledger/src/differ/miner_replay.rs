@@ -14,7 +14,7 @@ use super::miner_context::MinerContext;
 use super::registries::RegistryPair;
 use super::sector_replay::SectorReplay;
 use super::steps::{Stage, Step, names};
-use crate::event::{Cause, Event, Kind, Status};
+use crate::event::{Cause, Event, Kind};
 
 /// What became of one miner's sectors.
 #[derive(Default)]
@@ -103,24 +103,7 @@ impl MinerContext<'_, '_> {
     }
 
     fn blank(&self, precommit: &Precommit, kind: Kind, cause: Option<Cause>) -> Event {
-        Event {
-            epoch: self.height,
-            miner: self.miner,
-            sector: precommit.number,
-            kind,
-            cause,
-            sector_size: precommit.size,
-            qap_before: None,
-            qap_after: None,
-            activation: None,
-            expiration_before: None,
-            expiration_after: None,
-            backing_before: None,
-            backing_after: None,
-            status_before: Status::None,
-            status_after: Status::None,
-            message: None,
-            uncertain: false,
-        }
+        let event = Event::blank(self.height, self.miner, precommit.number, kind, precommit.size);
+        Event { cause, ..event }
     }
 }

@@ -40,25 +40,7 @@ struct BackingDraft {
 impl Default for EventDraft {
     /// A draft in which nothing is set: the values that its event has are replaced by those of a row, which has them all.
     fn default() -> Self {
-        let event = Event {
-            epoch: Epoch(0),
-            miner: MinerId(0),
-            sector: SectorNumber(0),
-            kind: Kind::Adjust,
-            cause: None,
-            sector_size: Bytes(0),
-            qap_before: None,
-            qap_after: None,
-            activation: None,
-            expiration_before: None,
-            expiration_after: None,
-            backing_before: None,
-            backing_after: None,
-            status_before: Status::None,
-            status_after: Status::None,
-            message: None,
-            uncertain: false,
-        };
+        let event = Event::blank(Epoch(0), MinerId(0), SectorNumber(0), Kind::Adjust, Bytes(0));
         let backing = BackingDraft::default();
         Self {
             event,
