@@ -3,7 +3,9 @@
 use std::collections::HashMap;
 
 use chain::{Cid, Day};
-use datafusion::arrow::array::{Array, AsArray, Decimal128Array, Int64Array, RecordBatch, StringArray};
+use datafusion::arrow::array::{
+    Array, ArrowPrimitiveType, AsArray, Decimal128Array, Int64Array, PrimitiveArray, RecordBatch, StringArray,
+};
 use ledger::fields::{Accessor, Field, FieldValue, Record, Storable};
 
 use crate::error::{Error, Result};
@@ -117,10 +119,10 @@ impl<'r, R: Record> FieldDecoder<'r, R> {
                 (FieldValue::Sectors(of), StoredColumn::Integers(column)) => {
                     unsigned(of, column, rows, drafts)?
                 }
-                (FieldValue::Epoch(of), StoredColumn::Integers(column)) => signed(of, column, rows, drafts)?,
-                (FieldValue::Flag(of), StoredColumn::Integers(column)) => signed(of, column, rows, drafts)?,
-                (FieldValue::Bytes(of), StoredColumn::Wides(column)) => wide(of, column, rows, drafts)?,
-                (FieldValue::AttoFil(of), StoredColumn::Wides(column)) => wide(of, column, rows, drafts)?,
+                (FieldValue::Epoch(of), StoredColumn::Integers(column)) => plain(of, column, rows, drafts)?,
+                (FieldValue::Flag(of), StoredColumn::Integers(column)) => plain(of, column, rows, drafts)?,
+                (FieldValue::Bytes(of), StoredColumn::Wides(column)) => plain(of, column, rows, drafts)?,
+                (FieldValue::AttoFil(of), StoredColumn::Wides(column)) => plain(of, column, rows, drafts)?,
                 (FieldValue::Name(of), StoredColumn::Texts(column)) => {
                     for (row, draft) in rows.iter().zip(drafts.iter_mut()) {
                         (of.set)(draft, text(column, *row)).then_some(())?;
@@ -182,18 +184,10 @@ fn unsigned<R: Record, T: Storable<Stored = u64>>(
     set(of, rows, drafts, |row| column.is_valid(row).then(|| u64::try_from(column.value(row)).ok()))
 }
 
-fn signed<R: Record, T: Storable<Stored = i64>>(
+/// Sets the numbers of these rows as they are stored.
+fn plain<R: Record, A: ArrowPrimitiveType, T: Storable<Stored = A::Native>>(
     of: &Accessor<R, T>,
-    column: &Int64Array,
-    rows: &[usize],
-    drafts: &mut [R::Draft],
-) -> Option<()> {
-    set(of, rows, drafts, |row| column.is_valid(row).then(|| Some(column.value(row))))
-}
-
-fn wide<R: Record, T: Storable<Stored = i128>>(
-    of: &Accessor<R, T>,
-    column: &Decimal128Array,
+    column: &PrimitiveArray<A>,
     rows: &[usize],
     drafts: &mut [R::Draft],
 ) -> Option<()> {

@@ -1,19 +1,11 @@
 //! Backups whose copy was damaged.
 
-use std::path::{Path, PathBuf};
-
 use chain::NoProgress;
 use lake::{backup, restore};
 use tempfile::TempDir;
 
 use crate::common::{closed, finished, onboard, shown};
-
-/// The data files of the daily rows in a copy.
-fn data_files(copy: &Path) -> Vec<PathBuf> {
-    let entries = std::fs::read_dir(copy.join("sp_sector_daily")).expect("a table");
-    let paths = entries.map(|entry| entry.expect("an entry").path());
-    paths.filter(|path| path.extension().is_some_and(|kind| kind == "parquet")).collect()
-}
+use crate::data_files;
 
 #[tokio::test]
 async fn a_damaged_file_of_a_copy_is_written_anew_by_the_next_backup() {
@@ -26,7 +18,7 @@ async fn a_damaged_file_of_a_copy_is_written_anew_by_the_next_backup() {
     let unchanged = backup(dir.path(), &copy, &NoProgress).await.expect("the same again");
     assert_eq!(unchanged.new_files, 1);
 
-    let damaged = data_files(&copy).into_iter().next().expect("a data file");
+    let damaged = data_files(&copy).pop_first().expect("a data file");
     let mut bytes = std::fs::read(&damaged).expect("a file");
     let middle = bytes.len() / 2;
     bytes[middle] ^= 1;

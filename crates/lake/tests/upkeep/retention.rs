@@ -1,12 +1,12 @@
 //! How long files are kept that a newer version has replaced.
 
-use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 use lake::Lake;
 
 use crate::common::{age, closed, finished, onboard, shown};
+use crate::data_files;
 
 const DAY: Duration = Duration::from_hours(24);
 
@@ -27,12 +27,6 @@ fn age_tombstones(lake: &Path, by: Duration) {
             std::fs::write(&path, aged).expect("written");
         }
     }
-}
-
-fn data_files(lake: &Path) -> BTreeSet<PathBuf> {
-    let entries = std::fs::read_dir(lake.join("sp_sector_daily")).expect("a table");
-    let paths = entries.map(|entry| entry.expect("an entry").path());
-    paths.filter(|path| path.extension().is_some_and(|kind| kind == "parquet")).collect()
 }
 
 #[tokio::test]
